@@ -1,0 +1,228 @@
+"""From a method's name and command-line overrides to one typed, resolved configuration.
+
+Later layers win: method file, group files (`defaults:`), matching `when:` blocks, overrides. A mapping whose `type`
+differs from the one below it replaces it instead of merging.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from maquette.config import paths
+from maquette.config.origins import TEXT_KEYS, Origin, display, load_yaml, parse_value
+from maquette.config.parts import check, plain
+from maquette.config.schema import MethodConfig
+from maquette.errors import ConfigError
+
+MISSING = "???"
+_DIRECTIVES = ("defaults", "when")
+
+
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """A method ready to run.
+
+    Args:
+        method: typed configuration.
+        origins: dotted key -> where its value was written; keys without one hold defaults.
+        groups: group -> chosen file, e.g. {"prior": "nano"}.
+        source: the method file, for messages.
+    """
+
+    method: MethodConfig
+    origins: dict[str, Origin]
+    groups: dict[str, str]
+    source: str
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Everything as plain data, defaults written out."""
+        return {**plain(self.method), "groups": dict(self.groups)}
+
+    def origin(self, key: str) -> Origin:
+        """Where the value of a dotted key, or of the nearest key above it, was written."""
+        return _locate(self.origins, key) or Origin("default")
+
+    def to_yaml(self) -> str:
+        """YAML that runs again to the same configuration."""
+        return yaml.safe_dump(_escape(self.plain), sort_keys=False, allow_unicode=True, width=110)
+
+
+def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = "methods") -> ResolvedConfig:
+    """Load, compose, resolve and type-check a method.
+
+    Args:
+        name_or_path: a name under `configs/<folder>`, or a YAML file.
+        overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it.
+
+    Raises:
+        ConfigError: anything wrong, before anything heavy is loaded.
+    """
+    path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
+    data, origins = load_yaml(path)
+    data.setdefault("name", path.stem)
+    groups = {**(data.get("groups") or {}), **(data.pop("defaults", None) or {})}
+    chosen, settings = _split_overrides(overrides, groups)
+    swapped = {group for group in chosen if group in (data.get("groups") or {})}
+    for group in {**groups, **chosen}:
+        if group in (data.get("groups") or {}) and group not in swapped:
+            continue  # an already resolved file holds the group's content
+        _merge_group(data, origins, group, {**groups, **chosen}[group])
+    groups.update(chosen)
+    _merge_when(data, origins, groups, display(path))
+    texts: list[str] = []
+    for key, value in settings:
+        _set(data, key, _hold(value, texts), origins)
+    data["groups"] = groups
+    resolved = _release(_interpolate(data, display(path)), texts)
+    for key in ("prompt", "image"):
+        if resolved.get(key) in (MISSING, "") and key in resolved:
+            raise ConfigError(
+                "missing value", key=key, file=display(path), hint=f'give it on the command line as {key}="..."'
+            )
+    method = check(MethodConfig, resolved, "", lambda key: _locate(origins, key))
+    return ResolvedConfig(method, origins, groups, display(path))
+
+
+def _split_overrides(
+    overrides: Sequence[str], groups: dict[str, str]
+) -> tuple[dict[str, str], list[tuple[str, Any]]]:
+    chosen: dict[str, str] = {}
+    settings: list[tuple[str, Any]] = []
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"not an override: {override!r}", hint="write key=value, e.g. seed=1")
+        key = key.strip()
+        if key in groups:
+            chosen[key] = text
+        elif key in TEXT_KEYS:
+            settings.append((key, text))
+        else:
+            try:
+                settings.append((key, parse_value(text)))
+            except yaml.YAMLError as problem:
+                raise ConfigError(f"cannot read the value {text!r}", key=key, hint="quote it") from problem
+    return chosen, settings
+
+
+def _merge_group(data: dict[str, Any], origins: dict[str, Origin], group: str, choice: str) -> None:
+    path = paths.find_config(choice, paths.group_folder(group), group)
+    content, where = load_yaml(path)
+    _merge(data, content)
+    origins.update(where)
+
+
+def _merge_when(data: dict[str, Any], origins: dict[str, Origin], groups: dict[str, str], file: str) -> None:
+    blocks = data.pop("when", None) or {}
+    for condition, block in blocks.items():
+        group, equals, choice = condition.partition("=")
+        if not equals or group not in groups:
+            known = ", ".join(f"{g}=..." for g in groups) or "none"
+            raise ConfigError("not a condition on a group", key=f"when.{condition}", file=file, hint=f"known: {known}")
+        if groups[group] == choice:
+            _merge(data, block)
+            prefix = f"when.{condition}."
+            for key in [key for key in origins if key.startswith(prefix)]:
+                origins[key.removeprefix(prefix)] = origins[key]
+
+
+def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
+    for key, value in top.items():
+        below = base.get(key)
+        same_part = isinstance(below, dict) and isinstance(value, dict) and (
+            "type" not in value or value["type"] == below.get("type")
+        )
+        if same_part and isinstance(below, dict):
+            _merge(below, value)
+        else:
+            base[key] = copy.deepcopy(value)
+
+
+def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin]) -> None:
+    words = key.split(".")
+    nested: Any = value
+    for word in reversed(words[1:]):
+        nested = {word: nested}
+    node: Any = data
+    for depth, word in enumerate(words[:-1]):
+        below = node.get(word) if isinstance(node, dict) else node[int(word)] if _is_index(node, word) else None
+        if isinstance(below, str) and not below.startswith("${") and depth > 0:
+            node[word] = below = {"type": below}
+        if not isinstance(below, (dict, list)):
+            if not isinstance(node, dict):
+                raise ConfigError(f"{word!r} is not a place in a list", key=key)
+            node[word] = below = {}
+        node = below
+    last = words[-1]
+    if isinstance(node, list):
+        if not _is_index(node, last):
+            raise ConfigError(f"{last!r} is not a place in a list of {len(node)}", key=key)
+        node[int(last)] = value
+    elif isinstance(value, dict) and isinstance(node.get(last), dict):
+        _merge(node, {last: value})
+    else:
+        node[last] = value
+    origins[key] = Origin(f"override '{key}=...'")
+
+
+def _is_index(node: Any, word: str) -> bool:
+    return isinstance(node, list) and word.isdigit() and int(word) < len(node)
+
+
+def _hold(value: Any, texts: list[str]) -> Any:
+    """Keep command-line text out of reach of interpolation."""
+    if isinstance(value, str):
+        texts.append(value)
+        return f"\ue000{len(texts) - 1}\ue001"
+    return value
+
+
+def _release(value: Any, texts: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _release(item, texts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_release(item, texts) for item in value]
+    if isinstance(value, str):
+        for index, text in enumerate(texts):
+            value = value.replace(f"\ue000{index}\ue001", text)
+    return value
+
+
+def _interpolate(data: dict[str, Any], file: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for key in ("prompt", "image"):  # '???' would stop the resolver; it is reported by name later
+        if data.get(key) == MISSING:
+            data[key] = ""
+    try:
+        result: Any = OmegaConf.to_container(OmegaConf.create(data), resolve=True)
+    except (OmegaConfBaseException, RecursionError) as problem:
+        key = str(getattr(problem, "full_key", "") or "")
+        message = str(problem).split("\n")[0]
+        if isinstance(problem, RecursionError) or "ecursi" in message:
+            message = "this interpolation refers to itself in a circle"
+        raise ConfigError(message, key=key, file=file) from None
+    return result
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escape(item) for item in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
+def _locate(origins: dict[str, Origin], key: str) -> Origin | None:
+    while key:
+        if key in origins:
+            return origins[key]
+        key = key.rpartition(".")[0]
+    return None

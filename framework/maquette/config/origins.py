@@ -1,0 +1,110 @@
+"""YAML files as plain data, with the file and line of every key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from maquette.errors import ConfigError
+
+TEXT_KEYS = ("prompt", "negative_prompt", "image", "summary", "name", "output")
+"""Top-level keys whose value is text, whatever it looks like."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value was written: a file and line, an override, or a default."""
+
+    text: str
+    file: str = ""
+    line: int | None = None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with `1e-3` a number and with `yes`, `no`, `on`, `off` plain words (YAML 1.2)."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf|\.nan)$"),
+    list("-+0123456789."),
+)
+
+
+def parse_value(text: str) -> Any:
+    """One YAML value, as it may stand on the right of an override. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+
+
+def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """A YAML mapping and the origin of each dotted key.
+
+    Raises:
+        ConfigError: not readable, empty, not a mapping, a syntax error or a repeated key, with file and line.
+    """
+    shown = display(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"cannot read this file: {problem}", file=shown) from problem
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        detail = getattr(problem, "problem", None) or str(problem)
+        raise ConfigError(f"YAML syntax error: {detail}", file=shown, line=mark.line + 1 if mark else None) from problem
+    if node is None:
+        raise ConfigError("this file is empty", file=shown, hint="a method needs at least 'stages:'")
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError("a config is a mapping of keys to values", file=shown, line=node.start_mark.line + 1)
+    origins: dict[str, Origin] = {}
+    return _construct(node, "", shown, origins, _Loader("")), origins
+
+
+def display(path: Path) -> str:
+    """The path relative to the working folder where that is shorter."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin], loader: _Loader) -> Any:
+    line = node.start_mark.line + 1
+    if key:
+        origins.setdefault(key, Origin(f"{file}:{line}", file, line))
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            name = str(key_node.value)
+            child = f"{key}.{name}" if key else name
+            if name in result:
+                raise ConfigError("this key stands twice", key=child, file=file, line=key_node.start_mark.line + 1)
+            origins[child] = Origin(f"{file}:{key_node.start_mark.line + 1}", file, key_node.start_mark.line + 1)
+            result[name] = _construct(value_node, child, file, origins, loader)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, f"{key}.{i}", file, origins, loader) for i, item in enumerate(node.value)]
+    if key in TEXT_KEYS and node.tag != "tag:yaml.org,2002:null":
+        return node.value
+    return loader.construct_object(node, deep=True)
+
+
+def leaves(data: Any, key: str = "") -> Mapping[str, Any]:
+    """Dotted key -> value of everything below `data` that is not a mapping."""
+    if isinstance(data, dict) and data:
+        found: dict[str, Any] = {}
+        for name, value in data.items():
+            found.update(leaves(value, f"{key}.{name}" if key else str(name)))
+        return found
+    return {key: data}

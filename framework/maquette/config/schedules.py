@@ -1,0 +1,131 @@
+"""Numbers that change over training: constant, piecewise linear, or eased from one value to another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+EASINGS = ("linear", "cosine", "exponential", "step")
+FIELDS = ("type", "from", "to", "start", "end")
+Position = int | str
+HINT = "write a number, [[0, 1.0], [5000, 0.1]], or {type: cosine, from: 1.0, to: 0.1, start: 0, end: 100%}"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A number as a function of the training step, constant outside its first and last points.
+
+    Args:
+        points: (position, value) pairs in order; a position is a step, or text such as "50%" of the stage's steps.
+        easing: how the value moves between points.
+
+    Example:
+        >>> Schedule.parse([[0, 1.0], [100, 0.0]])(50, total=200)
+        0.5
+    """
+
+    points: tuple[tuple[Position, float], ...]
+    easing: str = "linear"
+
+    @classmethod
+    def constant(cls, value: float) -> Schedule:
+        """The same value at every step."""
+        return cls(((0, float(value)),))
+
+    @classmethod
+    def parse(cls, value: Any) -> Schedule:
+        """A schedule from its YAML form. Raises ValueError saying what is wrong with it."""
+        if isinstance(value, Schedule):
+            return value
+        if _is_number(value):
+            return cls.constant(_finite(value))
+        if isinstance(value, list):
+            return cls(tuple(_points(value)))
+        if isinstance(value, dict):
+            return cls._from_mapping(value)
+        raise ValueError(f"expected a number or a schedule, got {value!r}; {HINT}")
+
+    @classmethod
+    def _from_mapping(cls, value: dict[str, Any]) -> Schedule:
+        unknown = [key for key in value if key not in FIELDS]
+        if unknown or "from" not in value or "to" not in value:
+            problem = f"unknown schedule key {unknown[0]!r}" if unknown else "a schedule mapping needs 'from' and 'to'"
+            raise ValueError(f"{problem}; {HINT}")
+        easing = value.get("type", "linear")
+        if easing not in EASINGS:
+            raise ValueError(f"unknown schedule type {easing!r}; known: {', '.join(EASINGS)}")
+        if easing == "exponential" and min(value["from"], value["to"]) <= 0:
+            raise ValueError("an exponential schedule needs positive values")
+        points = [[value.get("start", 0), value["from"]], [value.get("end", "100%"), value["to"]]]
+        return cls(tuple(_points(points)), easing)
+
+    def __call__(self, step: int, total: int) -> float:
+        """The value at `step` of a stage of `total` steps."""
+        points = [(_absolute(position, total), value) for position, value in self.points]
+        if step <= points[0][0]:
+            return points[0][1]
+        for (start, low), (end, high) in pairwise(points):
+            if step < end:
+                return _ease(self.easing, low, high, (step - start) / (end - start))
+        return points[-1][1]
+
+    def to_plain(self) -> Any:
+        """The YAML form that `parse` reads back."""
+        if len(self.points) == 1:
+            return self.points[0][1]
+        if self.easing == "linear":
+            return [list(point) for point in self.points]
+        (start, low), (end, high) = self.points
+        return {"type": self.easing, "from": low, "to": high, "start": start, "end": end}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _finite(value: Any) -> float:
+    if not _is_number(value) or not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {value!r}; {HINT}")
+    return float(value)
+
+
+def _points(items: list[Any]) -> list[tuple[Position, float]]:
+    points = []
+    for item in items:
+        if not isinstance(item, (list, tuple)) or len(item) != 2:
+            raise ValueError(f"each point of a schedule is [step, value], got {item!r}; {HINT}")
+        position, value = item
+        if not (isinstance(position, int) and position >= 0) and not (
+            isinstance(position, str) and position.endswith("%") and _is_percent(position)
+        ):
+            raise ValueError(f"a schedule's step is a whole number or a text like '50%', got {position!r}")
+        points.append((position, _finite(value)))
+    if not points:
+        raise ValueError(f"an empty schedule; {HINT}")
+    for (a, _), (b, _) in pairwise(points):
+        if type(a) is type(b) and _absolute(a, 10**6) >= _absolute(b, 10**6):
+            raise ValueError(f"the steps of a schedule must increase, but {a} is followed by {b}")
+    return points
+
+
+def _is_percent(text: str) -> bool:
+    try:
+        return 0 <= float(text[:-1]) <= 100
+    except ValueError:
+        return False
+
+
+def _absolute(position: Position, total: int) -> float:
+    return float(position[:-1]) / 100 * total if isinstance(position, str) else float(position)
+
+
+def _ease(easing: str, low: float, high: float, x: float) -> float:
+    if easing == "cosine":
+        x = (1 - math.cos(math.pi * x)) / 2
+    if easing == "exponential":
+        return low * (high / low) ** x
+    if easing == "step":
+        return low
+    return low + (high - low) * x

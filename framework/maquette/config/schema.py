@@ -1,0 +1,39 @@
+"""The top level of a method file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from maquette.config.parts import StageSpec
+
+
+@dataclass(frozen=True)
+class LoggerConfig:
+    """Where metrics go besides the run folder."""
+
+    type: Literal["none", "wandb"] = "none"
+    project: str = "maquette"
+    mode: Literal["online", "offline", "disabled"] = "offline"
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """One method: its stages in order, and what they share."""
+
+    stages: dict[str, StageSpec]  # run one after the other
+    name: str = "method"  # names the run folder
+    summary: str = ""  # one line for `maquette list methods`
+    prompt: str = ""  # what to make
+    negative_prompt: str = ""  # what to avoid
+    image: str | None = None  # path of the reference image
+    seed: int = 0  # keys every random draw
+    output: str = "outputs"  # folder that holds the run folders
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    prior: Any = None  # shared by stages through ${prior}
+    variables: dict[str, Any] = field(default_factory=dict)  # numbers that several keys use through ${variables.x}
+    groups: dict[str, str] = field(default_factory=dict)  # which group files were merged in, for the record
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("a method needs at least one stage under 'stages'")

@@ -1,0 +1,1 @@
+"""Data that stages learn from: image sets, multi-view sets, prompts."""

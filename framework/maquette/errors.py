@@ -1,0 +1,47 @@
+"""Errors that a user can act on: one line that names the key, the file and the remedy."""
+
+from __future__ import annotations
+
+
+class MaquetteError(Exception):
+    """Base of all errors that the command line prints without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(MaquetteError):
+    """Something in a configuration is wrong; nothing heavy has been loaded yet.
+
+    Args:
+        message: what is wrong.
+        key: dotted key, when one is at fault.
+        file: file in which it stands; `line`: its line there, from 1.
+        hint: what would be right.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self, message: str, *, key: str = "", file: str = "", line: int | None = None, hint: str = ""
+    ) -> None:
+        self.message, self.key, self.file, self.line, self.hint = message, key, file, line, hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        text = f"{self.key}: {self.message}" if self.key else self.message
+        text += f" ({place})" if place else ""
+        text += f"; {self.hint}" if self.hint else ""
+        return " ".join(text.split())
+
+
+class PluginError(MaquetteError):
+    """A plugin broke a rule of the plugin interface."""
+
+
+class MissingDependency(MaquetteError):
+    """An optional package is needed; the message says what to install."""
+
+
+class RunError(MaquetteError):
+    """A run cannot go on; the message says what happened, what is kept and what to do."""

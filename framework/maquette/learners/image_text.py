@@ -1,0 +1,135 @@
+"""A small CLIP: image and text encoders trained contrastively, saved in transformers' layout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.data.base import CaptionedDataset, CaptionedImages
+from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.terms import Terms
+
+
+@register("learner", "image-text")
+class ImageText(Learner):
+    """Contrastive image-text encoder for scoring renders, robust to what renders suffer from.
+
+    Equal captions in a batch count as positives of each other (the world has few distinct captions). Images are
+    blurred, shifted, zoomed, tinted and made noisy at random, since the scorer later sees optimised scenes.
+
+    Source: Radford et al. 2021 (arXiv 2103.00020), fig. 3; several positives: Khosla et al. 2020 (arXiv 2004.11362).
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        size: int = 64  # image side in pixels
+        patch: int = 8  # patch side in pixels
+        width: int = 160  # image transformer width
+        layers: int = 5  # image transformer layers
+        text_width: int = 96  # text transformer width
+        text_layers: int = 2  # text transformer layers
+        heads: int = 4  # attention heads
+        projection: int = 96  # shared embedding size
+        tokens: int = 24  # tokens per caption
+        average_decay: float = 0.999  # of the weight average that is saved
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def build(self, dataset: CaptionedDataset) -> None:
+        from transformers import CLIPConfig, CLIPModel
+
+        c = self.config
+        self.tokenizer = word_tokenizer(dataset.words(), c.tokens)
+        text = {
+            "vocab_size": len(self.tokenizer),
+            "hidden_size": c.text_width,
+            "intermediate_size": 4 * c.text_width,
+            "num_hidden_layers": c.text_layers,
+            "num_attention_heads": c.heads,
+            "max_position_embeddings": c.tokens,
+            "bos_token_id": self.tokenizer.bos_token_id,
+            "eos_token_id": self.tokenizer.eos_token_id,
+            "pad_token_id": self.tokenizer.pad_token_id,
+        }
+        vision = {
+            "hidden_size": c.width,
+            "intermediate_size": 4 * c.width,
+            "num_hidden_layers": c.layers,
+            "num_attention_heads": c.heads,
+            "image_size": c.size,
+            "patch_size": c.patch,
+        }
+        self.model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=c.projection))
+        self.average = Average(self.model, c.average_decay)
+
+    def loss(self, batch: CaptionedImages, draws: Draws) -> Terms:
+        images = augment(batch.images.permute(0, 3, 1, 2), draws)
+        numbers = {caption: index for index, caption in enumerate(dict.fromkeys(batch.captions))}
+        group = torch.tensor([numbers[caption] for caption in batch.captions], device=images.device)
+        ids = tokenize(self.tokenizer, list(numbers), images.device)[group]
+        output = self.model(input_ids=ids, pixel_values=images * 2 - 1)
+        same = group[:, None].eq(group[None, :]).float()
+        target = same / same.sum(1, keepdim=True)
+        logits = output.logits_per_image.float()
+        contrast = -(target * logits.log_softmax(1)).sum(1).mean() - (target * logits.T.log_softmax(1)).sum(1).mean()
+        return Terms({"contrastive": contrast / 2})
+
+    def after_step(self, step: int) -> None:
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(max=math.log(100.0))
+        self.average.update(self.model)
+
+    @torch.no_grad()
+    def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
+        """Retrieval accuracy on held-out renders: the right caption among all captions of the test vocabulary."""
+        batch = dataset.held_out(draws, 1024)
+        labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
+        model = self.average.module
+        device = batch.images.device
+        output = model(
+            input_ids=tokenize(self.tokenizer, labels, device), pixel_values=batch.images.permute(0, 3, 1, 2) * 2 - 1
+        )
+        best = output.logits_per_image.argmax(1).tolist()
+        right = sum(labels[index] == caption for index, caption in zip(best, batch.captions, strict=True))
+        return {"held-out retrieval": right / len(best)}
+
+    def save(self, folder: Path) -> None:
+        from transformers import CLIPImageProcessorPil
+
+        self.average.module.half().save_pretrained(folder, safe_serialization=True)
+        self.tokenizer.save_pretrained(folder)
+        size = {"height": self.config.size, "width": self.config.size}
+        CLIPImageProcessorPil(
+            size=size, crop_size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3, do_center_crop=False
+        ).save_pretrained(folder)
+
+
+def augment(images: Float[Tensor, "B 3 H W"], draws: Draws) -> Float[Tensor, "B 3 H W"]:
+    """Images as an optimised scene might show them: shifted, zoomed, blurred, brighter or darker, noisy."""
+    count, device = images.shape[0], images.device
+    zoom = draws.uniform("zoom", count, low=0.8, high=1.25).to(device)
+    shift = draws.uniform("shift", count, 2, low=-0.12, high=0.12).to(device)
+    affine = torch.zeros(count, 2, 3, device=device)
+    affine[:, 0, 0] = affine[:, 1, 1] = zoom
+    affine[:, :, 2] = shift
+    grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    half = functional.interpolate(functional.avg_pool2d(moved, 2), scale_factor=2, mode="bilinear")
+    quarter = functional.interpolate(functional.avg_pool2d(moved, 4), scale_factor=4, mode="bilinear")
+    pick = draws.uniform("blur", count).to(device)[:, None, None, None]
+    blurred = torch.where(pick < 0.5, moved, torch.where(pick < 0.8, half, quarter))
+    gain = draws.uniform("gain", count, 1, 1, 1, low=0.75, high=1.2).to(device)
+    noise = draws.normal("noise", *images.shape, device=device) * draws.uniform("sigma", count, 1, 1, 1, high=0.06).to(
+        device
+    )
+    return (blurred * gain + noise).clamp(0, 1)

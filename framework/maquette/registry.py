@@ -1,0 +1,143 @@
+"""Names -> part classes, found when a config names them and not before.
+
+A built-in part is one file: `geometry: hash-grid` is the class that `maquette/geometry/hash_grid.py` registers.
+Plugins declare theirs by name and import path (see `maquette.plugins`), so that listing parts imports none of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from maquette.errors import ConfigError, PluginError
+
+KINDS: dict[str, str] = {
+    "cameras": "maquette.cameras",
+    "geometry": "maquette.geometry",
+    "material": "maquette.materials",
+    "background": "maquette.backgrounds",
+    "renderer": "maquette.renderers",
+    "prior": "maquette.priors",
+    "score": "maquette.scores",
+    "objective": "maquette.objectives",
+    "loss": "maquette.losses",
+    "stage": "maquette.stages",
+    "learner": "maquette.learners",
+    "dataset": "maquette.data",
+    "exporter": "maquette.export.exporters",
+    "metric": "maquette.bench.metrics",
+}
+"""Kind of part -> package that holds the built-in ones."""
+
+Part = TypeVar("Part", bound=type)
+_classes: dict[tuple[str, str], type] = {}
+_declared: dict[tuple[str, str], tuple[str, str]] = {}  # (kind, name) -> ("module:Class", who declared it)
+
+
+class UnknownPartError(ConfigError):
+    """No part of that kind has that name."""
+
+
+def register(kind: str, name: str) -> Callable[[Part], Part]:
+    """Class decorator that makes a part known as `name` among its kind.
+
+    Raises:
+        PluginError: the kind does not exist, or another class already has the name.
+    """
+    _check_kind(kind)
+
+    def decorate(cls: Part) -> Part:
+        other = _classes.get((kind, name))
+        if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise PluginError(
+                f"two {kind} parts are called {name!r}: {other.__module__}.{other.__qualname__} and "
+                f"{cls.__module__}.{cls.__qualname__}"
+            )
+        cls.kind, cls.part_name = kind, name  # type: ignore[attr-defined]
+        _classes[kind, name] = cls
+        return cls
+
+    return decorate
+
+
+def add(kind: str, name: str, target: str, source: str) -> None:
+    """Declare a part by import path, without importing it.
+
+    Args:
+        kind, name: where it will be found.
+        target: "package.module:Class".
+        source: the distribution that brings it, for messages.
+    """
+    _check_kind(kind)
+    known = _declared.get((kind, name))
+    if known is not None and known[0] != target:
+        raise PluginError(f"{kind} {name!r} of {source} is already declared by {known[1]}")
+    if name in _built_in(kind):
+        raise PluginError(f"{kind} {name!r} of {source} has the name of a built-in part")
+    _declared[kind, name] = (target, source)
+
+
+def names(kind: str) -> list[str]:
+    """All known names of a kind, sorted; imports no part."""
+    _check_kind(kind)
+    _load_plugins()
+    known = {name for k, name in [*_declared, *_classes] if k == kind}
+    return sorted(known | set(_built_in(kind)))
+
+
+def source(kind: str, name: str) -> str:
+    """The distribution a part comes from."""
+    return _declared[kind, name][1] if (kind, name) in _declared else "maquette"
+
+
+def get(kind: str, name: str) -> Any:
+    """The part's class, imported now if it was not yet.
+
+    Raises:
+        UnknownPartError: naming the nearest known name and all others.
+    """
+    _check_kind(kind)
+    if (kind, name) not in _classes:
+        _load_plugins()
+        if (kind, name) in _declared:
+            module, _, attribute = _declared[kind, name][0].partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+            _classes.setdefault((kind, name), found)
+        elif name in _built_in(kind):
+            importlib.import_module(f"{KINDS[kind]}.{name.replace('-', '_')}")
+    if (kind, name) not in _classes:
+        known = names(kind)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownPartError(f"there is no {kind} called {name!r}", hint=f"{hint}known: {', '.join(known)}")
+    return _classes[kind, name]
+
+
+def summary(kind: str, name: str) -> str:
+    """First line of the part's docstring; imports it."""
+    return (get(kind, name).__doc__ or "").strip().split("\n")[0]
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownPartError(f"there is no kind of part called {kind!r}", hint=f"{hint}kinds: {', '.join(KINDS)}")
+
+
+def _built_in(kind: str) -> list[str]:
+    spec = find_spec(KINDS[kind])
+    if spec is None or spec.submodule_search_locations is None:
+        return []
+    modules = pkgutil.iter_modules(spec.submodule_search_locations)
+    return [m.name.replace("_", "-") for m in modules if m.name != "base" and not m.name.startswith("_")]
+
+
+def _load_plugins() -> None:
+    from maquette import plugins
+
+    plugins.load()

@@ -1,0 +1,173 @@
+"""Checkpoints: tensors in safetensors, the rest in JSON, written so that a crash or a full disk loses nothing.
+
+A checkpoint is a folder `step-00000400` with `model.safetensors`, `optimizer.safetensors`, `random.safetensors` and
+`state.json`. It is written under another name, synced, renamed, and only then are older ones removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from maquette.errors import RunError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One stored state of a stage: `step` steps are done."""
+
+    path: Path
+    step: int
+
+    def load(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
+        """Put everything back where it was; returns the extra values that were saved with it.
+
+        Raises:
+            RunError: a file is damaged or does not fit, naming it.
+        """
+        state = json.loads((self.path / "state.json").read_text())
+        tensors = self._tensors("model")
+        missing, unexpected = model.load_state_dict(tensors, strict=False)
+        if missing or unexpected:
+            raise RunError(f"{self.path} does not fit this config: missing {missing[:3]}, unexpected {unexpected[:3]}")
+        if optimizer is not None:
+            _restore_optimizer(optimizer, self._tensors("optimizer"), state["optimizer"])
+        _restore_random(self._tensors("random"), state["random"])
+        return state["extra"]
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
+        path = self.path / f"{name}.safetensors"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as problem:
+            raise RunError(f"cannot read {path}: {problem}; delete this checkpoint to resume from the one before") from problem
+
+
+class CheckpointStore:
+    """The checkpoints of one stage in one folder."""
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        self.folder, self.keep = folder, keep
+        folder.mkdir(parents=True, exist_ok=True)
+        for half_written in folder.glob(".tmp-*"):
+            shutil.rmtree(half_written)
+
+    def all(self) -> list[Checkpoint]:
+        """Complete checkpoints, oldest first."""
+        found = [Checkpoint(p, int(p.name.removeprefix("step-"))) for p in self.folder.glob("step-*")]
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+    def latest(self) -> Checkpoint | None:
+        """The one with most steps."""
+        return self.all()[-1] if self.all() else None
+
+    def save(
+        self,
+        step: int,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        extra: Mapping[str, Any],
+    ) -> Checkpoint:
+        """Store everything after `step` steps, then prune. Raises RunError on a full disk; older ones stay."""
+        final, beside = self.folder / f"step-{step:08d}", self.folder / f".tmp-{step:08d}"
+        if final.exists():
+            return Checkpoint(final, step)
+        try:
+            self._write(beside, model, optimizer, extra, step)
+            beside.rename(final)
+            _sync(self.folder)
+        except OSError as problem:
+            shutil.rmtree(beside, ignore_errors=True)
+            kept = self.latest()
+            raise RunError(
+                f"could not write the checkpoint of step {step}: {problem.strerror or problem}; "
+                + (f"the last good one is {kept.path}" if kept else "there is none before it")
+            ) from problem
+        for old in self.all()[: -self.keep]:
+            shutil.rmtree(old.path)
+        return Checkpoint(final, step)
+
+    def _write(
+        self,
+        folder: Path,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        extra: Mapping[str, Any],
+        step: int,
+    ) -> None:
+        folder.mkdir()
+        moments, groups = _plain_optimizer(optimizer) if optimizer is not None else ({}, {})
+        generators, states = _plain_random()
+        for name, tensors in (("model", model.state_dict()), ("optimizer", moments), ("random", generators)):
+            copies = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+            try:
+                save_file(copies, folder / f"{name}.safetensors")
+            except SafetensorError as problem:
+                raise OSError(str(problem)) from problem
+        state = {"step": step, "optimizer": groups, "random": states, "extra": dict(extra)}
+        (folder / "state.json").write_text(json.dumps(state, indent=1))
+        for path in (*folder.iterdir(), folder):
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _plain_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}/{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for index, values in state["state"].items()
+        for name, value in values.items()
+    }
+    groups = [
+        {key: value for key, value in group.items() if isinstance(value, (int, float, bool, str, list, tuple))}
+        for group in state["param_groups"]
+    ]
+    return tensors, {"param_groups": groups}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition("/")
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    for group, stored in zip(groups, plain["param_groups"], strict=True):
+        group.update(stored)
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _plain_random() -> tuple[dict[str, Tensor], dict[str, Any]]:
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    tensors = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64))}
+    version, internal, gauss_next = random.getstate()
+    return tensors, {
+        "numpy": [kind, position, has_gauss, gauss],
+        "python": [version, list(internal), gauss_next],
+    }
+
+
+def _restore_random(tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
+    torch.set_rng_state(tensors["torch"])
+    kind, position, has_gauss, gauss = plain["numpy"]
+    np.random.set_state((kind, tensors["numpy"].numpy().astype(np.uint32), position, has_gauss, gauss))
+    version, internal, gauss_next = plain["python"]
+    random.setstate((version, tuple(internal), gauss_next))

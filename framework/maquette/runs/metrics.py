@@ -1,0 +1,51 @@
+"""The metrics of a run: one JSON object per line, and a W&B run beside it when the config asks for one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from maquette.config.schema import LoggerConfig
+from maquette.errors import MissingDependency
+
+
+class MetricsLog:
+    """Appends to `metrics.jsonl`; on resume, lines of the same stage from the resumed step on are dropped first."""
+
+    def __init__(self, path: Path, stage: str, first_step: int, logger: LoggerConfig, run_name: str) -> None:
+        self.stage = stage
+        if path.is_file():
+            lines = [line for line in path.read_text().splitlines() if self._older(line, first_step)]
+            path.write_text("".join(line + "\n" for line in lines))
+        self._stream = path.open("a", encoding="utf-8")
+        self._wandb: Any = _start_wandb(logger, run_name, path.parent) if logger.type == "wandb" else None
+
+    def _older(self, line: str, first_step: int) -> bool:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            return False  # the last line of a killed run may be cut short
+        return row.get("stage") != self.stage or row.get("step", 0) < first_step
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Record the values of one step."""
+        row = {"stage": self.stage, "step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}
+        self._stream.write(json.dumps(row) + "\n")
+        self._stream.flush()
+        if self._wandb is not None:
+            self._wandb.log({f"{self.stage}/{name}": value for name, value in values.items()})
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._stream.close()
+        if self._wandb is not None:
+            self._wandb.finish()
+
+
+def _start_wandb(logger: LoggerConfig, run_name: str, folder: Path) -> Any:
+    try:
+        import wandb
+    except ImportError as problem:
+        raise MissingDependency("logger.type=wandb needs wandb: pip install 'maquette[wandb]'") from problem
+    return wandb.init(project=logger.project, mode=logger.mode, name=run_name, dir=str(folder), reinit="finish_previous")

@@ -1,0 +1,50 @@
+"""Progress with an ETA: a live bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LOG_EVERY_SECONDS = 15.0
+
+
+class StepProgress:
+    """Reports `done` of `total` steps of a stage, with one line of figures."""
+
+    def __init__(self, title: str, total: int, done: int = 0) -> None:
+        self.title, self.total, self._first = title, total, done
+        self._started = self._said = time.monotonic()
+        self._bar: Progress | None = None
+        if sys.stderr.isatty():
+            columns = (
+                TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TimeElapsedColumn(), TextColumn("eta"), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"),
+            )  # fmt: skip
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._task = self._bar.add_task(title, total=total, completed=done, figures="")
+            self._bar.start()
+
+    def update(self, done: int, figures: str) -> None:
+        """Show that `done` steps are finished."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, figures=figures)
+            return
+        now = time.monotonic()
+        if now - self._said >= LOG_EVERY_SECONDS or done == self.total:
+            self._said = now
+            rate = (done - self._first) / max(now - self._started, 1e-9)
+            eta = (self.total - done) / max(rate, 1e-9)
+            print(
+                f"{self.title}: {done}/{self.total}  {rate:.1f} steps/s  eta {int(eta // 60)}:{int(eta % 60):02d}"
+                f"  {figures}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,64 @@
+"""Runs a method: makes or reopens its run folder and takes its stages in order."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from maquette.config.loading import ResolvedConfig
+from maquette.runs.folder import RunFolder, write_atomically
+from maquette.runs.manifest import Timings, machine, peak_memory_mb, revision, versions, write_manifest
+from maquette.stages.base import Stage, StageContext
+
+
+def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: str = "") -> Path:
+    """Run all stages of a method, or those that a resumed run has left.
+
+    Args:
+        resolved: the configuration; on resume, the one stored in the run folder.
+        resume: a run folder to go on with; None starts a new one.
+        command: what the user typed, for the manifest.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        MaquetteError: with one line for the user; what was done so far is kept.
+    """
+    method = resolved.method
+    stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
+    run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
+    if resume is None:
+        write_atomically(run.config, resolved.to_yaml())
+    print(f"run folder: {run.path}")
+    timings, state = Timings(), run.read_state()
+    write_manifest(
+        run.manifest, method=method.name, prompt=method.prompt, image=method.image, seed=method.seed,
+        groups=resolved.groups, command=command or shlex.join(sys.argv), versions=versions(), revision=revision(),
+        machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    )  # fmt: skip
+    context = StageContext("", method, run, resume is not None, timings=timings)
+    started = time.perf_counter()
+    try:
+        for name, stage in stages.items():
+            context.name = name
+            if name in state["finished"]:
+                stage.restore(context)
+                continue
+            with timings.measure(f"stage {name}"):
+                stage.run(context)
+            state["finished"].append(name)
+            run.write_state(state)
+    finally:
+        write_manifest(
+            run.manifest, finished_stages=state["finished"], times=timings.plain(), peak_memory_mb=peak_memory_mb(),
+            wall_seconds=round(time.perf_counter() - started, 3),
+        )  # fmt: skip
+    return run.path
+
+
+def _subject(resolved: ResolvedConfig) -> str:
+    method = resolved.method
+    return method.prompt or (Path(method.image).stem if method.image else "") or f"seed {method.seed}"

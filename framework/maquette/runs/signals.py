@@ -1,0 +1,49 @@
+"""Stopping on request: the first SIGINT or SIGTERM ends the step and saves, the second ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOPPED = 143
+"""Exit code of a run that was asked to stop and left a checkpoint."""
+
+
+class Stopped(SystemExit):
+    """The run was asked to stop; a checkpoint was written."""
+
+    def __init__(self) -> None:
+        super().__init__(STOPPED)
+
+
+class StopFlag:
+    """Set once a stop was asked for."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: ask to stop, or leave at once the second time."""
+        if self.requested:
+            os._exit(128 + number)
+        self.requested = True
+        print("\nstopping: this step ends, a checkpoint is written (again to stop at once)", flush=True)
+
+
+@contextmanager
+def stop_flag() -> Iterator[StopFlag]:
+    """Handle SIGINT and SIGTERM inside the block; outside the main thread the flag simply stays down."""
+    flag = StopFlag()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    before = {number: signal.signal(number, flag.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Stages: the steps a method is made of."""

@@ -1,0 +1,61 @@
+"""The contract of a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maquette.config.schema import MethodConfig
+from maquette.runs.checkpoints import CheckpointStore
+from maquette.runs.folder import RunFolder
+from maquette.runs.manifest import Timings
+from maquette.runs.metrics import MetricsLog
+
+
+@dataclass
+class StageContext:
+    """What a stage is given.
+
+    Args:
+        name: the stage's name in the method.
+        method: the whole typed configuration.
+        run: the run folder.
+        resume: whether to go on from this stage's latest checkpoint.
+        artifacts: what earlier stages made, by name ("scene" ...); a stage adds its own.
+        timings: adds up the run's time by part.
+    """
+
+    name: str
+    method: MethodConfig
+    run: RunFolder
+    resume: bool
+    artifacts: dict[str, Any] = field(default_factory=dict)
+    timings: Timings = field(default_factory=Timings)
+
+    def checkpoints(self, keep: int) -> CheckpointStore:
+        """The stage's checkpoints."""
+        return CheckpointStore(self.run.checkpoints / self.name, keep)
+
+    def metrics(self) -> MetricsLog:
+        """The stage's metrics log, cut back to where it resumes."""
+        latest = self.checkpoints(keep=1).latest() if self.resume else None
+        first = latest.step if latest else 0
+        return MetricsLog(self.run.metrics, self.name, first, self.method.logger, self.run.path.name)
+
+    def previews(self) -> Path:
+        """The folder for the stage's pictures."""
+        folder = self.run.previews / self.name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+class Stage:
+    """One step of a method. `run` does it; `restore` only brings back what it made, when a later stage resumes."""
+
+    def run(self, context: StageContext) -> None:
+        """Do the work; put what was made into `context.artifacts`."""
+        raise NotImplementedError
+
+    def restore(self, context: StageContext) -> None:
+        """Put what a finished run of this stage made into `context.artifacts`."""

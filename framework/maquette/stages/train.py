@@ -1,0 +1,82 @@
+"""Fit a model to a data set: how priors are trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from maquette.config.parts import DatasetSpec, LearnerSpec
+from maquette.config.schedules import Schedule
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.runs.folder import write_atomically
+from maquette.runs.loop import Loop, LoopConfig, ParameterGroup, Task
+from maquette.stages.base import Stage, StageContext
+from maquette.terms import Terms
+
+
+@register("stage", "train")
+class Train(Stage):
+    """Train a learner on a data set; the finished model goes to `export/<stage>` in the run folder."""
+
+    @dataclass(frozen=True)
+    class Config:
+        learner: LearnerSpec
+        dataset: DatasetSpec
+        steps: int = 10_000  # optimiser steps
+        batch: int = 64  # images per step
+        learning_rate: Schedule = Schedule.parse([[0, 0.0], ["5%", 1e-3], ["100%", 1e-5]])
+        loop: LoopConfig = field(default_factory=lambda: LoopConfig(gradient_clip=1.0, epsilon=1e-8, betas=(0.9, 0.99)))
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def run(self, context: StageContext) -> None:
+        config = self.config
+        torch.manual_seed(context.method.seed)  # initial weights only; every later draw is keyed
+        device = torch.device("cuda" if config.loop.device != "cpu" and torch.cuda.is_available() else "cpu")
+        dataset = config.dataset.build()
+        with context.timings.measure("data"):
+            dataset.prepare(device)
+        learner = config.learner.build()
+        learner.build(dataset)
+        count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
+        print(f"{context.name}: {config.learner.name}, {count / 1e6:.2f} M parameters, on {device}")
+        task = _Training(learner, dataset, config, Draws(context.method.seed, -1, "sheet/"))
+        store = context.checkpoints(config.loop.keep_checkpoints)
+        loop = Loop(
+            context.name, task, config.steps, config.loop, context.method.seed, store, context.metrics(),
+            context.previews(), context.timings,
+        )  # fmt: skip
+        loop.run(context.resume)
+        learner.to(device)
+        figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
+        print("".join(f"{name}: {value:.4f}\n" for name, value in figures.items()), end="")
+        folder = context.run.export / context.name
+        learner.cpu().save(folder)
+        write_atomically(context.run.export / f"{context.name}.json", json.dumps(figures, indent=1))
+        context.artifacts[context.name] = folder
+
+
+class _Training(Task):
+    def __init__(self, learner: Any, dataset: Any, config: Any, sheet: Draws) -> None:
+        super().__init__()
+        self.learner, self._dataset, self._config, self._sheet = learner, dataset, config, sheet
+
+    def groups(self) -> list[ParameterGroup]:
+        trainable = [p for p in self.learner.parameters() if p.requires_grad]
+        return [ParameterGroup("learner", trainable, self._config.learning_rate)]
+
+    def terms(self, step: int, draws: Draws) -> Terms:
+        batch = self._dataset.batch(draws.sub("batch"), self._config.batch)
+        return self.learner.loss(batch, draws.sub("loss"))
+
+    def after_step(self, step: int, draws: Draws) -> None:
+        self.learner.after_step(step)
+
+    def preview(self, step: int) -> np.ndarray | None:
+        return self.learner.sample_sheet(self._dataset, self._sheet)

@@ -1,0 +1,41 @@
+"""What guidance and losses return: scalars to weigh and values to log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Terms:
+    """Named differentiable scalars, and named plain numbers for the log.
+
+    Args:
+        losses: name -> scalar tensor; summed (already weighted by whoever made them) before `backward`.
+        logs: name -> float; written to `metrics.jsonl`, never differentiated.
+    """
+
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    logs: dict[str, float] = field(default_factory=dict)
+
+    def add(self, other: Terms, weight: float = 1.0, prefix: str = "") -> None:
+        """Take over `other`'s terms, each loss times `weight`."""
+        for name, loss in other.losses.items():
+            self.losses[prefix + name] = loss * weight
+        self.logs.update({prefix + name: value for name, value in other.logs.items()})
+
+    def total(self) -> Tensor:
+        """The sum of all losses. Raises ValueError when there is none."""
+        if not self.losses:
+            raise ValueError("no loss term: the stage names neither guidance nor losses")
+        terms: Iterator[Tensor] = iter(self.losses.values())
+        total = next(terms)
+        for term in terms:
+            total = total + term
+        return total
+
+    def values(self) -> Mapping[str, float]:
+        """Every loss as a plain number under `loss/<name>`, and the logs."""
+        return {**{f"loss/{name}": float(loss.detach()) for name, loss in self.losses.items()}, **self.logs}

@@ -1,0 +1,21 @@
+"""What this package brings to maquette."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from maquette.plugins import hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def maquette_parts() -> list[tuple[str, str, str]]:
+    """The nano world as a data set."""
+    return [("dataset", "nano-world", "maquette_nano.dataset:NanoWorld")]
+
+
+@hookimpl
+def maquette_weights() -> dict[str, Path]:
+    """Every folder under `weights/`, by its name."""
+    return {path.name: path for path in sorted((HERE / "weights").glob("*")) if path.is_dir()}

@@ -1,0 +1,116 @@
+"""Nano objects: what they are made of, and how they are drawn at random from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from maquette_nano.world import primitives as P
+from maquette_nano.world.builder import Builder
+from maquette_nano.world.captions import SPLITS, caption, split_of
+from maquette_nano.world.categories import CATEGORIES
+from maquette_nano.world.colours import COLOURS, FIXED, PATTERNS
+
+BOUND = 0.8
+"""Every object fits a sphere of this radius about the origin, and touches it."""
+
+
+@dataclass(frozen=True)
+class NanoObject:
+    """One object: its caption's words and its exact geometry.
+
+    Args:
+        category, body, detail, pattern: the words of its caption.
+        table: [P, 21] primitives, see `primitives`.
+        period: spacing of the pattern in scene units.
+    """
+
+    category: str
+    body: str
+    detail: str
+    pattern: str
+    table: NDArray[np.float32]
+    period: float
+    bound: float = BOUND
+
+    @cached_property
+    def palette(self) -> NDArray[np.float32]:
+        """Colour slots -> RGB, [6, 3]."""
+        return np.array([COLOURS[self.body], COLOURS[self.detail], *FIXED.values()], np.float32)
+
+    @property
+    def pattern_code(self) -> int:
+        """0 plain, 1 stripes, 2 dots."""
+        return PATTERNS.index(self.pattern)
+
+    def caption(self, name_detail: bool = False) -> str:
+        """The object in words."""
+        return caption(self.category, self.body, self.detail, self.pattern, name_detail)
+
+    def sdf(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Signed distance [n] at `points` [n, 3]; negative inside."""
+        return _distances(self.table, np.ascontiguousarray(points, np.float32))
+
+    def albedo(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Unlit RGB [n, 3] of the surface nearest to `points` [n, 3]."""
+        from maquette_nano.world.tracer import surface_slot
+
+        points = np.ascontiguousarray(points, np.float32)
+        slots = [surface_slot(self.table, self.pattern_code, self.period, *map(float, p)) for p in points]
+        return self.palette[np.array(slots, dtype=np.int64)]
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def _distances(table: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    result = np.empty(points.shape[0], np.float32)
+    for i in prange(points.shape[0]):
+        result[i] = P.distance(table, points[i, 0], points[i, 1], points[i, 2])
+    return result
+
+
+def _normalised(table: NDArray[np.float64]) -> tuple[NDArray[np.float32], float]:
+    """Centre the object's solid and scale it so that it touches the sphere of radius BOUND; returns the scale too."""
+    solid = table[table[:, P.OPERATION] == P.UNION]
+    reach = 1.8
+    axis = np.linspace(-reach, reach, 49, dtype=np.float32)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    inside = points[_distances(table.astype(np.float32), points) < float(axis[1] - axis[0]) * 0.5]
+    if len(inside) == 0:
+        raise ValueError("an object without volume")
+    del solid
+    centre = (inside.min(0) + inside.max(0)) / 2
+    scale = BOUND / float(np.linalg.norm(inside - centre, axis=1).max())
+    result = table.copy()
+    result[:, P.CENTRE : P.CENTRE + 3] = (result[:, P.CENTRE : P.CENTRE + 3] - centre) * scale
+    result[:, P.SIZE : P.SIZE + 4] *= scale
+    result[:, P.BLEND : P.REACH + 1] *= scale
+    return result.astype(np.float32), scale
+
+
+def make_object(category: str, body: str, detail: str, pattern: str, seed: int) -> NanoObject:
+    """An object of named category, colours and pattern, its proportions drawn from `seed`."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, list(CATEGORIES).index(category)])))
+    builder = Builder()
+    CATEGORIES[category].build(builder, rng)
+    table, _ = _normalised(builder.table())
+    period = float(rng.uniform(0.2, 0.28)) if pattern == "stripes" else float(rng.uniform(0.2, 0.26))
+    return NanoObject(category, body, detail, pattern, table, period)
+
+
+def sample_object(seed: int, split: str) -> NanoObject:
+    """The object number `seed` of a split; a function of its two arguments.
+
+    Args:
+        seed: any non-negative integer.
+        split: "train", "validation" or "test"; each has its own (category, body colour) pairs and random stream.
+    """
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split), 20_304])))
+    category = list(CATEGORIES)[int(rng.integers(len(CATEGORIES)))]
+    body = str(rng.choice([colour for colour in COLOURS if split_of(category, colour) == split]))
+    detail = str(rng.choice([colour for colour in COLOURS if colour != body]))
+    pattern = str(rng.choice(PATTERNS, p=[0.6, 0.2, 0.2]))
+    return make_object(category, body, detail, pattern, int(rng.integers(2**31)))
