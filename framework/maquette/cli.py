@@ -16,7 +16,7 @@ from maquette.errors import MaquetteError
 
 app = typer.Typer(
     name="maquette",
-    help="3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt=\"a red mug\"",
+    help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,9 +47,16 @@ def _teaching(command: Callable[..., Any]) -> Callable[..., Any]:
 @app.command()
 @_teaching
 def run(
-    method: Annotated[str, typer.Argument(help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder"
+        ),
+    ],
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
+    ] = False,
 ) -> None:
     """Run a method.
 
@@ -67,7 +74,9 @@ def run(
 def train(
     recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file, or, with --resume, a run folder")],
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
+    ] = False,
 ) -> None:
     """Train a prior from a recipe.
 

@@ -21,9 +21,7 @@ class ConfigError(MaquetteError):
 
     exit_code = 2
 
-    def __init__(
-        self, message: str, *, key: str = "", file: str = "", line: int | None = None, hint: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, key: str = "", file: str = "", line: int | None = None, hint: str = "") -> None:
         self.message, self.key, self.file, self.line, self.hint = message, key, file, line, hint
         super().__init__(str(self))
 

@@ -67,9 +67,7 @@ def _load_one(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
     try:
         plugin = entry.load()
         manager.register(plugin, name=entry.name)
-        caller = manager.subset_hook_caller(
-            "maquette_parts", [p for p in manager.get_plugins() if p is not plugin]
-        )
+        caller = manager.subset_hook_caller("maquette_parts", [p for p in manager.get_plugins() if p is not plugin])
         for parts in caller():
             for kind, name, target in parts:
                 registry.add(kind, name, target, distribution)

@@ -75,13 +75,14 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
         _merge_group(data, origins, group, {**groups, **chosen}[group])
     groups.update(chosen)
     _merge_when(data, origins, groups, display(path))
+    missing = [key for key in ("prompt", "image") if data.get(key) == MISSING]
     texts: list[str] = []
     for key, value in settings:
         _set(data, key, _hold(value, texts), origins)
     data["groups"] = groups
     resolved = _release(_interpolate(data, display(path)), texts)
-    for key in ("prompt", "image"):
-        if resolved.get(key) in (MISSING, "") and key in resolved:
+    for key in missing:
+        if not str(resolved.get(key) or "").strip():
             raise ConfigError(
                 "missing value", key=key, file=display(path), hint=f'give it on the command line as {key}="..."'
             )
@@ -89,9 +90,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
     return ResolvedConfig(method, origins, groups, display(path))
 
 
-def _split_overrides(
-    overrides: Sequence[str], groups: dict[str, str]
-) -> tuple[dict[str, str], list[tuple[str, Any]]]:
+def _split_overrides(overrides: Sequence[str], groups: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, Any]]]:
     chosen: dict[str, str] = {}
     settings: list[tuple[str, Any]] = []
     for override in overrides:
@@ -135,8 +134,10 @@ def _merge_when(data: dict[str, Any], origins: dict[str, Origin], groups: dict[s
 def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
     for key, value in top.items():
         below = base.get(key)
-        same_part = isinstance(below, dict) and isinstance(value, dict) and (
-            "type" not in value or value["type"] == below.get("type")
+        same_part = (
+            isinstance(below, dict)
+            and isinstance(value, dict)
+            and ("type" not in value or value["type"] == below.get("type"))
         )
         if same_part and isinstance(below, dict):
             _merge(below, value)

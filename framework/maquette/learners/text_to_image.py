@@ -42,7 +42,7 @@ class TextToImage(Learner):
     @dataclass(frozen=True)
     class Config:
         size: int = 64  # image side in pixels
-        widths: tuple[int, ...] = (48, 64, 96, 128)  # channels per resolution, full resolution first
+        widths: tuple[int, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
         layers: int = 1  # residual blocks per resolution
         heads: int = 4  # attention heads
         attention_levels: int = 2  # how many of the coarsest resolutions attend to the text
@@ -61,6 +61,7 @@ class TextToImage(Learner):
 
     def build(self, dataset: CaptionedDataset) -> None:
         from diffusers import DDPMScheduler, UNet2DConditionModel
+        from diffusers.models.attention_processor import AttnProcessor
         from transformers import CLIPTextConfig, CLIPTextModel
 
         c = self.config
@@ -92,6 +93,7 @@ class TextToImage(Learner):
                 pad_token_id=self.tokenizer.pad_token_id,
             )
         )
+        unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
         self.networks = _Networks(unet.to(memory_format=torch.channels_last), text_encoder)
         self.average = Average(self.networks, c.average_decay)
         self.scheduler = DDPMScheduler(

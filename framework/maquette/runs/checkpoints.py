@@ -52,7 +52,9 @@ class Checkpoint:
         try:
             return load_file(path)
         except (OSError, SafetensorError) as problem:
-            raise RunError(f"cannot read {path}: {problem}; delete this checkpoint to resume from the one before") from problem
+            raise RunError(
+                f"cannot read {path}: {problem}; delete this checkpoint to resume from the one before"
+            ) from problem
 
 
 class CheckpointStore:

@@ -68,7 +68,9 @@ class RunFolder:
                 return cls(path)._prepare()
         except OSError as problem:
             raise ConfigError(
-                f"cannot write here: {problem.strerror or problem}", key="output", hint="give another folder: output=..."
+                f"cannot write here: {problem.strerror or problem}",
+                key="output",
+                hint="give another folder: output=...",
             ) from problem
         raise RunError(f"no free run folder under {parent}")
 

@@ -179,6 +179,9 @@ class _Stepper(L.LightningModule):
                 if isinstance(value, torch.Tensor):
                     state[name] = value.to(parameter.device)
 
+    def on_train_start(self) -> None:
+        self.flag.install()  # Lightning has just put its own handler there, which would end the process
+
     def training_step(self, step: Any, index: int) -> None:
         step, loop, config = int(step), self.loop, self.loop.config
         started = time.perf_counter()

@@ -48,4 +48,6 @@ def _start_wandb(logger: LoggerConfig, run_name: str, folder: Path) -> Any:
         import wandb
     except ImportError as problem:
         raise MissingDependency("logger.type=wandb needs wandb: pip install 'maquette[wandb]'") from problem
-    return wandb.init(project=logger.project, mode=logger.mode, name=run_name, dir=str(folder), reinit="finish_previous")
+    return wandb.init(
+        project=logger.project, mode=logger.mode, name=run_name, dir=str(folder), reinit="finish_previous"
+    )

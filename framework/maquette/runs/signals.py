@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_REQUEST_SECONDS = 1.0
 STOPPED = 143
 """Exit code of a run that was asked to stop and left a checkpoint."""
 
@@ -21,16 +24,29 @@ class Stopped(SystemExit):
 
 
 class StopFlag:
-    """Set once a stop was asked for."""
+    """Set once a stop was asked for.
+
+    `timeout` and some schedulers deliver one request twice, to the process and to its group, so a signal that follows
+    within a second belongs to the first.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self._since = 0.0
+
+    def install(self) -> None:
+        """Become the handler; called again once Lightning has installed its own, which would end the process."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self.handle)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: ask to stop, or leave at once the second time."""
         if self.requested:
-            os._exit(128 + number)
-        self.requested = True
+            if time.monotonic() - self._since > SAME_REQUEST_SECONDS:
+                os._exit(128 + number)
+            return
+        self.requested, self._since = True, time.monotonic()
         print("\nstopping: this step ends, a checkpoint is written (again to stop at once)", flush=True)
 
 
@@ -41,7 +57,8 @@ def stop_flag() -> Iterator[StopFlag]:
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    before = {number: signal.signal(number, flag.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    flag.install()
     try:
         yield flag
     finally:

@@ -6,17 +6,17 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from maquette.data.base import CaptionedImages
 from maquette.randomness import Draws
 from maquette.registry import register
-from torch import Tensor
-
 from maquette_nano import world
 
 VIEWS = 8

@@ -49,9 +49,7 @@ def orbit_c2w(azimuth_deg: float, elevation_deg: float, distance: float) -> Arra
 
 
 @njit(cache=True, fastmath=True)
-def surface_slot(
-    table: Array, patterned: int, period: float, x: float, y: float, z: float
-) -> int:
+def surface_slot(table: Array, patterned: int, period: float, x: float, y: float, z: float) -> int:
     """Colour slot with the body's pattern: 0 none, 1 horizontal stripes, 2 dots on a lattice."""
     slot = colour_slot(table, x, y, z)
     if slot != 0 or patterned == 0:

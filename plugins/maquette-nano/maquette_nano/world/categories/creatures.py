@@ -64,7 +64,9 @@ def cat(b: Builder, rng: Generator) -> None:
     hx, hz = body + 0.05, 0.3
     b.ball((hx, 0, hz), (head * 0.92, head * 1.08, head), blend=0.06)
     for y in (-1, 1):
-        b.cone((hx - 0.02, y * head * 0.62, hz + head * 0.62), (hx - 0.02, y * head * 0.8, hz + head * 1.4), 0.12, 0.015)
+        b.cone(
+            (hx - 0.02, y * head * 0.62, hz + head * 0.62), (hx - 0.02, y * head * 0.8, hz + head * 1.4), 0.12, 0.015
+        )
     _eyes(b, hx + head * 0.72, head * 0.42, hz + 0.06, 0.075)
     b.ball((hx + head * 0.82, 0, hz - 0.08), (0.09, 0.12, 0.075), LIGHT)
     b.ball((hx + head * 0.82 + 0.08, 0, hz - 0.045), 0.035, DARK)

@@ -37,7 +37,9 @@ def chair(b: Builder, rng: Generator) -> None:
     b.box((-w + 0.05, 0, seat + back / 2), (0.06, w, back / 2 + 0.02), rounding=0.04)
     for x in (-1, 1):
         for y in (-1, 1):
-            b.cylinder((x * (w - 0.07), y * (w - 0.07), seat - 0.6), (x * (w - 0.07), y * (w - 0.07), seat), 0.06, DETAIL)
+            b.cylinder(
+                (x * (w - 0.07), y * (w - 0.07), seat - 0.6), (x * (w - 0.07), y * (w - 0.07), seat), 0.06, DETAIL
+            )
 
 
 def lamp(b: Builder, rng: Generator) -> None:
@@ -56,7 +58,12 @@ def house(b: Builder, rng: Generator) -> None:
     slope, top = math.degrees(math.atan2(rise, w)), h - 0.1
     length = math.hypot(rise, w) / 2 + 0.09
     for side in (-1, 1):
-        b.box((0, side * w / 2 * 1.06, top + rise / 2 - 0.02), (d + 0.08, length, 0.05), DETAIL, tilt_deg=("x", -side * slope))
+        b.box(
+            (0, side * w / 2 * 1.06, top + rise / 2 - 0.02),
+            (d + 0.08, length, 0.05),
+            DETAIL,
+            tilt_deg=("x", -side * slope),
+        )
     b.cone((-d + 0.01, 0, top - 0.01), (d - 0.01, 0, top - 0.01), 0.01, 0.01)
     for k in range(4):
         level = rise * (k + 0.4) / 4.6

@@ -19,7 +19,9 @@ def car(b: Builder, rng: Generator) -> None:
     for x in (-0.6, 0.6):
         for y in (-1, 1):
             b.cylinder((x * length, y * (width - 0.09), -0.15), (x * length, y * (width + 0.04), -0.15), wheel, DARK)
-            b.cylinder((x * length, y * (width + 0.02), -0.15), (x * length, y * (width + 0.05), -0.15), wheel * 0.5, LIGHT)
+            b.cylinder(
+                (x * length, y * (width + 0.02), -0.15), (x * length, y * (width + 0.05), -0.15), wheel * 0.5, LIGHT
+            )
     for y in (-1, 1):
         b.ball((length - 0.02, y * width * 0.62, 0.02), 0.075, GOLD)
         b.box((-length + 0.01, y * width * 0.65, 0.03), (0.03, 0.07, 0.05), DARK)
@@ -68,7 +70,9 @@ def boat(b: Builder, rng: Generator) -> None:
     for k in range(steps):
         z = -0.02 + (mast - 0.1) * k / steps
         reach = (1 - k / steps) * 0.5 + 0.04
-        b.box((-reach / 2 - 0.03, 0, z + 0.055), (reach / 2, 0.03, (mast - 0.1) / steps / 2 + 0.005), DETAIL, rounding=0.0)
+        b.box(
+            (-reach / 2 - 0.03, 0, z + 0.055), (reach / 2, 0.03, (mast - 0.1) / steps / 2 + 0.005), DETAIL, rounding=0.0
+        )
     b.cone((0.08, 0, 0.02), (0.06, 0, mast * 0.7), 0.16, 0.02, LIGHT)
     b.box((-0.08, 0, mast), (0.08, 0.02, 0.05), BODY)
 

@@ -1,0 +1,58 @@
+"""What an exporter is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedViews:
+    """Pictures of a subject.
+
+    Args:
+        rgb: sRGB [B, H, W, 3] in [0, 1], over the subject's background.
+        opacity: [B, H, W] in [0, 1].
+        depth: distance along the viewing direction [B, H, W], in scene units; None if the renderer has none.
+        normal: world normals [B, H, W, 3] of length 1, or 0 where there is nothing; None if the renderer has none.
+    """
+
+    rgb: np.ndarray
+    opacity: np.ndarray
+    depth: np.ndarray | None = None
+    normal: np.ndarray | None = None
+
+
+class Subject(Protocol):
+    """A finished object, whatever it is made of.
+
+    `bound` is the half side, in scene units, of the axis-aligned cube around the origin that holds it. Points and
+    normals come as float32 on the CPU; the subject moves them where it computes, and may answer from there.
+    """
+
+    bound: float
+
+    def density(self, points: Tensor) -> Tensor:
+        """Densities [n], 0 or more, at points [n, 3]."""
+        ...
+
+    def color(self, points: Tensor, normals: Tensor) -> Tensor:
+        """sRGB [n, 3] in [0, 1] at points [n, 3] of a surface with outward unit normals [n, 3]."""
+        ...
+
+    def render(self, azimuth_deg: Sequence[float], elevation_deg: float, size: int) -> RenderedViews:
+        """Square pictures with `size` pixels a side, one per azimuth (0 sees the front), framing the whole subject."""
+        ...
+
+
+class Exporter(Protocol):
+    """A part of the kind `exporter`: made from its Config, called once per finished run."""
+
+    def __call__(self, subject: Subject, folder: Path) -> list[Path]:
+        """Write into `folder`, made if missing; the files, the most useful one first."""
+        ...

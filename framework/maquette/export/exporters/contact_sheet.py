@@ -1,0 +1,75 @@
+"""The subject from several sides, in colour, normals, depth and opacity, on one sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from maquette.export.base import RenderedViews, Subject
+from maquette.export.files import beside
+from maquette.export.sheets import contact_sheet
+from maquette.export.writers import to_bytes
+from maquette.registry import register
+
+SIDES = {0.0: "front", 90.0: "left", 180.0: "back", 270.0: "right"}  # azimuth -> the subject's side that is seen
+
+
+@register("exporter", "contact-sheet")
+class ContactSheetExporter:
+    """A row per kind of picture, a column per view; `sheet.png`. Kinds that the renderer lacks are left out."""
+
+    @dataclass(frozen=True)
+    class Config:
+        azimuths_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)  # views, 0 sees the front
+        elevation_deg: float = 15.0  # height of the camera above the horizon
+        size: int = 192  # side of each picture in pixels
+        rows: tuple[Literal["rgb", "normal", "depth", "opacity"], ...] = ("rgb", "normal", "depth")  # kinds of picture
+
+        def __post_init__(self) -> None:
+            if not self.azimuths_deg or not self.rows:
+                raise ValueError("azimuths_deg and rows must name at least one each")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, subject: Subject, folder: Path) -> list[Path]:
+        """Render, lay out and write; see `Exporter`."""
+        config = self.config
+        views = subject.render(list(config.azimuths_deg), config.elevation_deg, config.size)
+        kinds = {"rgb": views.rgb, "normal": _normals(views), "depth": _depths(views), "opacity": _grey(views.opacity)}
+        chosen = {name: kinds[name] for name in config.rows}
+        found = {name: list(pictures) for name, pictures in chosen.items() if pictures is not None}
+        columns = [f"{SIDES.get(a % 360, '')} {a % 360:g}°".strip() for a in config.azimuths_deg]
+        sheet = contact_sheet(list(found.values()), list(found), columns)
+        path = folder / "sheet.png"
+        with beside(path) as place:
+            Image.fromarray(to_bytes(sheet)).save(place)
+        return [path]
+
+
+def _normals(views: RenderedViews) -> np.ndarray | None:
+    return None if views.normal is None else _on_white((views.normal + 1) / 2, views.opacity)
+
+
+def _depths(views: RenderedViews) -> np.ndarray | None:
+    """Near is bright; one scale for all views, over what is at least half opaque."""
+    if views.depth is None:
+        return None
+    import matplotlib
+
+    seen = views.depth[(views.opacity > 0.5) & np.isfinite(views.depth)]
+    near, far = (np.percentile(seen, 1), np.percentile(seen, 99)) if seen.size else (0.0, 1.0)
+    nearness = np.clip((far - np.nan_to_num(views.depth, posinf=far)) / max(far - near, 1e-6), 0, 1)
+    return _on_white(matplotlib.colormaps["viridis"](nearness)[..., :3], views.opacity)
+
+
+def _on_white(picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    return picture * opacity[..., None] + 1 - opacity[..., None]
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values[..., None], 3, axis=-1)

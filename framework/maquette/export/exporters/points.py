@@ -1,0 +1,47 @@
+"""The subject's surface as coloured points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from maquette.export.base import Subject
+from maquette.export.clean import clean
+from maquette.export.isosurface import extract
+from maquette.export.texture import query_colors
+from maquette.export.writers import write_points
+from maquette.registry import register
+
+
+@register("exporter", "points")
+class PointsExporter:
+    """Points spread evenly over the surface, with colours and normals; `points.ply`."""
+
+    @dataclass(frozen=True)
+    class Config:
+        count: int = 50_000  # number of points
+        resolution: int = 128  # samples of the density along each side of the bounding cube
+        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half of what is typical inside
+        min_component: float = 0.05  # drop pieces smaller than this fraction of the largest one's area
+        seed: int = 0  # keys where the points fall
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, subject: Subject, folder: Path) -> list[Path]:
+        """Extract the surface, sample it by area and write; see `Exporter`."""
+        import trimesh
+
+        config = self.config
+        mesh = clean(extract(subject.density, subject.bound, config.resolution, config.threshold), config.min_component)
+        body = mesh.to_trimesh()
+        points, face = trimesh.sample.sample_surface(body, config.count, seed=config.seed)
+        weights = trimesh.triangles.points_to_barycentric(body.triangles[face], points)
+        normals = np.einsum("nk,nkd->nd", weights, mesh.vertex_normals()[mesh.faces[face]])
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        points, normals = np.asarray(points, np.float32), np.asarray(normals, np.float32)
+        colors = query_colors(subject.color, points, normals)
+        return [write_points(folder / "points.ply", points, colors, normals)]

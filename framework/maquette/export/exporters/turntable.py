@@ -1,0 +1,42 @@
+"""The subject on a turntable, as a film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from maquette.export.base import Subject
+from maquette.export.video import write_gif, write_mp4
+from maquette.registry import register
+
+BATCH = 8  # views rendered at a time
+
+
+@register("exporter", "turntable")
+class TurntableExporter:
+    """One full turn around the subject, beginning at its front; `turntable.mp4`, `turntable.gif`."""
+
+    @dataclass(frozen=True)
+    class Config:
+        frames: int = 60  # views in one turn
+        size: int = 256  # side of the picture in pixels
+        fps: int = 20  # frames per second
+        elevation_deg: float = 15.0  # height of the camera above the horizon
+        formats: tuple[Literal["mp4", "gif"], ...] = ("mp4", "gif")  # files to write
+
+        def __post_init__(self) -> None:
+            if min(self.frames, self.size, self.fps) < 1:
+                raise ValueError("frames, size and fps must be 1 or more")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, subject: Subject, folder: Path) -> list[Path]:
+        """Render and write; see `Exporter`."""
+        config = self.config
+        azimuths = [360.0 * i / config.frames for i in range(config.frames)]
+        batches = [azimuths[i : i + BATCH] for i in range(0, config.frames, BATCH)]
+        frames = [frame for some in batches for frame in subject.render(some, config.elevation_deg, config.size).rgb]
+        write = {"mp4": write_mp4, "gif": write_gif}
+        return [write[kind](folder / f"turntable.{kind}", frames, config.fps) for kind in config.formats]

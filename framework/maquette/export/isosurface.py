@@ -1,0 +1,138 @@
+"""The surface of a density field as a closed triangle mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from skimage.filters import threshold_otsu
+from skimage.measure import marching_cubes
+from torch import Tensor
+
+from maquette.errors import RunError
+from maquette.export.mesh import Mesh
+
+FAINT = 0.1  # optical depth across the half side below which a density cannot be seen
+OPAQUE = 3.0  # optical depth of one voxel (95 % opaque) above which more density changes nothing
+SOLID = 10.0  # optical depth across the half side that is solid whatever the rest has: a tenth of it is 63 % opaque
+REFINEMENTS = 6  # halvings of the grid edge on which a vertex lies
+
+DensityFn = Callable[[Tensor], Tensor]
+
+
+def extract(
+    density_fn: DensityFn,
+    bound: float,
+    resolution: int,
+    threshold: float | Literal["auto"] = "auto",
+    chunk: int = 2**18,
+) -> Mesh:
+    """The level set density = threshold inside the cube [-bound, bound]^3, by marching cubes.
+
+    Outside the cube counts as empty, so that a body which reaches the border is closed there by a flat cap. Each
+    vertex is then moved along its grid edge onto the level set itself, by bisection; this keeps steep fields, whose
+    densities are far from linear between samples, from showing the steps of the grid.
+
+    Args:
+        density_fn: points [n, 3] float32 on the CPU -> densities [n], on any device.
+        bound: half side of the cube, in scene units.
+        resolution: samples along each side.
+        threshold: density of the surface; "auto" for `auto_threshold`.
+        chunk: points per query.
+
+    Returns:
+        Vertices and faces, wound outward.
+
+    Raises:
+        RunError: a density is not finite, or none reaches the threshold.
+    """
+    axis = torch.linspace(-bound, bound, resolution)
+    grid = _sample_grid(density_fn, axis, chunk)
+    if not np.isfinite(grid).all():
+        share = 100 * (1 - np.isfinite(grid).mean())
+        raise RunError(f"{share:.3g} % of the densities are not finite, so there is no surface to extract; "
+                       "go back to an earlier checkpoint, or lower the learning rate")  # fmt: skip
+    voxel = 2 * bound / (resolution - 1)
+    level = auto_threshold(grid, bound, voxel) if threshold == "auto" else float(threshold)
+    if level <= 0:
+        raise RunError(f"the surface threshold must be positive, not {level:g}: densities outside the object are 0")
+    if not grid.max() > level:
+        raise RunError(
+            f"the surface is empty: the largest density on the {resolution}^3 grid is {grid.max():.4g}, which does not "
+            f"reach the threshold {level:.4g}; give a lower one (threshold={grid.max() / 2:.2g}), or threshold=auto, "
+            "and if renderings are empty too, train longer"
+        )
+    padded = np.pad(grid, 1)
+    places, faces, _, _ = marching_cubes(padded, level=level, gradient_direction="ascent")
+    places = _refine(places.astype(np.float64) - 1, density_fn, level, axis.numpy(), chunk)
+    vertices = np.clip(places * voxel - bound, -bound, bound)
+    return Mesh(vertices, faces)
+
+
+def auto_threshold(densities: np.ndarray, bound: float, voxel: float) -> float:
+    """Half of what is typical inside the object, where the edge of a blurred body lies, and at most `SOLID / bound`.
+
+    Densities are first cut to what a picture can tell apart: below `FAINT / bound` nothing shows, above
+    `OPAQUE / voxel` a voxel is opaque. Otsu's method on their logarithm parts object from fog; half the median of the
+    object is the threshold, unless that would cut away parts which are less dense than the rest but solid all the
+    same. The mean of all occupied cells, as threestudio takes it, is pulled down by fog, which fills the most cells,
+    and up by the unseen inside of the object, where densities have no bound.
+
+    Args:
+        densities: samples of the field, any shape, non-negative.
+        bound: half side of the cube they fill, in scene units.
+        voxel: distance between samples, in scene units.
+
+    Returns:
+        The threshold; `FAINT / bound` when no density exceeds that.
+    """
+    faint, opaque = FAINT / bound, OPAQUE / voxel
+    seen = np.clip(densities, faint, opaque)
+    if not seen.max() > faint:
+        return faint
+    logs = np.log(seen)
+    solid = seen[logs >= threshold_otsu(logs)]
+    return float(min(np.median(solid) / 2, SOLID / bound))
+
+
+def _sample_grid(density_fn: DensityFn, axis: Tensor, chunk: int) -> np.ndarray:
+    size = len(axis)
+    values = np.empty(size**3, np.float32)
+    for start in range(0, size**3, chunk):
+        index = torch.arange(start, min(start + chunk, size**3))
+        points = torch.stack([axis[index // size**2], axis[index // size % size], axis[index % size]], -1)
+        values[start : start + len(index)] = _query(density_fn, points)
+    return values.reshape(size, size, size)
+
+
+def _query(density_fn: DensityFn, points: Tensor) -> np.ndarray:
+    with torch.no_grad():
+        values = density_fn(points)
+    if values.shape != points.shape[:1]:
+        raise ValueError(f"density_fn must give one density per point, [{len(points)}], not {list(values.shape)}")
+    return values.float().cpu().numpy()
+
+
+def _refine(places: np.ndarray, density_fn: DensityFn, level: float, axis: np.ndarray, chunk: int) -> np.ndarray:
+    """Bisect each vertex that lies inside one grid edge between two samples; `places` [V, 3] are in voxels."""
+    low, high = np.floor(places), np.ceil(places)
+    on_edge = ((low != high).sum(1) == 1) & (low >= 0).all(1) & (high <= len(axis) - 1).all(1)
+    low, high = low[on_edge], high[on_edge]
+    if len(low) == 0:
+        return places
+    voxel, origin = axis[1] - axis[0], axis[0]
+
+    def inside(at: np.ndarray) -> np.ndarray:
+        points = torch.from_numpy((at * voxel + origin).astype(np.float32))
+        return np.concatenate([_query(density_fn, part) for part in points.split(chunk)]) > level
+
+    low_inside = inside(low)
+    for _ in range(REFINEMENTS):
+        middle = (low + high) / 2
+        forward = (inside(middle) == low_inside)[:, None]
+        low, high = np.where(forward, middle, low), np.where(forward, high, middle)
+    refined = places.copy()
+    refined[on_edge] = (low + high) / 2
+    return refined

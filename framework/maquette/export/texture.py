@@ -1,0 +1,167 @@
+"""A UV atlas for a mesh, and a texture baked into it by asking for the colour at every texel's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numba
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from maquette.errors import RunError
+from maquette.export.mesh import Mesh
+
+PADDING = 3  # texels between charts, so that bilinear lookups do not mix them
+REACH = 0.75  # texels outside a triangle that still take its colour: a little more than half a texel's diagonal
+
+ColorFn = Callable[[Tensor, Tensor], Tensor]
+
+
+def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
+    """The mesh cut open along seams and laid out in an atlas by xatlas; vertex normals stay smooth across seams.
+
+    Args:
+        mesh: any mesh with faces.
+        texture_size: side in texels of the texture it is meant for; sets the padding between charts.
+
+    Returns:
+        The same faces in the same order, with `uv` and `normals`, and seam vertices repeated.
+    """
+    import xatlas
+
+    normals = mesh.vertex_normals()
+    atlas = xatlas.Atlas()
+    atlas.add_mesh(mesh.vertices, mesh.faces.astype(np.uint32), normals)
+    packing = xatlas.PackOptions()
+    packing.resolution, packing.padding, packing.bilinear = texture_size, PADDING, True
+    atlas.generate(xatlas.ChartOptions(), packing)
+    origin, faces, uv = atlas[0]
+    colors = None if mesh.vertex_colors is None else mesh.vertex_colors[origin]
+    return Mesh(mesh.vertices[origin], faces, colors, np.clip(uv, 0, 1), None, normals[origin])
+
+
+def bake(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -> Mesh:
+    """The mesh with a texture: each covered texel has the colour at its place on the surface.
+
+    Texels that a triangle only touches are covered too; all others take the colour of the nearest covered one, so
+    that lookups at the rim of a chart and in smaller mip levels stay clean.
+
+    Args:
+        mesh: with `uv`, as `unwrap` gives it.
+        color_fn: points [n, 3] and unit normals [n, 3], float32 on the CPU -> sRGB [n, 3] in [0, 1].
+        texture_size: side of the square texture in texels.
+        chunk: points per query.
+
+    Returns:
+        The mesh with `texture` [texture_size, texture_size, 3].
+
+    Raises:
+        RunError: a colour is not finite.
+        ValueError: the mesh has no uv, or no texel is covered.
+    """
+    if mesh.uv is None:
+        raise ValueError("bake needs a mesh with uv coordinates; call unwrap first")
+    face, weights = rasterize_uv(mesh.uv, mesh.faces, texture_size)
+    covered = face >= 0
+    if not covered.any():
+        raise ValueError("no texel is covered: the mesh has no faces, or its uv have no area")
+    corners = mesh.faces[face[covered]]
+    points = _interpolate(mesh.vertices, corners, weights[covered])
+    normals = _interpolate(mesh.vertex_normals(), corners, weights[covered])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    texture = np.zeros((texture_size, texture_size, 3), np.float32)
+    texture[covered] = query_colors(color_fn, points, normals, chunk)
+    row, column = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    return replace(mesh, texture=texture[row, column])
+
+
+def color_vertices(mesh: Mesh, color_fn: ColorFn, chunk: int = 2**17) -> Mesh:
+    """The mesh with the colour at each vertex; arguments as in `bake`."""
+    normals = mesh.vertex_normals()
+    return replace(mesh, vertex_colors=query_colors(color_fn, mesh.vertices, normals, chunk), normals=normals)
+
+
+def query_colors(color_fn: ColorFn, points: np.ndarray, normals: np.ndarray, chunk: int = 2**17) -> np.ndarray:
+    """Colours [n, 3] float32, cut to [0, 1], at points [n, 3] with unit normals [n, 3]; errors as in `bake`."""
+    parts = []
+    pairs = zip(torch.from_numpy(points).split(chunk), torch.from_numpy(normals).split(chunk), strict=True)
+    with torch.no_grad():
+        for some_points, some_normals in pairs:
+            rgb = color_fn(some_points, some_normals)
+            if rgb.shape != some_points.shape:
+                raise ValueError(f"color_fn must give [{len(some_points)}, 3], not {list(rgb.shape)}")
+            parts.append(rgb.float().cpu().numpy())
+    colors = np.concatenate(parts) if parts else np.zeros((0, 3), np.float32)
+    if not np.isfinite(colors).all():
+        raise RunError(f"{int((~np.isfinite(colors)).any(1).sum())} of {len(colors)} surface colours are not finite; "
+                       "go back to an earlier checkpoint, or lower the learning rate")  # fmt: skip
+    return colors.clip(0, 1)
+
+
+def rasterize_uv(uv: np.ndarray, faces: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which face each texel belongs to, and where on it.
+
+    The centre of texel (row i, column j) is at u = (j + 1/2) / size, v = 1 - (i + 1/2) / size. A texel belongs to the
+    face in which its centre lies deepest, or, up to `REACH` texels outside all, to the one it is closest to.
+
+    Args:
+        uv: [V, 2] in [0, 1].
+        faces: [F, 3].
+        size: side of the texture in texels.
+
+    Returns:
+        face [size, size] int64, -1 where there is none; barycentric weights [size, size, 3] float32.
+    """
+    corners = uv.astype(np.float64)[faces] * size
+    corners[..., 1] = size - corners[..., 1]
+    return _rasterize(corners - 0.5, size)
+
+
+@numba.njit(cache=True)
+def _rasterize(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
+    """`corners` [F, 3, 2] are (column, row) with texel centres at whole numbers."""
+    face = np.full((size, size), -1, np.int64)
+    depth = np.full((size, size), -REACH)  # how deep inside its face a texel lies; negative: how far outside
+    weights = np.zeros((size, size, 3), np.float32)
+    here = np.zeros(3)
+    for f in range(len(corners)):
+        (ax, ay), (bx, by), (cx, cy) = corners[f]
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if abs(area) < 1e-12:
+            continue
+        sides = (np.hypot(cx - bx, cy - by), np.hypot(ax - cx, ay - cy), np.hypot(bx - ax, by - ay))
+        for y in range(max(0, int(min(ay, by, cy) - 1)), min(size, int(max(ay, by, cy)) + 2)):
+            for x in range(max(0, int(min(ax, bx, cx) - 1)), min(size, int(max(ax, bx, cx)) + 2)):
+                here[0] = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area
+                here[1] = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area
+                here[2] = 1 - here[0] - here[1]
+                inside = min(here[0] / sides[0], here[1] / sides[1], here[2] / sides[2]) * abs(area)
+                if inside < 0 and inside > depth[y, x]:
+                    inside = -_nearest(corners[f], x, y, here)
+                if inside > depth[y, x]:
+                    depth[y, x], face[y, x], weights[y, x] = inside, f, here
+    return face, weights
+
+
+@numba.njit(cache=True)
+def _nearest(corners: np.ndarray, x: float, y: float, weights: np.ndarray) -> float:  # pragma: no cover - compiled
+    """Distance from (x, y) to the nearest point on a triangle's rim, whose barycentric weights are written out."""
+    best = np.inf
+    for i in range(3):
+        j = (i + 1) % 3
+        dx, dy = corners[j, 0] - corners[i, 0], corners[j, 1] - corners[i, 1]
+        along = ((x - corners[i, 0]) * dx + (y - corners[i, 1]) * dy) / (dx * dx + dy * dy)
+        along = min(max(along, 0.0), 1.0)
+        distance = np.hypot(corners[i, 0] + along * dx - x, corners[i, 1] + along * dy - y)
+        if distance < best:
+            best = distance
+            weights[:] = 0
+            weights[i], weights[j] = 1 - along, along
+    return best
+
+
+def _interpolate(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.einsum("nk,nkd->nd", weights, values[corners]).astype(np.float32)

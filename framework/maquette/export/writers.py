@@ -1,0 +1,133 @@
+"""Mesh and point files: `.glb`, `.obj` with `.mtl` and `.png`, `.ply`; each is written beside and renamed.
+
+Axes: `.obj` and `.ply` keep the world's (z up, front along +x), as their formats fix none. glTF does: y up, front
+along +z. `.glb` files are therefore turned by (x, y, z) -> (y, z, x), a rotation, and say so under `asset.extras`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from maquette.export.files import beside
+from maquette.export.mesh import Mesh
+
+GLTF_AXES = (1, 2, 0)  # glTF's x, y, z are the world's y, z, x
+AXES_NOTE = "world axes: right-handed, z up, front along +x"
+ROUGHNESS = 0.9  # colours are baked with their light, so the material should add little of its own
+
+
+def to_gltf_axes(vectors: np.ndarray) -> np.ndarray:
+    """World vectors [..., 3] in glTF's axes: the front (+x) becomes +z, up (+z) becomes +y."""
+    return np.ascontiguousarray(np.asarray(vectors)[..., list(GLTF_AXES)])
+
+
+def write_glb(path: Path, mesh: Mesh) -> Path:
+    """Binary glTF 2.0 in glTF's axes, with a PBR material: the texture or the vertex colours as base colour.
+
+    Args:
+        path: file to write.
+        mesh: in world axes; vertex colours, which glTF wants linear, are converted from sRGB.
+    """
+    import trimesh
+
+    turned = trimesh.Trimesh(
+        to_gltf_axes(mesh.vertices), mesh.faces, vertex_normals=to_gltf_axes(mesh.vertex_normals()), process=False
+    )
+    turned.visual = _gltf_visual(mesh)
+    extras = {"axes": "y up, front along +z", "from": f"{AXES_NOTE}; (x, y, z) -> (y, z, x)"}
+
+    def annotate(tree: dict[str, Any]) -> None:
+        tree["asset"] = {"version": "2.0", "generator": "maquette", "extras": extras}
+
+    scene = trimesh.Scene()
+    scene.add_geometry(turned, geom_name=path.stem, node_name=path.stem)
+    with beside(path) as place:
+        place.write_bytes(scene.export(file_type="glb", include_normals=True, tree_postprocessor=annotate))
+    return path
+
+
+def write_obj(path: Path, mesh: Mesh) -> list[Path]:
+    """Wavefront OBJ in world axes; a textured mesh brings `<stem>.mtl` and `<stem>.png`. Returns what was written."""
+    import trimesh
+
+    body = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.vertex_normals(), process=False)
+    if mesh.texture is not None:
+        picture = Image.fromarray(to_bytes(mesh.texture))
+        material = trimesh.visual.material.SimpleMaterial(picture, [255] * 4, [255] * 4, [0] * 4, name=path.stem)
+        body.visual = trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
+    elif mesh.vertex_colors is not None:
+        body.visual = trimesh.visual.ColorVisuals(body, vertex_colors=to_bytes(mesh.vertex_colors))
+    text, companions = trimesh.exchange.obj.export_obj(
+        body, include_normals=True, return_texture=True, mtl_name=f"{path.stem}.mtl", digits=6,
+        header=f"maquette; {AXES_NOTE}",
+    )  # fmt: skip
+    for name, content in companions.items():
+        with beside(path.with_name(name)) as place:
+            place.write_bytes(content)
+    with beside(path) as place:
+        place.write_text(text + "\n", encoding="utf-8")
+    return [path, *(path.with_name(name) for name in sorted(companions))]
+
+
+def write_ply(path: Path, mesh: Mesh) -> Path:
+    """Binary PLY in world axes, with normals and, where the mesh has them, vertex colours."""
+    import trimesh
+
+    body = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.vertex_normals(), process=False)
+    if mesh.vertex_colors is not None:
+        body.visual = trimesh.visual.ColorVisuals(body, vertex_colors=to_bytes(mesh.vertex_colors))
+    with beside(path) as place:
+        place.write_bytes(trimesh.exchange.ply.export_ply(body, vertex_normal=True))
+    return path
+
+
+def write_points(path: Path, points: np.ndarray, colors: np.ndarray, normals: np.ndarray | None = None) -> Path:
+    """Binary PLY of points in world axes.
+
+    Args:
+        path: file to write.
+        points: [N, 3] in scene units.
+        colors: sRGB [N, 3] in [0, 1].
+        normals: unit normals [N, 3]; None leaves them out.
+    """
+    columns = [("x y z", "<f4", "float", points)]
+    columns += [("nx ny nz", "<f4", "float", normals)] if normals is not None else []
+    columns += [("red green blue", "u1", "uchar", to_bytes(colors))]
+    fields = [(name, dtype) for names, dtype, _, _ in columns for name in names.split()]
+    rows = np.empty(len(points), dtype=fields)
+    for names, _, _, values in columns:
+        for i, name in enumerate(names.split()):
+            rows[name] = np.asarray(values)[:, i]
+    header = ["ply", "format binary_little_endian 1.0", f"comment maquette; {AXES_NOTE}", f"element vertex {len(rows)}"]
+    header += [f"property {kind} {name}" for names, _, kind, _ in columns for name in names.split()]
+    with beside(path) as place:
+        place.write_bytes("\n".join([*header, "end_header", ""]).encode() + rows.tobytes())
+    return path
+
+
+def to_bytes(picture: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] of any shape, rounded to uint8; what lies outside is cut."""
+    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _gltf_visual(mesh: Mesh) -> Any:
+    import trimesh
+
+    material = trimesh.visual.material.PBRMaterial(
+        name="surface", baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=ROUGHNESS
+    )
+    if mesh.texture is not None:
+        material.baseColorTexture = Image.fromarray(to_bytes(mesh.texture))
+        return trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
+    if mesh.vertex_colors is not None:
+        return trimesh.visual.ColorVisuals(vertex_colors=to_bytes(_linear(mesh.vertex_colors)))
+    return trimesh.visual.TextureVisuals(uv=np.zeros((len(mesh.vertices), 2)), material=material)
+
+
+def _linear(srgb: np.ndarray) -> np.ndarray:
+    """IEC 61966-2-1."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

@@ -1,0 +1,11 @@
+"""Kernels: one public function per operation, several backends behind it.
+
+Each folder is one kernel: its `__init__` is the public face (shapes and mathematics), `reference.py` the definition in
+plain torch and the oracle of every test, `numba_cpu.py` the fast CPU backend. Import a kernel from its own folder,
+
+    from maquette.kernels.hash_grid import HashGridSpec, hash_grid
+    from maquette.kernels.compositing import accumulate, composite
+    from maquette.kernels.marching import march_rays, ray_box
+
+so that nothing is loaded that is not used; numba in particular loads at the first call that takes it.
+"""

@@ -1,0 +1,61 @@
+"""What all numba backends share: how a kernel is compiled, how a tensor goes in, how many threads it takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import torch
+from torch import Tensor
+
+_log = logging.getLogger(__name__)
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
+
+
+def kernel(function: Callable) -> Callable:
+    """Compile a parallel kernel at its first call and keep it on disk.
+
+    numba writes beside the source, or to the user's cache directory where the install is read-only, or to
+    NUMBA_CACHE_DIR. Where none of them can be written the kernel is compiled anew in each process, and the log says so.
+    numba's cache sees changes of the kernel's own file only, so the helpers of a kernel stand in the same file.
+    """
+    try:
+        return numba.njit(parallel=True, cache=True, **_OPTIONS)(function)
+    except RuntimeError as error:
+        if "no locator" not in str(error):
+            raise
+        _log.warning(
+            "kernel %s is compiled anew in each process: no cache directory can be written; set NUMBA_CACHE_DIR",
+            function.__name__,
+        )
+        return numba.njit(parallel=True, **_OPTIONS)(function)
+
+
+def helper(function: Callable) -> Callable:
+    """Compile a function that only kernels call."""
+    return numba.njit(**_OPTIONS)(function)
+
+
+def launch(compiled: Callable, *arguments: Any) -> None:
+    """Run a kernel on `threads()` threads; tensors go in as numpy views of the same memory.
+
+    numba holds the interpreter lock meanwhile, so kernels called from several Python threads run one after the other.
+    """
+    numba.set_num_threads(threads())
+    compiled(*(_view(argument) for argument in arguments))
+
+
+def threads() -> int:
+    """Threads that a kernel runs on: as many as torch takes, `torch.set_num_threads` included."""
+    return min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+
+
+def _view(argument: Any) -> Any:
+    return argument.detach().contiguous().numpy() if isinstance(argument, Tensor) else argument
+
+
+def blocks(count: int, size: int) -> int:
+    """How many blocks of `size` hold `count` items."""
+    return -(-count // size)

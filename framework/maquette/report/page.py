@@ -1,0 +1,209 @@
+"""Gathers what a run folder holds and fills the template; what is missing or broken becomes a plain note."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from markupsafe import Markup, escape
+
+from maquette.report.curves import Metrics, charts, read_metrics
+from maquette.report.viewer import viewer_html
+from maquette.runs.folder import write_atomically
+
+PREVIEWS = 24  # shown at most, evenly spread over the run
+PREVIEW_HEIGHT = 320  # pixels of a preview, at most; it may be three times as wide
+LARGEST = 64 * 2**20  # bytes of a file that is still embedded
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URL, with its caption."""
+
+    url: str
+    caption: str
+
+
+@dataclass
+class Notes:
+    """What could not be shown, in words."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def attempt(self, path: Path, what: str, read: Callable[[Path], Found]) -> Found | None:
+        """`read(path)`, or None and a note when it is missing or broken."""
+        name = f"{path.parent.name}/{path.name}" if path.parent.name in ("export", "previews") else path.name
+        if not path.exists():
+            self.lines.append(f"{what}: there is no {name}")
+            return None
+        try:
+            return read(path)
+        except (OSError, ValueError, SyntaxError) as problem:  # SyntaxError: Pillow, on broken PNG files
+            reason = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else problem  # no paths
+            self.lines.append(f"{what}: {name} cannot be used ({reason})")
+            return None
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write `report.html` of a run: one file that shows everything and loads nothing.
+
+    Args:
+        run_folder: holds any of config.yaml, manifest.json, metrics.jsonl, previews/, export/.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import jinja2
+
+    run_folder = Path(run_folder)
+    notes, export = Notes(), run_folder / "export"
+    manifest = notes.attempt(run_folder / "manifest.json", "facts", _mapping) or {}
+    metrics = notes.attempt(run_folder / "metrics.jsonl", "curves", read_metrics) or Metrics()
+    if metrics.unread:
+        notes.lines.append(f"curves: {metrics.unread} lines of metrics.jsonl cannot be read")
+    mp4 = notes.attempt(export / "turntable.mp4", "turntable", data_url)
+    gif = data_url(export / "turntable.gif") if _embeddable(export / "turntable.gif") else None
+    prompt = str(manifest.get("prompt") or "")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    page = environment.get_template("template.html.j2").render(
+        title=prompt or _subject(manifest) or run_folder.name,
+        method=str(manifest.get("method") or ""),
+        facts=facts(manifest, metrics),
+        mp4=mp4,
+        gif=gif,
+        viewer=notes.attempt(export / "mesh.glb", "3D view", viewer_html),
+        sheet=notes.attempt(export / "sheet.png", "contact sheet", data_url),
+        previews=_previews(run_folder / "previews", notes),
+        charts=[(chart.title, Markup(chart.svg)) for chart in charts(metrics)],
+        config=notes.attempt(run_folder / "config.yaml", "configuration", _highlighted),
+        manifest=flatten(manifest),
+        command=str(manifest.get("command") or ""),
+        files=_files(run_folder),
+        notes=notes.lines,
+    )
+    report = run_folder / "report.html"
+    write_atomically(report, page)
+    return report
+
+
+def facts(manifest: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, str]]:
+    """The few (name, value) pairs that a reader asks for first; absent ones are left out."""
+    machine, versions = _inner(manifest, "machine"), _inner(manifest, "versions")
+    loss = metrics.curves.get("loss")
+    seconds, memory = manifest.get("wall_seconds"), manifest.get("peak_memory_mb")
+    found = {
+        "method": manifest.get("method"),
+        "seed": manifest.get("seed"),
+        "steps": f"{metrics.last_step:,}" if metrics.curves else None,
+        "time": duration(seconds) if isinstance(seconds, (int, float)) else None,
+        "memory": f"{memory / 1024:.1f} GB" if isinstance(memory, (int, float)) else None,
+        "last loss": f"{loss.values[-1]:.4g}" if loss else None,
+        "device": machine.get("gpu") or machine.get("processor"),
+        "started": str(manifest.get("started") or "")[:16].replace("T", " "),
+        "maquette": versions.get("maquette"),
+    }
+    return [(name, str(value)) for name, value in found.items() if value not in (None, "")]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Example:
+        >>> duration(3725)
+        '1 h 2 min'
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(int(seconds // 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {int(seconds % 60)} s"
+
+
+def flatten(value: Any, key: str = "") -> list[tuple[str, str]]:
+    """Nested mappings as (dotted key, text) rows; lists of plain values are joined."""
+    if isinstance(value, Mapping):
+        return [row for name, item in value.items() for row in flatten(item, f"{key}.{name}".lstrip("."))]
+    if isinstance(value, list):
+        return [(key, ", ".join(map(str, value)))]
+    return [(key, "" if value is None else str(value))]
+
+
+def data_url(path: Path) -> str:
+    """The file as a `data:` URL. Raises ValueError when it is too large to embed."""
+    if not _embeddable(path):
+        raise ValueError(f"it has {path.stat().st_size / 2**20:.0f} MB, more than a page should carry")
+    kinds = {".mp4": "video/mp4", ".gif": "image/gif", ".png": "image/png"}
+    return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _embeddable(path: Path) -> bool:
+    return path.is_file() and 0 < path.stat().st_size <= LARGEST
+
+
+def _mapping(path: Path) -> Mapping[str, Any]:
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(loaded, Mapping):
+        raise ValueError("it is not a mapping")
+    return loaded
+
+
+def _inner(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = manifest.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _subject(manifest: Mapping[str, Any]) -> str:
+    image = manifest.get("image")
+    return Path(str(image)).stem if image else ""
+
+
+def _previews(folder: Path, notes: Notes) -> list[Picture]:
+    paths = sorted(folder.glob("*.png"))
+    if not paths:
+        notes.lines.append("previews: there are none")
+    count = min(len(paths), PREVIEWS)
+    chosen = [paths[round(i * (len(paths) - 1) / max(count - 1, 1))] for i in range(count)]
+    thumbnails = [notes.attempt(path, "previews", _thumbnail) for path in chosen]
+    return [thumbnail for thumbnail in thumbnails if thumbnail is not None]
+
+
+def _thumbnail(path: Path) -> Picture:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((3 * PREVIEW_HEIGHT, PREVIEW_HEIGHT))
+    stream = io.BytesIO()
+    small.save(stream, "PNG", optimize=True)
+    caption = f"step {int(path.stem):,}" if path.stem.isdigit() else path.stem
+    return Picture(f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}", caption)
+
+
+def _highlighted(path: Path) -> Markup:
+    """YAML with its keys and comments marked; everything in it is escaped first."""
+    text = str(escape(path.read_text(encoding="utf-8")))
+    text = re.sub(r"^(\s*(?:- )*)([\w.$-]+)(:)(?=\s|$)", r"\1<b>\2</b>\3", text, flags=re.MULTILINE)
+    return Markup(re.sub(r"(^|\s)(# .*)$", r"\1<i>\2</i>", text, flags=re.MULTILINE))
+
+
+def _files(run_folder: Path) -> list[tuple[str, str]]:
+    found = sorted(path for path in (run_folder / "export").glob("*.*") if path.is_file() and path.name[0] != ".")
+    return [(f"export/{path.name}", size(path.stat().st_size)) for path in found]
+
+
+def size(count: int) -> str:
+    """Bytes as a person says them."""
+    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(1, round(count / 1024))} KB"

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+import trimesh
+from analytic import distance
+from PIL import Image
+
+from maquette import registry
+from maquette.errors import RunError
+
+
+def export(name, subject, folder, **config):
+    exporter = registry.get("exporter", name)
+    return exporter(exporter.Config(**config))(subject, folder)
+
+
+def test_all_exporters_are_found_and_say_what_they_do():
+    assert {"mesh", "points", "turntable", "contact-sheet"} <= set(registry.names("exporter"))
+    assert "textured mesh" in registry.summary("exporter", "mesh").lower()
+
+
+def test_mesh_exporter_writes_textured_files_near_the_surface(subject, tmp_path):
+    config = {"resolution": 48, "texture_size": 128, "max_faces": 3000, "formats": ("glb", "obj", "ply")}
+    written = export("mesh", subject, tmp_path / "export", **config)
+    assert [path.name for path in written] == ["mesh.glb", "mesh.obj", "mesh.mtl", "mesh.png", "mesh.ply"]
+    body = trimesh.load(tmp_path / "export" / "mesh.glb", force="mesh")
+    world = torch.tensor(body.vertices[:, [2, 0, 1]].copy(), dtype=torch.float32)
+    assert distance(world).abs().quantile(0.95) < 0.02
+    assert body.visual.material.baseColorTexture.size == (128, 128)
+
+
+def test_points_lie_on_the_surface_with_its_colours(subject, tmp_path):
+    (path,) = export("points", subject, tmp_path, count=2000, resolution=64)
+    cloud = trimesh.load(path)
+    points = torch.tensor(np.asarray(cloud.vertices), dtype=torch.float32)
+    assert len(points) == 2000
+    assert distance(points).abs().quantile(0.95) < 0.02
+    up = torch.tensor([0.0, 0.0, 1.0]).expand_as(points)
+    near = subject.color(points, up).numpy() - cloud.colors[:, :3] / 255
+    assert np.abs(near).max() < 0.25  # the colour's share that depends on the normal
+
+
+def test_points_are_the_same_again(subject, tmp_path):
+    first, again = (export("points", subject, tmp_path / name, count=50, resolution=24)[0] for name in "ab")
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_turntable_turns_once(subject, tmp_path):
+    mp4, gif = export("turntable", subject, tmp_path, frames=9, size=32)
+    assert mp4.stat().st_size > 500
+    with Image.open(gif) as film:
+        assert film.n_frames == 9
+        assert film.size == (32, 32)
+
+
+def test_contact_sheet_has_a_row_per_kind(subject, tmp_path):
+    (path,) = export("contact-sheet", subject, tmp_path, size=48, rows=("rgb", "normal", "depth", "opacity"))
+    with Image.open(path) as sheet:
+        assert sheet.height > 4 * 48
+        assert sheet.width > 4 * 48
+
+
+def test_wrong_numbers_are_refused_by_their_config():
+    with pytest.raises(ValueError, match="resolution must be 8 or more"):
+        registry.get("exporter", "mesh").Config(resolution=2)
+
+
+def test_empty_subject_teaches(subject, tmp_path):
+    class Empty:
+        bound, color = 1.0, subject.color
+
+        def density(self, points):
+            return torch.full((len(points),), 0.01)
+
+    with pytest.raises(RunError, match=r"largest density .* is 0\.01"):
+        export("mesh", Empty(), tmp_path, resolution=16)
+    assert not list(tmp_path.iterdir())
