@@ -45,8 +45,8 @@ class ResolvedConfig:
         return {**plain(self.method), "groups": dict(self.groups)}
 
     def origin(self, key: str) -> Origin:
-        """Where the value of a dotted key, or of the nearest key above it, was written."""
-        return _locate(self.origins, key) or Origin("default")
+        """Where the value of a dotted key was written, or that it is a default."""
+        return self.origins.get(key, Origin("default"))
 
     def to_yaml(self) -> str:
         """YAML that runs again to the same configuration."""

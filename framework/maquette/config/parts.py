@@ -97,7 +97,7 @@ def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:
         return _check_leaf(expected, value, key, locate)
     if origin is dict:
         _require(isinstance(value, Mapping), value, "a mapping of names to values", key, locate)
-        return {name: check(arguments[1], item, f"{key}.{name}", locate) for name, item in value.items()}
+        return {name: check(arguments[1], _named(name, item, arguments[1]), f"{key}.{name}", locate) for name, item in value.items()}
     if origin in (list, tuple) and (origin is list or arguments[1:] == (...,)):
         _require(isinstance(value, (list, tuple)), value, "a list", key, locate)
         return origin(check(arguments[0], item, f"{key}.{i}", locate) for i, item in enumerate(value))
@@ -108,6 +108,13 @@ def _part_kind(expected: Any) -> str | None:
     if typing.get_origin(expected) is Annotated:
         return next((m.kind for m in expected.__metadata__ if isinstance(m, PartOf)), None)
     return None
+
+
+def _named(name: str, value: Any, expected: Any) -> Any:
+    """A part in a mapping of parts may leave out its type when it goes by its own name."""
+    if _part_kind(expected) is None or isinstance(value, str) or (isinstance(value, Mapping) and "type" in value):
+        return value
+    return {"type": name, **(value or {})} if value is None or isinstance(value, Mapping) else value
 
 
 def _check_part(kind: str, value: Any, key: str, locate: Locate) -> PartSpec:

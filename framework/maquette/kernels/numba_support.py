@@ -12,6 +12,9 @@ from torch import Tensor
 
 _log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
+# Only prange is made parallel: looking for other parallel loops costs time of compilation and finds short ones.
+_NOT_SOUGHT = ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion")
+_PARALLEL = {"prange": True, **dict.fromkeys(_NOT_SOUGHT, False)}
 
 
 def kernel(function: Callable) -> Callable:
@@ -22,7 +25,7 @@ def kernel(function: Callable) -> Callable:
     numba's cache sees changes of the kernel's own file only, so the helpers of a kernel stand in the same file.
     """
     try:
-        return numba.njit(parallel=True, cache=True, **_OPTIONS)(function)
+        return numba.njit(parallel=_PARALLEL, cache=True, **_OPTIONS)(function)
     except RuntimeError as error:
         if "no locator" not in str(error):
             raise
@@ -30,7 +33,7 @@ def kernel(function: Callable) -> Callable:
             "kernel %s is compiled anew in each process: no cache directory can be written; set NUMBA_CACHE_DIR",
             function.__name__,
         )
-        return numba.njit(parallel=True, **_OPTIONS)(function)
+        return numba.njit(parallel=_PARALLEL, **_OPTIONS)(function)
 
 
 def helper(function: Callable) -> Callable:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from maquette.config.loading import ResolvedConfig
+from maquette.report import write_report
 from maquette.runs.folder import RunFolder, write_atomically
 from maquette.runs.manifest import Timings, machine, peak_memory_mb, revision, versions, write_manifest
 from maquette.stages.base import Stage, StageContext
@@ -56,6 +57,8 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
             run.manifest, finished_stages=state["finished"], times=timings.plain(), peak_memory_mb=peak_memory_mb(),
             wall_seconds=round(time.perf_counter() - started, 3),
         )  # fmt: skip
+    with timings.measure("report"):
+        write_report(run.path)
     return run.path
 
 

@@ -1,7 +1,7 @@
 """Volume rendering along rays: densities of packed samples -> weights, and sums of weighted values per ray.
 
-Samples are packed: all those of ray 0, then all those of ray 1, ... `ray_start` [R + 1] holds where each ray begins and,
-as its last entry, the number of samples; a ray without samples begins where the next one does.
+Samples are packed: all those of ray 0, then all those of ray 1, ... `ray_start` [R + 1] holds where each ray begins
+and, as its last entry, the number of samples; a ray without samples begins where the next one does.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def accumulate(
 ) -> Float[Tensor, "rays channels"]:
     """Sum of weighted values along each ray: out_r = sum over the samples i of ray r of w_i v_i.
 
-    Colour, normals and depth are sums of this kind, opacity that of ones. Differentiable in weights and values; a second
-    time only with the reference backend.
+    Colour, normals and depth are sums of this kind, opacity that of ones. Differentiable in weights and values; a
+    second time only with the reference backend.
 
     Args:
         weights: w, as `composite` gives them; float32 or float64.

@@ -45,7 +45,7 @@ def hash_grid(
         Features, level by level; channel l F + k is feature k of level l.
 
     Raises:
-        ValueError: a shape, dtype or device does not fit, or active_levels lies outside 0 ... levels.
+        ValueError: a shape, dtype or device does not fit, or active_levels lies outside 1 ... levels.
 
     Source: Müller et al. 2022 (instant-NGP, arXiv 2201.05989), sec. 3; the second derivative is ours.
 
@@ -73,5 +73,5 @@ def _check(points: Tensor, table: Tensor, spec: HashGridSpec, active: int) -> No
         )
     if points.device != table.device:
         raise ValueError(f"hash_grid: points are on {points.device} and the table is on {table.device}")
-    if not 0 <= active <= spec.levels:
-        raise ValueError(f"hash_grid: active_levels is {active}; it lies between 0 and {spec.levels}")
+    if not 1 <= active <= spec.levels:
+        raise ValueError(f"hash_grid: active_levels is {active}; it lies between 1 and {spec.levels}")

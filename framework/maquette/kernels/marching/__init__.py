@@ -11,6 +11,8 @@ from maquette.kernels.marching.samples import RaySamples
 
 __all__ = ["RaySamples", "march_rays", "ray_box"]
 
+_MOST_STEPS = 2**22  # cuts are counted in float32
+
 
 def ray_box(
     origins: Float[Tensor, "rays 3"], directions: Float[Tensor, "rays 3"], aabb: Float[Tensor, "2 3"]
@@ -79,7 +81,7 @@ def march_rays(
         The samples, packed ray by ray in the order of t. There are no gradients.
 
     Raises:
-        ValueError: a shape, dtype or device does not fit, or step is not positive.
+        ValueError: a shape, dtype or device does not fit, step is not positive, or a ray is endless.
 
     Source: Müller et al. 2022 (instant-NGP, arXiv 2201.05989), app. E.1; Li et al. 2023 (nerfacc, arXiv 2305.04966).
 
@@ -120,9 +122,8 @@ def _check(
         if tuple(tensor.shape) != shape:
             raise ValueError(f"march_rays: {name} is {list(shape)}, not {list(tensor.shape)}")
         if tensor.dtype != origins.dtype or tensor.device != origins.device:
-            raise ValueError(
-                f"march_rays: {name} is {tensor.dtype} on {tensor.device}, origins are {origins.dtype} on {origins.device}"
-            )
+            found, expected = f"{tensor.dtype} on {tensor.device}", f"{origins.dtype} on {origins.device}"
+            raise ValueError(f"march_rays: {name} is {found}, origins are {expected}")
     if origins.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"march_rays: rays are float32 or float64, not {origins.dtype}")
     if occupancy.ndim != 3 or occupancy.dtype != torch.bool or occupancy.device != origins.device:
@@ -130,3 +131,5 @@ def _check(
         raise ValueError(f"march_rays: occupancy is bool [gx, gy, gz] on {origins.device}, not {found}")
     if not step > 0:
         raise ValueError(f"march_rays: step is {step}; it is a positive length")
+    if rays and not float((far - near).max()) / step < _MOST_STEPS:
+        raise ValueError(f"march_rays: near and far must be finite and less than {_MOST_STEPS} steps of {step} apart")

@@ -77,7 +77,7 @@ def _write(origins, directions, near, far, jitter, step, occupancy, aabb, ray_st
     one, two = near.dtype.type(1), near.dtype.type(2)
     for ray in numba.prange(len(origins)):
         at, k, start = ray_start[ray], one - one, near[ray]
-        while at < ray_start[ray + 1]:
+        while at < ray_start[ray + 1] and start < far[ray]:
             end = _cut(k, near[ray], far[ray], jitter[ray], step[0])
             if end > start and _occupied(origins, directions, ray, (start + end) / two, occupancy, aabb):
                 t_start[at], t_end[at], ray_index[at] = start, end, ray

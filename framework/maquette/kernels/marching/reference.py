@@ -21,7 +21,7 @@ def march_rays(
 ) -> RaySamples:
     """As the public function; all pieces of all rays are made, then the occupied ones are kept."""
     longest = float((far - near).max()) if len(near) else 0.0
-    pieces = max(int(longest / step), 0) + 2
+    pieces = max(int(longest / step), 0) + 3
     # The step is rounded to the rays' dtype once, so that every backend cuts at the same places.
     length = torch.tensor(step, dtype=near.dtype, device=near.device)
     cut = torch.arange(pieces + 1, dtype=near.dtype, device=near.device) - 1
@@ -37,7 +37,7 @@ def march_rays(
 
 
 def _occupied(points: Tensor, occupancy: Tensor, aabb: Tensor) -> Tensor:
-    size = torch.tensor(occupancy.shape, device=points.device)
+    size = torch.tensor(occupancy.shape, dtype=points.dtype, device=points.device)
     position = (points - aabb[0]) / (aabb[1] - aabb[0]) * size
     inside = ((position >= 0) & (position < size)).all(dim=-1)
     cell = torch.where(inside[..., None], position, torch.zeros_like(position)).long()

@@ -1,0 +1,1 @@
+"""Backgrounds: what is seen where the object is not."""

@@ -1,0 +1,42 @@
+"""A learned environment: colour as a smooth function of direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.backgrounds.base import Background
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("background", "learned")
+class Learned(Background):
+    """A small MLP on sines and cosines of the direction; at random it gives way to a solid colour.
+
+    Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), app. A.2; the random colour: threestudio's augmentation.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        frequencies: int = 3  # octaves of the direction's encoding
+        width: int = 32  # hidden units
+        random_solid: float = 0.0  # probability that a training step shows a random colour instead
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        inputs = 3 + 6 * config.frequencies
+        self.mlp = nn.Sequential(nn.Linear(inputs, config.width), nn.ReLU(), nn.Linear(config.width, 3), nn.Sigmoid())
+
+    def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
+        if draws is not None and draws.uniform("background-kind", 1).item() < self.config.random_solid:
+            color = draws.uniform("background", directions.shape[0], 1, 1, 3).to(directions)
+            return color.expand_as(directions)
+        waves = [directions]
+        for octave in range(self.config.frequencies):
+            waves += [torch.sin(2.0**octave * directions), torch.cos(2.0**octave * directions)]
+        return self.mlp(torch.cat(waves, dim=-1))

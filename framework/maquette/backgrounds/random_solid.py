@@ -1,0 +1,37 @@
+"""A new colour at every step, so that the object cannot hide in the background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.backgrounds.base import Background
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("background", "random-solid")
+class RandomSolid(Background):
+    """A random grey with a random tint per picture while training, a fixed one otherwise."""
+
+    @dataclass(frozen=True)
+    class Config:
+        low: float = 0.0  # darkest grey
+        high: float = 1.0  # lightest grey
+        tint: float = 0.5  # how far each channel may lie below the grey
+        shown: float = 0.85  # grey outside training
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
+        c = self.config
+        if draws is None:
+            return torch.full_like(directions, c.shown)
+        uniform = draws.uniform("background", directions.shape[0], 4).to(directions)
+        color = (c.low + (c.high - c.low) * uniform[:, :1] - c.tint * uniform[:, 1:]).clamp(0, 1)
+        return color[:, None, None, :].expand_as(directions)

@@ -1,0 +1,33 @@
+"""One colour everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.backgrounds.base import Background
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("background", "solid")
+class Solid(Background):
+    """A fixed colour."""
+
+    @dataclass(frozen=True)
+    class Config:
+        color: tuple[float, ...] = (1.0, 1.0, 1.0)  # RGB in [0, 1]
+
+        def __post_init__(self) -> None:
+            if len(self.color) != 3 or not all(0 <= part <= 1 for part in self.color):
+                raise ValueError(f"color is three numbers in [0, 1], not {list(self.color)}")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.register_buffer("color", torch.tensor(config.color), persistent=False)
+
+    def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
+        return self.color.to(directions).expand_as(directions)  # type: ignore[operator]

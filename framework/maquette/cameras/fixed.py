@@ -1,0 +1,33 @@
+"""One camera that stays where it is: the reference view of image methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("cameras", "fixed")
+class Fixed(CameraSampler):
+    """The same camera at every step."""
+
+    @dataclass(frozen=True)
+    class Config:
+        size: int = 64  # picture side in pixels
+        azimuth_deg: float = 0.0
+        elevation_deg: float = 0.0
+        distance: float = 3.0  # scene units
+        fov_y_deg: float = 40.0
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+        c, one = self.config, torch.ones(1)
+        return orbit_cameras(
+            one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size
+        )

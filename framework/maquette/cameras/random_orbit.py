@@ -1,0 +1,85 @@
+"""Cameras drawn at random around the object, with DreamFusion's perturbations and light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from maquette.cameras.base import Cameras, CameraSampler, look_at, orbit_positions
+from maquette.config.schedules import Schedule
+from maquette.randomness import Draws
+from maquette.registry import register
+
+Range = tuple[float, float]
+
+
+@register("cameras", "random-orbit")
+class RandomOrbit(CameraSampler):
+    """Random azimuth, elevation, distance and angle of view, looking at the object, each with a point light.
+
+    Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), sec. 3.1 and app. A.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        batch: int = 1  # cameras per step
+        size: int = 64  # picture side in pixels
+        azimuth_deg: Range = (-180.0, 180.0)
+        elevation_deg: Range = (-10.0, 90.0)
+        elevation: Literal["angle", "sphere", "mixed"] = "mixed"  # uniform in angle, in area, or either at even odds
+        distance: Range = (1.0, 1.5)  # scene units
+        fov_y_deg: Range = (40.6, 71.1)
+        widening: Schedule = Schedule.constant(1.0)  # share of the azimuth and elevation ranges about their middles
+        position_jitter: float = 0.0  # half side of the cube a position is displaced in
+        target_jitter: float = 0.0  # standard deviation of the point looked at
+        up_jitter: float = 0.0  # standard deviation added to the up vector
+        light_spread: float = 1.0  # standard deviation of the light's direction about the camera's
+        light_distance: Range = (0.8, 1.5)  # scene units from the origin
+
+        def __post_init__(self) -> None:
+            for name in ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg", "light_distance"):
+                low, high = getattr(self, name)
+                if low > high:
+                    raise ValueError(f"{name} is a range from low to high, not [{low}, {high}]")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+        c, n = self.config, self.config.batch
+        share = c.widening(step, total)
+        azimuth_deg = _between(draws.uniform("azimuth", n), _narrowed(c.azimuth_deg, share))
+        elevation_deg = self._elevations(draws, _narrowed(c.elevation_deg, share))
+        distance = _between(draws.uniform("distance", n), c.distance)
+        fov_y_deg = _between(draws.uniform("fov", n), c.fov_y_deg)
+        position = orbit_positions(azimuth_deg, elevation_deg, distance)
+        up = torch.tensor([0.0, 0.0, 1.0]).expand(n, 3) + draws.normal("up", n, 3) * c.up_jitter
+        moved = position + draws.uniform("position", n, 3, low=-1.0) * c.position_jitter
+        c2w = look_at(moved, draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
+        towards = normalize(position / distance[:, None] + draws.normal("light", n, 3) * c.light_spread, dim=-1)
+        light = towards * _between(draws.uniform("light-distance", n), c.light_distance)[:, None]
+        return Cameras(c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, c.size, c.size, light)
+
+    def _elevations(self, draws: Draws, limits: Range) -> Float[Tensor, " B"]:
+        n = self.config.batch
+        uniform = draws.uniform("elevation", n)
+        angle = _between(uniform, limits)
+        low, high = (torch.sin(torch.deg2rad(torch.tensor(limit))).item() for limit in limits)
+        area = torch.rad2deg(torch.asin(_between(uniform, (low, high)).clamp(-1, 1)))
+        if self.config.elevation == "mixed":
+            return torch.where(draws.uniform("elevation-kind", n) < 0.5, angle, area)
+        return angle if self.config.elevation == "angle" else area
+
+
+def _between(uniform: Tensor, limits: Range) -> Tensor:
+    return limits[0] + uniform * (limits[1] - limits[0])
+
+
+def _narrowed(limits: Range, share: float) -> Range:
+    middle, half = (limits[0] + limits[1]) / 2, (limits[1] - limits[0]) / 2
+    return middle - half * share, middle + half * share

@@ -1,0 +1,91 @@
+"""The contract of fields, and what fields share: density activations, initial blobs, normals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+Blob = Literal["none", "dreamfusion", "magic3d"]
+Activation = Literal["softplus", "exp"]
+Normals = Literal["analytic", "finite-difference", "predicted"]
+
+
+@dataclass(frozen=True)
+class FieldSample:
+    """A field at n points.
+
+    Args:
+        density: [n], 0 or more, per scene unit.
+        features: [n, F], what a material reads; not activated.
+        normal: [n, 3] outward unit normals, or None when they were not asked for.
+    """
+
+    density: Float[Tensor, " n"]
+    features: Float[Tensor, "n F"]
+    normal: Float[Tensor, "n 3"] | None = None
+
+
+class Field(nn.Module):
+    """Geometry that can be asked anywhere inside the cube of half side `bound`."""
+
+    provides = "field"
+    bound: float
+    channels: int
+
+    def query(self, points: Float[Tensor, "n 3"], normals: bool = False) -> FieldSample:
+        """Density and features at `points`, and normals on request."""
+        raise NotImplementedError
+
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Density alone."""
+        return self.query(points).density
+
+    def prepare(self, step: int, total: int) -> None:
+        """Set what depends on the step (progressive levels); called before each step."""
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the name under which a stage gives them a learning rate."""
+        return {"geometry": list(self.parameters())}
+
+
+def blob(points: Float[Tensor, "n 3"], kind: Blob, strength: float, radius: float) -> Float[Tensor, " n"] | float:
+    """What is added to the raw density so that optimisation starts from a ball.
+
+    "dreamfusion": strength exp(-|x|^2 / (2 radius^2)); "magic3d": strength (1 - |x| / radius).
+
+    Source: Poole et al. 2022 (arXiv 2209.14988), app. A.2; Lin et al. 2022 (Magic3D, arXiv 2211.10440), sec. 4.1.
+    """
+    if kind == "none":
+        return 0.0
+    if kind == "dreamfusion":
+        return strength * torch.exp(-points.square().sum(-1) / (2 * radius**2))
+    return strength * (1 - points.norm(dim=-1) / radius)
+
+
+def activate(raw: Tensor, activation: Activation) -> Tensor:
+    """Raw numbers -> densities. The exponential is clipped at 15 so that it cannot overflow."""
+    return functional.softplus(raw) if activation == "softplus" else torch.exp(raw.clamp(max=15.0))
+
+
+def analytic_normal(density: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """-grad density / |grad density| by automatic differentiation, itself differentiable."""
+    with torch.enable_grad():
+        points = points.detach().requires_grad_(True)
+        total = density(points).sum()
+        (gradient,) = torch.autograd.grad(total, points, create_graph=torch.is_grad_enabled())
+    return functional.normalize(-gradient, dim=-1, eps=1e-6)
+
+
+def finite_difference_normal(
+    density: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"], epsilon: float
+) -> Float[Tensor, "n 3"]:
+    """The same direction from four densities at the corners of a tetrahedron of size `epsilon`."""
+    corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).to(points)
+    values = density((points[:, None] + epsilon * corners).reshape(-1, 3)).reshape(-1, 4)
+    return functional.normalize(-(values[:, :, None] * corners).sum(1), dim=-1, eps=1e-6)

@@ -1,0 +1,1 @@
+"""Losses: what keeps an object well-behaved."""

@@ -1,0 +1,36 @@
+"""Normals of what is seen should not face away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "orientation")
+class Orientation(Loss):
+    """sum_i sg(w_i) max(0, n_i . v)^2 per ray, averaged over rays; v points away from the camera.
+
+    Source: Verbin et al. 2022 (Ref-NeRF, arXiv 2112.03907), eq. 11; stopped weights: DreamFusion, app. A.2.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule(((0, 1e-4), ("33%", 1e-2)))  # DreamFusion's ramp
+
+    needs = frozenset({"samples", "normal"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        samples = rendering.samples
+        assert samples is not None and samples.normals is not None
+        facing_away = (samples.normals * samples.directions).sum(-1).clamp(min=0)
+        return (samples.weights.detach() * facing_away.square()).sum() / samples.rays

@@ -1,0 +1,30 @@
+"""Neighbouring voxels should be alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "total-variation")
+class TotalVariation(Loss):
+    """The geometry's own total variation; needs a geometry that defines one (voxel-grid)."""
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1e-1)
+
+    needs = frozenset({"total_variation"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        return geometry.total_variation()

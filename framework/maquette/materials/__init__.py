@@ -1,0 +1,1 @@
+"""Materials: how features become colour under light."""

@@ -1,0 +1,64 @@
+"""DreamFusion's diffuse point-light material."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from maquette.config.schedules import Schedule
+from maquette.materials.base import Material, Shading
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("material", "diffuse")
+class Diffuse(Material):
+    """Lambertian albedo under a point light: c = rho (l_a + l_d max(0, n . (l - x) / |l - x|)).
+
+    At first the light is only ambient; later a step is lit with some probability, and of the lit ones some replace the
+    albedo by white, so that shape cannot hide in texture.
+
+    Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), eq. 4 and app. A.2.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        ambient: float = 0.1  # l_a of a lit step
+        diffuse: float = 0.9  # l_d of a lit step
+        lit: Schedule = Schedule(((0, 0.0), ("10%", 0.75)), "step")  # probability that a step is lit
+        textureless: float = 0.5  # probability that a lit step shows no albedo
+
+    channels = 3
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def shading(self, step: int, total: int, draws: Draws) -> Shading:
+        lit, bare = draws.uniform("shading", 2).tolist()
+        if lit >= self.config.lit(step, total):
+            return Shading()
+        return Shading(self.config.ambient, self.config.diffuse, bare < self.config.textureless)
+
+    def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
+        return torch.sigmoid(features[:, :3])
+
+    def shade(
+        self,
+        features: Float[Tensor, "n F"],
+        points: Float[Tensor, "n 3"],
+        normals: Float[Tensor, "n 3"] | None,
+        lights: Float[Tensor, "n 3"],
+        shading: Shading,
+    ) -> Float[Tensor, "n 3"]:
+        albedo = self.albedo(features)
+        if shading.textureless:
+            albedo = torch.ones_like(albedo)
+        if shading.diffuse == 0 or normals is None:
+            return albedo * shading.ambient
+        cosine = (normals * normalize(lights - points, dim=-1)).sum(-1, keepdim=True).clamp(min=0)
+        return (albedo * (shading.ambient + shading.diffuse * cosine)).clamp(max=1.0)

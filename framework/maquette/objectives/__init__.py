@@ -1,0 +1,1 @@
+"""Objectives: what a score does to the rendering."""

@@ -1,0 +1,1 @@
+"""Priors: diffusion models that say which way a picture should move."""

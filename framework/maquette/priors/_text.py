@@ -1,0 +1,127 @@
+"""Text embeddings: computed once per text, kept on disk by content, the text encoder freed afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.priors.base import Conditions
+
+VIEWS = ("front", "side", "back", "overhead")
+
+
+def cache_folder() -> Path:
+    """Where embeddings are kept: $MAQUETTE_CACHE, or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "maquette"
+    return Path(os.environ.get("MAQUETTE_CACHE", default))
+
+
+def identity(folder: Path) -> str:
+    """A hash that changes with a model folder's text encoder or tokenizer (sizes and times of large files)."""
+    digest = hashlib.blake2b(digest_size=12)
+    for part in ("text_encoder", "tokenizer"):
+        for path in sorted((folder / part).glob("*")):
+            digest.update(path.name.encode())
+            if path.suffix in (".json", ".txt"):
+                digest.update(path.read_bytes())
+            else:
+                facts = path.stat()
+                digest.update(f"{facts.st_size}/{facts.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def embed(
+    texts: Sequence[str], model: str, compute: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
+) -> dict[str, Float[Tensor, "L D"]]:
+    """Text -> embedding, from the disk where it is known and by `compute`, once for all others, where it is not.
+
+    Args:
+        texts: any strings.
+        model: what tells one text encoder from another.
+        compute: makes the embeddings of several texts.
+    """
+    folder = cache_folder() / "text"
+    paths = {text: folder / f"{_digest(model, text)}.safetensors" for text in dict.fromkeys(texts)}
+    known = {text: loaded for text, path in paths.items() if (loaded := _read(path)) is not None}
+    missing = [text for text in paths if text not in known]
+    if missing:
+        for text, embedding in zip(missing, compute(missing), strict=True):
+            known[text] = embedding.detach().float().cpu().contiguous()
+            _write(paths[text], known[text])
+    return known
+
+
+def _digest(model: str, text: str) -> str:
+    return hashlib.blake2b(json.dumps([model, text]).encode(), digest_size=16).hexdigest()
+
+
+def _read(path: Path) -> Tensor | None:
+    try:
+        return load_file(path)["embedding"]
+    except (OSError, SafetensorError, KeyError):
+        return None
+
+
+def _write(path: Path, embedding: Tensor) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}.tmp")
+        save_file({"embedding": embedding.clone()}, beside)
+        beside.replace(path)
+    except (OSError, SafetensorError):
+        return  # a cache that cannot be written only costs time
+
+
+@dataclass(frozen=True)
+class ViewWords:
+    """Which words go with which camera.
+
+    Args:
+        front_deg, back_deg: half widths of the azimuth ranges about front and back.
+        overhead_deg: elevation from which on a view is from above.
+        template: how prompt and view words are joined.
+    """
+
+    front_deg: float = 45.0
+    back_deg: float = 45.0
+    overhead_deg: float = 60.0
+    template: str = "{prompt}, {view} view"
+
+    def text(self, prompt: str, view: str) -> str:
+        """The prompt for one of VIEWS."""
+        return self.template.replace("{view}", view).replace("{prompt}", prompt)
+
+    def choose(self, cameras: Cameras) -> list[str]:
+        """The view of each camera."""
+        turns = ((cameras.azimuth_deg + 180) % 360 - 180).abs().tolist()
+        elevations = cameras.elevation_deg.tolist()
+        return [self._one(turn, elevation) for turn, elevation in zip(turns, elevations, strict=True)]
+
+    def _one(self, turn: float, elevation: float) -> str:
+        if elevation > self.overhead_deg:
+            return "overhead"
+        return "front" if turn < self.front_deg else "back" if turn > 180 - self.back_deg else "side"
+
+
+class TextConditions(Conditions):
+    """"positive" by view (or the same for all views), and "unconditional": the negative prompt or the empty text."""
+
+    def __init__(
+        self, by_view: dict[str, Float[Tensor, "L D"]], negative: Float[Tensor, "L D"], words: ViewWords
+    ) -> None:
+        self.by_view, self.negative, self.words = by_view, negative, words
+
+    def at(self, cameras: Cameras) -> dict[str, Float[Tensor, "B L D"]]:
+        positive = torch.stack([self.by_view[view] for view in self.words.choose(cameras)])
+        return {"positive": positive, "unconditional": self.negative.expand_as(positive)}

@@ -1,0 +1,92 @@
+"""The contract of a prior, and the algebra of noise levels that every prior shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be made.
+
+    Args:
+        prompt: text.
+        negative_prompt: what to steer away from; empty means the empty caption.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+
+
+class Conditions:
+    """Named conditions of a request; `at(cameras)` picks those that fit each view."""
+
+    def at(self, cameras: Cameras) -> dict[str, Any]:
+        """Name -> condition of each camera's picture, e.g. embeddings [B, L, D]."""
+        raise NotImplementedError
+
+
+class Prior:
+    """A frozen diffusion model behind one face.
+
+    Args of all methods are on any device; the prior moves them to its own.
+    `gives` names the conditions it can provide; `prediction` and `alphas_cumprod` [T] define its noise process.
+    """
+
+    gives: frozenset[str]
+    prediction: Prediction
+    alphas_cumprod: Float[Tensor, " T"]
+    device: torch.device
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        """Pictures in [0, 1] -> what the model denoises; differentiable."""
+        raise NotImplementedError
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        """The inverse of `encode`, as far as there is one."""
+        raise NotImplementedError
+
+    def condition(self, request: Request) -> Conditions:
+        """Prepare the conditions of a request, once per run."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Any],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B C h w"]]:
+        """The noise that the model sees in `noisy` under each condition, whatever it was trained to predict."""
+        raise NotImplementedError
+
+    def levels(self, steps: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B 1 1 1"], Float[Tensor, "B 1 1 1"]]:
+        """(alpha_t, sigma_t) of z_t = alpha_t z_0 + sigma_t epsilon."""
+        alpha_bar = self.alphas_cumprod[steps][:, None, None, None]
+        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
+    def epsilon(
+        self, output: Float[Tensor, "B C h w"], noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B C h w"]:
+        """The noise prediction that a model output stands for.
+
+        With v = alpha epsilon - sigma z_0, epsilon = alpha v + sigma z_t; with z_0 itself, (z_t - alpha z_0) / sigma.
+
+        Source: Salimans & Ho 2022 (arXiv 2202.00512), app. D.
+        """
+        alpha, sigma = self.levels(steps)
+        if self.prediction == "v_prediction":
+            return alpha * output + sigma * noisy
+        if self.prediction == "sample":
+            return (noisy - alpha * output) / sigma
+        return output

@@ -1,0 +1,1 @@
+"""Renderers: how geometry, material and background become pixels."""

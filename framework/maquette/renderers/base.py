@@ -1,0 +1,77 @@
+"""What a renderer makes, and the contract of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from maquette.cameras.base import Cameras
+from maquette.materials.base import Shading
+from maquette.randomness import Draws
+
+
+@dataclass(frozen=True)
+class RaySampleValues:
+    """What losses may need of each sample along the rays, packed ray by ray.
+
+    Args:
+        weights: compositing weights [n].
+        t: distance along the ray [n].
+        ray_index: ray of each sample [n]; `rays` is their number.
+        normals: [n, 3], None when not computed.
+        directions: unit ray directions [n, 3].
+    """
+
+    weights: Float[Tensor, " n"]
+    t: Float[Tensor, " n"]
+    ray_index: Int[Tensor, " n"]
+    rays: int
+    normals: Float[Tensor, "n 3"] | None
+    directions: Float[Tensor, "n 3"]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Pictures of a scene.
+
+    Args:
+        rgb: colour over the background, in [0, 1].
+        opacity: coverage in [0, 1].
+        depth: distance along the ray, averaged over what is hit; 0 where nothing is.
+        normal: world normal, length at most 1; None when not computed.
+        samples: per-sample values of a volume; None for renderers without samples.
+        shading: how it was lit.
+    """
+
+    rgb: Float[Tensor, "B H W 3"]
+    opacity: Float[Tensor, "B H W 1"]
+    depth: Float[Tensor, "B H W 1"]
+    normal: Float[Tensor, "B H W 3"] | None
+    samples: RaySampleValues | None
+    shading: Shading
+
+
+class Renderer(nn.Module):
+    """Draws a scene. `takes` names the sort of geometry it understands: "field", "surface" or "splats"."""
+
+    takes: str
+    gives: frozenset[str]  # entries of `Rendering` that it fills beyond rgb, opacity and depth
+
+    def render(
+        self,
+        geometry: Any,
+        material: Any,
+        background: Any,
+        cameras: Cameras,
+        shading: Shading,
+        normals: bool,
+        draws: Draws | None,
+    ) -> Rendering:
+        """Draw `cameras`; `normals` asks for normals; `draws` is None outside training."""
+        raise NotImplementedError
+
+    def update(self, geometry: Any, step: int, draws: Draws) -> None:
+        """Keep acceleration structures up to date; called before each training step."""

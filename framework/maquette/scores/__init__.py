@@ -1,0 +1,1 @@
+"""Scores: how the predictions under several conditions become one."""

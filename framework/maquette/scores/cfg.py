@@ -1,0 +1,39 @@
+"""Classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.registry import register
+from maquette.scores.base import Score
+
+
+@register("score", "cfg")
+class CFG(Score):
+    """e = e_base + s (e_positive - e_unconditional); a negative prompt takes the unconditional's place.
+
+    Two conventions are in use and differ by one: `base: unconditional` (s = 1 is no guidance) and `base: text`
+    (DreamFusion's, s = 0 is no guidance); s from the text equals s + 1 from the unconditional.
+
+    Source: Ho & Salimans 2022 (arXiv 2207.12598), eq. 6.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: float = 7.5  # s
+        base: Literal["unconditional", "text"] = "unconditional"
+
+    needs = frozenset({"positive", "unconditional"})
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
+        positive, unconditional = predictions["positive"], predictions["unconditional"]
+        base = unconditional if self.config.base == "unconditional" else positive
+        return base + self.config.scale * (positive - unconditional)

@@ -1,0 +1,29 @@
+"""No guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.registry import register
+from maquette.scores.base import Score
+
+
+@register("score", "plain")
+class Plain(Score):
+    """The prediction under the positive condition alone."""
+
+    @dataclass(frozen=True)
+    class Config:
+        pass
+
+    needs = frozenset({"positive"})
+
+    def __init__(self, config: Config) -> None:
+        pass
+
+    def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
+        return predictions["positive"]

@@ -1,0 +1,38 @@
+"""Write the finished scene into files that other programs open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from maquette.config.parts import ExporterSpec
+from maquette.errors import RunError
+from maquette.registry import register
+from maquette.stages.base import Stage, StageContext
+
+
+@register("stage", "export")
+class Export(Stage):
+    """Run exporters over the last stage's scene; files go to `export/` in the run folder."""
+
+    @dataclass(frozen=True)
+    class Config:
+        exporters: dict[str, ExporterSpec] = field(default_factory=dict)
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def run(self, context: StageContext) -> None:
+        scene = context.artifacts.get("scene")
+        if scene is None:
+            raise RunError(f"stage {context.name!r} has nothing to export: no stage before it made a scene")
+        failed = []
+        for name, spec in self.config.exporters.items():
+            with context.timings.measure(f"export {name}"):
+                try:
+                    spec.build()(scene, context.run.export)
+                except RunError as problem:  # an empty mesh must not cost the turntable
+                    failed.append(f"{name}: {problem}")
+        for line in failed:
+            print(f"warning: {line}")
+        if failed and len(failed) == len(self.config.exporters):
+            raise RunError("; ".join(failed))

@@ -1,0 +1,107 @@
+"""Which backend is taken, what a refusal says, and what stays unloaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from maquette.errors import ConfigError, MissingDependency
+from maquette.kernels import backends
+from maquette.kernels.backends import ENVIRONMENT_VARIABLE, choose, describe
+from maquette.kernels.compositing import composite
+
+FRAMEWORK = Path(backends.__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_choices(monkeypatch):
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    backends._automatic.cache_clear()
+    backends._import_problem.cache_clear()
+
+
+@pytest.fixture
+def without_numba(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+
+
+def run_python(code: str, **environment: str) -> str:
+    variables = {**os.environ, "PYTHONPATH": str(FRAMEWORK), **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_auto_takes_numba_on_the_cpu_and_the_reference_on_cuda():
+    assert choose("hash-grid", device="cpu").backend == "numba"
+    on_cuda = choose("hash-grid", device="cuda")
+    assert on_cuda.backend == "reference" and "numba does not run on cuda" in on_cuda.reason
+
+
+def test_the_environment_overrides_auto_and_an_argument_overrides_both(monkeypatch):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "reference")
+    assert choose("marching").backend == "reference"
+    assert choose("marching", "numba").backend == "numba"
+
+
+def test_auto_without_numba_takes_the_reference_and_says_so(without_numba, caplog):
+    assert choose("compositing").backend == "reference"
+    assert "pip install numba" in caplog.text
+
+
+def test_a_named_backend_without_its_package_is_refused(without_numba):
+    with pytest.raises(MissingDependency, match="pip install numba"):
+        composite(torch.ones(1), torch.ones(1), torch.tensor([0, 1]), backend="numba")
+
+
+def test_a_named_backend_on_the_wrong_device_is_refused():
+    with pytest.raises(ConfigError, match="does not run on cuda; on cuda take 'auto' or: reference"):
+        choose("hash-grid", "numba", "cuda")
+
+
+def test_an_unknown_backend_gets_the_nearest_name(monkeypatch):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "nunba")
+    with pytest.raises(ConfigError, match=f"named by {ENVIRONMENT_VARIABLE}.*did you mean 'numba'"):
+        choose("hash-grid")
+
+
+def test_describe_tells_every_kernel_and_even_a_refusal(monkeypatch):
+    assert {(row.kernel, row.device) for row in describe()} == {
+        (kernel, device) for kernel in backends.KERNELS for device in ("cpu", "cuda")
+    }
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "numba")
+    refused = [row for row in describe() if row.device == "cuda"]
+    assert all(row.backend == "none" and "does not run on cuda" in row.reason for row in refused)
+
+
+def test_importing_kernels_does_not_import_numba():
+    code = (
+        "import sys, maquette.kernels.backends, maquette.kernels.hash_grid, maquette.kernels.compositing,"
+        " maquette.kernels.marching; print('numba' in sys.modules)"
+    )
+    assert run_python(code) == "False"
+
+
+def test_importing_the_package_of_kernels_does_not_import_torch():
+    assert (
+        run_python("import sys, maquette.kernels, maquette.kernels.backends; print('torch' in sys.modules)") == "False"
+    )
+
+
+def test_threads_follow_torch():
+    from maquette.kernels.numba_support import threads
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert threads() == 1
+    torch.set_num_threads(before)
