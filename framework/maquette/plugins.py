@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -39,19 +40,23 @@ class Hooks:
         raise NotImplementedError
 
 
-class _State:
+@dataclass
+class _Discovered:
     manager: pluggy.PluginManager | None = None
-    failures: dict[str, str] = {}
-    loaded: dict[str, str] = {}
+    failures: dict[str, str] = field(default_factory=dict)
+    loaded: dict[str, str] = field(default_factory=dict)
+
+
+_found = _Discovered()
 
 
 def load() -> pluggy.PluginManager:
     """Discover plugins once; later calls return at once. Returns pluggy's manager."""
-    if _State.manager is not None:
-        return _State.manager
+    if _found.manager is not None:
+        return _found.manager
     manager = pluggy.PluginManager("maquette")
     manager.add_hookspecs(Hooks)
-    _State.manager = manager
+    _found.manager = manager
     disabled = {name.strip() for name in os.environ.get("MAQUETTE_DISABLE_PLUGINS", "").split(",")}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         if entry.name in disabled or manager.has_plugin(entry.name):
@@ -74,22 +79,22 @@ def _load_one(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
     except Exception as problem:  # a plugin may fail in any way; that must not stop the rest
         if manager.has_plugin(entry.name):
             manager.unregister(name=entry.name)
-        _State.failures[distribution] = f"{type(problem).__name__}: {problem}"
-        print(f"warning: plugin {distribution} is skipped: {_State.failures[distribution]}", file=sys.stderr)
+        _found.failures[distribution] = f"{type(problem).__name__}: {problem}"
+        print(f"warning: plugin {distribution} is skipped: {_found.failures[distribution]}", file=sys.stderr)
         return
-    _State.loaded[entry.name] = distribution
+    _found.loaded[entry.name] = distribution
 
 
 def loaded() -> dict[str, str]:
     """Entry-point name -> distribution of every working plugin."""
     load()
-    return dict(_State.loaded)
+    return dict(_found.loaded)
 
 
 def failures() -> dict[str, str]:
     """Distribution -> reason of every plugin that was skipped."""
     load()
-    return dict(_State.failures)
+    return dict(_found.failures)
 
 
 def config_folders() -> list[Path]:
@@ -104,7 +109,10 @@ def weights() -> dict[str, Path]:
 
 def reload() -> None:
     """Forget what was discovered, so that the next use looks again (for tests and long-lived processes)."""
+    from maquette import registry
+
     importlib.invalidate_caches()
-    _State.manager = None
-    _State.failures = {}
-    _State.loaded = {}
+    registry.forget_declared()
+    _found.manager = None
+    _found.failures = {}
+    _found.loaded = {}

@@ -81,6 +81,13 @@ def add(kind: str, name: str, target: str, source: str) -> None:
     _declared[kind, name] = (target, source)
 
 
+def forget_declared() -> None:
+    """Drop all that plugins declared; they declare it again when they are loaded again."""
+    for key in _declared:
+        _classes.pop(key, None)
+    _declared.clear()
+
+
 def names(kind: str) -> list[str]:
     """All known names of a kind, sorted; imports no part."""
     _check_kind(kind)

@@ -63,6 +63,8 @@ class Scene(nn.Module):
                     self.geometry, self.material, self.background, cameras, Shading(), normals, draws=None
                 )
             )
-        stacked = [torch.cat([getattr(view, name) for view in views]).cpu().numpy() for name in ("rgb", "opacity", "depth")]
+        stacked = [
+            torch.cat([getattr(view, name) for view in views]).cpu().numpy() for name in ("rgb", "opacity", "depth")
+        ]
         normal = torch.cat([view.normal for view in views]).cpu().numpy() if normals else None
         return RenderedViews(stacked[0].clip(0, 1), stacked[1][..., 0], stacked[2][..., 0], normal)

@@ -6,9 +6,7 @@ from maquette.errors import RunError
 from maquette.export.mesh import Mesh
 from maquette.export.texture import bake, color_vertices, rasterize_uv, unwrap
 
-SQUARE = Mesh(
-    [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], uv=[[0, 0], [1, 0], [1, 1], [0, 1]]
-)
+SQUARE = Mesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], uv=[[0, 0], [1, 0], [1, 1], [0, 1]])
 
 
 def sample_surface(mesh, count, seed=0):

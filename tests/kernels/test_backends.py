@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from maquette.errors import ConfigError, MissingDependency
 from maquette.kernels import backends
 from maquette.kernels.backends import ENVIRONMENT_VARIABLE, choose, describe
 from maquette.kernels.compositing import composite
+from maquette.kernels.numba_support import kernel, launch, threads
 
 FRAMEWORK = Path(backends.__file__).parents[2]
 
@@ -98,10 +100,34 @@ def test_importing_the_package_of_kernels_does_not_import_torch():
     )
 
 
-def test_threads_follow_torch():
-    from maquette.kernels.numba_support import threads
+def test_the_first_launch_leaves_the_threads_of_torch_alone():
+    code = (
+        "import torch; from maquette.kernels.compositing import composite; torch.set_num_threads(1);"
+        "composite(torch.ones(1), torch.ones(1), torch.tensor([0, 1]), backend='numba'); print(torch.get_num_threads())"
+    )
+    assert run_python(code) == "1"
 
+
+def test_threads_follow_torch():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     assert threads() == 1
     torch.set_num_threads(before)
+
+
+def test_a_kernel_without_a_writable_cache_is_compiled_in_memory(monkeypatch, caplog):
+    compile_function = numba.njit
+
+    def nowhere_to_write(*functions, **options):
+        if options.get("cache") is True:
+            raise RuntimeError("cannot cache function 'double': no locator available for file 'double.py'")
+        return compile_function(*functions, **options)
+
+    def double(values):
+        for i in numba.prange(len(values)):
+            values[i] *= 2
+
+    monkeypatch.setattr(numba, "njit", nowhere_to_write)
+    values = torch.ones(3)
+    launch(kernel(double), values)
+    assert values.tolist() == [2.0, 2.0, 2.0] and "NUMBA_CACHE_DIR" in caplog.text

@@ -47,7 +47,7 @@ def second_order(backend: str, points, table, upstream):
     leaves = [tensor.clone().requires_grad_() for tensor in (points, table, upstream)]
     encoded = hash_grid(leaves[0], leaves[1], SPEC, backend=backend)
     to_points, to_table = torch.autograd.grad(encoded, leaves[:2], leaves[2], create_graph=True)
-    on_normals = torch.autograd.grad(to_points.sin().sum(), leaves, retain_graph=True)
+    on_normals = torch.autograd.grad((0.01 * to_points).sin().sum(), leaves, retain_graph=True)
     on_both = torch.autograd.grad(to_points.square().sum() + to_table.square().sum(), leaves)
     return (*on_normals, *on_both)
 

@@ -7,7 +7,9 @@ from above. Camera axes are OpenGL's: x right, y up, z backward.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -56,7 +58,7 @@ class Cameras:
     def cat(batches: list[Cameras]) -> Cameras:
         """Several batches of equal picture size as one."""
         first = batches[0]
-        tensors = {
+        tensors: Any = {
             field.name: torch.cat([getattr(batch, field.name) for batch in batches])
             for field in dataclasses.fields(first)
             if field.name not in ("height", "width")
@@ -82,9 +84,9 @@ class Cameras:
         origins = self.c2w[:, None, None, :3, 3].expand_as(directions)
         return origins, torch.nn.functional.normalize(directions, dim=-1)
 
-    def _map(self, change: object) -> Cameras:
-        tensors = {
-            field.name: change(getattr(self, field.name))  # type: ignore[operator]
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Cameras:
+        tensors: Any = {
+            field.name: change(getattr(self, field.name))
             for field in dataclasses.fields(self)
             if field.name not in ("height", "width")
         }
@@ -119,9 +121,7 @@ def orbit_positions(
 ) -> Float[Tensor, "B 3"]:
     """World positions of cameras on their orbits."""
     azimuth, elevation = torch.deg2rad(azimuth_deg), torch.deg2rad(elevation_deg)
-    direction = torch.stack(
-        [elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin()], dim=-1
-    )
+    direction = torch.stack([elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin()], dim=-1)
     return direction * distance[:, None]
 
 

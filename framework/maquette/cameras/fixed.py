@@ -28,6 +28,4 @@ class Fixed(CameraSampler):
 
     def sample(self, step: int, total: int, draws: Draws) -> Cameras:
         c, one = self.config, torch.ones(1)
-        return orbit_cameras(
-            one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size
-        )
+        return orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)

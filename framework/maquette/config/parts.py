@@ -97,7 +97,10 @@ def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:
         return _check_leaf(expected, value, key, locate)
     if origin is dict:
         _require(isinstance(value, Mapping), value, "a mapping of names to values", key, locate)
-        return {name: check(arguments[1], _named(name, item, arguments[1]), f"{key}.{name}", locate) for name, item in value.items()}
+        return {
+            name: check(arguments[1], _named(name, item, arguments[1]), f"{key}.{name}", locate)
+            for name, item in value.items()
+        }
     if origin in (list, tuple) and (origin is list or arguments[1:] == (...,)):
         _require(isinstance(value, (list, tuple)), value, "a list", key, locate)
         return origin(check(arguments[0], item, f"{key}.{i}", locate) for i, item in enumerate(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -64,7 +65,7 @@ class HashGrid(Field):
         outputs = 1 + config.channels + (3 if config.normals == "predicted" else 0)
         widths = [self.spec.channels, *[config.width] * config.layers]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
         self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
         nn.init.zeros_(self.mlp[-1].bias)  # type: ignore[arg-type]
@@ -78,9 +79,7 @@ class HashGrid(Field):
 
     def _raw(self, points: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
         unit = (points / self.bound + 1) / 2
-        encoded = hash_grid(
-            unit, self.table, self.spec, active_levels=self._active, backend=self.config.backend
-        )
+        encoded = hash_grid(unit, self.table, self.spec, active_levels=self._active, backend=self.config.backend)
         output = self.mlp(encoded)
         c = self.config
         density = activate(output[:, 0] + blob(points, c.blob, c.blob_strength, c.blob_radius), c.activation)

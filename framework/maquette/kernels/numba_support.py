@@ -12,9 +12,6 @@ from torch import Tensor
 
 _log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
-# Only prange is made parallel: looking for other parallel loops costs time of compilation and finds short ones.
-_NOT_SOUGHT = ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion")
-_PARALLEL = {"prange": True, **dict.fromkeys(_NOT_SOUGHT, False)}
 
 
 def kernel(function: Callable) -> Callable:
@@ -25,7 +22,7 @@ def kernel(function: Callable) -> Callable:
     numba's cache sees changes of the kernel's own file only, so the helpers of a kernel stand in the same file.
     """
     try:
-        return numba.njit(parallel=_PARALLEL, cache=True, **_OPTIONS)(function)
+        return numba.njit(parallel=True, cache=True, **_OPTIONS)(function)
     except RuntimeError as error:
         if "no locator" not in str(error):
             raise
@@ -33,7 +30,7 @@ def kernel(function: Callable) -> Callable:
             "kernel %s is compiled anew in each process: no cache directory can be written; set NUMBA_CACHE_DIR",
             function.__name__,
         )
-        return numba.njit(parallel=_PARALLEL, **_OPTIONS)(function)
+        return numba.njit(parallel=True, **_OPTIONS)(function)
 
 
 def helper(function: Callable) -> Callable:
@@ -46,13 +43,16 @@ def launch(compiled: Callable, *arguments: Any) -> None:
 
     numba holds the interpreter lock meanwhile, so kernels called from several Python threads run one after the other.
     """
+    torch_threads = torch.get_num_threads()
     numba.set_num_threads(threads())
     compiled(*(_view(argument) for argument in arguments))
+    if torch.get_num_threads() != torch_threads:  # numba's first launch sets OpenMP's number, which may be torch's own
+        torch.set_num_threads(torch_threads)
 
 
 def threads() -> int:
     """Threads that a kernel runs on: as many as torch takes, `torch.set_num_threads` included."""
-    return min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+    return min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
 def _view(argument: Any) -> Any:

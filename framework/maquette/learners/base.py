@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,12 +92,10 @@ def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:
         vocab_size=100_000, min_frequency=1, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
     )
     tokenizer.train_from_iterator(sorted(set(words)), trainer)
-    import json
-
-    model = json.loads(tokenizer.to_str())["model"]
+    model: Any = json.loads(tokenizer.to_str())["model"]
     learned = [token for token, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
     tokens = list(dict.fromkeys([*alphabet, *(letter + "</w>" for letter in alphabet), *learned, start, end]))
-    merges = [tuple(merge) if not isinstance(merge, str) else tuple(merge.split(" ")) for merge in model["merges"]]
+    merges: Any = [tuple(merge) if not isinstance(merge, str) else tuple(merge.split(" ")) for merge in model["merges"]]
     vocabulary = {token: index for index, token in enumerate(tokens)}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length)
 

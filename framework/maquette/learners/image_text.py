@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -94,7 +95,7 @@ class ImageText(Learner):
         """Retrieval accuracy on held-out renders: the right caption among all captions of the test vocabulary."""
         batch = dataset.held_out(draws, 1024)
         labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
-        model = self.average.module
+        model: Any = self.average.module
         device = batch.images.device
         output = model(
             input_ids=tokenize(self.tokenizer, labels, device), pixel_values=batch.images.permute(0, 3, 1, 2) * 2 - 1
@@ -106,7 +107,8 @@ class ImageText(Learner):
     def save(self, folder: Path) -> None:
         from transformers import CLIPImageProcessorPil
 
-        self.average.module.half().save_pretrained(folder, safe_serialization=True)
+        module: Any = self.average.module
+        module.half().save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
         size = {"height": self.config.size, "width": self.config.size}
         CLIPImageProcessorPil(

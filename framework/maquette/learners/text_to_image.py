@@ -67,7 +67,7 @@ class TextToImage(Learner):
         c = self.config
         self.tokenizer = word_tokenizer(dataset.words(), c.tokens)
         plain = len(c.widths) - c.attention_levels
-        unet = UNet2DConditionModel(
+        unet: Any = UNet2DConditionModel(
             sample_size=c.size,
             in_channels=3,
             out_channels=6,
@@ -96,7 +96,7 @@ class TextToImage(Learner):
         unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
         self.networks = _Networks(unet.to(memory_format=torch.channels_last), text_encoder)
         self.average = Average(self.networks, c.average_decay)
-        self.scheduler = DDPMScheduler(
+        self.scheduler: Any = DDPMScheduler(
             beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
         )
         self._alphas_cumprod: Tensor | None = None
@@ -175,7 +175,7 @@ class TextToImage(Learner):
         from diffusers import IFPipeline
 
         networks: Any = self.average.module
-        pipeline = IFPipeline(
+        pipeline: Any = IFPipeline(
             tokenizer=self.tokenizer,
             text_encoder=networks.text_encoder.half(),
             unet=networks.unet.half(),

@@ -115,7 +115,7 @@ class ViewWords:
 
 
 class TextConditions(Conditions):
-    """"positive" by view (or the same for all views), and "unconditional": the negative prompt or the empty text."""
+    """ "positive" by view (or the same for all views), and "unconditional": the negative prompt or the empty text."""
 
     def __init__(
         self, by_view: dict[str, Float[Tensor, "L D"]], negative: Float[Tensor, "L D"], words: ViewWords

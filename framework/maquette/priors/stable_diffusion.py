@@ -140,7 +140,9 @@ class StableDiffusion(Prior):
 
     def condition(self, request: Request) -> TextConditions:
         words = self.config.views
-        texts = {view: words.text(request.prompt, view) if self.config.view_dependent else request.prompt for view in VIEWS}
+        texts = {
+            view: words.text(request.prompt, view) if self.config.view_dependent else request.prompt for view in VIEWS
+        }
         folder = Path(self.source)
         model = identity(folder) if folder.is_dir() else self.source
         known = embed([*texts.values(), request.negative_prompt], model, self._embed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,7 @@ from maquette.kernels.marching import march_rays, ray_box
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Renderer, Rendering, RaySampleValues
+from maquette.renderers.base import RaySampleValues, Renderer, Rendering
 
 
 @register("renderer", "volume")
@@ -35,8 +36,8 @@ class Volume(Renderer):
         occupancy_resolution: int = 32  # cells along a side
         occupancy_every: int = 16  # steps between updates
         occupancy_decay: float = 0.9  # of remembered densities, per update
-        occupancy_warmup: int = 64  # steps before anything is skipped
-        opacity_floor: float = 0.01  # opacity per sample below which a cell counts as empty
+        occupancy_warmup: int = 0  # steps before anything is skipped
+        opacity_floor: float = 0.002  # opacity per sample below which a cell counts as empty
         chunk: int = 16_384  # rays at a time outside training
         backend: str = "auto"  # of the kernels
 
@@ -58,7 +59,7 @@ class Volume(Renderer):
     @torch.no_grad()
     def update(self, geometry: Field, step: int, draws: Draws) -> None:
         c = self.config
-        if step % c.occupancy_every or step == 0:
+        if step % c.occupancy_every:
             return
         n = c.occupancy_resolution
         cells = torch.arange(n**3, device=self.aabb.device)
@@ -91,7 +92,7 @@ class Volume(Renderer):
             )
             for i in range(0, len(origins), size)
         ]  # fmt: skip
-        color, opacity, depth, normal = (torch.cat([part[k] for part in parts]) for k in range(4))
+        color, opacity, depth, normal = (torch.cat(list(column)) for column in list(zip(*parts, strict=True))[:4])
         shape = (len(cameras), cameras.height, cameras.width)
         return Rendering(
             rgb=(color + (1 - opacity) * behind).reshape(*shape, 3),
@@ -112,7 +113,7 @@ class Volume(Renderer):
         jitter: Float[Tensor, " r"] | None,
         shading: Shading,
         normals: bool,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, RaySampleValues]:
+    ) -> tuple[Any, ...]:
         backend = self.config.backend
         near, far = ray_box(origins, directions, self.aabb)
         samples = march_rays(

@@ -135,7 +135,7 @@ class Loop:
                     enable_progress_bar=False,
                     enable_model_summary=False,
                 )
-                steps = DataLoader(range(first, self.total_steps), batch_size=None)  # type: ignore[arg-type]
+                steps: Any = DataLoader(range(first, self.total_steps), batch_size=None)  # type: ignore[arg-type]
                 trainer.fit(module, steps)
             if module.failure is not None:
                 raise module.failure

@@ -116,13 +116,14 @@ class _Guide:
 
 
 class _Optimisation(Task):
-    def __init__(self, scene: Scene, guidance: dict[str, _Guide], config: Optimise.Config, context: StageContext) -> None:
+    def __init__(
+        self, scene: Scene, guidance: dict[str, _Guide], config: Optimise.Config, context: StageContext
+    ) -> None:
         super().__init__()
         self.scene = scene
         self._guidance, self._config, self._context = guidance, config, context
         self._sampler = config.cameras.build()
         self._losses = {name: spec.build() for name, spec in config.losses.items()}
-        self._needs = frozenset().union(*(loss.needs for loss in self._losses.values()))
         self._seen: dict[str, Any] = {}
 
     def groups(self) -> list[ParameterGroup]:
@@ -134,16 +135,19 @@ class _Optimisation(Task):
         return [ParameterGroup(name, ps, rates.get(name, default)) for name, ps in parameters.items() if ps]
 
     def terms(self, step: int, draws: Draws) -> Terms:
-        config, scene, timings, total = self._config, self.scene, self._context.timings, self._config.steps
+        scene, timings, total = self.scene, self._context.timings, self._config.steps
         scene.geometry.prepare(step, total)
         with timings.measure("occupancy"):
             scene.renderer.update(scene.geometry, step, draws.sub("renderer"))
         cameras = self._sampler.sample(step, total, draws.sub("cameras"))
         shading = scene.material.shading(step, total, draws.sub("material"))
+        weights = {name: loss.weight(step, total) for name, loss in self._losses.items()}
+        active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
+        normals = any("normal" in loss.needs for loss in active.values())
         with timings.measure("render"):
             rendering = scene.renderer.render(
                 scene.geometry, scene.material, scene.background, cameras.to(scene.device), shading,
-                "normal" in self._needs, draws.sub("render"),
+                normals, draws.sub("render"),
             )  # fmt: skip
         terms = Terms()
         for name, guide in self._guidance.items():
@@ -153,10 +157,8 @@ class _Optimisation(Task):
                     draws.sub(name),
                 )  # fmt: skip
             terms.add(found, guide.weight(step, total), prefix="" if len(self._guidance) == 1 else f"{name}/")
-        for name, loss in self._losses.items():
-            weight = loss.weight(step, total)
-            if weight != 0:
-                terms.add(Terms({name: loss(rendering, scene.geometry)}), weight)
+        for name, loss in active.items():
+            terms.add(Terms({name: loss(rendering, scene.geometry)}), weights[name])
         terms.logs["opacity"] = float(rendering.opacity.detach().mean())
         self._seen = {
             "prompt": self._context.method.prompt,
@@ -194,7 +196,9 @@ def _fit(config: Optimise.Config) -> None:
             f"{geometry.name!r} has {channels}; set geometry.channels"
         )
     for name, loss in config.losses.items():
-        given = renderer.cls.gives | {"total_variation"} if hasattr(geometry.cls, "total_variation") else renderer.cls.gives
+        given = (
+            renderer.cls.gives | {"total_variation"} if hasattr(geometry.cls, "total_variation") else renderer.cls.gives
+        )
         lacking = loss.cls.needs - given
         if lacking:
             raise ValueError(

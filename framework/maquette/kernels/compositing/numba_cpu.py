@@ -1,9 +1,10 @@
 """Compositing for CPUs: one pass along each ray forward, one pass back, rays in parallel.
 
 For upstream gradients a of the weights and b of the transmittances, thickness tau_i moves its own weight by
-d w_i / d tau_i = T_i exp(-tau_i), and dims all that lies behind it, d w_k / d tau_i = -w_k and d T_k / d tau_i = -T_k:
+d w_i / d tau_i = T_i exp(-tau_i) = T_i - w_i, and dims all that lies behind it, d w_k / d tau_i = -w_k and
+d T_k / d tau_i = -T_k:
 
-    d tau_i = a_i T_i exp(-tau_i) - sum over k > i of (a_k w_k + b_k T_k)
+    d tau_i = a_i (T_i - w_i) - sum over k > i of (a_k w_k + b_k T_k)
 """
 
 from __future__ import annotations
@@ -39,16 +40,15 @@ class _Composite(torch.autograd.Function):
     def forward(ctx: Any, thickness: Tensor, ray_start: Tensor) -> tuple[Tensor, Tensor]:
         weights, transmittance = torch.empty_like(thickness), torch.empty_like(thickness)
         launch(_composite, thickness, ray_start, weights, transmittance)
-        ctx.save_for_backward(thickness, ray_start, weights, transmittance)
+        ctx.save_for_backward(ray_start, weights, transmittance)
         return weights, transmittance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_weights: Tensor, to_transmittance: Tensor) -> tuple[Tensor, None]:
-        thickness, ray_start, weights, transmittance = ctx.saved_tensors
-        to_thickness = torch.empty_like(thickness)
-        inputs = (thickness, ray_start, weights, transmittance, to_weights, to_transmittance)
-        launch(_composite_backward, *inputs, to_thickness)
+        ray_start, weights, transmittance = ctx.saved_tensors
+        to_thickness = torch.empty_like(weights)
+        launch(_composite_backward, ray_start, weights, transmittance, to_weights, to_transmittance, to_thickness)
         return to_thickness, None
 
 
@@ -72,22 +72,23 @@ class _Accumulate(torch.autograd.Function):
 
 @kernel
 def _composite(thickness, ray_start, weights, transmittance):
-    zero = thickness.dtype.type(0)
+    one = thickness.dtype.type(1)
     for ray in numba.prange(len(ray_start) - 1):
-        before = zero
+        through = one
         for i in range(ray_start[ray], ray_start[ray + 1]):
-            transmittance[i] = np.exp(-before)
-            weights[i] = -np.expm1(-thickness[i]) * transmittance[i]
-            before += thickness[i]
+            alpha = -np.expm1(-thickness[i])
+            transmittance[i] = through
+            weights[i] = through * alpha
+            through *= one - alpha
 
 
 @kernel
-def _composite_backward(thickness, ray_start, weights, transmittance, to_weights, to_transmittance, to_thickness):
-    zero = thickness.dtype.type(0)
+def _composite_backward(ray_start, weights, transmittance, to_weights, to_transmittance, to_thickness):
+    zero = weights.dtype.type(0)
     for ray in numba.prange(len(ray_start) - 1):
         behind = zero
         for i in range(ray_start[ray + 1] - 1, ray_start[ray] - 1, -1):
-            to_thickness[i] = to_weights[i] * transmittance[i] * np.exp(-thickness[i]) - behind
+            to_thickness[i] = to_weights[i] * (transmittance[i] - weights[i]) - behind
             behind += to_weights[i] * weights[i] + to_transmittance[i] * transmittance[i]
 
 
