@@ -37,8 +37,9 @@ def tiny_pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random-weight Stable Diffusion 1.x layout made with diffusers' and transformers' own classes."""
     from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from maquette.learners.base import word_tokenizer
     from transformers import CLIPTextConfig, CLIPTextModel
+
+    from maquette.learners.base import word_tokenizer
 
     torch.manual_seed(0)
     tokenizer = word_tokenizer(["a", "red", "mug"], 16)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from maquette.cli import app
 from typer.testing import CliRunner
+
+from maquette.cli import app
 
 PROMPTS = [
     "a robot: red",
@@ -18,7 +19,7 @@ PROMPTS = [
     "yes",
     "null",
     "a/b/../c",
-    "it's a \"mug\"",
+    'it\'s a "mug"',
     "x" * 400,
     "a 🦊 in the snow",
     "${seed}",
@@ -76,7 +77,11 @@ MALFORMED = {
     "wrong type": (METHOD.replace("steps: 2", "steps: fast"), [], "expected a whole number, got the text 'fast'"),
     "missing prompt": (METHOD, ["prompt="], 'prompt="..."'),
     "unknown part": (METHOD.replace("hash-grid", "hashgrid"), [], "did you mean 'hash-grid'"),
-    "loss the renderer cannot feed": (METHOD.replace("opacity: {weight", "total-variation: {weight"), [], "total_variation"),
+    "loss the renderer cannot feed": (
+        METHOD.replace("opacity: {weight", "total-variation: {weight"),
+        [],
+        "total_variation",
+    ),
     "bad schedule": (METHOD.replace("weight: 1.0", "weight: [[9, 1.0], [3, 0.1]]"), [], "must increase"),
     "empty file": ("", [], "this file is empty"),
     "YAML syntax": (METHOD + "a: [1, 2", [], "YAML syntax error"),
@@ -116,7 +121,11 @@ def test_a_renderer_that_does_not_fit_names_those_that_do(tmp_path):
     before = cls.provides
     try:
         cls.provides = "surface"
-        result = call("run", write(tmp_path, METHOD.replace("{type: hash-grid, levels: 2, log2_table_size: 8}", "voxel-grid")), "prompt=x")
+        result = call(
+            "run",
+            write(tmp_path, METHOD.replace("{type: hash-grid, levels: 2, log2_table_size: 8}", "voxel-grid")),
+            "prompt=x",
+        )
     finally:
         cls.provides = before
     assert result.exit_code == 2
@@ -165,7 +174,9 @@ def test_show_tells_the_origin_of_each_value():
     assert "# default" in lines["log_every: 10"]
 
 
-@pytest.mark.parametrize("words", [("list",), ("list", "geometry"), ("list", "methods"), ("doctor",), ("plugin", "list")])
+@pytest.mark.parametrize(
+    "words", [("list",), ("list", "geometry"), ("list", "methods"), ("doctor",), ("plugin", "list")]
+)
 def test_looking_around_works(words):
     result = call(*words)
     assert result.exit_code == 0 and result.output.strip()

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+
 from maquette.errors import RunError
 from maquette.runs.checkpoints import CheckpointStore
 

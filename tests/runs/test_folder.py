@@ -1,6 +1,7 @@
 """Folder names for any prompt."""
 
 import pytest
+
 from maquette.runs.folder import RunFolder, slug
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+
 from maquette.config.schedules import Schedule
 from maquette.config.schema import LoggerConfig
 from maquette.errors import RunError

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from maquette.cli import app
 from safetensors.torch import load_file
 from typer.testing import CliRunner
+
+from maquette.cli import app
 
 STEPS = ["stages.nerf.steps=40", "stages.nerf.loop.checkpoint_every=20", "stages.nerf.material.lit=0.5"]
 
@@ -20,12 +21,20 @@ STEPS = ["stages.nerf.steps=40", "stages.nerf.loop.checkpoint_every=20", "stages
 def run(words: list[str]) -> Path:
     result = CliRunner().invoke(app, ["run", *words])
     assert result.exit_code == 0, result.output
-    return Path(next(line for line in result.output.splitlines() if line.startswith("run folder: ")).removeprefix("run folder: "))
+    return Path(
+        next(line for line in result.output.splitlines() if line.startswith("run folder: ")).removeprefix(
+            "run folder: "
+        )
+    )
 
 
 def final_state(folder: Path) -> dict[str, torch.Tensor]:
     (last,) = (folder / "checkpoints" / "nerf").glob("step-00000040")
-    return {f"{name}/{key}": value for name in ("model", "optimizer") for key, value in load_file(last / f"{name}.safetensors").items()}
+    return {
+        f"{name}/{key}": value
+        for name in ("model", "optimizer")
+        for key, value in load_file(last / f"{name}.safetensors").items()
+    }
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -67,7 +76,8 @@ def test_a_killed_run_resumes_to_the_same_bits(words, tmp_path):
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(words, tmp_path):
     first, second, other = (
-        final_state(run([*words, f"output={tmp_path / name}", f"seed={seed}"])) for name, seed in (("a", 3), ("b", 3), ("c", 4))
+        final_state(run([*words, f"output={tmp_path / name}", f"seed={seed}"]))
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
     )
     assert same(first, second)
     assert not same(first, other)

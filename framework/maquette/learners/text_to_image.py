@@ -48,7 +48,7 @@ class TextToImage(Learner):
         attention_levels: int = 2  # how many of the coarsest resolutions attend to the text
         text_width: int = 128  # text embedding size
         text_layers: int = 2  # transformer layers of the text encoder
-        tokens: int = 24  # tokens per caption
+        tokens: int = 77  # tokens per caption; diffusers pads its texts to 77
         snr_gamma: float = 5.0  # gamma of the min-SNR weight
         drop_caption: float = 0.1  # probability of training on the empty caption
         average_decay: float = 0.9995  # of the weight average that is saved

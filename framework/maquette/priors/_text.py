@@ -100,7 +100,8 @@ class ViewWords:
 
     def text(self, prompt: str, view: str) -> str:
         """The prompt for one of VIEWS."""
-        return self.template.replace("{view}", view).replace("{prompt}", prompt)
+        before, _, after = self.template.replace("{view}", view).partition("{prompt}")
+        return before + prompt + after
 
     def choose(self, cameras: Cameras) -> list[str]:
         """The view of each camera."""

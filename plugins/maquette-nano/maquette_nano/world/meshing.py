@@ -1,0 +1,33 @@
+"""Triangle meshes of nano objects, with the colour of each vertex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maquette_nano.world.objects import BOUND, NanoObject
+
+
+@dataclass(frozen=True)
+class NanoMesh:
+    """vertices [V, 3] in the object's frame, faces [F, 3] counter-clockwise from outside, vertex_colors [V, 3]."""
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int64]
+    vertex_colors: NDArray[np.float32]
+
+
+def mesh(thing: NanoObject, resolution: int = 96) -> NanoMesh:
+    """The zero set of the object's signed distance by marching cubes on a grid of `resolution` samples a side."""
+    from skimage.measure import marching_cubes
+
+    reach = BOUND * 1.05
+    axis = np.linspace(-reach, reach, resolution, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    values = thing.sdf(grid).reshape(resolution, resolution, resolution)
+    spacing = (2 * reach / (resolution - 1),) * 3
+    vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=spacing, gradient_direction="ascent")
+    vertices = (vertices - reach).astype(np.float32)
+    return NanoMesh(vertices, faces.astype(np.int64), thing.albedo(vertices))

@@ -1,0 +1,81 @@
+"""The recipes train, resume and write models that load."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from maquette.cli import app
+from maquette.randomness import Draws
+from maquette_nano.dataset import NanoWorld
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> NanoWorld:
+    config = NanoWorld.Config(
+        objects=12, held_out_objects=8, size=32, cache=str(tmp_path_factory.mktemp("world")), workers=1
+    )
+    dataset = NanoWorld(config)
+    dataset.prepare(torch.device("cpu"))
+    return dataset
+
+
+def test_batches_are_a_function_of_the_draws(data):
+    first, again, other = (data.batch(Draws(0, step), 6) for step in (1, 1, 2))
+    assert torch.equal(first.images, again.images) and list(first.captions) == list(again.captions)
+    assert not torch.equal(first.images, other.images)
+    assert first.images.shape == (6, 32, 32, 3) and first.images.min() >= 0 and first.images.max() <= 1
+
+
+def test_the_front_is_over_represented_as_documented(data):
+    def fronts(dataset: NanoWorld) -> float:
+        captions = [c for step in range(20) for c in dataset.batch(Draws(0, step), 64).captions]
+        told = [c for c in captions if c.endswith("view")]
+        return float(np.mean([c.endswith("front view") for c in told]))
+
+    flat = NanoWorld(NanoWorld.Config(**{**data.config.__dict__, "front_bias": 0.0}))
+    flat.prepare(torch.device("cpu"))
+    assert fronts(data) > fronts(flat) + 0.2
+
+
+def recipe(name: str, cache: str, output: Path) -> list[str]:
+    stage = f"stages.{name}"
+    return [
+        f"configs/training/{name}.yaml", f"output={output}", f"{stage}.steps=3", f"{stage}.batch=4",
+        f"{stage}.loop.precision=32-true", f"{stage}.loop.preview_every=0", f"{stage}.loop.log_every=1",
+        f"{stage}.dataset.objects=12", f"{stage}.dataset.held_out_objects=8", f"{stage}.dataset.cache={cache}",
+        f"{stage}.dataset.workers=1",
+    ]  # fmt: skip
+
+
+def train(words: list[str]) -> Path:
+    result = CliRunner().invoke(app, ["train", *words])
+    assert result.exit_code == 0, result.output
+    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
+    return Path(line.removeprefix("run folder: "))
+
+
+def test_the_text_recipe_makes_a_prior_that_our_loader_takes(tmp_path):
+    from maquette.priors.base import Request
+    from maquette.priors.stable_diffusion import StableDiffusion
+
+    small = ["stages.nano-text.learner.widths=[16, 32]", "stages.nano-text.learner.attention_levels=1"]
+    folder = train([*recipe("nano-text", str(tmp_path / "cache"), tmp_path), *small])
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
+    prior = StableDiffusion(StableDiffusion.Config(path=str(folder / "export" / "nano-text"), dtype="float32"))
+    assert prior.prediction == "v_prediction"
+    prior.condition(Request("a red mug"))
+
+
+def test_the_clip_recipe_makes_an_encoder_that_transformers_takes(tmp_path):
+    from transformers import CLIPModel, CLIPTokenizer
+
+    small = ["stages.nano-clip.learner.layers=1", "stages.nano-clip.learner.width=32"]
+    folder = train([*recipe("nano-clip", str(tmp_path / "cache"), tmp_path), *small])
+    model = CLIPModel.from_pretrained(folder / "export" / "nano-clip")
+    tokens = CLIPTokenizer.from_pretrained(folder / "export" / "nano-clip")(["a red mug"], return_tensors="pt")
+    assert model(**tokens, pixel_values=torch.zeros(1, 3, 64, 64)).logits_per_image.shape == (1, 1)
+    assert 0 <= json.loads((folder / "export" / "nano-clip.json").read_text())["held-out retrieval"] <= 1

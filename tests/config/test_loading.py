@@ -1,0 +1,90 @@
+"""Composition: groups, conditions, overrides and where values come from."""
+
+import pytest
+
+from maquette.config import load_method
+from maquette.errors import ConfigError
+
+BASE = """
+defaults: {prior: plain}
+prompt: a mug
+variables: {size: 16}
+stages:
+  nerf:
+    type: optimise
+    steps: 100
+    cameras: {type: random-orbit, size: "${variables.size}"}
+    geometry: {type: hash-grid, levels: 2}
+    material: plain
+    background: solid
+    renderer: volume
+    losses: {opacity: {weight: 1e-3}}
+when:
+  prior=fancy: {stages: {nerf: {steps: 200}}}
+"""
+
+
+@pytest.fixture
+def method(tmp_path, monkeypatch):
+    monkeypatch.setattr("maquette.config.paths.config_roots", lambda: [tmp_path])
+    (tmp_path / "priors").mkdir()
+    (tmp_path / "priors" / "plain.yaml").write_text("prior: {type: stable-diffusion, path: org/plain}\n")
+    (tmp_path / "priors" / "fancy.yaml").write_text(
+        "prior: {type: stable-diffusion, path: org/fancy}\nvariables: {size: 64}\n"
+    )
+    path = tmp_path / "method.yaml"
+    path.write_text(BASE)
+    return str(path)
+
+
+def test_interpolation_and_numbers(method):
+    config = load_method(method).method.stages["nerf"].config
+    assert config.cameras.config.size == 16
+    assert config.losses["opacity"].config.weight(0, 1) == 1e-3
+
+
+def test_a_group_swaps_as_a_whole_and_its_conditions_apply(method):
+    resolved = load_method(method, ["prior=fancy"])
+    config = resolved.method.stages["nerf"].config
+    assert resolved.method.prior["path"] == "org/fancy"
+    assert (config.steps, config.cameras.config.size) == (200, 64)
+    assert resolved.groups == {"prior": "fancy"}
+
+
+def test_overrides_win(method):
+    resolved = load_method(method, ["prior=fancy", "stages.nerf.steps=7", "prior.path=org/mine"])
+    assert resolved.method.stages["nerf"].config.steps == 7 and resolved.method.prior["path"] == "org/mine"
+
+
+def test_another_type_replaces_the_part(method):
+    resolved = load_method(method, ["stages.nerf.geometry={type: voxel-grid, resolution: 8}"])
+    assert resolved.method.stages["nerf"].config.geometry.name == "voxel-grid"
+
+
+def test_a_part_given_by_name_can_be_refined(method):
+    resolved = load_method(method, ["stages.nerf.renderer.samples=12"])
+    assert resolved.method.stages["nerf"].config.renderer.config.samples == 12
+
+
+def test_origins_tell_file_and_line(method):
+    resolved = load_method(method, ["seed=4"])
+    assert resolved.origin("stages.nerf.steps").line == 8
+    assert "override" in resolved.origin("seed").text and resolved.origin("output").text == "default"
+
+
+def test_an_unknown_group_choice_names_the_known(method):
+    with pytest.raises(ConfigError, match="did you mean 'fancy'"):
+        load_method(method, ["prior=fancyy"])
+
+
+def test_a_repeated_key_is_refused(method, tmp_path):
+    (tmp_path / "twice.yaml").write_text("seed: 1\nseed: 2\nstages: {}\n")
+    with pytest.raises(ConfigError, match="stands twice"):
+        load_method(str(tmp_path / "twice.yaml"))
+
+
+def test_yes_and_no_are_words_and_1e3_is_a_number(tmp_path):
+    from maquette.config.origins import load_yaml
+
+    (tmp_path / "words.yaml").write_text("a: yes\nb: off\nc: 1e3\nd: 2026-01-01\ne: true\n")
+    assert load_yaml(tmp_path / "words.yaml")[0] == {"a": "yes", "b": "off", "c": 1000.0, "d": "2026-01-01", "e": True}

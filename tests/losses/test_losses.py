@@ -1,0 +1,53 @@
+"""Each loss against numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from maquette.losses.entropy import Entropy
+from maquette.losses.opacity import Opacity
+from maquette.losses.orientation import Orientation
+from maquette.losses.z_variance import ZVariance
+from maquette.materials.base import Shading
+from maquette.renderers.base import RaySampleValues, Rendering
+
+
+def rendering(opacity: float = 1.0, normals=None, weights=(0.5, 0.5), t=(1.0, 3.0)) -> Rendering:
+    samples = RaySampleValues(
+        torch.tensor(weights, requires_grad=True), torch.tensor(t), torch.zeros(2, dtype=torch.int64), 1,
+        normals, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]]),
+    )  # fmt: skip
+    depth = sum(w * d for w, d in zip(weights, t, strict=True)) / max(sum(weights), 1e-9)
+    return Rendering(
+        torch.zeros(1, 1, 1, 3),
+        torch.full((1, 1, 1, 1), opacity),
+        torch.full((1, 1, 1, 1), depth),
+        None,
+        samples,
+        Shading(),
+    )
+
+
+def test_orientation_counts_only_normals_that_face_away():
+    normals = torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]])
+    assert Orientation(Orientation.Config())(rendering(normals=normals), None) == 0.5
+
+
+def test_orientation_does_not_push_weights():
+    picture = rendering(normals=torch.tensor([[1.0, 0, 0]] * 2, requires_grad=True))
+    Orientation(Orientation.Config())(picture, None).backward()
+    assert picture.samples.weights.grad is None
+
+
+def test_opacity_is_the_soft_absolute_value():
+    assert float(Opacity(Opacity.Config())(rendering(opacity=0.3), None)) == pytest.approx(math.sqrt(0.09 + 0.01))
+
+
+def test_entropy_is_largest_half_way():
+    values = [float(Entropy(Entropy.Config())(rendering(opacity=a), None)) for a in (0.0, 0.5, 1.0)]
+    assert values == pytest.approx([values[2], math.log(2), values[0]], rel=1e-4) and values[0] < 0.01
+
+
+def test_z_variance_is_the_variance_of_depth():
+    assert float(ZVariance(ZVariance.Config())(rendering(), None)) == pytest.approx(1.0)

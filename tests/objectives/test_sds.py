@@ -1,0 +1,109 @@
+"""SDS has exactly the paper's gradient."""
+
+import pytest
+import torch
+
+from maquette.cameras import orbit_cameras
+from maquette.config.schedules import Schedule
+from maquette.materials.base import Shading
+from maquette.objectives.base import Timesteps, weigh
+from maquette.objectives.sds import SDS
+from maquette.priors.base import Prior
+from maquette.randomness import Draws
+from maquette.renderers.base import Rendering
+from maquette.scores.cfg import CFG
+
+
+class Gaussian(Prior):
+    """The exact denoiser of pictures drawn from N(mean, variance), one mean per condition."""
+
+    gives = frozenset({"positive", "unconditional"})
+    prediction = "epsilon"
+    device = torch.device("cpu")
+
+    def __init__(self, variance: float = 0.25) -> None:
+        self.alphas_cumprod = torch.linspace(0.999, 0.01, 1000)
+        self.variance = variance
+
+    def encode(self, rgb):
+        return rgb.permute(0, 3, 1, 2) * 2 - 1
+
+    def predict(self, noisy, steps, conditions, cameras):
+        alpha, sigma = self.levels(steps)
+        total = alpha**2 * self.variance + sigma**2
+        return {name: sigma * (noisy - alpha * mean) / total for name, mean in conditions.items()}
+
+
+CONDITIONS = {"positive": 0.5, "unconditional": 0.0}
+
+
+def rendering(rgb: torch.Tensor) -> Rendering:
+    return Rendering(rgb, torch.ones_like(rgb[..., :1]), torch.ones_like(rgb[..., :1]), None, None, Shading())
+
+
+def cameras(count: int):
+    ones = torch.ones(count)
+    return orbit_cameras(0 * ones, 0 * ones, 3 * ones, 40 * ones, 4)
+
+
+def gradient(config: SDS.Config, rgb: torch.Tensor, scale: float = 1.0, draws: Draws | None = None) -> torch.Tensor:
+    rgb = rgb.clone().requires_grad_(True)
+    terms = SDS(config)(
+        rendering(rgb),
+        cameras(len(rgb)),
+        Gaussian(),
+        CFG(CFG.Config(scale=scale)),
+        CONDITIONS,
+        3,
+        10,
+        draws or Draws(0, 3),
+    )
+    terms.total().backward()
+    return rgb.grad
+
+
+@pytest.mark.parametrize("weighting", ["sigma2", "uniform", "fantasia"])
+def test_the_gradient_is_w_times_the_noise_residual_through_the_encoder(weighting):
+    rgb, draws, prior = torch.rand(2, 4, 4, 3), Draws(0, 3), Gaussian()
+    config = SDS.Config(weighting=weighting)
+    z = prior.encode(rgb)
+    t = config.timesteps.draw(2, 1000, 3, 10, draws)
+    noise = draws.normal("noise", *z.shape)
+    alpha, sigma = prior.levels(t)
+    noisy = alpha * z + sigma * noise
+    predicted = prior.predict(noisy, t, CONDITIONS, None)
+    guided = predicted["unconditional"] + 4.0 * (predicted["positive"] - predicted["unconditional"])
+    brute = (weigh(weighting, alpha, sigma) * (guided - noise) / 2).permute(0, 2, 3, 1) * 2  # d z / d rgb is 2
+    torch.testing.assert_close(gradient(config, rgb, scale=4.0), brute, rtol=1e-4, atol=1e-5)
+
+
+def test_the_fixed_point_under_a_gaussian_prior_is_its_mean():
+    rgb = torch.full((64, 4, 4, 3), 0.75)  # the mean 0.5 in [-1, 1]
+    fixed = gradient(SDS.Config(), rgb).mean()
+    away = gradient(SDS.Config(), rgb + 0.2).mean()
+    assert abs(fixed) < 0.1 * abs(away) and away > 0
+
+
+def test_guidance_moves_the_fixed_point_by_scale_minus_one():
+    shifted = torch.full((64, 4, 4, 3), (0.5 + 1.0 * (0.5 - 0.0)) / 2 + 0.5)  # m_c + (s - 1)(m_c - m_u), s = 2
+    assert abs(gradient(SDS.Config(), shifted, scale=2.0).mean()) < 0.1 * abs(
+        gradient(SDS.Config(), shifted - 0.2, scale=2.0).mean()
+    )
+
+
+def test_clipping_bounds_each_pixel():
+    config = SDS.Config(gradient_clip=Schedule.constant(0.01))
+    per_pixel = gradient(config, torch.rand(1, 4, 4, 3)).norm(dim=-1)
+    assert per_pixel.max() <= 0.02 + 1e-6  # d z / d rgb is 2
+
+
+def test_timesteps_stay_in_their_range_and_anneal():
+    steps = Timesteps(low=Schedule.constant(0.2), high=Schedule.parse([[0, 0.9], [100, 0.3]]))
+    late = steps.draw(1000, 1000, 100, 100, Draws(0, 0))
+    assert int(late.min()) >= 200 and int(late.max()) <= 300
+
+
+def test_sqrt_timesteps_fall_from_high_to_low():
+    steps = Timesteps(kind="sqrt")
+    drawn = [int(steps.draw(1, 1000, i, 100, Draws(0, i))) for i in (0, 25, 100)]
+    assert drawn == [980, 500, 20]

@@ -1,0 +1,108 @@
+"""Real layouts load through one code path, in our prior and in diffusers itself."""
+
+import pytest
+import torch
+
+from maquette.cameras import orbit_cameras
+from maquette.priors._text import ViewWords, cache_folder
+from maquette.priors.base import Prior, Request
+from maquette.priors.stable_diffusion import StableDiffusion
+
+
+def load(path, **config) -> StableDiffusion:
+    return StableDiffusion(StableDiffusion.Config(path=str(path), dtype="float32", device="cpu", **config))
+
+
+def cameras(*azimuths: float, elevation: float = 0.0):
+    ones = torch.ones(len(azimuths))
+    return orbit_cameras(torch.tensor(azimuths), elevation * ones, 3 * ones, 40 * ones, 16)
+
+
+@pytest.mark.parametrize("model", ["tiny_pixel_model", "tiny_stable_diffusion"])
+def test_predictions_have_the_shape_of_latents_and_no_gradient(model, request):
+    prior = load(request.getfixturevalue(model))
+    views = cameras(0.0, 180.0)
+    latents = prior.encode(torch.rand(2, 16, 16, 3))
+    found = prior.predict(latents, torch.tensor([10, 900]), prior.condition(Request("a red mug")).at(views), views)
+    assert found.keys() == {"positive", "unconditional"}
+    assert all(value.shape == latents.shape and torch.isfinite(value).all() for value in found.values())
+
+
+def test_a_latent_model_encodes_by_its_scaling_factor_with_gradient(tiny_stable_diffusion):
+    prior = load(tiny_stable_diffusion)
+    rgb = torch.rand(1, 16, 16, 3, requires_grad=True)
+    latents = prior.encode(rgb)
+    assert prior.size == 32 and latents.shape == (1, 4, 16, 16)
+    latents.sum().backward()
+    assert rgb.grad.abs().sum() > 0
+
+
+def test_a_pixel_model_needs_no_autoencoder(tiny_pixel_model):
+    prior = load(tiny_pixel_model)
+    rgb = torch.rand(1, 16, 16, 3)
+    torch.testing.assert_close(prior.decode(prior.encode(rgb)), rgb)
+    assert prior.prediction == "v_prediction" and prior.channels == 3
+
+
+def test_v_and_epsilon_of_one_state_agree():
+    class Both(Prior):
+        alphas_cumprod = torch.linspace(0.99, 0.01, 100)
+
+    clean, noise, t = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4), torch.tensor([5, 90])
+    prior = Both()
+    alpha, sigma = prior.levels(t)
+    noisy = alpha * clean + sigma * noise
+    outputs = {"epsilon": noise, "v_prediction": alpha * noise - sigma * clean, "sample": clean}
+    for prediction, output in outputs.items():
+        prior.prediction = prediction
+        torch.testing.assert_close(prior.epsilon(output, noisy, t), noise, rtol=1e-3, atol=1e-3)
+
+
+def test_diffusers_itself_samples_from_the_pixel_layout(tiny_pixel_model):
+    from diffusers import DiffusionPipeline
+
+    pipeline = DiffusionPipeline.from_pretrained(tiny_pixel_model, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    pictures = pipeline("a red mug", num_inference_steps=2, output_type="np", clean_caption=False).images
+    assert pictures.shape == (1, 16, 16, 3)
+
+
+def test_view_words_follow_the_camera():
+    words = ViewWords()
+    assert words.choose(cameras(0.0, 44.0, 46.0, -90.0, 136.0, 180.0)) == [
+        "front",
+        "front",
+        "side",
+        "side",
+        "back",
+        "back",
+    ]
+    assert words.choose(cameras(0.0, elevation=70.0)) == ["overhead"]
+
+
+def test_a_prompt_with_braces_is_not_a_template():
+    assert ViewWords().text("a {view} {0}", "front") == "a {view} {0}, front view"
+
+
+def test_embeddings_are_computed_once_per_text(tiny_pixel_model, monkeypatch):
+    prior = load(tiny_pixel_model)
+    prior.condition(Request("a red mug"))
+    assert len(list((cache_folder() / "text").glob("*.safetensors"))) == 5
+
+    def never(_):
+        raise AssertionError("the text encoder was loaded again")
+
+    monkeypatch.setattr(prior, "_embed", never)
+    prior.condition(Request("a red mug"))
+
+
+def test_without_view_words_all_views_share_one_embedding(tiny_pixel_model):
+    conditions = load(tiny_pixel_model, view_dependent=False).condition(Request("a red mug")).at(cameras(0.0, 180.0))
+    assert torch.equal(conditions["positive"][0], conditions["positive"][1])
+
+
+def test_a_negative_prompt_takes_the_place_of_the_empty_one(tiny_pixel_model):
+    prior = load(tiny_pixel_model)
+    empty = prior.condition(Request("a red mug")).at(cameras(0.0))["unconditional"]
+    negative = prior.condition(Request("a red mug", "a front view")).at(cameras(0.0))["unconditional"]
+    assert not torch.equal(empty, negative)
