@@ -180,21 +180,6 @@ def plugin_list() -> None:
         typer.secho(f"{distribution}: skipped: {reason}", fg="yellow")
 
 
-@app.command()
-@_teaching
-def bench(
-    suite: Annotated[str, typer.Argument(help="a suite's name, e.g. nano-text, or its YAML file")],
-    overrides: Overrides = None,
-) -> None:
-    """Run a suite of prompts and score the results; finished items of a stopped suite are not run again.
-
-    maquette bench nano-text
-    """
-    from maquette.bench.suite import run_suite
-
-    run_suite(suite, overrides or [])
-
-
 @app.callback(invoke_without_command=True)
 def _main(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
     if version:

@@ -29,7 +29,6 @@ KINDS: dict[str, str] = {
     "learner": "maquette.learners",
     "dataset": "maquette.data",
     "exporter": "maquette.export.exporters",
-    "metric": "maquette.bench.metrics",
 }
 """Kind of part -> package that holds the built-in ones."""
 
