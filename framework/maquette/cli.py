@@ -25,7 +25,10 @@ app = typer.Typer(
 plugin_app = typer.Typer(help="Look at installed plugins.", no_args_is_help=True)
 app.add_typer(plugin_app, name="plugin")
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value words that override the config, e.g. seed=1")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
+]
 
 
 def _teaching(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,6 +112,34 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
 
 @app.command()
 @_teaching
+def bench(
+    suite: Annotated[str, typer.Argument(help="a suite's name (see `maquette list suites`) or YAML file")],
+    overrides: Overrides = None,
+    results: Annotated[Path, typer.Option(help="folder for the results: JSON and contact sheet")] = Path(
+        "benchmarks/results"
+    ),
+    runs: Annotated[Path | None, typer.Option(help="folder for the runs [outputs/bench/SUITE]")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="runs at a time")] = 1,
+) -> None:
+    """Run a suite and measure the results; a stopped suite goes on where it was.
+
+    maquette bench nano-text --jobs 2
+    """
+    from maquette.bench.results import run_suite
+    from maquette.bench.suites import load_suite
+
+    chosen = load_suite(suite)
+    root = runs or Path("outputs") / "bench" / chosen.name
+    found = run_suite(chosen, root, results, jobs, overrides or [])
+    for name, value in found["summary"].items():
+        low, high = value["interval_95"]
+        bar = f"  bar {value['bar']:.2f}: {'passed' if value['passed'] else 'FAILED'}" if "bar" in value else ""
+        typer.echo(f"{name}: {value['mean']:.3f} [{low:.3f}, {high:.3f}]{bar}")
+    typer.echo(f"results: {results / chosen.name}.json, {results / chosen.name}.png")
+
+
+@app.command()
+@_teaching
 def show(
     method: Annotated[str, typer.Argument(help="a method's name or YAML file")],
     overrides: Overrides = None,
@@ -132,8 +163,8 @@ def show(
 
 @app.command("list")
 @_teaching
-def list_(kind: Annotated[str, typer.Argument(help="methods, or a kind of part")] = "") -> None:
-    """List methods and kinds, or the parts of one kind with what they do."""
+def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind of part")] = "") -> None:
+    """List methods, suites and kinds of part, or the parts of one kind with what they do."""
     from rich.console import Console
     from rich.table import Table
 
@@ -142,16 +173,17 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, or a kind of part")
     from maquette.config.origins import load_yaml
 
     table = Table(box=None, pad_edge=False)
-    if kind in ("", "methods", "method"):
-        table.add_column("method")
+    configs = {"": "methods", "method": "methods", "methods": "methods", "suite": "suites", "suites": "suites"}
+    if kind in configs:
+        table.add_column(configs[kind].removesuffix("s"))
         table.add_column("what it does")
-        for name, path in paths.available("methods").items():
+        for name, path in paths.available(configs[kind]).items():
             table.add_row(name, str(load_yaml(path)[0].get("summary", "")))
     if kind == "":
         table.add_section()
         for name in registry.KINDS:
             table.add_row(name, ", ".join(registry.names(name)) or "-")
-    elif kind not in ("methods", "method"):
+    elif kind not in configs:
         for column in (kind, "what it does", "from"):
             table.add_column(column)
         for name in registry.names(kind):

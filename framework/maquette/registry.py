@@ -29,6 +29,7 @@ KINDS: dict[str, str] = {
     "learner": "maquette.learners",
     "dataset": "maquette.data",
     "exporter": "maquette.export.exporters",
+    "metric": "maquette.metrics",
 }
 """Kind of part -> package that holds the built-in ones."""
 

@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 
 from maquette.config import paths
-from maquette.config.origins import TEXT_KEYS, Origin, display, load_yaml, parse_value
+from maquette.config.origins import TEXT_KEYS, Origin, display, load_yaml, locate, parse_value
 from maquette.config.parts import check, plain
 from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError
 
 MISSING = "???"
+_REMOVED = object()
 _DIRECTIVES = ("defaults", "when")
 
 
@@ -58,7 +59,8 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
 
     Args:
         name_or_path: a name under `configs/<folder>`, or a YAML file.
-        overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it.
+        overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it, and
+            `~stages.export` removes one.
 
     Raises:
         ConfigError: anything wrong, before anything heavy is loaded.
@@ -78,7 +80,10 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
     missing = [key for key in ("prompt", "image") if data.get(key) == MISSING]
     texts: list[str] = []
     for key, value in settings:
-        _set(data, key, _hold(value, texts), origins)
+        if value is _REMOVED:
+            _remove(data, key)
+        else:
+            _set(data, key, _hold(value, texts), origins)
     data["groups"] = groups
     resolved = _release(_interpolate(data, display(path)), texts)
     for key in missing:
@@ -86,7 +91,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             raise ConfigError(
                 "missing value", key=key, file=display(path), hint=f'give it on the command line as {key}="..."'
             )
-    method = check(MethodConfig, resolved, "", lambda key: _locate(origins, key))
+    method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display(path))
 
 
@@ -94,6 +99,9 @@ def _split_overrides(overrides: Sequence[str], groups: dict[str, str]) -> tuple[
     chosen: dict[str, str] = {}
     settings: list[tuple[str, Any]] = []
     for override in overrides:
+        if override.startswith("~") and "=" not in override:
+            settings.append((override[1:], _REMOVED))
+            continue
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"not an override: {override!r}", hint="write key=value, e.g. seed=1")
@@ -172,6 +180,17 @@ def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin])
     origins[key] = Origin(f"override '{key}=...'")
 
 
+def _remove(data: dict[str, Any], key: str) -> None:
+    parent, _, last = key.rpartition(".")
+    node: Any = data
+    for word in parent.split(".") if parent else []:
+        node = node.get(word) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node:
+        known = ", ".join(node) if isinstance(node, dict) else ""
+        raise ConfigError("there is nothing to remove", key=key, hint=f"known here: {known or 'nothing'}")
+    del node[last]
+
+
 def _is_index(node: Any, word: str) -> bool:
     return isinstance(node, list) and word.isdigit() and int(word) < len(node)
 
@@ -219,11 +238,3 @@ def _escape(value: Any) -> Any:
     if isinstance(value, list):
         return [_escape(item) for item in value]
     return value.replace("${", "\\${") if isinstance(value, str) else value
-
-
-def _locate(origins: dict[str, Origin], key: str) -> Origin | None:
-    while key:
-        if key in origins:
-            return origins[key]
-        key = key.rpartition(".")[0]
-    return None

@@ -112,3 +112,12 @@ def leaves(data: Any, key: str = "") -> Mapping[str, Any]:
             found.update(leaves(value, f"{key}.{name}" if key else str(name)))
         return found
     return {key: data}
+
+
+def locate(origins: Mapping[str, Origin], key: str) -> Origin | None:
+    """Where a dotted key was written, or else the nearest key above it."""
+    while key:
+        if key in origins:
+            return origins[key]
+        key = key.rpartition(".")[0]
+    return None

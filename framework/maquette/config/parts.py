@@ -57,6 +57,7 @@ StageSpec = Annotated[PartSpec, PartOf("stage")]
 LearnerSpec = Annotated[PartSpec, PartOf("learner")]
 DatasetSpec = Annotated[PartSpec, PartOf("dataset")]
 ExporterSpec = Annotated[PartSpec, PartOf("exporter")]
+MetricSpec = Annotated[PartSpec, PartOf("metric")]
 
 Locate = Callable[[str], Origin | None]
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

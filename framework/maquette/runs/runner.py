@@ -7,10 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from maquette.config.loading import ResolvedConfig
+from maquette.config.loading import ResolvedConfig, load_method
+from maquette.errors import RunError
 from maquette.report import write_report
 from maquette.runs.folder import RunFolder, write_atomically
 from maquette.runs.manifest import Timings, machine, peak_memory_mb, revision, versions, write_manifest
+from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
 
 
@@ -60,6 +62,22 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
     with timings.measure("report"):
         write_report(run.path)
     return run.path
+
+
+def finished_scene(run: RunFolder) -> Scene:
+    """The scene that a run made, from its last checkpoints.
+
+    Raises:
+        RunError: none of its finished stages made one.
+    """
+    method = load_method(str(run.config)).method
+    context = StageContext("", method, run, resume=True)
+    for name in run.read_state()["finished"]:
+        context.name = name
+        method.stages[name].build().restore(context)
+    if "scene" not in context.artifacts:
+        raise RunError(f"no finished stage of {run.path} made a scene")
+    return context.artifacts["scene"]
 
 
 def _subject(resolved: ResolvedConfig) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from maquette.config.parts import DatasetSpec, LearnerSpec
 from maquette.config.schedules import Schedule
@@ -68,8 +69,12 @@ class _Training(Task):
         self.learner, self._dataset, self._config, self._sheet = learner, dataset, config, sheet
 
     def groups(self) -> list[ParameterGroup]:
+        rate, matrices = self._config.learning_rate, _hidden_matrices(self.learner)
         trainable = [p for p in self.learner.parameters() if p.requires_grad]
-        return [ParameterGroup("learner", trainable, self._config.learning_rate)]
+        return [
+            ParameterGroup("matrices", [p for p in trainable if id(p) in matrices], rate, matrices=True),
+            ParameterGroup("others", [p for p in trainable if id(p) not in matrices], rate),
+        ]
 
     def terms(self, step: int, draws: Draws) -> Terms:
         batch = self._dataset.batch(draws.sub("batch"), self._config.batch)
@@ -80,3 +85,9 @@ class _Training(Task):
 
     def preview(self, step: int) -> np.ndarray | None:
         return self.learner.sample_sheet(self._dataset, self._sheet)
+
+
+def _hidden_matrices(module: nn.Module, smallest: int = 16) -> set[int]:
+    """Ids of linear and convolution weights whose both sides are at least `smallest`: not those at input and output."""
+    weights = (m.weight for m in module.modules() if isinstance(m, (nn.Linear, nn.Conv2d)))
+    return {id(w) for w in weights if min(w.shape[0], w.shape[1]) >= smallest}

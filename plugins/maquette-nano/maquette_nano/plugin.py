@@ -16,6 +16,12 @@ def maquette_parts() -> list[tuple[str, str, str]]:
 
 
 @hookimpl
+def maquette_configs() -> Path:
+    """The suites of the nano world."""
+    return HERE / "configs"
+
+
+@hookimpl
 def maquette_weights() -> dict[str, Path]:
     """Every folder under `weights/`, by its name."""
     return {path.name: path for path in sorted((HERE / "weights").glob("*")) if path.is_dir()}

@@ -116,3 +116,12 @@ def test_view_words_by_quadrant():
         "front view", "side view", "back view", "side view", "front view"
     ]  # fmt: skip
     assert world.view_word(0, 75) == "overhead view"
+
+
+def test_colours_follow_the_carved_shape_and_faces_stay_visible():
+    # the stem stands where the cap was carved away; it and the eyes on it keep their own colours
+    stem = world.render(thing("mushroom", "orange", "white"), FRONT[None], 35, 64).rgb[0, 40:44, 28:36]
+    assert np.median(stem[..., 2]) > 0.5  # white, not orange
+    for name in ("mushroom", "fish"):
+        rgb = world.render(thing(name, "red", "green"), FRONT[None], 35, 96)
+        assert ((rgb.rgb[0].max(-1) < 0.2) & (rgb.opacity[0] > 0.9)).sum() > 5  # dark eyes

@@ -110,17 +110,17 @@ def distance(table: NDArray[np.float32], x: float, y: float, z: float) -> float:
 
 @njit(cache=True, fastmath=True)
 def colour_slot(table: NDArray[np.float32], x: float, y: float, z: float) -> int:
-    """Which colour slot the surface has at (x, y, z): paint that covers the point, or else the nearest primitive."""
+    """Which colour slot the surface has at (x, y, z): the nearest primitive's, or later paint's."""
     best, slot = 1e9, 0
     for i in range(table.shape[0]):
         row = table[i]
         operation = int(row[OPERATION])
-        if operation == SUBTRACT:
-            continue
         d = primitive_distance(row, x, y, z)
-        if operation == PAINT:
+        if operation == SUBTRACT:
+            best = max(best, -d)
+        elif operation == PAINT:
             if d < 0.0:
-                slot, best = int(row[COLOUR]), -1e8
+                slot = int(row[COLOUR])
         elif d < best:
             slot, best = int(row[COLOUR]), d
     return slot

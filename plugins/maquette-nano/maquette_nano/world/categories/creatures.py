@@ -6,7 +6,6 @@ from numpy.random import Generator
 
 from maquette_nano.world.builder import Builder
 from maquette_nano.world.colours import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
-from maquette_nano.world.primitives import PAINT
 
 
 def _eyes(b: Builder, x: float, y: float, z: float, r: float) -> None:
@@ -120,4 +119,3 @@ def fish(b: Builder, rng: Generator) -> None:
     b.ball((0.0, 0, -height), (0.13, 0.03, 0.1), DETAIL)
     _eyes(b, length * 0.66, 0.115, 0.1, 0.075)
     b.ball((length * 0.98, 0, -0.06), (0.06, 0.09, 0.045), DARK)
-    b.ball((length * 0.8, 0, 0), (0.22, 0.4, 0.4), BODY, PAINT)

@@ -118,7 +118,7 @@ def mushroom(b: Builder, rng: Generator) -> None:
 
 def tree(b: Builder, rng: Generator) -> None:
     trunk = rng.uniform(0.35, 0.5)
-    b.cone((0, 0, -trunk - 0.35), (0, 0, 0.0), 0.16, 0.1, DARK if rng.random() < 0.0 else GOLD)
+    b.cone((0, 0, -trunk - 0.35), (0, 0, 0.0), 0.16, 0.1, GOLD)
     if rng.random() < 0.5:
         for k in range(3):
             z = -0.25 + k * 0.28

@@ -1,0 +1,117 @@
+"""From finished runs to one results file and one contact sheet."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from maquette.bench.running import Job, Outcome, jobs_of, run_jobs
+from maquette.bench.suites import Suite
+from maquette.config.loading import load_method
+from maquette.errors import RunError
+from maquette.export.sheets import contact_sheet
+from maquette.export.writers import to_bytes
+from maquette.runs.folder import write_atomically
+from maquette.runs.manifest import machine, revision, versions
+from maquette.runs.runner import finished_scene
+
+
+def run_suite(
+    suite: Suite, root: Path, destination: Path, processes: int = 1, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Run all of a suite, measure it, and write `<destination>/<name>.json` and `.png`.
+
+    Args:
+        suite: what to run.
+        root: folder of the runs; those already finished there are not run again.
+        destination: folder of the results.
+        processes: runs at a time.
+        overrides: further key=value words for every run.
+
+    Returns:
+        What was written to the JSON file.
+
+    Raises:
+        RunError: no run ended well.
+    """
+    metrics = {name: spec.build() for name, spec in suite.metrics.items()}  # fails before hours of runs, not after
+    load_method(suite.method, ["prompt=check", *suite.overrides, *overrides])
+    rows: dict[str, dict[str, Any]] = {}
+    pictures: dict[str, list[np.ndarray]] = {}
+    jobs = jobs_of(suite, root)
+    for outcome in run_jobs(suite, jobs, processes, list(overrides)):
+        row, views = _measure(outcome, metrics, suite.sheet_views)
+        rows[str(outcome.job.folder)], pictures[str(outcome.job.folder)] = row, views
+        print(f"{len(rows)}/{len(jobs)}  {outcome.job.case.prompt}: {outcome.error or _brief(row)}", flush=True)
+    ordered = [rows[str(job.folder)] for job in jobs]
+    if all("error" in row for row in ordered):
+        raise RunError(f"none of the {len(jobs)} runs ended well; the first said: {ordered[0]['error']}")
+    results = {
+        "suite": suite.name,
+        "command": shlex.join(["maquette", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "revision": revision(),
+        "versions": versions(),
+        "machine": machine(),
+        "method": load_method(suite.method, ["prompt=(each case's)", *suite.overrides, *overrides]).plain,
+        "summary": summarise([row.get("values", {}) for row in ordered], suite.bars),
+        "cases": ordered,
+    }
+    destination.mkdir(parents=True, exist_ok=True)
+    write_atomically(destination / f"{suite.name}.json", json.dumps(results, indent=1, ensure_ascii=False))
+    _sheet(jobs, pictures, destination / f"{suite.name}.png")
+    return results
+
+
+def summarise(values: Sequence[Mapping[str, float]], bars: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """Mean of each value over the cases, with its 95 % bootstrap interval over cases; a failed case counts as 0."""
+    rng = np.random.default_rng(0)
+    found: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(name for row in values for name in row):
+        column = np.array([row.get(name, 0.0) for row in values])
+        means = rng.choice(column, (2000, len(column))).mean(1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        found[name] = {"mean": round(float(column.mean()), 4), "interval_95": [round(low, 4), round(high, 4)]}
+        if name in bars:
+            found[name] |= {"bar": bars[name], "passed": bool(column.mean() >= bars[name])}
+    return found
+
+
+def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+    job = outcome.job
+    row: dict[str, Any] = {"prompt": job.case.prompt, "labels": dict(job.case.labels), "seed": job.seed}
+    if outcome.error or job.run is None:
+        return row | {"error": outcome.error}, []
+    scene = finished_scene(job.run)
+    values: dict[str, float] = {}
+    facts: dict[str, Any] = {}
+    for name, metric in metrics.items():
+        measured = metric(scene, job.case)
+        values |= {f"{name}/{key}": round(value, 4) for key, value in measured.values.items()}
+        facts |= {f"{name}/{key}": fact for key, fact in measured.facts.items()}
+    manifest = json.loads(job.run.manifest.read_text())
+    row |= {"values": values, "facts": facts, "wall_seconds": manifest.get("wall_seconds")}
+    pictures = scene.render([360 * i / views for i in range(views)], 20.0, 128, normals=False).rgb
+    return row, list(pictures)
+
+
+def _brief(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in row["values"].items())
+
+
+def _sheet(jobs: Sequence[Job], pictures: Mapping[str, list[np.ndarray]], path: Path) -> None:
+    across = 2 if len(jobs) > 12 else 1  # cases side by side
+    rows, labels = [], []
+    for first in range(0, len(jobs), across):
+        some = jobs[first : first + across]
+        rows.append([picture for job in some for picture in pictures[str(job.folder)]])
+        labels.append(" | ".join(job.case.prompt for job in some))
+    Image.fromarray(to_bytes(contact_sheet(rows, labels))).save(path)

@@ -1,0 +1,1 @@
+"""Metrics: what a finished scene is judged by."""

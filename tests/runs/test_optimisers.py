@@ -1,0 +1,43 @@
+"""Muon makes orthogonal steps for matrices and leaves the rest to AdamW."""
+
+import torch
+
+from maquette.runs.optimisers import Muon, orthogonalised
+
+
+def test_orthogonalised_keeps_the_singular_vectors_and_levels_the_singular_values():
+    torch.manual_seed(0)
+    matrix = torch.randn(24, 90)
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    found = orthogonalised(matrix)
+    inner = u.T @ found @ v.T  # diagonal if the singular vectors are the same
+    assert (inner - torch.diag(inner.diagonal())).abs().max() < 1e-3
+    assert inner.diagonal().min() > 0.6 and inner.diagonal().max() < 1.25
+    torch.testing.assert_close(orthogonalised(matrix.T.contiguous()), found.T, atol=1e-4, rtol=1e-4)
+
+
+def test_a_step_has_adams_size_and_the_gradients_direction():
+    torch.manual_seed(0)
+    kernel = torch.nn.Parameter(torch.zeros(16, 8, 3, 3))
+    optimiser = Muon([{"params": [kernel], "orthogonal": True}], lr=0.01, weight_decay=0.0)
+    gradient = torch.randn_like(kernel)
+    kernel.grad = gradient.clone()
+    optimiser.step()
+    assert float((kernel.detach() * gradient).sum()) < 0
+    assert 0.15 < float(kernel.detach().square().mean().sqrt()) / 0.01 < 0.25
+
+
+def test_other_groups_step_exactly_as_adamw_does():
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(5)) for _ in range(2))
+    matrix = torch.nn.Parameter(torch.eye(4))
+    settings = {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.01}
+    muon = Muon([{"params": [matrix], "orthogonal": True}, {"params": [ours], "orthogonal": False}], **settings)
+    adamw = torch.optim.AdamW([theirs], **settings)
+    for _ in range(3):
+        ours.grad = theirs.grad = torch.randn(5)
+        matrix.grad = torch.randn(4, 4)
+        muon.step()
+        adamw.step()
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(matrix, torch.eye(4))
