@@ -21,6 +21,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/bench_kernels.py
+	$(BIN)/python benchmarks/bench_nano_world.py
 
 clean:
 	rm -rf $(VENV)

@@ -261,7 +261,9 @@ class _Stepper(L.LightningModule):
         picture = self.loop.task.preview(done)
         if picture is not None and self.loop.previews is not None:
             pixels = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
-            imwrite(self.loop.previews / f"{done:06d}.png", pixels)
+            path = self.loop.previews / f"{done:06d}.png"
+            imwrite(path, pixels)
+            self.loop.log.picture(done, path)
 
 
 @contextmanager

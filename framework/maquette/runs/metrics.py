@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from maquette.config.schema import LoggerConfig
 from maquette.errors import MissingDependency
@@ -20,6 +23,8 @@ class MetricsLog:
             path.write_text("".join(line + "\n" for line in lines))
         self._stream = path.open("a", encoding="utf-8")
         self._wandb: Any = _start_wandb(logger, run_name, path.parent) if logger.type == "wandb" else None
+        if self._wandb is not None:
+            self._wandb.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
 
     def _older(self, line: str, first_step: int) -> bool:
         try:
@@ -34,7 +39,15 @@ class MetricsLog:
         self._stream.write(json.dumps(row) + "\n")
         self._stream.flush()
         if self._wandb is not None:
-            self._wandb.log({f"{self.stage}/{name}": value for name, value in values.items()})
+            named = {f"{self.stage}/{name}": value for name, value in values.items()}
+            self._wandb.log({**named, f"{self.stage}/step": step})
+
+    def picture(self, step: int, path: Path) -> None:
+        """Show a preview that was written to `path` where the metrics are tracked; `metrics.jsonl` holds none."""
+        if self._wandb is not None:
+            import wandb
+
+            self._wandb.log({f"{self.stage}/preview": wandb.Image(str(path)), f"{self.stage}/step": step})
 
     def close(self) -> None:
         """Flush and close."""
@@ -44,10 +57,19 @@ class MetricsLog:
 
 
 def _start_wandb(logger: LoggerConfig, run_name: str, folder: Path) -> Any:
+    """A W&B run whose id is a function of the run folder, so that a resumed run goes on in the same place."""
     try:
         import wandb
     except ImportError as problem:
         raise MissingDependency("logger.type=wandb needs wandb: pip install 'maquette[wandb]'") from problem
+    config = folder / "config.yaml"
     return wandb.init(
-        project=logger.project, mode=logger.mode, name=run_name, dir=str(folder), reinit="finish_previous"
+        project=logger.project,
+        mode=logger.mode,
+        name=run_name,
+        id=hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest(),
+        resume="allow" if logger.mode == "online" else None,
+        config=yaml.safe_load(config.read_text()) if config.is_file() else {},
+        dir=str(folder),
+        reinit="finish_previous",
     )
