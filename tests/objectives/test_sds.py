@@ -107,3 +107,13 @@ def test_sqrt_timesteps_fall_from_high_to_low():
     steps = Timesteps(kind="sqrt")
     drawn = [int(steps.draw(1, 1000, i, 100, Draws(0, i))) for i in (0, 25, 100)]
     assert drawn == [980, 500, 20]
+
+
+def test_a_threshold_keeps_a_large_scale_from_asking_for_impossible_pixels():
+    # at the edge of the range, a guided prediction beyond it must not push further; one within it is left alone
+    white, grey = torch.ones(1, 4, 4, 3), torch.full((1, 4, 4, 3), 0.6)
+    late = Timesteps(low=Schedule.constant(0.7), high=Schedule.constant(0.7))
+    free, bound = SDS.Config(timesteps=late), SDS.Config(timesteps=late, threshold=1.0)
+    assert gradient(free, white, scale=50.0).mean() < 0  # descending makes the picture brighter than white
+    assert gradient(bound, white, scale=50.0).abs().max() < 1e-5
+    torch.testing.assert_close(gradient(bound, grey), gradient(free, grey), rtol=1e-4, atol=1e-5)

@@ -75,3 +75,11 @@ def clip_pixels(gradient: Float[Tensor, "B C h w"], limit: float) -> Float[Tenso
     """Scale each pixel's gradient vector down to a norm of at most `limit`."""
     norm = gradient.norm(dim=1, keepdim=True)
     return gradient * (limit / norm.clamp(min=limit))
+
+
+def threshold_noise(
+    noise: Float[Tensor, "B C h w"], noisy: Float[Tensor, "B C h w"], alpha: Tensor, sigma: Tensor, limit: float
+) -> Float[Tensor, "B C h w"]:
+    """The noise prediction whose implied clean picture (z - sigma e) / alpha is cut to [-limit, limit]."""
+    clean = ((noisy - sigma * noise) / alpha).clamp(-limit, limit)
+    return (noisy - alpha * clean) / sigma

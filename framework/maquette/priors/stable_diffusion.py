@@ -106,7 +106,8 @@ class StableDiffusion(Prior):
             raise self._unreadable("model_index.json", problem) from problem
 
     def _load(self, cls: Any, part: str, weights: bool = False) -> Any:
-        extra = {"use_safetensors": True, "torch_dtype": torch.float32} if weights else {}
+        # low_cpu_mem_usage would need accelerate, and says so at length
+        extra = {"use_safetensors": True, "torch_dtype": torch.float32, "low_cpu_mem_usage": False} if weights else {}
         try:
             loaded = cls.from_pretrained(self.source, subfolder=part, **extra)
         except Exception as problem:  # safetensors, json, hub and key errors have no common base

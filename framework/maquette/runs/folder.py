@@ -86,14 +86,45 @@ class RunFolder:
             raise ConfigError(f"not a run folder (no config.yaml): {path}", hint="give the folder that a run printed")
         return cls(path)._prepare()
 
-    def __getattr__(self, name: str) -> Path:
-        places = {
-            "config": "config.yaml", "manifest": "manifest.json", "metrics": "metrics.jsonl", "previews": "previews",
-            "checkpoints": "checkpoints", "export": "export", "report": "report.html", "state": "state.json",
-        }  # fmt: skip
-        if name in places:
-            return self.path / places[name]
-        raise AttributeError(name)
+    @property
+    def config(self) -> Path:
+        """The resolved configuration; it runs again."""
+        return self.path / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """Versions, revision, machine, times."""
+        return self.path / "manifest.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One line per logged step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def previews(self) -> Path:
+        """Pictures on the way, a folder per stage."""
+        return self.path / "previews"
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder per stage."""
+        return self.path / "checkpoints"
+
+    @property
+    def export(self) -> Path:
+        """What the run made."""
+        return self.path / "export"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def state(self) -> Path:
+        """Which stages are finished."""
+        return self.path / "state.json"
 
     def read_state(self) -> dict[str, Any]:
         """Which stages are finished, as written by `write_state`."""
