@@ -82,7 +82,8 @@ def test_describe_tells_every_kernel_and_even_a_refusal(monkeypatch):
         (kernel, device) for kernel in backends.KERNELS for device in ("cpu", "cuda")
     }
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "numba")
-    refused = [row for row in describe() if row.device == "cuda"]
+    written = {kernel for kernel, (_, offered) in backends.KERNELS.items() if "numba" in offered}
+    refused = [row for row in describe() if row.device == "cuda" and row.kernel in written]
     assert all(row.backend == "none" and "does not run on cuda" in row.reason for row in refused)
 
 
@@ -131,3 +132,9 @@ def test_a_kernel_without_a_writable_cache_is_compiled_in_memory(monkeypatch, ca
     values = torch.ones(3)
     launch(kernel(double), values)
     assert values.tolist() == [2.0, 2.0, 2.0] and "NUMBA_CACHE_DIR" in caplog.text
+
+
+def test_the_variable_leaves_kernels_alone_that_lack_its_backend(monkeypatch):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "numba")
+    row = choose("tetrahedra")
+    assert row.backend == "reference" and row.reason.startswith("it has no numba")

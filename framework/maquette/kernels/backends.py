@@ -2,7 +2,8 @@
 
 An explicit `backend=` argument wins over the environment variable MAQUETTE_KERNEL_BACKEND, which wins over "auto".
 "auto" takes the first backend of the kernel's list that serves the tensor's device and is installed. A backend that was
-named, by argument or variable, is taken or refused; it never gives way to another one.
+named, by argument or variable, is taken or refused; it never gives way to another one, except that the variable leaves
+alone the kernels that were never written for that backend.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import difflib
 import importlib
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import ModuleType
 
@@ -62,6 +63,7 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hash-grid": ("maquette.kernels.hash_grid", ("numba", "reference")),
     "compositing": ("maquette.kernels.compositing", ("numba", "reference")),
     "marching": ("maquette.kernels.marching", ("numba", "reference")),
+    "tetrahedra": ("maquette.kernels.tetrahedra", ("reference",)),
 }
 
 
@@ -85,9 +87,13 @@ def choose(kernel: str, backend: str = "auto", device: str = "cpu") -> KernelInf
     if backend != "auto":
         return _named(kernel, backend, device, "named by the caller")
     from_environment = os.environ.get(ENVIRONMENT_VARIABLE, "auto")
-    if from_environment != "auto":
-        return _named(kernel, from_environment, device, f"named by {ENVIRONMENT_VARIABLE}")
-    return _automatic(kernel, device)
+    if from_environment == "auto":
+        return _automatic(kernel, device)
+    offered = KERNELS[kernel][1]
+    if from_environment in BACKENDS and from_environment not in offered:  # the variable speaks of all kernels at once
+        taken = _automatic(kernel, device)
+        return replace(taken, reason=f"it has no {from_environment} ({ENVIRONMENT_VARIABLE}); {taken.reason}")
+    return _named(kernel, from_environment, device, f"named by {ENVIRONMENT_VARIABLE}")
 
 
 def describe(devices: tuple[str, ...] = ("cpu", "cuda")) -> list[KernelInfo]:
