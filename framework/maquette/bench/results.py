@@ -79,7 +79,10 @@ def summarise(values: Sequence[Mapping[str, float]], bars: Mapping[str, float]) 
         column = np.array([row.get(name, 0.0) for row in values])
         means = rng.choice(column, (2000, len(column))).mean(1)
         low, high = np.percentile(means, [2.5, 97.5])
-        found[name] = {"mean": round(float(column.mean()), 4), "interval_95": [round(low, 4), round(high, 4)]}
+        found[name] = {
+            "mean": round(float(column.mean()), 4),
+            "interval_95": [round(float(low), 4), round(float(high), 4)],
+        }
         if name in bars:
             found[name] |= {"bar": bars[name], "passed": bool(column.mean() >= bars[name])}
     return found

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from maquette.data.base import CaptionedDataset, CaptionedImages
 from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
+from maquette.pretrained import quiet
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
@@ -172,7 +173,8 @@ class TextToImage(Learner):
         return {"held-out velocity": sum(losses) / len(losses)}
 
     def save(self, folder: Path) -> None:
-        from diffusers import IFPipeline
+        with quiet():
+            from diffusers import IFPipeline
 
         networks: Any = self.average.module
         pipeline: Any = IFPipeline(
@@ -185,4 +187,5 @@ class TextToImage(Learner):
             watermarker=None,
             requires_safety_checker=False,
         )
-        pipeline.save_pretrained(folder, safe_serialization=True)
+        with quiet():
+            pipeline.save_pretrained(folder, safe_serialization=True)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from maquette import plugins
 from maquette.errors import ConfigError
+from maquette.pretrained import quiet, weights_source
 
 USUAL_MEAN, USUAL_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -32,10 +33,11 @@ class Clip:
     def __init__(self, path: str) -> None:
         from transformers import CLIPModel, CLIPTokenizer
 
-        source = str(plugins.weights().get(path, Path(path).expanduser()))
+        source = weights_source(path)
         try:
-            model: Any = CLIPModel.from_pretrained(source, dtype=torch.float32, local_files_only=Path(source).is_dir())
-            self._tokenizer: Any = CLIPTokenizer.from_pretrained(source)
+            with quiet(source):
+                model: Any = CLIPModel.from_pretrained(source, dtype=torch.float32)
+                self._tokenizer: Any = CLIPTokenizer.from_pretrained(source)
         except (OSError, ValueError) as problem:
             raise ConfigError(
                 f"cannot load a CLIP model from {path!r}: {str(problem).splitlines()[0]}",

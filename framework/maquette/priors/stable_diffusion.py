@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 from maquette import plugins
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.pretrained import quiet, weights_source
 from maquette.priors._text import VIEWS, TextConditions, ViewWords, embed, identity
 from maquette.priors.base import Prior, Request
 from maquette.registry import register
@@ -63,9 +64,7 @@ class StableDiffusion(Prior):
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
         self.config = config
-        self.source = str(plugins.weights().get(config.path, Path(config.path).expanduser()))
-        if not Path(self.source).is_dir():
-            self.source = config.path
+        self.source = weights_source(config.path)
         cuda = torch.cuda.is_available()
         self.device = torch.device(("cuda" if cuda else "cpu") if config.device == "auto" else config.device)
         self.dtype = self._choose_dtype()
@@ -109,7 +108,8 @@ class StableDiffusion(Prior):
         # low_cpu_mem_usage would need accelerate, and says so at length
         extra = {"use_safetensors": True, "torch_dtype": torch.float32, "low_cpu_mem_usage": False} if weights else {}
         try:
-            loaded = cls.from_pretrained(self.source, subfolder=part, **extra)
+            with quiet(self.source):
+                loaded = cls.from_pretrained(self.source, subfolder=part, **extra)
         except Exception as problem:  # safetensors, json, hub and key errors have no common base
             raise self._unreadable(part, problem) from problem
         if weights:

@@ -1,0 +1,55 @@
+"""How well the nano image-text encoder retrieves captions from true, held-out pictures: the ceiling of its R-Precision.
+
+`python benchmarks/nano_clip_retrieval.py` renders objects of the test split (pairs of category and colour that no
+training saw) from eight sides and measures them as the suite `nano-text` measures what a method made. The result goes
+to `benchmarks/results/nano-clip.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from maquette.bench.results import summarise
+from maquette.bench.suites import load_suite
+from maquette.metrics.base import Case
+from maquette.runs.manifest import machine, revision, versions
+from maquette_nano import world
+from maquette_nano.dataset import DISTANCE, FOV_DEG
+
+LIGHT_GREY = 0.85
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objects", type=int, default=400, help="test objects")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "nano-clip.json")
+    options = parser.parse_args()
+    spec = load_suite("nano-text").metrics["r-precision"]
+    metric = spec.build()
+    c2w = np.stack(
+        [world.orbit_c2w(360 * i / spec.config.views, spec.config.elevation_deg, DISTANCE) for i in range(8)]
+    )
+    rows, wrong = [], []
+    for index in range(options.objects):
+        thing = world.sample_object(index, "test")
+        views = world.render(thing, c2w, FOV_DEG, 64)
+        rgb = views.rgb * views.opacity[..., None] + LIGHT_GREY * (1 - views.opacity[..., None])
+        case = Case(thing.caption(), {"category": thing.category, "colour": thing.body})
+        found = metric.judge(rgb.astype(np.float32), case)
+        rows.append(found.values)
+        if found.values["category+colour, pooled"] < 1:
+            wrong.append({"object": thing.caption(), "retrieved": found.facts["retrieved, pooled"]})
+    summary = summarise(rows, {})
+    for name, value in summary.items():
+        print(f"{name}: {value['mean']:.3f} {value['interval_95']}")
+    facts = {"objects": options.objects, "revision": revision(), "versions": versions(), "machine": machine()}
+    options.out.parent.mkdir(exist_ok=True)
+    options.out.write_text(json.dumps({"summary": summary, "wrong, pooled": wrong, **facts}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Where pretrained weights lie, and loading them without the libraries' chatter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from maquette import plugins
+
+
+def weights_source(path: str) -> str:
+    """The folder that `path` stands for: one that a plugin carries by that name, or one on disk; else a hub name."""
+    folder = plugins.weights().get(path, Path(path).expanduser())
+    return str(folder) if folder.is_dir() else path
+
+
+@contextmanager
+def quiet(source: str = "") -> Iterator[None]:
+    """Silence diffusers' and transformers' notes; their progress bars too, unless `source` is downloaded from a hub."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    libraries = (diffusers_logging, transformers_logging)
+    levels = [library.get_verbosity() for library in libraries]
+    bars = not source or Path(source).is_dir()
+    for library in libraries:
+        library.set_verbosity_error()
+        if bars:
+            library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, level in zip(libraries, levels, strict=True):
+            library.set_verbosity(level)
+            if bars:
+                library.enable_progress_bar()
