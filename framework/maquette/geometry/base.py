@@ -24,17 +24,22 @@ class FieldSample:
         density: [n], 0 or more, per scene unit.
         features: [n, F], what a material reads; not activated.
         normal: [n, 3] outward unit normals, or None when they were not asked for.
+        sdf: [n] signed distances, negative inside; None for fields that have none.
+        gradient: [n, 3] of the signed distance, of any length; None when it was not computed.
     """
 
     density: Float[Tensor, " n"]
     features: Float[Tensor, "n F"]
     normal: Float[Tensor, "n 3"] | None = None
+    sdf: Float[Tensor, " n"] | None = None
+    gradient: Float[Tensor, "n 3"] | None = None
 
 
 class Field(nn.Module):
     """Geometry that can be asked anywhere inside the cube of half side `bound`."""
 
     provides = "field"
+    offers: frozenset[str] = frozenset()  # what losses may ask of it: "total_variation", "sdf"
     bound: float
     channels: int
 
@@ -45,6 +50,12 @@ class Field(nn.Module):
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Density alone."""
         return self.query(points).density
+
+    def section_density(
+        self, sample: FieldSample, directions: Float[Tensor, "n 3"], deltas: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """Density of ray sections of length `deltas` along unit `directions`; most fields look the same all round."""
+        return sample.density
 
     def prepare(self, step: int, total: int) -> None:
         """Set what depends on the step (progressive levels); called before each step."""
@@ -75,17 +86,31 @@ def activate(raw: Tensor, activation: Activation) -> Tensor:
 
 def analytic_normal(density: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     """-grad density / |grad density| by automatic differentiation, itself differentiable."""
-    with torch.enable_grad():
-        points = points.detach().requires_grad_(True)
-        total = density(points).sum()
-        (gradient,) = torch.autograd.grad(total, points, create_graph=torch.is_grad_enabled())
-    return functional.normalize(-gradient, dim=-1, eps=1e-6)
+    return functional.normalize(-gradient_of(density, points, None), dim=-1, eps=1e-6)
 
 
 def finite_difference_normal(
     density: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"], epsilon: float
 ) -> Float[Tensor, "n 3"]:
-    """The same direction from four densities at the corners of a tetrahedron of size `epsilon`."""
+    """The same direction from densities a distance `epsilon` away."""
+    return functional.normalize(-gradient_of(density, points, epsilon), dim=-1, eps=1e-6)
+
+
+def gradient_of(
+    function: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"], epsilon: float | None
+) -> Float[Tensor, "n 3"]:
+    """The gradient of a function [n, 3] -> [n] at points, differentiable when gradients are on.
+
+    Args:
+        epsilon: None differentiates automatically; a length takes four values at the corners of a tetrahedron whose
+            corners are sqrt(3) epsilon away, the fewest evaluations that give three numbers.
+    """
+    if epsilon is None:
+        wanted = torch.is_grad_enabled()
+        with torch.enable_grad():
+            points = points.detach().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(function(points).sum(), points, create_graph=wanted)
+        return gradient
     corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).to(points)
-    values = density((points[:, None] + epsilon * corners).reshape(-1, 3)).reshape(-1, 4)
-    return functional.normalize(-(values[:, :, None] * corners).sum(1), dim=-1, eps=1e-6)
+    values = function((points[:, None] + epsilon * corners).reshape(-1, 3)).reshape(-1, 4)
+    return (values[:, :, None] * corners).sum(1) / (4 * epsilon)

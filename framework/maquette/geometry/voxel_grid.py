@@ -46,6 +46,8 @@ class VoxelGrid(Field):
             if self.normals not in ("finite-difference", "analytic"):
                 raise ValueError(f"normals are finite-difference or analytic, not {self.normals!r}")
 
+    offers = frozenset({"total_variation"})
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels

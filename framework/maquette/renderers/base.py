@@ -23,6 +23,7 @@ class RaySampleValues:
         ray_index: ray of each sample [n]; `rays` is their number.
         normals: [n, 3], None when not computed.
         directions: unit ray directions [n, 3].
+        gradients: of a signed distance [n, 3], None when not computed.
     """
 
     weights: Float[Tensor, " n"]
@@ -31,6 +32,7 @@ class RaySampleValues:
     rays: int
     normals: Float[Tensor, "n 3"] | None
     directions: Float[Tensor, "n 3"]
+    gradients: Float[Tensor, "n 3"] | None = None
 
 
 @dataclass(frozen=True)

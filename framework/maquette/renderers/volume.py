@@ -122,13 +122,15 @@ class Volume(Renderer):
         points = samples.points(origins, directions)
         wanted = normals or shading.diffuse > 0
         field = geometry.query(points, normals=wanted)
-        weights, _ = composite(field.density, samples.deltas, samples.ray_start, backend=backend)
+        along = directions[samples.ray_index]
+        density = geometry.section_density(field, along, samples.deltas)
+        weights, _ = composite(density, samples.deltas, samples.ray_start, backend=backend)
         color = material.shade(field.features, points, field.normal, lights[samples.ray_index], shading)
         normal = field.normal if field.normal is not None else torch.zeros_like(points)
         ones = torch.ones_like(weights)[:, None]
         values = torch.cat([color, ones, samples.t_mid[:, None], normal], dim=-1)
         sums = accumulate(weights, values, samples.ray_index, len(origins), backend=backend)
         kept = RaySampleValues(
-            weights, samples.t_mid, samples.ray_index, len(origins), field.normal, directions[samples.ray_index]
+            weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient
         )
         return sums[:, :3], sums[:, 3:4], sums[:, 4:5], sums[:, 5:8], kept

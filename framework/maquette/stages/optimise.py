@@ -196,10 +196,7 @@ def _fit(config: Optimise.Config) -> None:
             f"{geometry.name!r} has {channels}; set geometry.channels"
         )
     for name, loss in config.losses.items():
-        given = (
-            renderer.cls.gives | {"total_variation"} if hasattr(geometry.cls, "total_variation") else renderer.cls.gives
-        )
-        lacking = loss.cls.needs - given
+        lacking = loss.cls.needs - renderer.cls.gives - geometry.cls.offers
         if lacking:
             raise ValueError(
                 f"loss {name!r} needs {_words(lacking)}, which renderer {renderer.name!r} with geometry "

@@ -1,0 +1,67 @@
+"""What fields on a hash grid share: the encoding, a small MLP, progressive levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.config.schedules import Schedule
+from maquette.geometry.base import Field
+from maquette.kernels.hash_grid import HashGridSpec, hash_grid
+
+
+@dataclass(frozen=True)
+class HashFieldConfig:
+    """Settings of the encoding and of the MLP behind it."""
+
+    bound: float = 1.0  # half side of the cube that holds the object, scene units
+    levels: int = 16  # L
+    features_per_level: int = 2  # F
+    log2_table_size: int = 19  # log2 T
+    base_resolution: int = 16  # N_min
+    finest_resolution: int = 2048  # N_max
+    active_levels: Schedule = Schedule.constant(64)  # coarse to fine: levels in use, rounded down
+    width: int = 64  # MLP width
+    layers: int = 1  # hidden layers
+    channels: int = 3  # features for the material
+    backend: str = "auto"  # of the hash-grid kernel
+
+
+class HashField(Field):
+    """Positions -> multiresolution hash encoding -> MLP -> `outputs` numbers.
+
+    Source: Müller et al. 2022 (instant-NGP, arXiv 2201.05989); its use for distillation: Lin et al. 2022 (Magic3D,
+    arXiv 2211.10440), sec. 4.1.
+    """
+
+    def __init__(self, config: HashFieldConfig, outputs: int) -> None:
+        super().__init__()
+        self.settings, self.bound, self.channels = config, config.bound, config.channels
+        self.spec = HashGridSpec(
+            config.levels, config.features_per_level, config.log2_table_size, config.base_resolution,
+            config.finest_resolution,
+        )  # fmt: skip
+        self.table = nn.Parameter(torch.empty(self.spec.rows, self.spec.features_per_level).uniform_(-1e-4, 1e-4))
+        widths = [self.spec.channels, *[config.width] * config.layers]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
+        self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+        nn.init.zeros_(self.mlp[-1].bias)  # type: ignore[arg-type]
+        self._active = self.spec.levels
+
+    def prepare(self, step: int, total: int) -> None:
+        self._active = max(1, min(self.spec.levels, int(self.settings.active_levels(step, total))))
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        return {"geometry": [self.table], "network": list(self.mlp.parameters())}
+
+    def outputs(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n O"]:
+        """The MLP's numbers at `points`."""
+        unit = (points / self.bound + 1) / 2
+        encoded = hash_grid(unit, self.table, self.spec, active_levels=self._active, backend=self.settings.backend)
+        return self.mlp(encoded)

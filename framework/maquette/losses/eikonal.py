@@ -1,0 +1,38 @@
+"""A signed distance has a gradient of length one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "eikonal")
+class Eikonal(Loss):
+    """mean (|grad s| - 1)^2 over the samples of a rendering.
+
+    Source: Gropp et al. 2020 (IGR, arXiv 2002.10099), eq. 2.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(0.1)
+
+    needs = frozenset({"samples", "normal", "sdf"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        samples = rendering.samples
+        assert samples is not None and samples.gradients is not None
+        if not len(samples.gradients):
+            return torch.zeros((), device=rendering.rgb.device)
+        return (samples.gradients.norm(dim=-1) - 1).square().mean()
