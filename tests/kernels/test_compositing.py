@@ -121,3 +121,17 @@ def test_offsets_that_do_not_cover_the_samples_are_refused(ray_start):
 def test_an_unsorted_or_foreign_ray_index_is_refused(ray_index):
     with pytest.raises(ValueError, match="between 0 and 1"):
         accumulate(torch.ones(3), None, torch.tensor(ray_index), 2)
+
+
+def test_values_that_are_not_contiguous_get_their_gradient():
+    # an output allocated like a transposed input would be written to in a copy
+    torch.manual_seed(0)
+    values = torch.rand(3, 6).requires_grad_()
+    weights = torch.rand(12)[::2].requires_grad_()
+    ray_index = torch.tensor([0, 0, 1, 1, 1, 2])
+    found = torch.autograd.grad(accumulate(weights, values.T, ray_index, 3, backend="numba").sum(), [values, weights])
+    wanted = torch.autograd.grad(
+        accumulate(weights, values.T, ray_index, 3, backend="reference").sum(), [values, weights]
+    )
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)

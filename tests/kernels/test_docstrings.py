@@ -9,7 +9,14 @@ import pytest
 import torch
 
 
-@pytest.mark.parametrize("name", ["hash_grid", "hash_grid.spec", "compositing", "marching", "occupancy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hash_grid", "hash_grid.spec", "compositing", "marching", "occupancy", "tetrahedra",
+        "rasterise", "rasterise.silhouettes", "rasterise.texture",
+        "splatting", "splatting.statistics", "splatting.harmonics",
+    ],
+)  # fmt: skip
 def test_examples_run(name):
     module = importlib.import_module(f"maquette.kernels.{name}")
     namespace = {**vars(module), "torch": torch}

@@ -6,6 +6,9 @@ plain torch and the oracle of every test, `numba_cpu.py` the fast CPU backend. I
     from maquette.kernels.hash_grid import HashGridSpec, hash_grid
     from maquette.kernels.compositing import accumulate, composite
     from maquette.kernels.marching import march_rays, ray_box
+    from maquette.kernels.rasterise import antialias, interpolate, rasterise, sample_texture
+    from maquette.kernels.splatting import project, spherical_harmonics, splat
+    from maquette.kernels.tetrahedra import marching_tetrahedra, tetrahedral_grid
 
 so that nothing is loaded that is not used; numba in particular loads at the first call that takes it.
 """

@@ -63,6 +63,8 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hash-grid": ("maquette.kernels.hash_grid", ("numba", "reference")),
     "compositing": ("maquette.kernels.compositing", ("numba", "reference")),
     "marching": ("maquette.kernels.marching", ("numba", "reference")),
+    "rasterise": ("maquette.kernels.rasterise", ("numba", "reference")),
+    "splatting": ("maquette.kernels.splatting", ("numba", "reference")),
     "tetrahedra": ("maquette.kernels.tetrahedra", ("reference",)),
 }
 

@@ -38,7 +38,7 @@ def accumulate(
 class _Composite(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, thickness: Tensor, ray_start: Tensor) -> tuple[Tensor, Tensor]:
-        weights, transmittance = torch.empty_like(thickness), torch.empty_like(thickness)
+        weights, transmittance = thickness.new_empty(thickness.shape), thickness.new_empty(thickness.shape)
         launch(_composite, thickness, ray_start, weights, transmittance)
         ctx.save_for_backward(ray_start, weights, transmittance)
         return weights, transmittance
@@ -47,7 +47,7 @@ class _Composite(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, to_weights: Tensor, to_transmittance: Tensor) -> tuple[Tensor, None]:
         ray_start, weights, transmittance = ctx.saved_tensors
-        to_thickness = torch.empty_like(weights)
+        to_thickness = weights.new_empty(weights.shape)
         launch(_composite_backward, ray_start, weights, transmittance, to_weights, to_transmittance, to_thickness)
         return to_thickness, None
 
@@ -65,7 +65,7 @@ class _Accumulate(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weights, values, ray_index = ctx.saved_tensors
-        to_weights, to_values = torch.empty_like(weights), torch.empty_like(values)
+        to_weights, to_values = weights.new_empty(weights.shape), values.new_empty(values.shape)
         launch(_accumulate_backward, weights, values, ray_index, grad, to_weights, to_values)
         return to_weights, to_values, None, None
 
