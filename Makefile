@@ -22,6 +22,8 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/bench_kernels.py
 	$(BIN)/python benchmarks/bench_nano_world.py
+	$(BIN)/python benchmarks/bench_rasterise.py
+	$(BIN)/python benchmarks/bench_splatting.py
 
 clean:
 	rm -rf $(VENV)

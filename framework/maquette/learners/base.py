@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,27 +78,52 @@ class Average(nn.Module):
 def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:
     """A CLIP tokenizer in which each of `words` is one token and any other text falls back to bytes.
 
+    Equal words give equal token numbers, always; a resumed training depends on it.
+
     Args:
         words: lower-case words.
         max_length: tokens per text, start and end tokens counted.
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import pre_tokenizers
     from transformers import CLIPTokenizer
 
     start, end = "<|startoftext|>", "<|endoftext|>"
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.BpeTrainer(
-        vocab_size=100_000, min_frequency=1, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
-    )
-    tokenizer.train_from_iterator(sorted(set(words)), trainer)
-    model: Any = json.loads(tokenizer.to_str())["model"]
-    learned = [token for token, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
+    merges: Any = _merges(sorted(set(words)))
+    learned = ["".join(pair) for pair in merges]
     tokens = list(dict.fromkeys([*alphabet, *(letter + "</w>" for letter in alphabet), *learned, start, end]))
-    merges: Any = [tuple(merge) if not isinstance(merge, str) else tuple(merge.split(" ")) for merge in model["merges"]]
     vocabulary = {token: index for index, token in enumerate(tokens)}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length)
+
+
+def _merges(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges that make each word one token; equally frequent pairs in alphabetical order.
+
+    The trainers of the tokenizers library break such ties by a random hash, differently in each process.
+
+    Source: Sennrich et al. 2016 (arXiv 1508.07909), alg. 1.
+    """
+    from tokenizers import pre_tokenizers
+
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
+    spelt = [split(word)[0][0] for word in words]
+    pieces = [[*word[:-1], word[-1] + "</w>"] for word in spelt]
+    merges = []
+    while counts := Counter(pair for word in pieces for pair in pairwise(word)):
+        pair = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(pair)
+        pieces = [_merged(word, pair) for word in pieces]
+    return merges
+
+
+def _merged(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    done: list[str] = []
+    for piece in pieces:
+        if done and (done[-1], piece) == pair:
+            done[-1] += piece
+        else:
+            done.append(piece)
+    return done
 
 
 def tokenize(tokenizer: CLIPTokenizer, texts: Sequence[str], device: torch.device) -> Tensor:
