@@ -84,6 +84,19 @@ class Cameras:
         origins = self.c2w[:, None, None, :3, 3].expand_as(directions)
         return origins, torch.nn.functional.normalize(directions, dim=-1)
 
+    def clip_positions(self, points: Float[Tensor, "V 3"], near: float, far: float) -> Float[Tensor, "B V 4"]:
+        """Homogeneous positions x, y, z, w of world points in OpenGL's clip space.
+
+        x / w and y / w are -1 and 1 at the borders of the picture, right and up; z / w is -1 at distance `near` and 1
+        at distance `far` along the viewing axis, both in scene units.
+        """
+        w2c = torch.linalg.inv(self.c2w)
+        local = points @ w2c[:, :3, :3].mT + w2c[:, None, :3, 3]
+        x, y, z = local.unbind(-1)
+        up = 1 / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)[:, None]
+        depth = ((far + near) * z + 2 * far * near) / (near - far)
+        return torch.stack([x * up * (self.height / self.width), y * up, depth, -z], dim=-1)
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> Cameras:
         tensors: Any = {
             field.name: change(getattr(self, field.name))

@@ -1,4 +1,4 @@
-"""The contract of fields, and what fields share: density activations, initial blobs, normals."""
+"""The contracts of fields and surfaces, and what fields share: density activations, initial blobs, normals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -59,6 +59,67 @@ class Field(nn.Module):
 
     def prepare(self, step: int, total: int) -> None:
         """Set what depends on the step (progressive levels); called before each step."""
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the name under which a stage gives them a learning rate."""
+        return {"geometry": list(self.parameters())}
+
+
+@dataclass(frozen=True)
+class SurfaceMesh:
+    """Triangles that carry gradients.
+
+    Args:
+        vertices: [V, 3], world frame.
+        triangles: [F, 3] int64, counter-clockwise seen from outside.
+    """
+
+    vertices: Float[Tensor, "V 3"]
+    triangles: Int[Tensor, "F 3"]
+
+    def face_normals(self) -> Float[Tensor, "F 3"]:
+        """Unit normals of the triangles; zero for one without area."""
+        a, b, c = self.vertices[self.triangles].unbind(1)
+        return functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1, eps=1e-12)
+
+    def vertex_normals(self) -> Float[Tensor, "V 3"]:
+        """Unit normals at the vertices: the mean of the adjacent triangles', weighted by their areas."""
+        a, b, c = self.vertices[self.triangles].unbind(1)
+        area = torch.linalg.cross(b - a, c - a)
+        total = torch.zeros_like(self.vertices)
+        for corner in range(3):
+            total = total.index_add(0, self.triangles[:, corner], area)
+        return functional.normalize(total, dim=-1, eps=1e-12)
+
+    def edges(self) -> tuple[Int[Tensor, "E 2"], Int[Tensor, "E 2"]]:
+        """Vertices [E, 2] and triangles [E, 2] of every edge that exactly two triangles share."""
+        ends = self.triangles[:, [[0, 1], [1, 2], [2, 0]]].sort(-1).values.reshape(-1, 2)
+        face = torch.arange(len(self.triangles), device=ends.device).repeat_interleave(3)
+        code = ends[:, 0] * max(len(self.vertices), 1) + ends[:, 1]
+        order = code.argsort(stable=True)
+        _, count = torch.unique_consecutive(code[order], return_counts=True)
+        first = (count.cumsum(0) - count)[count == 2]
+        return ends[order[first]], torch.stack([face[order[first]], face[order[first + 1]]], dim=-1)
+
+
+class Surface(nn.Module):
+    """Geometry with a boundary that can be drawn; colours come from features at points on it."""
+
+    provides = "surface"
+    offers: frozenset[str] = frozenset({"mesh"})  # what losses may ask of it
+    bound: float
+    channels: int
+
+    def mesh(self) -> SurfaceMesh:
+        """The present surface; may be empty."""
+        raise NotImplementedError
+
+    def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
+        """What a material reads at points on the surface; not activated."""
+        raise NotImplementedError
+
+    def prepare(self, step: int, total: int) -> None:
+        """Set what depends on the step; called before each step."""
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which a stage gives them a learning rate."""

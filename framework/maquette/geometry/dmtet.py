@@ -1,0 +1,64 @@
+"""Signed distances and offsets on a tetrahedral grid, whose zero level set is the surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.geometry._hash_field import HashField, HashFieldConfig
+from maquette.geometry.base import Surface, SurfaceMesh
+from maquette.kernels.tetrahedra import TetrahedralGrid, marching_tetrahedra, tetrahedral_grid
+from maquette.registry import register
+
+
+@register("geometry", "dmtet")
+class DMTet(Surface):
+    """A signed distance and an offset at each corner of a tetrahedral grid; features from a hash-grid field.
+
+    Corners move by at most half a cell, x + tanh(offset) cell / 2, so that no tetrahedron turns inside out for long.
+
+    Source: Shen et al. 2021 (DMTet, arXiv 2111.04276), sec. 3.1; offsets bounded as in Munkberg et al. 2022
+    (nvdiffrec, arXiv 2111.12503).
+    """
+
+    @dataclass(frozen=True)
+    class Config(HashFieldConfig):
+        resolution: int = 32  # cubes of the grid along each side
+        radius: float = 0.5  # of the initial sphere, scene units
+        move_corners: bool = True  # learn offsets too
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.bound, self.channels = config, config.bound, config.channels
+        self.texture = HashField(config, config.channels)
+        self._grid = tetrahedral_grid(config.resolution)
+        corners = self._grid.positions * config.bound
+        self.register_buffer("corners", corners, persistent=False)
+        self.corners: Tensor
+        self.distances = nn.Parameter(corners.norm(dim=-1) - config.radius)
+        self.offsets = nn.Parameter(torch.zeros_like(corners), requires_grad=config.move_corners)
+
+    @property
+    def grid(self) -> TetrahedralGrid:
+        """The connectivity, where the corners are."""
+        if self._grid.tetrahedra.device != self.corners.device:
+            self._grid = self._grid.to(self.corners.device)
+        return self._grid
+
+    def prepare(self, step: int, total: int) -> None:
+        self.texture.prepare(step, total)
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        shape = [self.distances, *([self.offsets] if self.config.move_corners else [])]
+        return {"shape": shape, **self.texture.groups()}
+
+    def mesh(self) -> SurfaceMesh:
+        cell = 2 * self.bound / self.config.resolution
+        places = self.corners + torch.tanh(self.offsets) * (cell / 2)
+        return SurfaceMesh(*marching_tetrahedra(places, self.distances, self.grid))
+
+    def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
+        return self.texture.outputs(points)

@@ -1,0 +1,42 @@
+"""A vertex should lie amid its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "laplacian")
+class Laplacian(Loss):
+    """mean over the vertices of a surface of |mean of the neighbours - vertex|, the uniform Laplacian.
+
+    Source: Nealen et al. 2006, "Laplacian mesh optimization".
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1.0)
+
+    needs = frozenset({"mesh"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        mesh = geometry.mesh()
+        ends, _ = mesh.edges()
+        if not len(ends):
+            return mesh.vertices.sum() * 0
+        both = torch.cat([ends, ends.flip(-1)])
+        total = torch.zeros_like(mesh.vertices).index_add(0, both[:, 0], mesh.vertices[both[:, 1]])
+        count = torch.bincount(both[:, 0], minlength=len(mesh.vertices))[:, None]
+        joined = count[:, 0] > 0
+        return (total / count.clamp(min=1) - mesh.vertices)[joined].norm(dim=-1).mean()

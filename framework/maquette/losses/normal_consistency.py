@@ -1,0 +1,38 @@
+"""Neighbouring triangles should face the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "normal-consistency")
+class NormalConsistency(Loss):
+    """mean over the edges of a surface of 1 - cos(n_f, n_g), f and g the triangles on the edge.
+
+    Source: Nealen et al. 2006; as used for text to 3D: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873).
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1.0)
+
+    needs = frozenset({"mesh"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        mesh = geometry.mesh()
+        _, faces = mesh.edges()
+        if not len(faces):
+            return mesh.vertices.sum() * 0
+        first, second = mesh.face_normals()[faces].unbind(1)
+        return (1 - (first * second).sum(-1)).mean()
