@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.cameras.base import orbit_cameras
+from maquette.errors import RunError
 from maquette.export.base import RenderedViews
+from maquette.export.isosurface import extract
+from maquette.export.mesh import Mesh
 from maquette.materials.base import Shading
 
 
@@ -39,13 +42,25 @@ class Scene(nn.Module):
 
     @torch.no_grad()
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Densities; see `maquette.export.base.Subject`."""
+        """Densities, 0 or more; only where the geometry is a field."""
         return self.geometry.density(points.to(self.device))
+
+    @torch.no_grad()
+    def surface(self, resolution: int, threshold: float | Literal["auto"] = "auto") -> Mesh:
+        """The boundary; see `maquette.export.base.Subject`."""
+        if self.geometry.provides == "field":
+            return extract(self.density, self.bound, resolution, threshold)
+        mesh = self.geometry.mesh()
+        if not len(mesh.triangles):
+            raise RunError("the surface is empty; start from a larger shape, or weigh sparsity less")
+        return Mesh(mesh.vertices.cpu().numpy(), mesh.triangles.cpu().numpy())
 
     @torch.no_grad()
     def color(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Unlit colours in [0, 1]; see `maquette.export.base.Subject`."""
-        return self.material.albedo(self.geometry.query(points.to(self.device)).features)
+        points = points.to(self.device)
+        surface = self.geometry.provides == "surface"
+        return self.material.albedo(self.geometry.features(points) if surface else self.geometry.query(points).features)
 
     @torch.no_grad()
     def render(

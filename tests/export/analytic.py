@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from maquette.export.base import RenderedViews
+from maquette.export.isosurface import extract
 
 TORUS_RADIUS, TUBE_RADIUS = 0.5, 0.2
 BOX_CENTRE, BOX_HALF = (0.7, 0.15, 0.3), (0.15, 0.1, 0.25)
@@ -35,6 +36,9 @@ class AnalyticSubject:
 
     def density(self, points: Tensor) -> Tensor:
         return SOLID * torch.sigmoid(-distance(points) / 0.004)
+
+    def surface(self, resolution, threshold):
+        return extract(self.density, self.bound, resolution, threshold)
 
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         waves = 0.5 + 0.45 * torch.sin(points * points.new_tensor([3.0, 4.0, 5.0]) + 0.5)

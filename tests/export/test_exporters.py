@@ -66,9 +66,7 @@ def test_wrong_numbers_are_refused_by_their_config():
 
 
 def test_empty_subject_teaches(subject, tmp_path):
-    class Empty:
-        bound, color = 1.0, subject.color
-
+    class Empty(type(subject)):
         def density(self, points):
             return torch.full((len(points),), 0.01)
 

@@ -123,3 +123,16 @@ def test_the_laplacian_vanishes_for_a_regular_closed_surface_only_towards_its_ce
     faces = [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
     geometry = Fixed(DMTet.Config(**SMALL, resolution=2)).given(octahedron, faces)
     assert float(Laplacian(Laplacian.Config())(None, geometry)) == pytest.approx(1.0)  # neighbours average to 0
+
+
+def test_a_scene_of_a_surface_gives_exporters_its_mesh_and_colours():
+    from maquette.scene import Scene, Viewpoint
+
+    geometry = sphere(radius=0.5, resolution=24)
+    scene = Scene(geometry, Plain(Plain.Config()), Solid(Solid.Config()), Mesh(Mesh.Config(), 1.0), Viewpoint())
+    mesh = scene.surface(resolution=8)
+    assert mesh.volume == pytest.approx(4 / 3 * torch.pi * 0.5**3, rel=0.02)
+    points = torch.from_numpy(mesh.vertices[:10])
+    colors = scene.color(points, points)
+    assert colors.shape == (10, 3) and colors.min() >= 0 and colors.max() <= 1
+    assert scene.render([0.0, 90.0], 20.0, 32).normal.shape == (2, 32, 32, 3)

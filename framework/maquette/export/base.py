@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from torch import Tensor
+
+from maquette.export.mesh import Mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +39,10 @@ class Subject(Protocol):
 
     bound: float
 
-    def density(self, points: Tensor) -> Tensor:
-        """Densities [n], 0 or more, at points [n, 3]."""
+    def surface(self, resolution: int, threshold: float | Literal["auto"]) -> Mesh:
+        """The subject's boundary, without colours. Volumes sample their density `resolution` times along each side of
+        the cube and take the level set `threshold`; what is a mesh already ignores both. RunError when there is none.
+        """
         ...
 
     def color(self, points: Tensor, normals: Tensor) -> Tensor:

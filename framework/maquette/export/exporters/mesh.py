@@ -8,7 +8,6 @@ from typing import Literal
 
 from maquette.export.base import Subject
 from maquette.export.clean import clean
-from maquette.export.isosurface import extract
 from maquette.export.texture import bake, color_vertices, unwrap
 from maquette.export.writers import write_glb, write_obj, write_ply
 from maquette.registry import register
@@ -42,7 +41,7 @@ class MeshExporter:
     def __call__(self, subject: Subject, folder: Path) -> list[Path]:
         """Extract, clean, texture and write; see `Exporter`."""
         config = self.config
-        mesh = extract(subject.density, subject.bound, config.resolution, config.threshold)
+        mesh = subject.surface(config.resolution, config.threshold)
         mesh = clean(mesh, config.min_component, config.max_faces, config.smoothing)
         written: list[Path] = []
         if {"glb", "obj"} & set(config.formats):

@@ -10,7 +10,6 @@ import numpy as np
 
 from maquette.export.base import Subject
 from maquette.export.clean import clean
-from maquette.export.isosurface import extract
 from maquette.export.texture import query_colors
 from maquette.export.writers import write_points
 from maquette.registry import register
@@ -36,7 +35,7 @@ class PointsExporter:
         import trimesh
 
         config = self.config
-        mesh = clean(extract(subject.density, subject.bound, config.resolution, config.threshold), config.min_component)
+        mesh = clean(subject.surface(config.resolution, config.threshold), config.min_component)
         body = mesh.to_trimesh()
         points, face = trimesh.sample.sample_surface(body, config.count, seed=config.seed)
         weights = trimesh.triangles.points_to_barycentric(body.triangles[face], points)
