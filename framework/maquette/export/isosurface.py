@@ -49,7 +49,7 @@ def extract(
         RunError: a density is not finite, or none reaches the threshold.
     """
     axis = torch.linspace(-bound, bound, resolution)
-    grid = _sample_grid(density_fn, axis, chunk)
+    grid = sample_grid(density_fn, axis, chunk)
     if not np.isfinite(grid).all():
         share = 100 * (1 - np.isfinite(grid).mean())
         raise RunError(f"{share:.3g} % of the densities are not finite, so there is no surface to extract; "
@@ -97,7 +97,8 @@ def auto_threshold(densities: np.ndarray, bound: float, voxel: float) -> float:
     return float(min(np.median(solid) / 2, SOLID / bound))
 
 
-def _sample_grid(density_fn: DensityFn, axis: Tensor, chunk: int) -> np.ndarray:
+def sample_grid(density_fn: DensityFn, axis: Tensor, chunk: int) -> np.ndarray:
+    """Densities [n, n, n] (x first) at the grid that `axis` [n] spans, asked for `chunk` points at a time."""
     size = len(axis)
     values = np.empty(size**3, np.float32)
     for start in range(0, size**3, chunk):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,9 +21,12 @@ from maquette.config.parts import (
     ScoreSpec,
 )
 from maquette.config.schedules import Schedule
+from maquette.conversion import convert
+from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.runs.checkpoints import CheckpointStore
 from maquette.runs.loop import Loop, LoopConfig, ParameterGroup, Task
 from maquette.scene import Scene, Viewpoint
 from maquette.stages.base import Stage, StageContext
@@ -61,6 +64,7 @@ class Optimise(Stage):
         renderer: RendererSpec
         guidance: dict[str, Guidance] = field(default_factory=dict)
         losses: dict[str, LossSpec] = field(default_factory=dict)
+        start: Literal["scratch", "previous"] = "scratch"  # previous: from the scene of the stage before, converted
         steps: int = 1000  # optimiser steps
         learning_rates: dict[str, Schedule] = field(default_factory=dict)  # geometry, network, material, background
         view: Viewpoint = field(default_factory=Viewpoint)  # from where previews and exports see the object
@@ -81,22 +85,37 @@ class Optimise(Stage):
         cuda = config.loop.device != "cpu" and torch.cuda.is_available()
         device = torch.device("cuda" if cuda else "cpu")
         scene = self._scene(context.method.seed).to(device)
+        if config.start == "previous" and not (context.resume and self._store(context).latest()):
+            self._take_over(scene, context)
         with context.timings.measure("load priors"):
             guidance = {name: _Guide(spec, context.method) for name, spec in config.guidance.items()}
         task = _Optimisation(scene, guidance, config, context)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
-            context.checkpoints(config.loop.keep_checkpoints), context.metrics(), context.previews(), context.timings,
+            self._store(context), context.metrics(), context.previews(), context.timings,
         )  # fmt: skip
         loop.run(context.resume)
         context.artifacts["scene"] = scene
 
     def restore(self, context: StageContext) -> None:
         scene = self._scene(context.method.seed)
-        latest = context.checkpoints(self.config.loop.keep_checkpoints).latest()
+        latest = self._store(context).latest()
         if latest is not None:
             latest.load(_Optimisation(scene, {}, self.config, context), optimizer=None)
         context.artifacts["scene"] = scene
+
+    def _store(self, context: StageContext) -> CheckpointStore:
+        return context.checkpoints(self.config.loop.keep_checkpoints)
+
+    def _take_over(self, scene: Scene, context: StageContext) -> None:
+        if "scene" not in context.artifacts:
+            raise ConfigError(
+                "there is no scene to start from",
+                key=f"stages.{context.name}.start",
+                hint="put a stage that makes one before this one, or start from scratch",
+            )
+        with context.timings.measure("convert"):
+            convert(context.artifacts["scene"], scene, Draws(context.method.seed, -1, f"convert/{context.name}/"))
 
     def _scene(self, seed: int) -> Scene:
         config = self.config
