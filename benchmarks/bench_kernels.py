@@ -7,18 +7,15 @@ printed. The gradients are timed without the forward pass.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
+from timing import Work, alternate
 
 from maquette.kernels.compositing import accumulate, composite
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 from maquette.kernels.marching import march_rays, ray_box
 
 BACKENDS = ("numba", "reference")
-Work = Callable[[], object]
 
 
 def hash_grid_works(backend: str, log2_table_size: int, points: int) -> dict[str, Work]:
@@ -83,17 +80,6 @@ def all_works(backend: str, points: int) -> dict[str, Work]:
         **compositing_works(backend),
         **marching_works(backend),
     }
-
-
-def alternate(works: list[Work], rounds: int) -> list[float]:
-    """Median milliseconds of each piece of work; the first round only warms up."""
-    times: list[list[float]] = [[] for _ in works]
-    for _ in range(rounds + 1):
-        for work, measured in zip(works, times, strict=True):
-            begin = time.perf_counter()
-            work()
-            measured.append(1000 * (time.perf_counter() - begin))
-    return [statistics.median(measured[1:]) for measured in times]
 
 
 def main() -> None:

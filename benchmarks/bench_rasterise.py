@@ -10,13 +10,11 @@ from __future__ import annotations
 import argparse
 import math
 import resource
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import torch
+from timing import Work, alternate
 from torch import Tensor
 
 from maquette.kernels.rasterise import (
@@ -29,7 +27,6 @@ from maquette.kernels.rasterise import (
 )
 
 BACKENDS = ("numba", "reference")
-Work = Callable[[], object]
 
 
 def sphere(rows: int, columns: int) -> tuple[Tensor, Tensor]:
@@ -106,17 +103,6 @@ def all_works(backend: str, triangles_wanted: int, size: int, images: int) -> di
         "trilinear texture, forward": textured,
         "trilinear texture, forward + backward": lambda: torch.autograd.grad(textured(), texture, upstream),
     }
-
-
-def alternate(works: list[Work], rounds: int) -> list[float]:
-    """Median milliseconds of each piece of work; the first round only warms up."""
-    times: list[list[float]] = [[] for _ in works]
-    for _ in range(rounds + 1):
-        for work, measured in zip(works, times, strict=True):
-            begin = time.perf_counter()
-            work()
-            measured.append(1000 * (time.perf_counter() - begin))
-    return [statistics.median(measured[1:]) for measured in times]
 
 
 def peak_growth_mib(backend: str, triangles: int, size: int, images: int) -> float:

@@ -9,15 +9,14 @@ round; "gsplat, given pairs" is handed them beforehand, and so is spared sorting
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from peers_splatting import Scene, find_gsplat, find_pairs, our_picture, peer_picture, peer_projection
+from timing import alternate
 
 SCALES = {10_000: 0.02, 50_000: 0.01}  # standard deviations in scene units: radii of about 6 and 4 pixels
 
@@ -38,17 +37,6 @@ def step(name: str, scene: Scene) -> Callable[[], None]:
         torch.autograd.backward(drawn, upstream)
 
     return work
-
-
-def alternate(works: list[Callable[[], None]], rounds: int) -> list[float]:
-    """Median milliseconds of each piece of work; the first round only warms up."""
-    times: list[list[float]] = [[] for _ in works]
-    for _ in range(rounds + 1):
-        for work, measured in zip(works, times, strict=True):
-            begin = time.perf_counter()
-            work()
-            measured.append(1000 * (time.perf_counter() - begin))
-    return [statistics.median(measured[1:]) for measured in times]
 
 
 def print_growth(name: str, scene: Scene) -> None:

@@ -30,9 +30,8 @@ def main() -> None:
     options = parser.parse_args()
     spec = load_suite("nano-text").metrics["r-precision"]
     metric = spec.build()
-    c2w = np.stack(
-        [world.orbit_c2w(360 * i / spec.config.views, spec.config.elevation_deg, DISTANCE) for i in range(8)]
-    )
+    count, elevation = spec.config.views, spec.config.elevation_deg
+    c2w = np.stack([world.orbit_c2w(360 * i / count, elevation, DISTANCE) for i in range(count)])
     rows, wrong = [], []
     for index in range(options.objects):
         thing = world.sample_object(index, "test")

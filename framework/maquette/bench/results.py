@@ -43,7 +43,7 @@ def run_suite(
         RunError: no run ended well.
     """
     metrics = {name: spec.build() for name, spec in suite.metrics.items()}  # fails before hours of runs, not after
-    load_method(suite.method, ["prompt=check", *suite.overrides, *overrides])
+    method = load_method(suite.method, ["prompt=(each case's)", *suite.overrides, *overrides])
     rows: dict[str, dict[str, Any]] = {}
     pictures: dict[str, list[np.ndarray]] = {}
     jobs = jobs_of(suite, root)
@@ -61,7 +61,7 @@ def run_suite(
         "revision": revision(),
         "versions": versions(),
         "machine": machine(),
-        "method": load_method(suite.method, ["prompt=(each case's)", *suite.overrides, *overrides]).plain,
+        "method": method.plain,
         "summary": summarise([row.get("values", {}) for row in ordered], suite.bars),
         "cases": ordered,
     }
@@ -89,18 +89,18 @@ def summarise(values: Sequence[Mapping[str, float]], bars: Mapping[str, float]) 
 
 
 def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[dict[str, Any], list[np.ndarray]]:
-    job = outcome.job
+    job, run = outcome.job, outcome.job.run
     row: dict[str, Any] = {"prompt": job.case.prompt, "labels": dict(job.case.labels), "seed": job.seed}
-    if outcome.error or job.run is None:
+    if outcome.error or run is None:
         return row | {"error": outcome.error}, []
-    scene = finished_scene(job.run)
+    scene = finished_scene(run)
     values: dict[str, float] = {}
     facts: dict[str, Any] = {}
     for name, metric in metrics.items():
         measured = metric(scene, job.case)
         values |= {f"{name}/{key}": round(value, 4) for key, value in measured.values.items()}
         facts |= {f"{name}/{key}": fact for key, fact in measured.facts.items()}
-    manifest = json.loads(job.run.manifest.read_text())
+    manifest = json.loads(run.manifest.read_text())
     row |= {"values": values, "facts": facts, "wall_seconds": manifest.get("wall_seconds")}
     pictures = scene.render([360 * i / views for i in range(views)], 20.0, 128, normals=False).rgb
     return row, list(pictures)
