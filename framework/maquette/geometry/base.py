@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -91,6 +92,7 @@ class SurfaceMesh:
             total = total.index_add(0, self.triangles[:, corner], area)
         return functional.normalize(total, dim=-1, eps=1e-12)
 
+    @cached_property
     def edges(self) -> tuple[Int[Tensor, "E 2"], Int[Tensor, "E 2"]]:
         """Vertices [E, 2] and triangles [E, 2] of every edge that exactly two triangles share."""
         ends = self.triangles[:, [[0, 1], [1, 2], [2, 0]]].sort(-1).values.reshape(-1, 2)
@@ -106,7 +108,7 @@ class Surface(nn.Module):
     """Geometry with a boundary that can be drawn; colours come from features at points on it."""
 
     provides = "surface"
-    offers: frozenset[str] = frozenset({"mesh"})  # what losses may ask of it
+    offers: frozenset[str] = frozenset()  # what losses may ask of it
     bound: float
     channels: int
 

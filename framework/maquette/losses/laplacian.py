@@ -31,8 +31,9 @@ class Laplacian(Loss):
         self.weight = config.weight
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
-        mesh = geometry.mesh()
-        ends, _ = mesh.edges()
+        mesh = rendering.mesh
+        assert mesh is not None
+        ends, _ = mesh.edges
         if not len(ends):
             return mesh.vertices.sum() * 0
         both = torch.cat([ends, ends.flip(-1)])

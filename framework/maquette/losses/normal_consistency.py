@@ -30,8 +30,9 @@ class NormalConsistency(Loss):
         self.weight = config.weight
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
-        mesh = geometry.mesh()
-        _, faces = mesh.edges()
+        mesh = rendering.mesh
+        assert mesh is not None
+        _, faces = mesh.edges
         if not len(faces):
             return mesh.vertices.sum() * 0
         first, second = mesh.face_normals()[faces].unbind(1)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
+from maquette.geometry.base import SurfaceMesh
 from maquette.materials.base import Shading
 from maquette.randomness import Draws
 
@@ -46,6 +47,7 @@ class Rendering:
         normal: world normal, length at most 1; None when not computed.
         samples: per-sample values of a volume; None for renderers without samples.
         shading: how it was lit.
+        mesh: the triangles that were drawn; None for renderers of something else.
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -54,6 +56,7 @@ class Rendering:
     normal: Float[Tensor, "B H W 3"] | None
     samples: RaySampleValues | None
     shading: Shading
+    mesh: SurfaceMesh | None = None
 
 
 class Renderer(nn.Module):

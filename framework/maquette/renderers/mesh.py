@@ -38,7 +38,7 @@ class Mesh(Renderer):
                 raise ValueError("a mesh renderer needs 0 < near < far and supersampling of at least 1")
 
     takes = "surface"
-    gives = frozenset({"normal"})
+    gives = frozenset({"normal", "mesh"})
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()
@@ -81,6 +81,7 @@ class Mesh(Renderer):
             normal=_shortened(picture[..., 5:8]) if normals else None,
             samples=None,
             shading=shading,
+            mesh=mesh,
         )
 
 
