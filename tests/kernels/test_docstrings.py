@@ -13,6 +13,7 @@ import torch
     "name",
     [
         "hash_grid", "hash_grid.spec", "compositing", "marching", "occupancy", "tetrahedra",
+        "flexicubes", "flexicubes.grid", "gaussian_field",
         "rasterise", "rasterise.silhouettes", "rasterise.texture",
         "splatting", "splatting.statistics", "splatting.harmonics",
     ],

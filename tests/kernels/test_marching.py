@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from interpreted import TRITON
 
 from maquette.kernels.compositing import accumulate, composite
 from maquette.kernels.marching import march_rays, ray_box
 
-FAST_BACKENDS = ["numba"]
+FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
 BOX = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
 FULL = torch.ones(8, 8, 8, dtype=torch.bool)

@@ -84,3 +84,21 @@ def test_wrong_input_is_refused_in_words():
         marching_tetrahedra(grid.positions[:5], torch.zeros(5), grid)
     with pytest.raises(ValueError, match="resolution is at least 1"):
         tetrahedral_grid(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numba_gives_the_reference_bit_for_bit(seed):
+    grid = tetrahedral_grid(7)
+    generator = torch.Generator().manual_seed(seed)
+    distances = torch.randn(len(grid.positions), generator=generator)
+    expected, found = (marching_tetrahedra(grid.positions, distances, grid, backend=b) for b in ("reference", "numba"))
+    assert torch.equal(expected[0], found[0]) and torch.equal(expected[1], found[1])
+
+
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_all_inside_or_all_outside_is_empty(value, backend):
+    grid = tetrahedral_grid(3)
+    distances = torch.full((len(grid.positions),), value, requires_grad=True)
+    vertices, triangles = marching_tetrahedra(grid.positions, distances, grid, backend=backend)
+    assert vertices.shape == (0, 3) and triangles.shape == (0, 3)

@@ -1,9 +1,9 @@
 """Which implementation a kernel takes, and why.
 
 An explicit `backend=` argument wins over the environment variable MAQUETTE_KERNEL_BACKEND, which wins over "auto".
-"auto" takes the first backend of the kernel's list that serves the tensor's device and is installed. A backend that was
-named, by argument or variable, is taken or refused; it never gives way to another one, except that the variable leaves
-alone the kernels that were never written for that backend.
+"auto" takes the first backend of the kernel's list that serves the tensor's device, is installed, and has been tested
+there. A backend that was named, by argument or variable, is taken or refused; it never gives way to another one, except
+that the variable leaves alone the kernels that were never written for that backend.
 """
 
 from __future__ import annotations
@@ -32,40 +32,79 @@ class Backend:
         devices: torch device types that it serves; empty means any.
         requires: package that must be importable; empty means none.
         install: what to type when that package is missing.
+        support: module whose `problem()` says why it does not run on this machine, though its package can be imported.
+        emulator: environment variable that, set to 1, makes it serve the CPU as well: slowly, and only when named.
+        only_named: why "auto" passes it over on every device; empty where it does not.
+        note: what the reader of a choice should know about it.
     """
 
     module: str
     devices: tuple[str, ...] = ()
     requires: str = ""
     install: str = ""
+    support: str = ""
+    emulator: str = ""
+    only_named: str = ""
+    note: str = ""
 
     def serves(self, device: str) -> bool:
         return not self.devices or device in self.devices
 
+    def emulates(self, device: str) -> bool:
+        return device == "cpu" and bool(self.emulator) and os.environ.get(self.emulator) == "1"
+
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """One line of `maquette doctor`: what `kernel` runs on `device` and the reason, in words."""
+    """One line of `maquette doctor`: what `kernel` runs on `device` and the reason, in words.
+
+    Attributes:
+        missed: why a faster backend of the device cannot be had and what to type for it; empty where none is missed.
+    """
 
     kernel: str
     device: str
     backend: str
     reason: str
+    missed: str = ""
 
+
+_UNTESTED = "untested on CUDA yet, taken only when named"
 
 BACKENDS = {
     "numba": Backend("numba_cpu", devices=("cpu",), requires="numba", install="pip install numba"),
+    "triton": Backend(
+        "triton_cuda",
+        devices=("cuda",),
+        requires="triton",
+        install="pip install triton",
+        support="maquette.kernels.triton_support",
+        emulator="TRITON_INTERPRET",
+        note="tested in triton's interpreter, untimed on CUDA yet",
+    ),
+    "nvdiffrast": Backend(
+        "nvdiffrast_cuda",
+        devices=("cuda",),
+        requires="nvdiffrast",
+        install="pip install git+https://github.com/NVlabs/nvdiffrast",
+        only_named=_UNTESTED,
+    ),
+    "gsplat": Backend(
+        "gsplat_cuda", devices=("cuda",), requires="gsplat", install="pip install gsplat", only_named=_UNTESTED
+    ),
     "reference": Backend("reference"),
 }
 
 # Kernel -> its package and its backends, the preferred one first; the reference serves every device and comes last.
 KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "hash-grid": ("maquette.kernels.hash_grid", ("numba", "reference")),
-    "compositing": ("maquette.kernels.compositing", ("numba", "reference")),
-    "marching": ("maquette.kernels.marching", ("numba", "reference")),
-    "rasterise": ("maquette.kernels.rasterise", ("numba", "reference")),
-    "splatting": ("maquette.kernels.splatting", ("numba", "reference")),
-    "tetrahedra": ("maquette.kernels.tetrahedra", ("reference",)),
+    "hash-grid": ("maquette.kernels.hash_grid", ("numba", "triton", "reference")),
+    "compositing": ("maquette.kernels.compositing", ("numba", "triton", "reference")),
+    "marching": ("maquette.kernels.marching", ("numba", "triton", "reference")),
+    "rasterise": ("maquette.kernels.rasterise", ("numba", "nvdiffrast", "reference")),
+    "splatting": ("maquette.kernels.splatting", ("numba", "gsplat", "triton", "reference")),
+    "gaussian-field": ("maquette.kernels.gaussian_field", ("numba", "reference")),
+    "tetrahedra": ("maquette.kernels.tetrahedra", ("numba", "reference")),
+    "flexicubes": ("maquette.kernels.flexicubes", ("reference",)),
 }
 
 
@@ -81,7 +120,7 @@ def implementation(kernel: str, backend: str, device: str) -> ModuleType:
         ConfigError: a named backend does not exist, or does not serve the device.
         MissingDependency: a named backend needs a package that cannot be imported.
     """
-    return _load(kernel, choose(kernel, backend, device).backend)
+    return _load(choose(kernel, backend, device))
 
 
 def choose(kernel: str, backend: str = "auto", device: str = "cpu") -> KernelInfo:
@@ -116,11 +155,13 @@ def _named(kernel: str, backend: str, device: str, how: str) -> KernelInfo:
         near = difflib.get_close_matches(backend, offered, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(('auto', *offered))}"
         raise ConfigError(f"kernel {kernel!r} has no backend {backend!r} ({how})", hint=hint)
-    if not BACKENDS[backend].serves(device):
+    if not (BACKENDS[backend].serves(device) or BACKENDS[backend].emulates(device)):
         others = [name for name in offered if BACKENDS[name].serves(device)]
+        emulator = BACKENDS[backend].emulator if device == "cpu" else ""
         raise ConfigError(
             f"backend {backend!r} of kernel {kernel!r} ({how}) does not run on {device}",
-            hint=f"on {device} take 'auto' or: {', '.join(others)}",
+            hint=f"on {device} take 'auto' or: {', '.join(others)}"
+            + (f"; {emulator}=1 emulates it there, slowly, for tests" if emulator else ""),
         )
     problem = _import_problem(BACKENDS[backend].requires)
     if problem:
@@ -134,19 +175,22 @@ def _named(kernel: str, backend: str, device: str, how: str) -> KernelInfo:
 @cache
 def _automatic(kernel: str, device: str) -> KernelInfo:
     offered = KERNELS[kernel][1]
-    passed_over = []
+    passed_over, missed = [], ""
     for name in offered:
         if not BACKENDS[name].serves(device):
             passed_over.append(f"{name} does not run on {device}")
             continue
-        problem = _import_problem(BACKENDS[name].requires)
+        if BACKENDS[name].only_named:
+            passed_over.append(f"{name} is {BACKENDS[name].only_named}")
+            continue
+        problem = _import_problem(BACKENDS[name].requires) or _trial_problem(BACKENDS[name].support)
         if not problem:
             break
-        passed_over.append(f"{name}: {problem}")
-        _log.warning("kernel %s falls back to a slower backend: %s; run `%s`", kernel, problem, BACKENDS[name].install)
-    reason = "; ".join(passed_over) or f"the fastest one for {device}"
-    _log.debug("kernel %s on %s: %s (%s)", kernel, device, name, reason)
-    return KernelInfo(kernel, device, name, reason)
+        missed = f"{problem}; run `{BACKENDS[name].install}`"
+        passed_over.append(missed)
+    because = [BACKENDS[name].note] if BACKENDS[name].note else []
+    reason = "; ".join(because + passed_over) or f"the fastest one for {device}"
+    return KernelInfo(kernel, device, name, reason, missed)
 
 
 @cache
@@ -161,6 +205,13 @@ def _import_problem(package: str) -> str:
     return ""
 
 
+def _trial_problem(support: str) -> str:
+    return importlib.import_module(support).problem() if support else ""
+
+
 @cache
-def _load(kernel: str, backend: str) -> ModuleType:
-    return importlib.import_module(f"{KERNELS[kernel][0]}.{BACKENDS[backend].module}")
+def _load(taken: KernelInfo) -> ModuleType:
+    _log.debug("kernel %s on %s: %s (%s)", taken.kernel, taken.device, taken.backend, taken.reason)
+    if taken.missed:
+        _log.warning("kernel %s falls back to a slower backend on %s: %s", taken.kernel, taken.device, taken.missed)
+    return importlib.import_module(f"{KERNELS[taken.kernel][0]}.{BACKENDS[taken.backend].module}")

@@ -35,7 +35,7 @@ def composite(
         densities: sigma >= 0, per scene unit; float32 or float64.
         deltas: delta >= 0, lengths of the samples in scene units; of the same dtype.
         ray_start: first sample of each ray, then the number of samples; int64, non-decreasing, from 0 to n.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "triton" or "reference".
 
     Returns:
         Weights w in [0, 1], and transmittances T in [0, 1] in front of each sample.
@@ -84,7 +84,7 @@ def accumulate(
         values: v, of the same dtype; None means ones, hence opacity.
         ray_index: ray of each sample, int64, non-decreasing, in 0 ... n_rays - 1.
         n_rays: rays, those without samples included.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "triton" or "reference".
 
     Returns:
         One row per ray, zeros where a ray has no samples.

@@ -39,7 +39,7 @@ def hash_grid(
         spec: the levels.
         active_levels: levels from this one on give zeros, and no gradient: coarse to fine training. None means all;
             for a smooth ramp multiply the encoding by `weights.repeat_interleave(spec.features_per_level)`.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "triton" or "reference".
 
     Returns:
         Features, level by level; channel l F + k is feature k of level l.

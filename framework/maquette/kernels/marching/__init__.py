@@ -75,7 +75,7 @@ def march_rays(
         occupancy: whether each cell of the box holds something; indexed [x, y, z].
         aabb: lower corner and upper corner of the box that occupancy divides; nothing is kept outside it.
         jitter: u in [0, 1) for each ray, drawn by the caller; None means 0.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "triton" or "reference".
 
     Returns:
         The samples, packed ray by ray in the order of t. There are no gradients.

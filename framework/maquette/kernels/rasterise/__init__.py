@@ -71,7 +71,7 @@ def rasterise(
         height: rows of the image, in pixels.
         width: columns of the image, in pixels.
         derivatives: whether to fill in `Raster.uv_derivatives`, from which a texture takes its mip levels.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "nvdiffrast" or "reference".
 
     Returns:
         Triangle, barycentrics and depth of each pixel.
@@ -120,7 +120,7 @@ def interpolate(
         attributes: C values per vertex, either the same for all images or one set for each; dtype of `raster.uv`.
         raster: as `rasterise` gives it.
         triangles: those that were rasterised.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "nvdiffrast" or "reference".
 
     Returns:
         Interpolated attributes; zeros where there is no triangle.

@@ -103,7 +103,7 @@ def antialias(
         clip: homogeneous positions of the vertices, float32 or float64.
         triangles: those that were rasterised.
         topology: `edge_topology(triangles)`; None builds it anew at each call.
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "nvdiffrast" or "reference".
 
     Returns:
         The image with smooth silhouettes.

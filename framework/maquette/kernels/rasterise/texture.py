@@ -39,7 +39,7 @@ def sample_texture(
             `interpolate_derivatives(...).flatten(-2)`.
         filter: "nearest", "linear" or "trilinear".
         wrap: what lies beyond [0, 1]: the texture again ("repeat"), or its outermost texels ("clamp").
-        backend: "auto", "numba" or "reference".
+        backend: "auto", "numba", "nvdiffrast" or "reference".
 
     Returns:
         The texture's value at each pixel. Pixels without a triangle have uv = 0: mask them with `raster.covered`.

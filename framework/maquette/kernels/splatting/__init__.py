@@ -14,11 +14,11 @@ from torch import Tensor
 
 from maquette.kernels.backends import implementation
 from maquette.kernels.splatting.disks import project_disks
-from maquette.kernels.splatting.harmonics import spherical_harmonics
+from maquette.kernels.splatting.harmonics import HARMONIC_0, spherical_harmonics
 from maquette.kernels.splatting.results import LEAST_ALPHA, Projected, Splatted
 from maquette.kernels.splatting.statistics import ScreenStatistics
 
-__all__ = ["Projected", "ScreenStatistics", "Splatted", "project", "spherical_harmonics", "splat"]
+__all__ = ["HARMONIC_0", "Projected", "ScreenStatistics", "Splatted", "project", "spherical_harmonics", "splat"]
 
 
 def project(
@@ -64,14 +64,14 @@ def project(
         width: columns; the centre of column j lies at u = j + 0.5.
         near: Gaussians whose mean is not farther than this from the camera's plane are invisible; > 0, in scene units.
         mode: "3d", or "2d" for disks, which are projected by plain torch with every backend.
-        backend: "auto", "numba" or "reference". "auto" takes the reference for float64.
+        backend: "auto", "numba", "triton", "gsplat" or "reference". "auto" takes the reference for float64.
 
     Returns:
         The footprints, in the order of the Gaussians.
 
     Raises:
         ValueError: a shape, dtype or device does not fit, a size, focal or near is not positive, c2w is not rigid,
-            the mode is another, or float64 is asked of the numba backend.
+            the mode is another, or float64 is asked of another backend than the reference.
 
     Source: Kerbl et al. 2023 (arXiv 2308.04079), sec. 4 and app. A; Zwicker et al. 2001, "EWA volume splatting", eqs.
     23 to 31; the compensation: Yu et al. 2024 (Mip-Splatting, arXiv 2311.16493), sec. 5.2 on the 2D Mip filter;
@@ -120,14 +120,14 @@ def splat(
         projected: footprints, as `project` gives them.
         opacities: o in [0, 1]; for Mip-Splatting's filter, times `projected.compensation`.
         values: v, of any number of channels, 0 included; of the dtype and on the device of the opacities.
-        backend: "auto", "numba" or "reference". "auto" takes the reference for float64.
+        backend: "auto", "numba", "triton", "gsplat" or "reference". "auto" takes the reference for float64.
 
     Returns:
         The picture, over nothing: the background is the caller's, times 1 - opacity.
 
     Raises:
-        ValueError: a shape, dtype or device does not fit, an opacity lies outside [0, 1], or float64 is asked of the
-            numba backend.
+        ValueError: a shape, dtype or device does not fit, an opacity lies outside [0, 1], or float64 is asked of
+            another backend than the reference.
 
     Source: Kerbl et al. 2023 (arXiv 2308.04079), eqs. 2 and 3, sec. 6 and app. C; disks: Huang et al. 2024 (2DGS, arXiv
     2403.17888), eqs. 8 to 11.
@@ -152,8 +152,8 @@ def splat(
 def _backend(backend: str, tensor: Tensor) -> str:
     if tensor.dtype == torch.float32:
         return backend
-    if backend == "numba":
-        raise ValueError("splatting: the numba backend takes float32; for float64 name the reference backend")
+    if backend not in ("auto", "reference"):
+        raise ValueError(f"splatting: the {backend} backend takes float32; for float64 name the reference backend")
     return "reference"
 
 

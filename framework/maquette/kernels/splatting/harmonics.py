@@ -11,7 +11,7 @@ from torch import Tensor
 HIGHEST_DEGREE = 3
 
 # sqrt((2 l + 1) / (4 pi) ...) of each polynomial below, in the order l = 0, 1, 2, 3.
-_Y0 = math.sqrt(1 / (4 * math.pi))
+HARMONIC_0 = math.sqrt(1 / (4 * math.pi))
 _Y1 = math.sqrt(3 / (4 * math.pi))
 _Y2 = (math.sqrt(15 / (4 * math.pi)), math.sqrt(5 / (16 * math.pi)), math.sqrt(15 / (16 * math.pi)))
 _Y3 = (
@@ -53,15 +53,15 @@ def spherical_harmonics(
     """
     _check(directions, coefficients, degree)
     count = (degree + 1) ** 2
-    basis = _basis(torch.nn.functional.normalize(directions, dim=-1), degree)
+    basis = harmonic_basis(torch.nn.functional.normalize(directions, dim=-1), degree)
     return (basis[:, :, None] * coefficients[:, :count]).sum(dim=1)
 
 
-def _basis(directions: Float[Tensor, "n 3"], degree: int) -> Float[Tensor, "n k"]:
+def harmonic_basis(directions: Float[Tensor, "n 3"], degree: int) -> Float[Tensor, "n k"]:
     """All Y_lm of unit directions, l m = 00, 1-1, 10, 11, 2-2, ..."""
     x, y, z = directions.unbind(-1)
     xx, yy, zz = x * x, y * y, z * z
-    columns = [torch.full_like(x, _Y0)]
+    columns = [torch.full_like(x, HARMONIC_0)]
     if degree >= 1:
         columns += [-_Y1 * y, _Y1 * z, -_Y1 * x]
     if degree >= 2:

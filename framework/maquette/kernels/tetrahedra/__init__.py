@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
@@ -17,7 +17,7 @@ def marching_tetrahedra(
     grid: TetrahedralGrid,
     *,
     backend: str = "auto",
-) -> tuple[Float[Tensor, "surface_vertices 3"], Tensor]:
+) -> tuple[Float[Tensor, "surface_vertices 3"], Int[Tensor, "F 3"]]:
     """The zero level set of a function given at the corners of tetrahedra, as triangles.
 
     A surface vertex lies on each edge (a, b) whose ends differ in sign,
@@ -32,7 +32,7 @@ def marching_tetrahedra(
         positions: corners, where the grid has them or moved; float32 or float64.
         distances: s, negative inside; of the same dtype. A distance of exactly zero counts as outside.
         grid: the connectivity, on the same device as the positions.
-        backend: "auto" or "reference".
+        backend: "auto", "numba" or "reference".
 
     Returns:
         Vertices, in the order of the grid's edges, and triangles [F, 3] int64 into them. Both may be empty.

@@ -36,7 +36,7 @@ def _case_table() -> Int[Tensor, "16 2 3"]:
     return table
 
 
-_TABLE = _case_table()
+TABLE = _case_table()
 
 
 def marching_tetrahedra(
@@ -46,13 +46,19 @@ def marching_tetrahedra(
     inside = distances.detach() < 0
     cut = inside[grid.edges[:, 0]] != inside[grid.edges[:, 1]]
     number = cut.cumsum(0) - 1  # surface vertex of each cut edge
-    first, second = grid.edges[cut].unbind(-1)
-    s_first, s_second = distances[first, None], distances[second, None]
-    vertices = (positions[first] * s_second - positions[second] * s_first) / (s_second - s_first)
     bits = torch.tensor([1, 2, 4, 8], device=distances.device)
     case = (inside[grid.tetrahedra] * bits).sum(-1)
     active = (case > 0) & (case < 15)
-    edges = _TABLE.to(distances.device)[case[active]].flatten(1)  # [active, 6], -1 for none
+    edges = TABLE.to(distances.device)[case[active]].flatten(1)  # [active, 6], -1 for none
     corners = grid.edges_of[active].gather(1, edges.clamp(min=0))
     triangles = number[corners].reshape(-1, 3)
-    return vertices, triangles[edges.reshape(-1, 3)[:, 0] >= 0]
+    return crossings(positions, distances, grid.edges[cut]), triangles[edges.reshape(-1, 3)[:, 0] >= 0]
+
+
+def crossings(
+    positions: Float[Tensor, "vertices 3"], distances: Float[Tensor, " vertices"], cut: Int[Tensor, "S 2"]
+) -> Float[Tensor, "S 3"]:
+    """Where the function is zero along edges whose ends differ in sign."""
+    first, second = cut.unbind(-1)
+    s_first, s_second = distances[first, None], distances[second, None]
+    return (positions[first] * s_second - positions[second] * s_first) / (s_second - s_first)

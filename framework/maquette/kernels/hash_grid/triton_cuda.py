@@ -1,0 +1,195 @@
+"""The hash grid for CUDA: the encoding, its gradient to the table and its gradient to the positions.
+
+What each one computes is in `numba_cpu.py`. The second order (the gradient of an analytic normal) is the reference's:
+under `create_graph=True` the first-order gradients are computed by it, and autograd differentiates them.
+
+The gradient of the table is added up by atomic instructions, in whatever order the programs come: two runs agree to
+rounding, and not to the bit.
+
+tiny-cuda-nn has no adapter, as its grid is another function of the table: its levels have 2^(l log2 b) N_min - 1 cells,
+a number that need not be whole and is not rounded down, and the vertices of all of them are shifted by half a cell
+against each other; no order of the rows makes the two agree.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.kernels.hash_grid import reference
+from maquette.kernels.hash_grid.spec import HashGridSpec
+from maquette.kernels.triton_support import blocks, launch, power_of_two
+
+_BLOCK = 256  # points of a program
+
+
+def hash_grid(
+    points: Float[Tensor, "n 3"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
+) -> Float[Tensor, "n channels"]:
+    """As the public function; differentiable twice in points and table."""
+    return _Encode.apply(points, table, spec, active_levels)
+
+
+class _Encode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, table: Tensor, spec: HashGridSpec, active: int) -> Tensor:
+        ctx.save_for_backward(points, table)
+        ctx.spec, ctx.active = spec, active
+        encoded = points.new_zeros(len(points), spec.channels)
+        programs = (blocks(len(points), _BLOCK), active)
+        launch(_interpolate, programs, points, table, *_levels(spec, points), len(points), encoded, **_sizes(spec))
+        return encoded
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        points, table = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return (*_differentiable_gradients(ctx, points, table, grad), None, None)
+        spec, active, count = ctx.spec, ctx.active, len(points)
+        to_points = to_table = None
+        if ctx.needs_input_grad[0]:
+            to_points = points.new_empty(count, 3)
+            arguments = (points, table, *_levels(spec, points), count, grad, active, to_points)
+            launch(_slope, (blocks(count, _BLOCK),), *arguments, **_sizes(spec))
+        if ctx.needs_input_grad[1]:
+            to_table = points.new_zeros(spec.rows, spec.features_per_level)
+            programs = (blocks(count, _BLOCK), active)
+            launch(_scatter, programs, points, grad, *_levels(spec, points), count, to_table, **_sizes(spec))
+        return to_points, to_table, None, None
+
+
+def _differentiable_gradients(ctx: Any, points: Tensor, table: Tensor, grad: Tensor) -> list[Tensor | None]:
+    encoded = reference.hash_grid(points, table, ctx.spec, ctx.active)
+    wanted = ctx.needs_input_grad[:2]
+    inputs = [tensor for tensor, needed in zip((points, table), wanted, strict=True) if needed]
+    found = iter(torch.autograd.grad(encoded, inputs, grad, create_graph=True))
+    return [next(found) if needed else None for needed in wanted]
+
+
+def _sizes(spec: HashGridSpec) -> dict[str, int]:
+    features = spec.features_per_level
+    return {"CHANNELS": spec.channels, "F": features, "LANES": power_of_two(features), "BLOCK": _BLOCK}
+
+
+def _levels(spec: HashGridSpec, points: Tensor) -> tuple[Tensor, Tensor]:
+    return _levels_on(spec, points.device, points.dtype)
+
+
+@lru_cache(maxsize=64)
+def _levels_on(spec: HashGridSpec, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The spec as the kernels take it: resolutions [L]; and for each level its first row, y stride, z stride and hash
+    mask, 0 where it is dense [L, 4]."""
+    layout = [
+        (offset, *strides, 0 if dense else spec.table_size - 1)
+        for offset, strides, dense in zip(spec.offsets[:-1], spec.strides, spec.dense, strict=True)
+    ]
+    return torch.tensor(spec.resolutions, dtype=dtype, device=device), torch.tensor(layout, device=device)
+
+
+@triton.jit
+def _locate(points, i, inside, axis: tl.constexpr, resolution):
+    """Cell, fraction and d position / d coordinate along an axis; a NaN is sent to the first cell, and stays in the
+    fraction. The far face belongs to the last cell."""
+    x = tl.load(points + i * 3 + axis, mask=inside, other=0.0)
+    scale = tl.where((x >= 0.0) & (x <= 1.0), resolution, resolution * 0.0)
+    position = x * resolution
+    position = tl.where(position < 0.0, 0.0, position)
+    position = tl.where(position > resolution, resolution, position)
+    cell = tl.where(position >= 0.0, position, 0.0).to(tl.int32)
+    cell = tl.minimum(cell, resolution.to(tl.int32) - 1)
+    return cell.to(tl.uint32), position - cell, scale
+
+
+@triton.jit
+def _entries(x, y, z, level, layout, corner: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr):
+    """Places in the table of the features at a corner of each cell, corners numbered x + 2 y + 4 z; [BLOCK, LANES]."""
+    first = tl.load(layout + level * 4)
+    stride_y, stride_z = tl.load(layout + level * 4 + 1).to(tl.uint32), tl.load(layout + level * 4 + 2).to(tl.uint32)
+    mask = tl.load(layout + level * 4 + 3).to(tl.uint32)
+    x, y, z = x + corner % 2, (y + corner // 2 % 2) * stride_y, (z + corner // 4) * stride_z
+    row = tl.where(mask == 0, x + y + z, (x ^ y ^ z) & mask).to(tl.int64) + first
+    return row[:, None] * F + tl.arange(0, LANES)[None, :]
+
+
+@triton.jit
+def _weigh(f, far: tl.constexpr):
+    """Weight of a corner along one axis: f at the far end, 1 - f at the near one."""
+    return f if far else 1.0 - f
+
+
+@triton.jit
+def _interpolate(
+    points, table, resolutions, layout, count, encoded,
+    CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    level, inside = tl.program_id(1), i < count
+    lane = tl.arange(0, LANES)[None, :]
+    kept = inside[:, None] & (lane < F)
+    resolution = tl.load(resolutions + level)
+    x, fx, _ = _locate(points, i, inside, 0, resolution)
+    y, fy, _ = _locate(points, i, inside, 1, resolution)
+    z, fz, _ = _locate(points, i, inside, 2, resolution)
+    total = tl.zeros([BLOCK, LANES], points.dtype.element_ty)
+    for corner in tl.static_range(8):
+        weight = _weigh(fx, corner % 2) * _weigh(fy, corner // 2 % 2) * _weigh(fz, corner // 4)
+        total += weight[:, None] * tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), kept, other=0.0)
+    tl.store(encoded + i[:, None] * CHANNELS + level * F + lane, total, mask=kept)
+
+
+@triton.jit
+def _scatter(
+    points, grad, resolutions, layout, count, to_table,
+    CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    level, inside = tl.program_id(1), i < count
+    lane = tl.arange(0, LANES)[None, :]
+    kept = inside[:, None] & (lane < F)
+    resolution = tl.load(resolutions + level)
+    x, fx, _ = _locate(points, i, inside, 0, resolution)
+    y, fy, _ = _locate(points, i, inside, 1, resolution)
+    z, fz, _ = _locate(points, i, inside, 2, resolution)
+    upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=kept, other=0.0)
+    for corner in tl.static_range(8):
+        weight = _weigh(fx, corner % 2) * _weigh(fy, corner // 2 % 2) * _weigh(fz, corner // 4)
+        tl.atomic_add(
+            to_table + _entries(x, y, z, level, layout, corner, F, LANES), weight[:, None] * upstream, mask=kept
+        )
+
+
+@triton.jit
+def _slope(
+    points, table, resolutions, layout, count, grad, active, to_points,
+    CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < count
+    lane = tl.arange(0, LANES)[None, :]
+    kept = inside[:, None] & (lane < F)
+    to_x = tl.zeros([BLOCK], points.dtype.element_ty)
+    to_y, to_z = tl.zeros_like(to_x), tl.zeros_like(to_x)
+    for level in range(active):
+        resolution = tl.load(resolutions + level)
+        x, fx, scale_x = _locate(points, i, inside, 0, resolution)
+        y, fy, scale_y = _locate(points, i, inside, 1, resolution)
+        z, fz, scale_z = _locate(points, i, inside, 2, resolution)
+        upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=kept, other=0.0)
+        along_x, along_y, along_z = tl.zeros_like(to_x), tl.zeros_like(to_x), tl.zeros_like(to_x)
+        for corner in tl.static_range(8):
+            entry = tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), mask=kept, other=0.0)
+            product = tl.sum(entry * upstream, axis=1)
+            wx, wy, wz = _weigh(fx, corner % 2), _weigh(fy, corner // 2 % 2), _weigh(fz, corner // 4)
+            along_x += (corner % 2 * 2 - 1) * wy * wz * product
+            along_y += (corner // 2 % 2 * 2 - 1) * wx * wz * product
+            along_z += (corner // 4 * 2 - 1) * wx * wy * product
+        to_x, to_y, to_z = to_x + scale_x * along_x, to_y + scale_y * along_y, to_z + scale_z * along_z
+    tl.store(to_points + i * 3, to_x, mask=inside)
+    tl.store(to_points + i * 3 + 1, to_y, mask=inside)
+    tl.store(to_points + i * 3 + 2, to_z, mask=inside)
