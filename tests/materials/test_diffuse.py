@@ -8,11 +8,11 @@ from maquette.materials.base import Shading
 from maquette.materials.diffuse import Diffuse
 from maquette.randomness import Draws
 
-POINT, NORMAL = torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]])
+POINT, NORMAL, DOWN = torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), torch.tensor([[0.0, 0, -1]])
 
 
 def shade(shading: Shading, light: tuple[float, float, float]) -> torch.Tensor:
-    return Diffuse(Diffuse.Config()).shade(torch.zeros(1, 3), POINT, NORMAL, torch.tensor([light]), shading)
+    return Diffuse(Diffuse.Config()).shade(torch.zeros(1, 3), POINT, NORMAL, DOWN, torch.tensor([light]), shading)
 
 
 def test_light_from_above_adds_the_full_diffuse_part():

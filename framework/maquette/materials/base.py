@@ -25,17 +25,42 @@ class Shading:
     textureless: bool = False
 
 
+@dataclass(frozen=True)
+class Reflectance:
+    """What a metallic-roughness material is at points, as glTF and other exchange formats store it.
+
+    Args:
+        albedo: base colour, sRGB in [0, 1].
+        metallic: 0 (dielectric) to 1 (metal).
+        roughness: perceptual, 0 (mirror) to 1.
+    """
+
+    albedo: Float[Tensor, "n 3"]
+    metallic: Float[Tensor, "n 1"]
+    roughness: Float[Tensor, "n 1"]
+
+
 class Material(nn.Module):
-    """Turns a field's features into colour."""
+    """Turns features into colour, sample by sample: of a ray, of a surface, or one of each Gaussian."""
 
     channels: int  # features it reads
+    needs_normals: bool = False  # whether `shade` reads normals however a step is lit
+    latent_channels: int = 0  # of the latents that `latents` gives; 0: the material draws colour only
 
     def shading(self, step: int, total: int, draws: Draws) -> Shading:
         """How to light this step; the default is unlit."""
         return Shading()
 
     def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
-        """Unlit colour in [0, 1]."""
+        """Unlit sRGB colour in [0, 1]."""
+        raise NotImplementedError
+
+    def reflectance(self, features: Float[Tensor, "n F"]) -> Reflectance | None:
+        """Albedo, metallic and roughness for exporters; None for materials that have only an albedo."""
+        return None
+
+    def latents(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n C"]:
+        """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
         raise NotImplementedError
 
     def shade(
@@ -43,8 +68,18 @@ class Material(nn.Module):
         features: Float[Tensor, "n F"],
         points: Float[Tensor, "n 3"],
         normals: Float[Tensor, "n 3"] | None,
+        directions: Float[Tensor, "n 3"],
         lights: Float[Tensor, "n 3"],
         shading: Shading,
     ) -> Float[Tensor, "n 3"]:
-        """Colour of samples in [0, 1], lit by a point light at `lights`; the default ignores light."""
+        """sRGB colour of samples in [0, 1]; the default ignores light.
+
+        Args:
+            features: not activated; at least `channels` of them.
+            points: where the samples are, world frame.
+            normals: unit normals; None when `needs_normals` is false and the shading has no diffuse part.
+            directions: unit, from the camera to the point.
+            lights: position of the point light that belongs to each sample's camera.
+            shading: how the step is lit.
+        """
         return self.albedo(features)

@@ -52,6 +52,7 @@ class Diffuse(Material):
         features: Float[Tensor, "n F"],
         points: Float[Tensor, "n 3"],
         normals: Float[Tensor, "n 3"] | None,
+        directions: Float[Tensor, "n 3"],
         lights: Float[Tensor, "n 3"],
         shading: Shading,
     ) -> Float[Tensor, "n 3"]:

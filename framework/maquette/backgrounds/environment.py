@@ -1,0 +1,32 @@
+"""A given picture all around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.backgrounds.base import Background
+from maquette.color import linear_to_srgb
+from maquette.environment import EnvironmentConfig, look_up
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("background", "environment")
+class Environment(Background):
+    """The studio, or an environment map from a file, as sRGB cut at 1; what the `pbr` material is lit by."""
+
+    @dataclass(frozen=True)
+    class Config(EnvironmentConfig):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("panorama", config.panorama(), persistent=False)
+        self.panorama: Tensor
+
+    def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
+        return linear_to_srgb(look_up(self.panorama[None], directions, rotation_deg=self.config.rotation_deg))

@@ -1,0 +1,54 @@
+"""A field of Stable Diffusion's latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.materials.base import Material
+from maquette.registry import register
+
+LATENT_TO_RGB = (
+    (0.298, 0.207, 0.208),
+    (0.187, 0.286, 0.173),
+    (-0.158, 0.189, 0.264),
+    (-0.184, -0.271, -0.473),
+)
+"""What each latent channel, scaled as the UNet sees it, adds to red, green and blue in [-1, 1]; fitted to SD 1.4."""
+
+
+@register("material", "latent")
+class Latent(Material):
+    """Four features are the latents themselves; colour is what a linear map makes of them, rgb = (z M + 1) / 2.
+
+    Drawn as latents, pictures need no autoencoder on their way to the prior. With `refine` the material draws colour
+    through a map that learns too, and pictures are encoded like any others.
+
+    Source: Metzer et al. 2022 (Latent-NeRF, arXiv 2211.07600), also "RGB refinement"; the map: keturn 2022,
+    discuss.huggingface.co/t/23204, "Decoding latents to RGB without upscaling".
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        refine: bool = False  # draw colour instead of latents, and learn the map
+
+    channels = 4
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        to_rgb = torch.tensor(LATENT_TO_RGB)
+        if config.refine:
+            self.register_parameter("to_rgb", nn.Parameter(to_rgb))
+        else:
+            self.register_buffer("to_rgb", to_rgb)
+            self.latent_channels = 4
+        self.to_rgb: Tensor
+
+    def latents(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 4"]:
+        return features[:, :4]
+
+    def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
+        return ((self.latents(features) @ self.to_rgb + 1) / 2).clamp(0, 1)

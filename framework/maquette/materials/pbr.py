@@ -1,0 +1,119 @@
+"""Metal and roughness under light from all around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.color import linear_to_srgb, srgb_to_linear
+from maquette.environment import EnvironmentConfig, look_up
+from maquette.kernels.rasterise import sample_texture
+from maquette.materials._split_sum import ROUGHNESS_STEPS, blur, blur_kernels, brdf_table
+from maquette.materials.base import Material, Reflectance, Shading
+from maquette.registry import register
+
+Range = tuple[float, float]
+
+DIELECTRIC = 0.04  # F_0 of what is not metal
+TABLE_SIZE = 32  # of the BRDF's integral, along each side
+DARKEST = 1e-3  # radiance that a learned environment starts from where the given one is black
+
+
+@register("material", "pbr")
+class PBR(Material):
+    """Cook-Torrance with GGX's distribution over a Lambertian base, lit by an environment, as split sums.
+
+        L_o = (1 - m) a E(n) / pi + (F_0 A + B) L_r        F_0 = (1 - m) 0.04 + m a
+
+    for linear albedo a, metallic m, roughness r, and irradiance E; A, B and L_r as in `_split_sum`. The colour is sRGB,
+    cut at 1. There are no shadows, no light from one part of the object to another, and no point light.
+
+    Source: Munkberg et al. 2022 (nvdiffrec, arXiv 2111.12503), "Image based lighting"; as the appearance of a generated
+    object: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), "Appearance modeling"; ranges of metallic and roughness:
+    threestudio's pbr-material.
+    """
+
+    @dataclass(frozen=True)
+    class Config(EnvironmentConfig):
+        learn_environment: bool = False  # the given environment is where it starts
+        resolution: int = 32  # rows of the map that lights; it has twice as many columns
+        metallic: Range = (0.0, 0.9)  # range of m
+        roughness: Range = (0.08, 0.9)  # range of r
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            for name in ("metallic", "roughness"):
+                low, high = getattr(self, name)
+                if not 0 <= low <= high <= 1:
+                    raise ValueError(f"{name} is a range within [0, 1], not [{low}, {high}]")
+            if self.resolution < 2:
+                raise ValueError(f"resolution is at least 2 rows, not {self.resolution}")
+
+    channels = 5
+    needs_normals = True
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        panorama, kernels = config.panorama(config.resolution), blur_kernels(config.resolution)
+        self.register_buffer("table", brdf_table(TABLE_SIZE)[None], persistent=False)
+        self.table: Tensor
+        if config.learn_environment:
+            self.log_radiance = nn.Parameter(panorama.clamp(min=DARKEST).log())
+            self.register_buffer("kernels", kernels, persistent=False)
+            self.kernels: Tensor
+        else:
+            self.register_buffer("blurred", blur(panorama, kernels), persistent=False)
+            self.blurred: Tensor
+
+    def lights(self) -> Float[Tensor, "K H W 3"]:
+        """The environment's radiance, blurred as `_split_sum.blur` says."""
+        return blur(self.log_radiance.exp(), self.kernels) if self.config.learn_environment else self.blurred
+
+    def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
+        return torch.sigmoid(features[:, :3])
+
+    def reflectance(self, features: Float[Tensor, "n F"]) -> Reflectance:
+        (m_low, m_high), (r_low, r_high) = self.config.metallic, self.config.roughness
+        metallic, roughness = torch.sigmoid(features[:, 3:5]).split(1, dim=-1)
+        return Reflectance(
+            self.albedo(features), m_low + (m_high - m_low) * metallic, r_low + (r_high - r_low) * roughness
+        )
+
+    def shade(
+        self,
+        features: Float[Tensor, "n F"],
+        points: Float[Tensor, "n 3"],
+        normals: Float[Tensor, "n 3"] | None,
+        directions: Float[Tensor, "n 3"],
+        lights: Float[Tensor, "n 3"],
+        shading: Shading,
+    ) -> Float[Tensor, "n 3"]:
+        if normals is None:
+            raise ValueError("pbr is lit by normals; a renderer computes them where material.needs_normals is true")
+        surface = self.reflectance(features)
+        albedo = torch.ones_like(surface.albedo) if shading.textureless else srgb_to_linear(surface.albedo)
+        facing = (directions * normals).sum(-1, keepdim=True)
+        lobe = torch.lerp(directions - 2 * facing * normals, normals, surface.roughness.square())
+        diffuse, specular = self._incoming(normals, lobe, surface.roughness)
+        uv = torch.cat([(-facing).clamp(0, 1), surface.roughness], dim=-1) * (1 - 1 / TABLE_SIZE) + 0.5 / TABLE_SIZE
+        scale, bias = sample_texture(self.table, uv[None, None], wrap="clamp")[0, 0].split(1, dim=-1)
+        normal_reflectance = DIELECTRIC + (albedo - DIELECTRIC) * surface.metallic
+        radiance = (1 - surface.metallic) * albedo * diffuse + (normal_reflectance * scale + bias) * specular
+        return linear_to_srgb(radiance)
+
+    def _incoming(
+        self, normals: Float[Tensor, "n 3"], lobe: Float[Tensor, "n 3"], roughness: Float[Tensor, "n 1"]
+    ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
+        """E / pi by the normal, and L_r by the lobe's direction between the two nearest steps of roughness."""
+        place = roughness * ROUGHNESS_STEPS
+        sharper = place.detach().floor().clamp(max=ROUGHNESS_STEPS - 1)
+        which = sharper[:, 0].long()
+        levels = torch.cat([torch.full_like(which, ROUGHNESS_STEPS + 1), which, which + 1])
+        asked = torch.cat([normals, lobe, lobe])
+        found = look_up(self.lights(), asked, levels, self.config.rotation_deg)
+        diffuse, sharp, blunt = found.chunk(3)
+        return diffuse, torch.lerp(sharp, blunt, place - sharper)
