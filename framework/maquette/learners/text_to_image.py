@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from maquette.data.base import CaptionedDataset, CaptionedImages
 from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
-from maquette.pretrained import quiet
+from maquette.pretrained import quiet, weights_source
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
@@ -50,11 +50,12 @@ class TextToImage(Learner):
         text_width: int = 128  # text embedding size
         text_layers: int = 2  # transformer layers of the text encoder
         tokens: int = 77  # tokens per caption; diffusers pads its texts to 77
-        snr_gamma: float = 5.0  # gamma of the min-SNR weight
+        snr_gamma: float = 5.0  # gamma of the min-SNR weight; 0: all noise levels weigh the same in velocity
         drop_caption: float = 0.1  # probability of training on the empty caption
         average_decay: float = 0.9995  # of the weight average that is saved
         sample_steps: int = 30  # sampler steps of the sample sheet
         sample_scale: float = 3.0  # guidance scale of the sample sheet
+        start: str = ""  # weights to go on from, of the same sizes: a folder, or weights that a plugin carries
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -95,6 +96,8 @@ class TextToImage(Learner):
             )
         )
         unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
+        if c.start:
+            self._take_over(unet, text_encoder, weights_source(c.start))
         self.networks = _Networks(unet.to(memory_format=torch.channels_last), text_encoder)
         self.average = Average(self.networks, c.average_decay)
         self.scheduler: Any = DDPMScheduler(
@@ -102,6 +105,25 @@ class TextToImage(Learner):
         )
         self._alphas_cumprod: Tensor | None = None
         self._ids: dict[str, Tensor] = {}
+
+    def _take_over(self, unet: nn.Module, text_encoder: nn.Module, source: str) -> None:
+        """Weights from elsewhere; tokens that are new there keep their random embedding."""
+        from diffusers import UNet2DConditionModel
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        with quiet(source):
+            options = {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
+            old_unet: Any = UNet2DConditionModel.from_pretrained(source, subfolder="unet", **options)
+            old_text: Any = CLIPTextModel.from_pretrained(source, subfolder="text_encoder")
+            old_ids = CLIPTokenizer.from_pretrained(source, subfolder="tokenizer").get_vocab()
+        unet.load_state_dict(old_unet.state_dict())
+        state, fresh = old_text.float().state_dict(), text_encoder.state_dict()
+        (name,) = (name for name in state if name.endswith("token_embedding.weight"))
+        table = fresh[name].clone()
+        for token, index in self.tokenizer.get_vocab().items():
+            if token in old_ids:
+                table[index] = state[name][old_ids[token]]
+        text_encoder.load_state_dict({**state, name: table})
 
     def _token_ids(self, captions: Any, device: torch.device) -> Int[Tensor, "B L"]:
         missing = [caption for caption in dict.fromkeys(captions) if caption not in self._ids]
@@ -126,7 +148,8 @@ class TextToImage(Learner):
         text = self.networks.text_encoder(ids).last_hidden_state
         velocity = self.networks.unet(noisy, steps, text).sample[:, :3]
         snr = (alpha_bar / (1 - alpha_bar)).flatten()
-        weight = snr.clamp(max=self.config.snr_gamma) / (snr + 1)
+        gamma = self.config.snr_gamma
+        weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
         error = (velocity.float() - target).square().mean(dim=(1, 2, 3))
         return Terms({"velocity": (weight * error).mean()})
 

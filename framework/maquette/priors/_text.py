@@ -18,8 +18,6 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.priors.base import Conditions
 
-VIEWS = ("front", "side", "back", "overhead")
-
 
 def cache_folder() -> Path:
     """Where embeddings are kept: $MAQUETTE_CACHE, or the user's cache folder."""
@@ -91,28 +89,40 @@ class ViewWords:
         front_deg, back_deg: half widths of the azimuth ranges about front and back.
         overhead_deg: elevation from which on a view is from above.
         template: how prompt and view words are joined.
+        tell_sides: say "left side" (azimuth 90) and "right side" instead of "side", to models that know the difference.
     """
 
     front_deg: float = 45.0
     back_deg: float = 45.0
     overhead_deg: float = 60.0
     template: str = "{prompt}, {view} view"
+    tell_sides: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All views that are told apart."""
+        sides = ("left side", "right side") if self.tell_sides else ("side",)
+        return ("front", *sides, "back", "overhead")
 
     def text(self, prompt: str, view: str) -> str:
-        """The prompt for one of VIEWS."""
+        """The prompt for one of `names`."""
         before, _, after = self.template.replace("{view}", view).partition("{prompt}")
         return before + prompt + after
 
     def choose(self, cameras: Cameras) -> list[str]:
         """The view of each camera."""
-        turns = ((cameras.azimuth_deg + 180) % 360 - 180).abs().tolist()
+        turns = ((cameras.azimuth_deg + 180) % 360 - 180).tolist()
         elevations = cameras.elevation_deg.tolist()
         return [self._one(turn, elevation) for turn, elevation in zip(turns, elevations, strict=True)]
 
     def _one(self, turn: float, elevation: float) -> str:
         if elevation > self.overhead_deg:
             return "overhead"
-        return "front" if turn < self.front_deg else "back" if turn > 180 - self.back_deg else "side"
+        if abs(turn) < self.front_deg:
+            return "front"
+        if abs(turn) > 180 - self.back_deg:
+            return "back"
+        return ("left side" if turn > 0 else "right side") if self.tell_sides else "side"
 
 
 class TextConditions(Conditions):

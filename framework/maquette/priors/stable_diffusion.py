@@ -18,7 +18,7 @@ from maquette import plugins
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.pretrained import quiet, weights_source
-from maquette.priors._text import VIEWS, TextConditions, ViewWords, embed, identity
+from maquette.priors._text import TextConditions, ViewWords, embed, identity
 from maquette.priors.base import Prior, Request
 from maquette.registry import register
 
@@ -142,7 +142,8 @@ class StableDiffusion(Prior):
     def condition(self, request: Request) -> TextConditions:
         words = self.config.views
         texts = {
-            view: words.text(request.prompt, view) if self.config.view_dependent else request.prompt for view in VIEWS
+            view: words.text(request.prompt, view) if self.config.view_dependent else request.prompt
+            for view in words.names
         }
         folder = Path(self.source)
         model = identity(folder) if folder.is_dir() else self.source

@@ -39,6 +39,7 @@ class NanoWorld:
         size: int = 64  # image side in pixels
         front_bias: float = 0.4  # probability of drawing a front view outright
         view_words: float = 0.7  # probability that a caption tells the view
+        side_words: float = 0.5  # probability that the words for a side view tell which side it is
         detail_words: float = 0.5  # probability that a plain object's caption names its detail
         short_captions: float = 0.15  # probability that a caption leaves out pattern and detail
         cache: str = ".cache/nano-world"  # folder of the rendered images
@@ -81,10 +82,10 @@ class NanoWorld:
         rgba = views.rgba[index.to(self.device)].float() / 255
         background = tints(draws.uniform("background", size, 4)).to(self.device)[:, None, None, :]
         images = rgba[..., :3] * rgba[..., 3:] + background * (1 - rgba[..., 3:])
-        chances = draws.uniform("caption", size, 3)
-        limits = torch.tensor([config.view_words, config.short_captions, config.detail_words])
-        told, short, detailed = (chances < limits).T.tolist()
-        choices = zip(index.tolist(), short, detailed, told, strict=True)
+        chances = draws.uniform("caption", size, 4)
+        limits = torch.tensor([config.view_words, config.short_captions, config.detail_words, config.side_words])
+        told, short, detailed, sides = (chances < limits).T.tolist()
+        choices = zip(index.tolist(), short, detailed, told, sides, strict=True)
         captions = [views.caption(*choice) for choice in choices]
         return CaptionedImages(images, captions)
 
@@ -92,7 +93,7 @@ class NanoWorld:
         return world.words()
 
     def sample_captions(self) -> Sequence[str]:
-        views = ("front view", "side view", "back view", "front view")
+        views = ("front view", "left side view", "back view", "right side view")
         return [f"{prompt}, {views[i % 4]}" for i, prompt in enumerate(world.test_prompts())]
 
 
@@ -111,12 +112,13 @@ class _Views:
         turn = np.abs((self.azimuth_deg + 180) % 360 - 180)
         self.front = np.flatnonzero(turn < 45)
 
-    def caption(self, index: int, short: bool, detailed: bool, told: bool) -> str:
+    def caption(self, index: int, short: bool, detailed: bool, told: bool, side: bool) -> str:
         thing = index // VIEWS
         text = self.short[thing] if short else self.detailed[thing] if detailed else self.plain[thing]
         if not told:
             return text
-        return f"{text}, {world.view_word(float(self.azimuth_deg[index]), float(self.elevation_deg[index]))}"
+        view = world.view_word(float(self.azimuth_deg[index]), float(self.elevation_deg[index]), side)
+        return f"{text}, {view}"
 
 
 def tints(uniform: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from maquette_nano.world.categories import CATEGORIES
 from maquette_nano.world.colours import COLOURS
 
 SPLITS = ("train", "validation", "test")
-VIEW_WORDS = ("front view", "side view", "back view", "overhead view")
+VIEW_WORDS = ("front view", "side view", "left side view", "right side view", "back view", "overhead view")
 
 
 def split_of(category: str, colour: str) -> str:
@@ -38,12 +38,17 @@ def caption(category: str, body: str, detail: str, pattern: str, name_detail: bo
     return f"{text} with {article}{detail} {part}"
 
 
-def view_word(azimuth_deg: float, elevation_deg: float) -> str:
-    """The words that captions use for a camera: quadrants about the front, and overhead above 60 degrees."""
+def view_word(azimuth_deg: float, elevation_deg: float, tell_side: bool = False) -> str:
+    """The words that captions use for a camera: quadrants about the front, and overhead above 60 degrees.
+
+    With `tell_side` a side is the object's own left (azimuth 90) or right.
+    """
     if elevation_deg > 60:
         return "overhead view"
-    turn = abs((azimuth_deg + 180) % 360 - 180)
-    return "front view" if turn < 45 else "back view" if turn > 135 else "side view"
+    turn = (azimuth_deg + 180) % 360 - 180
+    if 45 <= abs(turn) <= 135:
+        return ("left side view" if turn > 0 else "right side view") if tell_side else "side view"
+    return "front view" if abs(turn) < 45 else "back view"
 
 
 def words() -> Sequence[str]:
