@@ -1,6 +1,7 @@
 """From one representation to another, so that stages chain: a new scene takes over the shape and colours of an old one.
 
-Conversions are registered pair by pair: by what the source provides, and by the class of the target geometry.
+Conversions are registered pair by pair: by what the source provides ("field", "surface", "splats"), and by the
+class of the target geometry.
 """
 
 from __future__ import annotations
@@ -9,22 +10,29 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from maquette.errors import ConfigError
 from maquette.export.isosurface import auto_threshold, sample_grid
+from maquette.geometry.base import GaussianCloud
 from maquette.geometry.dmtet import DMTet
+from maquette.geometry.flexicubes import FlexiCubes
+from maquette.geometry.gaussians import Gaussians, neighbour_distance
+from maquette.kernels.splatting import HARMONIC_0
 from maquette.randomness import Draws
-from maquette.scene import Scene
+from maquette.scene import SPLAT_LEVEL, Scene
 
 Conversion = Callable[[Scene, Scene, Draws], None]
 _known: dict[tuple[str, type], Conversion] = {}
 
 COLOUR_STEPS, COLOUR_POINTS = 200, 8192  # of the fit of colours
+SURFACE_RESOLUTION = 96  # samples of a field along each side of the cube, for its surface
+FLATNESS = 5.0  # how much thinner than wide a Gaussian on a surface begins
 
 
 def converter(provides: str, target: type) -> Callable[[Conversion], Conversion]:
-    """Decorator that registers the conversion from what `provides` ("field", "surface") to a geometry class."""
+    """Decorator that registers a conversion from "field", "surface" or "splats" to a geometry class."""
 
     def decorate(function: Conversion) -> Conversion:
         _known[provides, target] = function
@@ -58,10 +66,13 @@ def _shapes(module: torch.nn.Module) -> dict[str, torch.Size]:
 
 
 @converter("field", DMTet)
-def field_to_dmtet(source: Scene, target: Scene, draws: Draws) -> None:
+@converter("field", FlexiCubes)
+@converter("splats", DMTet)
+@converter("splats", FlexiCubes)
+def field_to_grid(source: Scene, target: Scene, draws: Draws) -> None:
     """Distances to the field's automatic level set, exact to about half a cell, and colours fitted around it."""
-    geometry: DMTet = target.geometry
-    samples = 2 * geometry.config.resolution + 1
+    geometry: DMTet | FlexiCubes = target.geometry
+    samples = max(2 * geometry.config.resolution, SURFACE_RESOLUTION) + 1
     axis, distances = signed_distances(source, samples)
     places = (geometry.corners.detach().cpu() / source.bound).clamp(-1, 1)
     found = _trilinear(distances, places).to(geometry.distances)
@@ -71,18 +82,52 @@ def field_to_dmtet(source: Scene, target: Scene, draws: Draws) -> None:
     _fit_colours(source, target, surface, float(axis[1] - axis[0]), draws)
 
 
+@converter("field", Gaussians)
+@converter("surface", Gaussians)
+def surface_to_gaussians(source: Scene, target: Scene, draws: Draws) -> None:
+    """Opaque Gaussians spread evenly over the surface, flat along it, as wide as they are apart."""
+    import trimesh
+
+    geometry: Gaussians = target.geometry
+    mesh = source.surface(SURFACE_RESOLUTION).to_trimesh()
+    seed = int(draws.integers("surface", 0, 2**31 - 1, 1))
+    places, face = trimesh.sample.sample_surface(mesh, geometry.config.count, seed=seed)
+    points = torch.from_numpy(np.asarray(places)).float()
+    normals = torch.from_numpy(np.asarray(mesh.face_normals[face])).float()
+    colors = source.color(points, normals).cpu().clamp(0.01, 0.99)
+    width = neighbour_distance(points)
+    cloud = GaussianCloud(
+        means=points,
+        quaternions=_turned_to(normals),
+        scales=torch.stack([width, width, width / FLATNESS], dim=-1),
+        opacities=torch.full((len(points),), 0.9),
+        harmonics=colors.logit()[:, None] / HARMONIC_0,
+    )
+    geometry.replace(cloud.to(geometry.means.device))
+
+
+def _turned_to(normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 4"]:
+    """Quaternions of rotations that take the z axis to each normal: half a turn about the direction between them."""
+    between = normals + torch.tensor([0.0, 0.0, 1.0])
+    opposite = between.norm(dim=-1, keepdim=True) < 1e-6
+    axis = torch.where(opposite, torch.tensor([1.0, 0.0, 0.0]), between)
+    return torch.cat([torch.zeros(len(normals), 1), torch.nn.functional.normalize(axis, dim=-1)], dim=-1)
+
+
 def signed_distances(scene: Scene, samples: int) -> tuple[Tensor, Tensor]:
     """Signed distances, negative inside, on a grid of `samples` points along each side of the scene's cube.
 
     Returns:
         The places along an axis [samples], and distances [samples, samples, samples] in scene units.
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
     axis = torch.linspace(-scene.bound, scene.bound, samples)
     step = float(axis[1] - axis[0])
     densities = sample_grid(scene.density, axis, 2**17)
-    inside = densities > auto_threshold(densities, scene.bound, step)
+    splats = scene.geometry.provides == "splats"
+    level = SPLAT_LEVEL if splats else auto_threshold(densities, scene.bound, step)
+    inside = binary_fill_holes(densities > level)  # a shell counts as solid
     outside_steps, inside_steps = distance_transform_edt(~inside), distance_transform_edt(inside)
     # the surface runs half a step outside the last point that is inside
     steps = np.where(inside, 0.5 - inside_steps, outside_steps - 0.5)

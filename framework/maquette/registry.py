@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "score": "maquette.scores",
     "objective": "maquette.objectives",
     "loss": "maquette.losses",
+    "supervision": "maquette.supervision",
     "stage": "maquette.stages",
     "learner": "maquette.learners",
     "dataset": "maquette.data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,12 +11,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.cameras.base import orbit_cameras
+from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.errors import RunError
 from maquette.export.base import RenderedViews
 from maquette.export.isosurface import extract
 from maquette.export.mesh import Mesh
+from maquette.export.splats import SplatCloud
+from maquette.geometry.base import GaussianCloud
+from maquette.kernels.gaussian_field import gaussian_field
+from maquette.kernels.splatting import HARMONIC_0
+from maquette.kernels.splatting.harmonics import harmonic_basis
 from maquette.materials.base import Shading
+
+SPLAT_LEVEL = 0.5  # density of Gaussians at their surface: half of what an opaque one has at its centre
+DIRECTIONS = 64  # from which colours are sampled to find their harmonics
+THINNEST = 0.01  # standard deviation of a Gaussian that is asked for its density, in units of the cube's half side
 
 
 @dataclass(frozen=True)
@@ -42,12 +52,15 @@ class Scene(nn.Module):
 
     @torch.no_grad()
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Densities, 0 or more; only where the geometry is a field."""
-        return self.geometry.density(points.to(self.device))
+        """Densities, 0 or more; only where the geometry is a field or splats."""
+        points = points.to(self.device)
+        return self._cloud_at(points)[0] if self.geometry.provides == "splats" else self.geometry.density(points)
 
     @torch.no_grad()
     def surface(self, resolution: int, threshold: float | Literal["auto"] = "auto") -> Mesh:
         """The boundary; see `maquette.export.base.Subject`."""
+        if self.geometry.provides == "splats":
+            return extract(self.density, self.bound, resolution, SPLAT_LEVEL if threshold == "auto" else threshold)
         if self.geometry.provides == "field":
             return extract(self.density, self.bound, resolution, threshold)
         mesh = self.geometry.mesh()
@@ -59,27 +72,70 @@ class Scene(nn.Module):
     def color(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Unlit colours in [0, 1]; see `maquette.export.base.Subject`."""
         points = points.to(self.device)
+        if self.geometry.provides == "splats":
+            return self._cloud_at(points)[1]
         surface = self.geometry.provides == "surface"
         return self.material.albedo(self.geometry.features(points) if surface else self.geometry.query(points).features)
+
+    @torch.no_grad()
+    def splats(self, min_opacity: float) -> SplatCloud | None:
+        """The Gaussians, with the harmonics that come nearest to the colours shown; see `Subject`."""
+        if self.geometry.provides != "splats":
+            return None
+        cloud: GaussianCloud = self.geometry.splats()
+        directions = sphere_points(DIRECTIONS).to(self.device)
+        basis = harmonic_basis(directions, cloud.degree)
+        features = torch.einsum("dk,nkf->ndf", basis, cloud.harmonics)
+        shown = self.material.albedo(features.flatten(0, 1)).reshape(len(cloud), DIRECTIONS, 3)
+        harmonics = torch.einsum("kd,ndc->nkc", torch.linalg.pinv(basis), shown - 0.5)
+        kept = cloud.opacities >= min_opacity
+        quaternions = torch.nn.functional.normalize(cloud.quaternions, dim=-1)
+        columns = (cloud.means, quaternions, cloud.extents, cloud.opacities, harmonics)
+        return SplatCloud(*(column[kept].cpu().numpy() for column in columns))
+
+    def _cloud_at(self, points: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+        """Density and mean colour of the Gaussians around points; colours as seen from nowhere in particular.
+
+        Gaussians are made at least THINNEST thick, so that a grid of points does not miss a flat one.
+        """
+        cloud = self.geometry.splats()
+        colors = self.material.albedo(cloud.harmonics[:, 0] * HARMONIC_0)
+        scales = cloud.extents.clamp(min=THINNEST * self.bound)
+        return gaussian_field(points, cloud.means, cloud.quaternions, scales, cloud.opacities, colors)
 
     @torch.no_grad()
     def render(
         self, azimuth_deg: Sequence[float], elevation_deg: float, size: int, normals: bool = True
     ) -> RenderedViews:
         """Unlit pictures from around the object; see `maquette.export.base.Subject`."""
-        views = []
-        for azimuth in azimuth_deg:
-            one = torch.ones(1, device=self.device)
-            cameras = orbit_cameras(
-                one * azimuth, one * elevation_deg, one * self.view.distance, one * self.view.fov_y_deg, size
-            )
-            views.append(
-                self.renderer.render(
-                    self.geometry, self.material, self.background, cameras, Shading(), normals, draws=None
-                )
-            )
-        stacked = [
-            torch.cat([getattr(view, name) for view in views]).cpu().numpy() for name in ("rgb", "opacity", "depth")
+        one = torch.ones(1, device=self.device)
+        cameras = [
+            orbit_cameras(one * azimuth, one * elevation_deg, one * self.view.distance, one * self.view.fov_y_deg, size)
+            for azimuth in azimuth_deg
         ]
+        return self.pictures(Cameras.cat(cameras), normals)
+
+    @torch.no_grad()
+    def pictures(self, cameras: Cameras, normals: bool = True) -> RenderedViews:
+        """Unlit pictures from any cameras, one at a time; depth is distance along the rays."""
+        views = [
+            self.renderer.render(
+                self.geometry, self.material, self.background, cameras[i : i + 1].to(self.device), Shading(), normals,
+                draws=None,
+            )
+            for i in range(len(cameras))
+        ]  # fmt: skip
+        rgb, opacity, depth, background = (
+            torch.cat([getattr(view, name) for view in views]).cpu().numpy()
+            for name in ("rgb", "opacity", "depth", "background")
+        )
         normal = torch.cat([view.normal for view in views]).cpu().numpy() if normals else None
-        return RenderedViews(stacked[0].clip(0, 1), stacked[1][..., 0], stacked[2][..., 0], normal)
+        return RenderedViews(rgb.clip(0, 1), opacity[..., 0], depth[..., 0], normal, background)
+
+
+def sphere_points(count: int) -> Float[Tensor, "n 3"]:
+    """Unit vectors spread evenly over the sphere, on a Fibonacci spiral."""
+    index = torch.arange(count) + 0.5
+    z, angle = 1 - 2 * index / count, math.pi * (1 + 5**0.5) * index
+    ring = (1 - z * z).sqrt()
+    return torch.stack([ring * angle.cos(), ring * angle.sin(), z], dim=-1)

@@ -1,11 +1,12 @@
-"""What guidance and losses return: scalars to weigh and values to log."""
+"""What a step returns: scalars to weigh, values to log, and which rows of parameters were replaced."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from jaxtyping import Int
+from torch import Tensor, nn
 
 
 @dataclass
@@ -39,3 +40,16 @@ class Terms:
     def values(self) -> Mapping[str, float]:
         """Every loss as a plain number under `loss/<name>`, and the logs."""
         return {**{f"loss/{name}": float(loss.detach()) for name, loss in self.losses.items()}, **self.logs}
+
+
+@dataclass(frozen=True)
+class ChangedRows:
+    """Parameters whose rows were exchanged between two steps, so that an optimiser can carry its moments along.
+
+    Args:
+        parameters: they have their new values already, n rows each.
+        rows: row i is what was row `rows[i]` before, or starts afresh where that is -1 [n].
+    """
+
+    parameters: list[nn.Parameter]
+    rows: Int[Tensor, " n"]

@@ -44,6 +44,9 @@ class AnalyticSubject:
         waves = 0.5 + 0.45 * torch.sin(points * points.new_tensor([3.0, 4.0, 5.0]) + 0.5)
         return waves * (0.9 + 0.1 * normals[:, 2:])
 
+    def splats(self, min_opacity: float) -> None:
+        return None
+
     def render(self, azimuth_deg: Sequence[float], elevation_deg: float, size: int) -> RenderedViews:
         """Sphere tracing from a distance of 3, orthographic, over white."""
         views = [self._view(np.radians(a), np.radians(elevation_deg), size) for a in azimuth_deg]

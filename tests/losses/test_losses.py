@@ -26,6 +26,7 @@ def rendering(opacity: float = 1.0, normals=None, weights=(0.5, 0.5), t=(1.0, 3.
         None,
         samples,
         Shading(),
+        torch.zeros(1, 1, 1, 3),
     )
 
 

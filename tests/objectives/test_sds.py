@@ -38,7 +38,8 @@ CONDITIONS = {"positive": 0.5, "unconditional": 0.0}
 
 
 def rendering(rgb: torch.Tensor) -> Rendering:
-    return Rendering(rgb, torch.ones_like(rgb[..., :1]), torch.ones_like(rgb[..., :1]), None, None, Shading())
+    ones = torch.ones_like(rgb[..., :1])
+    return Rendering(rgb, ones, ones, None, None, Shading(), torch.ones_like(rgb))
 
 
 def cameras(count: int):

@@ -20,6 +20,7 @@ from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError
 
 MISSING = "???"
+REQUIRABLE = ("prompt", "image", "data")  # a method may demand them of its user
 _REMOVED = object()
 _DIRECTIVES = ("defaults", "when")
 
@@ -77,7 +78,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
         _merge_group(data, origins, group, {**groups, **chosen}[group])
     groups.update(chosen)
     _merge_when(data, origins, groups, display(path))
-    missing = [key for key in ("prompt", "image") if data.get(key) == MISSING]
+    missing = [key for key in REQUIRABLE if data.get(key) == MISSING]
     texts: list[str] = []
     for key, value in settings:
         if value is _REMOVED:
@@ -218,7 +219,7 @@ def _interpolate(data: dict[str, Any], file: str) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    for key in ("prompt", "image"):  # '???' would stop the resolver; it is reported by name later
+    for key in REQUIRABLE:  # '???' would stop the resolver; it is reported by name later
         if data.get(key) == MISSING:
             data[key] = ""
     try:

@@ -12,7 +12,7 @@ import yaml
 
 from maquette.errors import ConfigError
 
-TEXT_KEYS = ("prompt", "negative_prompt", "image", "summary", "name", "output")
+TEXT_KEYS = ("prompt", "negative_prompt", "image", "data", "summary", "name", "output")
 """Top-level keys whose value is text, whatever it looks like."""
 
 

@@ -27,6 +27,7 @@ class MethodConfig:
     prompt: str = ""  # what to make
     negative_prompt: str = ""  # what to avoid
     image: str | None = None  # path of the reference image
+    data: str | None = None  # folder of posed images
     seed: int = 0  # keys every random draw
     output: str = "outputs"  # folder that holds the run folders
     logger: LoggerConfig = field(default_factory=LoggerConfig)

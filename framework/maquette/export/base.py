@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from maquette.export.mesh import Mesh
+from maquette.export.splats import SplatCloud
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +23,20 @@ class RenderedViews:
         opacity: [B, H, W] in [0, 1].
         depth: distance along the viewing direction [B, H, W], in scene units; None if the renderer has none.
         normal: world normals [B, H, W, 3] of length 1, or 0 where there is nothing; None if the renderer has none.
+        background: what `rgb` lies over [B, H, W, 3].
     """
 
     rgb: np.ndarray
     opacity: np.ndarray
     depth: np.ndarray | None = None
     normal: np.ndarray | None = None
+    background: np.ndarray | None = None
+
+    @property
+    def foreground(self) -> np.ndarray:
+        """Colours times opacity [B, H, W, 3], over black."""
+        assert self.background is not None, "pictures from a renderer without a background"
+        return self.rgb - (1 - self.opacity[..., None]) * self.background
 
 
 class Subject(Protocol):
@@ -47,6 +56,10 @@ class Subject(Protocol):
 
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         """sRGB [n, 3] in [0, 1] at points [n, 3] of a surface with outward unit normals [n, 3]."""
+        ...
+
+    def splats(self, min_opacity: float) -> SplatCloud | None:
+        """The Gaussians that are at least so opaque; None for a subject that is made of something else."""
         ...
 
     def render(self, azimuth_deg: Sequence[float], elevation_deg: float, size: int) -> RenderedViews:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.config.schedules import Schedule
+from maquette.geometry._mlp import mlp
 from maquette.geometry.base import Field
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 
@@ -46,12 +46,7 @@ class HashField(Field):
             config.finest_resolution,
         )  # fmt: skip
         self.table = nn.Parameter(torch.empty(self.spec.rows, self.spec.features_per_level).uniform_(-1e-4, 1e-4))
-        widths = [self.spec.channels, *[config.width] * config.layers]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
-        self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
-        nn.init.zeros_(self.mlp[-1].bias)  # type: ignore[arg-type]
+        self.mlp = mlp(self.spec.channels, config.width, config.layers, outputs)
         self._active = self.spec.levels
 
     def prepare(self, step: int, total: int) -> None:

@@ -1,8 +1,8 @@
-"""The contracts of fields and surfaces, and what fields share: density activations, initial blobs, normals."""
+"""The contracts of fields, surfaces and splats, and what fields share: density activations, initial blobs, normals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,6 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+from maquette.kernels.rasterise import Raster
+from maquette.kernels.splatting import Projected
+from maquette.randomness import Draws
+from maquette.terms import ChangedRows
 
 Blob = Literal["none", "dreamfusion", "magic3d"]
 Activation = Literal["softplus", "exp"]
@@ -109,6 +114,7 @@ class Surface(nn.Module):
 
     provides = "surface"
     offers: frozenset[str] = frozenset()  # what losses may ask of it
+    filters: bool = False  # whether `features_at` reads the raster's derivatives
     bound: float
     channels: int
 
@@ -120,8 +126,80 @@ class Surface(nn.Module):
         """What a material reads at points on the surface; not activated."""
         raise NotImplementedError
 
+    def features_at(self, points: Float[Tensor, "n 3"], raster: Raster, backend: str = "auto") -> Float[Tensor, "n F"]:
+        """The same at the n covered pixels of a raster of `mesh()`, for surfaces whose features hang on triangles."""
+        return self.features(points)
+
     def prepare(self, step: int, total: int) -> None:
         """Set what depends on the step; called before each step."""
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the name under which a stage gives them a learning rate."""
+        return {"geometry": list(self.parameters())}
+
+
+@dataclass(frozen=True)
+class GaussianCloud:
+    """Anisotropic Gaussians with a colour each.
+
+    Args:
+        means: [n, 3], world frame.
+        quaternions: rotations (w, x, y, z) of any length [n, 4].
+        scales: standard deviations along the rotated axes, in scene units [n, 3]; the third is not used by disks.
+        opacities: [n] in [0, 1].
+        harmonics: spherical harmonics of what a material reads [n, (degree + 1)^2, F]; not activated.
+        flat: whether they are disks (2DGS).
+    """
+
+    means: Float[Tensor, "n 3"]
+    quaternions: Float[Tensor, "n 4"]
+    scales: Float[Tensor, "n 3"]
+    opacities: Float[Tensor, " n"]
+    harmonics: Float[Tensor, "n K F"]
+    flat: bool = False
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    def to(self, device: torch.device | str) -> GaussianCloud:
+        """The same cloud on another device."""
+        return GaussianCloud(
+            self.means.to(device), self.quaternions.to(device), self.scales.to(device), self.opacities.to(device),
+            self.harmonics.to(device), self.flat,
+        )  # fmt: skip
+
+    @property
+    def extents(self) -> Float[Tensor, "n 3"]:
+        """Scales in all three directions; of disks, a hundredth of the larger one along the normal."""
+        if not self.flat:
+            return self.scales
+        thickness = self.scales[:, :2].amax(-1, keepdim=True) / 100
+        return torch.cat([self.scales[:, :2], thickness], dim=-1)
+
+    @property
+    def degree(self) -> int:
+        """Of the harmonics."""
+        return round(self.harmonics.shape[1] ** 0.5) - 1
+
+
+class Splats(nn.Module):
+    """Geometry made of Gaussians, whose number may change while it is optimised."""
+
+    provides = "splats"
+    offers: frozenset[str] = frozenset()  # what losses may ask of it
+    bound: float
+    channels: int
+
+    def splats(self) -> GaussianCloud:
+        """The present Gaussians."""
+        raise NotImplementedError
+
+    def prepare(self, step: int, total: int) -> None:
+        """Set what depends on the step; called before each step."""
+
+    def adapt(self, footprints: Sequence[Projected], step: int, total: int, draws: Draws) -> list[ChangedRows]:
+        """Grow and thin the cloud after a step, given the views it was drawn in; says which rows moved where."""
+        return []
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which a stage gives them a learning rate."""

@@ -30,6 +30,8 @@ class DMTet(Surface):
         radius: float = 0.5  # of the initial sphere, scene units
         move_corners: bool = True  # learn offsets too
 
+    offers = frozenset({"sign_changes"})
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels
@@ -62,3 +64,10 @@ class DMTet(Surface):
 
     def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
         return self.texture.outputs(points)
+
+    def sign_changes(self) -> Float[Tensor, "m 2"]:
+        """Signed distances, in cells, at both ends of every edge of the grid that the surface cuts."""
+        inside = self.distances.detach() < 0
+        edges = self.grid.edges
+        cut = edges[inside[edges[:, 0]] != inside[edges[:, 1]]]
+        return self.distances[cut] * (self.config.resolution / (2 * self.bound))

@@ -43,7 +43,7 @@ class SDFGrid(HashField):
         gradient_epsilon: float = 0.01  # of finite differences, scene units
         anneal: Schedule = Schedule.constant(1.0)  # neus: share of the true cosine
 
-    offers = frozenset({"sdf"})
+    offers = frozenset({"sdf", "laplacian"})
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, 1 + config.channels)
@@ -77,6 +77,14 @@ class SDFGrid(HashField):
 
     def _distance(self, points: Tensor, output: Tensor) -> Tensor:
         return points.norm(dim=-1) - self.config.radius + output[:, 0]
+
+    def laplacian(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Sum over the axes e of (s(x + epsilon e) - 2 s(x) + s(x - epsilon e)) / epsilon^2, per scene unit."""
+        epsilon = self.config.gradient_epsilon
+        axes = torch.eye(3).to(points)
+        steps = epsilon * torch.cat([0 * axes[:1], axes, -axes])
+        values = self.sdf((points[:, None] + steps).reshape(-1, 3)).reshape(-1, len(steps))
+        return (values[:, 1:].sum(-1) - 6 * values[:, 0]) / epsilon**2
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         return self._density(self.sdf(points))

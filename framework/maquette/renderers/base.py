@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
 from maquette.geometry.base import SurfaceMesh
+from maquette.kernels.splatting import Projected
 from maquette.materials.base import Shading
 from maquette.randomness import Draws
 
@@ -25,6 +26,7 @@ class RaySampleValues:
         normals: [n, 3], None when not computed.
         directions: unit ray directions [n, 3].
         gradients: of a signed distance [n, 3], None when not computed.
+        points: where the samples are [n, 3], world frame.
     """
 
     weights: Float[Tensor, " n"]
@@ -34,6 +36,7 @@ class RaySampleValues:
     normals: Float[Tensor, "n 3"] | None
     directions: Float[Tensor, "n 3"]
     gradients: Float[Tensor, "n 3"] | None = None
+    points: Float[Tensor, "n 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ class Rendering:
         normal: world normal, length at most 1; None when not computed.
         samples: per-sample values of a volume; None for renderers without samples.
         shading: how it was lit.
+        background: what was seen behind.
         mesh: the triangles that were drawn; None for renderers of something else.
+        footprints: of the Gaussians, one per camera; None for renderers of something else.
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -56,7 +61,9 @@ class Rendering:
     normal: Float[Tensor, "B H W 3"] | None
     samples: RaySampleValues | None
     shading: Shading
+    background: Float[Tensor, "B H W 3"]
     mesh: SurfaceMesh | None = None
+    footprints: tuple[Projected, ...] | None = None
 
 
 class Renderer(nn.Module):

@@ -58,14 +58,17 @@ class Mesh(Renderer):
         height, width = cameras.height * c.supersampling, cameras.width * c.supersampling
         mesh = geometry.mesh()
         clip = cameras.clip_positions(mesh.vertices, c.near, c.far)
-        raster = rasterise(clip, mesh.triangles, height, width, backend=c.backend)
+        raster = rasterise(clip, mesh.triangles, height, width, derivatives=geometry.filters, backend=c.backend)
         covered = raster.covered
         attributes = torch.cat([mesh.vertices, mesh.vertex_normals()], dim=-1)
         at = interpolate(attributes, raster, mesh.triangles, backend=c.backend)[covered]
         points, normal = at[:, :3], functional.normalize(at[:, 3:], dim=-1, eps=1e-6)
         camera_of = covered.nonzero()[:, 0]
-        depth = (points - cameras.c2w[camera_of, :3, 3]).norm(dim=-1, keepdim=True)
-        color = material.shade(geometry.features(points), points, normal, cameras.light[camera_of], shading)
+        seen = points - cameras.c2w[camera_of, :3, 3]
+        depth = seen.norm(dim=-1, keepdim=True)
+        lights = cameras.light[camera_of]
+        features = geometry.features_at(points, raster, c.backend)
+        color = material.shade(features, points, normal, seen / depth, lights, shading)
         values = torch.cat([color, torch.ones_like(depth), depth, normal], dim=-1)
         picture = values.new_zeros(*covered.shape, 8).masked_scatter(covered[..., None], values)
         picture = antialias(picture, raster, clip, mesh.triangles, edge_topology(mesh.triangles), backend=c.backend)
@@ -81,6 +84,7 @@ class Mesh(Renderer):
             normal=_shortened(picture[..., 5:8]) if normals else None,
             samples=None,
             shading=shading,
+            background=behind,
             mesh=mesh,
         )
 

@@ -101,6 +101,7 @@ class Volume(Renderer):
             normal=normal.reshape(*shape, 3) if normals else None,
             samples=parts[0][4] if len(parts) == 1 else None,
             shading=shading,
+            background=behind.reshape(*shape, 3),
         )
 
     def _rays(
@@ -120,17 +121,17 @@ class Volume(Renderer):
             origins, directions, near, far, self.step_size, self.occupied, self.aabb, jitter, backend=backend
         )
         points = samples.points(origins, directions)
-        wanted = normals or shading.diffuse > 0
+        wanted = normals or material.needs_normals or shading.diffuse > 0
         field = geometry.query(points, normals=wanted)
         along = directions[samples.ray_index]
         density = geometry.section_density(field, along, samples.deltas)
         weights, _ = composite(density, samples.deltas, samples.ray_start, backend=backend)
-        color = material.shade(field.features, points, field.normal, lights[samples.ray_index], shading)
+        color = material.shade(field.features, points, field.normal, along, lights[samples.ray_index], shading)
         normal = field.normal if field.normal is not None else torch.zeros_like(points)
         ones = torch.ones_like(weights)[:, None]
         values = torch.cat([color, ones, samples.t_mid[:, None], normal], dim=-1)
         sums = accumulate(weights, values, samples.ray_index, len(origins), backend=backend)
         kept = RaySampleValues(
-            weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient
+            weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient, points
         )
         return sums[:, :3], sums[:, 3:4], sums[:, 4:5], sums[:, 5:8], kept

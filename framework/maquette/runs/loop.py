@@ -26,10 +26,10 @@ from maquette.runs.checkpoints import CheckpointStore
 from maquette.runs.folder import write_atomically
 from maquette.runs.manifest import Timings
 from maquette.runs.metrics import MetricsLog
-from maquette.runs.optimisers import Muon
+from maquette.runs.optimisers import Muon, carry_moments
 from maquette.runs.progress import StepProgress
 from maquette.runs.signals import Stopped, stop_flag
-from maquette.terms import Terms
+from maquette.terms import ChangedRows, Terms
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ class Task(nn.Module):
         """The weighted loss terms of one step."""
         raise NotImplementedError
 
-    def after_step(self, step: int, draws: Draws) -> None:
-        """Upkeep after the optimiser's step."""
+    def after_step(self, step: int, draws: Draws) -> list[ChangedRows]:
+        """Upkeep after the optimiser's step; says which parameters had their rows exchanged."""
+        return []
 
     def preview(self, step: int) -> np.ndarray | None:
         """A picture [H, W, 3] in [0, 1] of the present state, or None."""
@@ -208,7 +209,8 @@ class _Stepper(L.LightningModule):
         with loop.timings.measure("optimiser"):
             self.optimizers().step()  # type: ignore[union-attr]
         with torch.no_grad():
-            loop.task.after_step(step, draws.sub("after"))
+            for change in loop.task.after_step(step, draws.sub("after")):
+                carry_moments(self.optimizer, change)
         self.done = step + 1
         self._report(step, terms, float(norm), time.perf_counter() - started)
 

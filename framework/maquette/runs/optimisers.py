@@ -7,10 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
+
+from maquette.terms import ChangedRows
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+
+
+def carry_moments(optimizer: Optimizer, change: ChangedRows) -> None:
+    """Let the moments of every changed parameter follow its rows; fresh rows get zeros."""
+    kept = change.rows >= 0
+    for parameter in change.parameters:
+        state = optimizer.state.get(parameter, {})
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim:  # not the step count
+                moved = value[change.rows.clamp(min=0)]
+                moved[~kept] = 0
+                state[name] = moved
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
@@ -58,7 +72,7 @@ class Muon(AdamW):
     def _move(self, parameter: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
         state = self.state[parameter]
         if not state:
-            state["step"] = torch.zeros(())
+            state["step"] = torch.zeros(())  # AdamW looks for it when a state is loaded
             state["momentum"] = torch.zeros_like(gradient)
         state["step"] += 1
         momentum = state["momentum"].lerp_(gradient, 1 - self.momentum)

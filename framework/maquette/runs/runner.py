@@ -38,7 +38,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
     print(f"run folder: {run.path}")
     timings, state = Timings(), run.read_state()
     write_manifest(
-        run.manifest, method=method.name, prompt=method.prompt, image=method.image, seed=method.seed,
+        run.manifest, method=method.name, prompt=method.prompt, image=method.image, data=method.data, seed=method.seed,
         groups=resolved.groups, command=command or shlex.join(sys.argv), versions=versions(), revision=revision(),
         machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )  # fmt: skip
@@ -82,4 +82,5 @@ def finished_scene(run: RunFolder) -> Scene:
 
 def _subject(resolved: ResolvedConfig) -> str:
     method = resolved.method
-    return method.prompt or (Path(method.image).stem if method.image else "") or f"seed {method.seed}"
+    given = method.image or method.data
+    return method.prompt or (Path(given).stem if given else "") or f"seed {method.seed}"

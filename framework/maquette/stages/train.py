@@ -17,7 +17,7 @@ from maquette.registry import register
 from maquette.runs.folder import write_atomically
 from maquette.runs.loop import Loop, LoopConfig, ParameterGroup, Task
 from maquette.stages.base import Stage, StageContext
-from maquette.terms import Terms
+from maquette.terms import ChangedRows, Terms
 
 
 @register("stage", "train")
@@ -80,8 +80,9 @@ class _Training(Task):
         batch = self._dataset.batch(draws.sub("batch"), self._config.batch)
         return self.learner.loss(batch, draws.sub("loss"))
 
-    def after_step(self, step: int, draws: Draws) -> None:
+    def after_step(self, step: int, draws: Draws) -> list[ChangedRows]:
         self.learner.after_step(step)
+        return []
 
     def preview(self, step: int) -> np.ndarray | None:
         return self.learner.sample_sheet(self._dataset, self._sheet)

@@ -1,0 +1,71 @@
+"""Volumes of many components, kept as factors: planes with lines across them, or three planes."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+PLANES = ((1, 2), (2, 0), (0, 1))  # the axes of each plane, along its rows and its columns; the third is its line's
+NOISE = 0.1  # standard deviation of initial factors, as in the authors' release of TensoRF
+
+
+class Factors(nn.Module):
+    """Components of a volume over [-1, 1]^3, samples at the ends of each axis; nearest ones count beyond."""
+
+    channels: int  # numbers at each point
+
+    def __init__(self, components: int, resolution: int) -> None:
+        super().__init__()
+        self.planes = nn.Parameter(NOISE * torch.randn(3, components, resolution, resolution))
+
+    def forward(self, places: Float[Tensor, "n 3"]) -> Float[Tensor, "n K"]:
+        """The components at `places`."""
+        raise NotImplementedError
+
+    def total_variation(self) -> Tensor:
+        """Mean squared difference between neighbouring samples, along both axes of the planes together."""
+        return self.planes.diff(dim=2).square().mean() + self.planes.diff(dim=3).square().mean()
+
+    def _on_planes(self, places: Float[Tensor, "n 3"]) -> Float[Tensor, "3 R n"]:
+        at = torch.stack([places[:, [columns, rows]] for rows, columns in PLANES])  # grid_sample takes columns first
+        return _sampled(self.planes, at)
+
+
+class VectorMatrix(Factors):
+    """3 R components A_r(x, y, z) = M_r(y, z) v_r(x), and the same with y and with z alone.
+
+    Source: Chen et al. 2022 (TensoRF, arXiv 2203.09517), sec. 3 and 4 ("VM").
+    """
+
+    def __init__(self, components: int, resolution: int) -> None:
+        super().__init__(components, resolution)
+        self.channels = 3 * components
+        self.lines = nn.Parameter(NOISE * torch.randn(3, components, resolution))
+
+    def forward(self, places: Float[Tensor, "n 3"]) -> Float[Tensor, "n K"]:
+        across = places.T[:, :, None]
+        on_lines = _sampled(self.lines[..., None], torch.cat([torch.zeros_like(across), across], dim=-1))
+        return (self._on_planes(places) * on_lines).flatten(0, 1).T
+
+    def total_variation(self) -> Tensor:
+        return super().total_variation() + self.lines.diff(dim=2).square().mean()
+
+
+class TriPlane(Factors):
+    """R components A_r(x, y, z) = M_r(y, z) + M'_r(z, x) + M''_r(x, y).
+
+    Source: Chan et al. 2022 (EG3D, arXiv 2112.07945), sec. 4.
+    """
+
+    def __init__(self, components: int, resolution: int) -> None:
+        super().__init__(components, resolution)
+        self.channels = components
+
+    def forward(self, places: Float[Tensor, "n 3"]) -> Float[Tensor, "n K"]:
+        return self._on_planes(places).sum(0).T
+
+
+def _sampled(grids: Float[Tensor, "3 R h w"], at: Float[Tensor, "3 n 2"]) -> Float[Tensor, "3 R n"]:
+    return functional.grid_sample(grids, at[:, None], align_corners=True, padding_mode="border")[:, :, 0]

@@ -1,0 +1,18 @@
+"""The small network behind the encodings of fields."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+
+def mlp(inputs: int, width: int, layers: int, outputs: int) -> nn.Sequential:
+    """Linear maps with ReLU between, `layers` of them hidden and `width` wide; the last one starts without a bias."""
+    widths = [inputs, *[width] * layers]
+    hidden: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        hidden += [nn.Linear(before, after), nn.ReLU(inplace=True)]
+    last = nn.Linear(widths[-1], outputs)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*hidden, last)

@@ -1,0 +1,159 @@
+"""A cloud of 3D Gaussians, or of flat disks, that grows where detail is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.config.schedules import Schedule
+from maquette.geometry._densification import SPLIT_SHRINK, Change, Densification, places_within, plan
+from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
+from maquette.kernels.splatting import HARMONIC_0, Projected, ScreenStatistics
+from maquette.point_clouds import read_points
+from maquette.randomness import Draws
+from maquette.registry import register
+
+
+@register("geometry", "gaussians")
+class Gaussians(Splats):
+    """Means, rotations, scales (as logarithms), opacities (as logits) and spherical harmonics of the colour.
+
+    Source: Kerbl et al. 2023 (3DGS, arXiv 2308.04079); disks: Huang et al. 2024 (2DGS, arXiv 2403.17888); the ball they
+    start as: Tang et al. 2023 (DreamGaussian, arXiv 2309.16653), sec. 4.1.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        bound: float = 1.0  # half side of the cube that holds the object, scene units
+        count: int = 5000  # Gaussians at the start
+        radius: float = 0.5  # of the ball that they fill at the start, scene units
+        points: str = ""  # path of a point cloud or mesh (.ply, .obj, .glb) to start from instead
+        opacity: float = 0.1  # at the start
+        flat: bool = False  # disks instead of ellipsoids
+        degree: int = 0  # of the harmonics: 0 looks the same from everywhere, 3 is 3DGS's
+        active_degree: Schedule = Schedule.constant(3)  # degree in use, rounded down
+        channels: int = 3  # features for the material
+        densification: Densification = field(default_factory=Densification)
+
+        def __post_init__(self) -> None:
+            if self.count < 1 or not 0 < self.opacity < 1 or self.degree not in (0, 1, 2, 3):
+                raise ValueError("gaussians need a count of 1 or more, an opacity between 0 and 1, and degree 0 to 3")
+            if self.points and not Path(self.points).is_file():
+                raise ValueError(f"points: there is no file {self.points}")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.bound, self.channels = config, config.bound, config.channels
+        self._active = config.degree
+        places, colors = read_points(config.points) if config.points else (_ball(config.count, config.radius), None)
+        n = len(places)
+        self.means = nn.Parameter(places)
+        self.scales = nn.Parameter(neighbour_distance(places).log()[:, None].repeat(1, 3))
+        self.rotations = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1))
+        self.opacities = nn.Parameter(torch.full((n,), config.opacity).logit())
+        first = torch.zeros(n, 1, config.channels)
+        if colors is not None:
+            first[:, 0, :3] = colors.clamp(0.01, 0.99).logit() / HARMONIC_0
+        self.features = nn.Parameter(first)
+        self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, config.channels))
+        for name in ("gradient", "seen", "radius"):
+            self.register_buffer(name, torch.zeros(n))
+        self.gradient: Tensor
+        self.seen: Tensor
+        self.radius: Tensor
+
+    def prepare(self, step: int, total: int) -> None:
+        self._active = min(self.config.degree, int(self.config.active_degree(step, total)))
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        return {name: [parameter] for name, parameter in self.named_parameters()}
+
+    def splats(self) -> GaussianCloud:
+        harmonics = torch.cat([self.features, self.harmonics], dim=1)[:, : (self._active + 1) ** 2]
+        return GaussianCloud(
+            self.means, self.rotations, self.scales.exp(), torch.sigmoid(self.opacities), harmonics, self.config.flat
+        )
+
+    @torch.no_grad()
+    def replace(self, cloud: GaussianCloud) -> None:
+        """Become another cloud; harmonics that it lacks are zero, those beyond the own degree are dropped."""
+        self.means.data = cloud.means.clone()
+        self.rotations.data = cloud.quaternions.clone()
+        self.scales.data = cloud.scales.log()
+        self.opacities.data = cloud.opacities.clamp(1e-4, 1 - 1e-4).logit()
+        further = self.harmonics.new_zeros(len(cloud), *self.harmonics.shape[1:])
+        common = min(further.shape[1], cloud.harmonics.shape[1] - 1)
+        further[:, :common] = cloud.harmonics[:, 1 : 1 + common]
+        self.features.data, self.harmonics.data = cloud.harmonics[:, :1].clone(), further
+        self._forget()
+
+    @torch.no_grad()
+    def adapt(self, footprints: Sequence[Projected], step: int, total: int, draws: Draws) -> list[ChangedRows]:
+        c = self.config.densification
+        if not c.every:
+            return []
+        statistics = ScreenStatistics(self.gradient, self.seen.long(), self.radius)
+        for view in footprints:
+            statistics = statistics.add(view)
+        self.gradient, self.seen, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
+        changes = []
+        if (step + 1) % c.every == 0:
+            changes.append(self._densify(statistics, step, total, draws))
+        if c.reset_every and (step + 1) % c.reset_every == 0:
+            limit = torch.tensor(c.reset_to).logit()
+            self.opacities.data = self.opacities.data.clamp(max=float(limit))
+            changes.append(ChangedRows([self.opacities], torch.full((len(self.means),), -1, device=self.means.device)))
+        return changes
+
+    def _densify(self, statistics: ScreenStatistics, step: int, total: int, draws: Draws) -> ChangedRows:
+        cloud = self.splats()
+        change = plan(self.config.densification, statistics, cloud.extents, cloud.opacities, self.bound, step, total)
+        if not len(change.source):
+            change = _keep_one(cloud)  # an empty cloud could never come back
+        for parameter in self.parameters():
+            parameter.data = parameter.data[change.source]
+        parts = change.split
+        self.means.data[parts] = places_within(
+            self.means.data[parts], self.rotations.data[parts], cloud.extents[change.source[parts]], draws.sub("split")
+        )
+        self.scales.data[parts] -= torch.tensor(SPLIT_SHRINK).log().to(self.scales)
+        self._forget()
+        return ChangedRows(list(self.parameters()), torch.where(change.fresh, -1, change.source))
+
+    def _forget(self) -> None:
+        zeros = torch.zeros(len(self.means), device=self.means.device)
+        self.gradient, self.seen, self.radius = zeros, zeros.clone(), zeros.clone()
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """A stored cloud may have another number of Gaussians."""
+        for name, own in [*self.named_parameters(), *self.named_buffers()]:
+            stored = state.get(prefix + name)
+            if stored is not None and stored.shape[1:] == own.shape[1:]:
+                own.data = torch.empty(stored.shape, dtype=own.dtype, device=own.device)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+def neighbour_distance(points: Float[Tensor, "n 3"], neighbours: int = 3) -> Float[Tensor, " n"]:
+    """Root mean square distance to the nearest other points; 3DGS's first scale."""
+    from scipy.spatial import cKDTree
+
+    if len(points) <= neighbours:
+        return torch.full((len(points),), 0.1)
+    found, _ = cKDTree(points.numpy()).query(points.numpy(), k=neighbours + 1)
+    return torch.from_numpy(found[:, 1:]).square().mean(-1).sqrt().clamp(min=1e-4).float()
+
+
+def _keep_one(cloud: GaussianCloud) -> Change:
+    no = torch.zeros(1, dtype=torch.bool, device=cloud.means.device)
+    return Change(cloud.opacities.argmax()[None], no, no)
+
+
+def _ball(count: int, radius: float) -> Float[Tensor, "n 3"]:
+    directions = torch.nn.functional.normalize(torch.randn(count, 3), dim=-1)
+    return directions * radius * torch.rand(count, 1).pow(1 / 3)

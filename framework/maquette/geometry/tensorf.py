@@ -1,0 +1,104 @@
+"""A density and feature field kept as low-rank factors: TensoRF's planes with lines, or a tri-plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.geometry._factors import TriPlane, VectorMatrix
+from maquette.geometry._mlp import mlp
+from maquette.geometry.base import (
+    Activation,
+    Blob,
+    Field,
+    FieldSample,
+    activate,
+    analytic_normal,
+    blob,
+    finite_difference_normal,
+)
+from maquette.registry import register
+
+
+@register("geometry", "tensorf")
+class TensoRF(Field):
+    """One set of factors for density, one for features, each of the kind that `decomposition` names.
+
+    - "vm": the components of density are summed as they are; those of features go through a small MLP.
+    - "triplane": both go through an MLP each, as three summed planes alone hardly describe a shape.
+
+    With `layers: 0` the MLPs are linear maps (the basis B of TensoRF).
+
+    Source: Chen et al. 2022 (TensoRF, arXiv 2203.09517), sec. 4; tri-plane: Chan et al. 2022 (EG3D, arXiv 2112.07945),
+    sec. 4, but with factors of its own for density.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        decomposition: Literal["vm", "triplane"] = "vm"
+        bound: float = 1.0  # half side of the cube, scene units
+        resolution: int = 128  # samples along each side of the planes and lines
+        density_components: int = 16  # R_sigma, for each of the three directions
+        feature_components: int = 48  # R_c, for each of the three directions
+        width: int = 64  # MLP width
+        layers: int = 1  # hidden layers; 0: linear
+        channels: int = 3  # features for the material
+        activation: Activation = "softplus"
+        shift: float = 0.0  # added to the raw density (TensoRF: -10, without a blob)
+        blob: Blob = "magic3d"
+        blob_strength: float = 10.0
+        blob_radius: float = 0.5  # scene units
+        normals: Literal["analytic", "finite-difference"] = "finite-difference"
+        normal_epsilon: float = 0.02  # scene units
+
+        def __post_init__(self) -> None:
+            if self.resolution < 2:
+                raise ValueError(f"resolution is at least 2, not {self.resolution}")
+            if min(self.density_components, self.feature_components) < 1 or self.layers < 0:
+                raise ValueError("tensorf needs at least 1 component of density and of features, and 0 layers or more")
+
+    offers = frozenset({"total_variation"})
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.bound, self.channels = config, config.bound, config.channels
+        kind = VectorMatrix if config.decomposition == "vm" else TriPlane
+        self.shape = kind(config.density_components, config.resolution)
+        self.paint = kind(config.feature_components, config.resolution)
+        c, density = config, self.shape.channels
+        self.to_density = _Sum() if kind is VectorMatrix else mlp(density, c.width, c.layers, 1)
+        self.to_features = mlp(self.paint.channels, c.width, c.layers, c.channels)
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        factors, networks = (self.shape, self.paint), (self.to_density, self.to_features)
+        return {
+            "geometry": [p for part in factors for p in part.parameters()],
+            "network": [p for part in networks for p in part.parameters()],
+        }
+
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        c = self.config
+        raw = self.to_density(self.shape(points / self.bound))[:, 0]
+        return activate(raw + c.shift + blob(points, c.blob, c.blob_strength, c.blob_radius), c.activation)
+
+    def query(self, points: Float[Tensor, "n 3"], normals: bool = False) -> FieldSample:
+        normal = None
+        if normals and self.config.normals == "analytic":
+            normal = analytic_normal(self.density, points)
+        elif normals:
+            normal = finite_difference_normal(self.density, points, self.config.normal_epsilon)
+        return FieldSample(self.density(points), self.to_features(self.paint(points / self.bound)), normal)
+
+    def total_variation(self) -> Tensor:
+        """Mean squared difference between neighbouring samples of the factors, density's and features' summed."""
+        return self.shape.total_variation() + self.paint.total_variation()
+
+
+class _Sum(nn.Module):
+    """All components together [n, 1]."""
+
+    def forward(self, components: Float[Tensor, "n K"]) -> Float[Tensor, "n 1"]:
+        return components.sum(-1, keepdim=True)

@@ -1,0 +1,32 @@
+"""The silhouette as it is known to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Comparison
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+from maquette.supervision.base import Target
+
+
+@register("loss", "mask")
+class Mask(Comparison):
+    """Mean squared difference between the rendering's opacity and the target's.
+
+    Source: as in Magic123 (Qian et al. 2023, arXiv 2306.17843), eq. 1, second term.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1.0)
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, target: Target) -> Tensor:
+        return functional.mse_loss(rendering.opacity, target.opacity)

@@ -1,0 +1,89 @@
+"""How often a mesh, closed or not, winds around a point."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from maquette.meshes.tree import DEPTH, LEAF, TriangleTree, up_the_tree
+
+FAR = 3.0  # a box seen from this many of its radii or more is one dipole
+
+
+def winding_numbers(tree: TriangleTree, points: np.ndarray) -> np.ndarray:
+    """Generalised winding numbers: the signed solid angle of all triangles seen from a point, over 4 pi.
+
+    1 inside and 0 outside a closed mesh that is wound outward; across a hole it changes smoothly from one to the other.
+    Triangles far away count as dipoles, all those of a box as one, which errs by thousandths, at worst hundredths.
+
+    Args:
+        tree: of the mesh.
+        points: [n, 3].
+
+    Returns:
+        [n].
+
+    Source: Jacobson et al. 2013, "Robust inside-outside segmentation using generalized winding numbers", eq. 5, 6; the
+    dipoles, Barill et al. 2018, "Fast winding numbers for soups and clouds", first order.
+
+    Example:
+        >>> corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        >>> tree = TriangleTree(corners, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
+        >>> winding_numbers(tree, np.array([[0.1, 0.1, 0.1], [0.3, 0.3, 0.5]])).round(3).tolist()
+        [1.0, 0.0]
+    """
+    edges = tree.triangles[:, 1:] - tree.triangles[:, :1]
+    vectors = np.cross(edges[:, 0], edges[:, 1]) / 2
+    areas = np.linalg.norm(vectors, axis=1, keepdims=True)
+    moments = np.concatenate([vectors, areas, areas * tree.triangles.mean(1)], axis=1)
+    sums = up_the_tree(moments.reshape(tree.leaves, LEAF, -1).sum(1), np.add)
+    middle = (tree.low + tree.high) / 2
+    centre = np.where(sums[:, 3:4] > 0, sums[:, 4:] / np.maximum(sums[:, 3:4], 1e-300), middle)
+    reach = np.linalg.norm(np.maximum(centre - tree.low, tree.high - centre), axis=1)
+    points = np.ascontiguousarray(points, np.float64)
+    return _solid_angles(points, tree.triangles, np.ascontiguousarray(sums[:, :3]), centre, reach) / (4 * np.pi)
+
+
+@numba.njit(cache=True, parallel=True)
+def _solid_angles(
+    points: np.ndarray, triangles: np.ndarray, vectors: np.ndarray, centre: np.ndarray, reach: np.ndarray
+) -> np.ndarray:  # pragma: no cover - compiled
+    first_leaf = len(centre) // 2
+    total = np.zeros(len(points))
+    for i in numba.prange(len(points)):
+        waiting = np.zeros(DEPTH, np.int64)
+        count, angle = 1, 0.0
+        while count:
+            count -= 1
+            box = waiting[count]
+            squared, along = 0.0, 0.0
+            for axis in range(3):
+                away = centre[box, axis] - points[i, axis]
+                squared += away * away
+                along += away * vectors[box, axis]
+            if squared > (FAR * reach[box]) ** 2:
+                angle += along / (squared * np.sqrt(squared))
+            elif box >= first_leaf:
+                for k in range((box - first_leaf) * LEAF, (box - first_leaf + 1) * LEAF):
+                    angle += _solid_angle(points[i], triangles[k])
+            else:
+                waiting[count], waiting[count + 1] = 2 * box + 1, 2 * box + 2
+                count += 2
+        total[i] = angle
+    return total
+
+
+@numba.njit(cache=True)
+def _solid_angle(point: np.ndarray, corners: np.ndarray) -> float:  # pragma: no cover - compiled
+    """Of a triangle seen from a point, positive from behind (van Oosterom and Strackee 1983)."""
+    ax, ay, az = corners[0, 0] - point[0], corners[0, 1] - point[1], corners[0, 2] - point[2]
+    bx, by, bz = corners[1, 0] - point[0], corners[1, 1] - point[1], corners[1, 2] - point[2]
+    cx, cy, cz = corners[2, 0] - point[0], corners[2, 1] - point[1], corners[2, 2] - point[2]
+    a, b, c = (
+        np.sqrt(ax * ax + ay * ay + az * az),
+        np.sqrt(bx * bx + by * by + bz * bz),
+        np.sqrt(cx * cx + cy * cy + cz * cz),
+    )
+    determinant = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+    ab, bc, ca = ax * bx + ay * by + az * bz, bx * cx + by * cy + bz * cz, cx * ax + cy * ay + cz * az
+    return 2 * np.arctan2(determinant, a * b * c + ab * c + bc * a + ca * b)

@@ -1,0 +1,131 @@
+"""The task of an optimise stage: one step, from cameras to weighted terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maquette.cameras.base import Cameras
+from maquette.config.schedules import Schedule
+from maquette.kernels.splatting import Projected
+from maquette.losses.base import Comparison, Loss
+from maquette.materials.base import Shading
+from maquette.priors.base import Request
+from maquette.randomness import Draws
+from maquette.renderers.base import Rendering
+from maquette.runs.loop import ParameterGroup, Task
+from maquette.scene import Scene
+from maquette.stages.base import StageContext
+from maquette.supervision.base import Supervision
+from maquette.terms import ChangedRows, Terms
+
+if TYPE_CHECKING:
+    from maquette.stages.optimise import Guidance, Optimise
+
+
+class Guide:
+    """One guidance, built: its prior is frozen and no part of the task's state."""
+
+    def __init__(self, spec: Guidance, method: Any) -> None:
+        self.prior, self.score, self.objective = spec.prior.build(), spec.score.build(), spec.objective.build()
+        self.weight = spec.weight
+        self.conditions = self.prior.condition(Request(method.prompt, method.negative_prompt))
+
+
+class Optimisation(Task):
+    """Steps a scene."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        guidance: dict[str, Guide],
+        data: Supervision | None,
+        config: Optimise.Config,
+        context: StageContext,
+    ) -> None:
+        super().__init__()
+        self.scene = scene
+        self._guidance, self._data, self._config, self._context = guidance, data, config, context
+        self._sampler = config.cameras.build() if config.cameras is not None else None
+        self._losses: dict[str, Loss | Comparison] = {name: spec.build() for name, spec in config.losses.items()}
+        self._seen: dict[str, Any] = {}
+        self._footprints: tuple[Projected, ...] = ()
+
+    def groups(self) -> list[ParameterGroup]:
+        parameters = dict(self.scene.geometry.groups())
+        parameters["material"] = list(self.scene.material.parameters())
+        parameters["background"] = list(self.scene.background.parameters())
+        rates = self._config.learning_rates
+        default = rates.get("default", Schedule.constant(1e-2))
+        return [ParameterGroup(name, ps, rates.get(name, default)) for name, ps in parameters.items() if ps]
+
+    def terms(self, step: int, draws: Draws) -> Terms:
+        scene, timings, total = self.scene, self._context.timings, self._config.steps
+        scene.geometry.prepare(step, total)
+        with timings.measure("occupancy"):
+            scene.renderer.update(scene.geometry, step, draws.sub("renderer"))
+        self._footprints = ()
+        weights = {name: loss.weight(step, total) for name, loss in self._losses.items()}
+        active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
+        terms, rendering = Terms(), None
+        if self._sampler is not None:
+            cameras = self._sampler.sample(step, total, draws.sub("cameras"))
+            shading = scene.material.shading(step, total, draws.sub("material"))
+            rendering = self._render(cameras, shading, active, draws.sub("render"))
+            self._guide(terms, rendering, cameras, step, draws)
+            self._seen = {
+                "prompt": self._context.method.prompt,
+                "timestep": terms.logs.get("timestep"),
+                "azimuth_deg": cameras.azimuth_deg.tolist(),
+                "elevation_deg": cameras.elevation_deg.tolist(),
+            }
+        if self._data is not None:
+            target = self._data.sample(step, total, draws.sub("data"))
+            known = self._render(target.cameras, Shading(), active, draws.sub("known"))
+            for name, loss in active.items():
+                if isinstance(loss, Comparison):
+                    terms.add(Terms({name: loss(known, target)}), weights[name])
+            rendering = rendering or known
+        assert rendering is not None
+        for name, loss in active.items():
+            if isinstance(loss, Loss):
+                terms.add(Terms({name: loss(rendering, scene.geometry)}), weights[name])
+        terms.logs["opacity"] = float(rendering.opacity.detach().mean())
+        return terms
+
+    def after_step(self, step: int, draws: Draws) -> list[ChangedRows]:
+        if not self._footprints:
+            return []
+        return self.scene.geometry.adapt(self._footprints, step, self._config.steps, draws)
+
+    def preview(self, step: int) -> np.ndarray:
+        views = self.scene.render([0, 90, 180, 270], 20.0, 96)
+        assert views.normal is not None
+        normals = views.normal * 0.5 + 0.5 * views.opacity[..., None]
+        return np.concatenate([np.concatenate(list(row), axis=1) for row in (views.rgb, normals)])
+
+    def describe(self) -> dict[str, Any]:
+        return self._seen
+
+    def _render(
+        self, cameras: Cameras, shading: Shading, active: dict[str, Loss | Comparison], draws: Draws
+    ) -> Rendering:
+        scene = self.scene
+        normals = any("normal" in loss.needs for loss in active.values())
+        with self._context.timings.measure("render"):
+            rendering = scene.renderer.render(
+                scene.geometry, scene.material, scene.background, cameras.to(scene.device), shading, normals, draws
+            )
+        self._footprints += rendering.footprints or ()
+        return rendering
+
+    def _guide(self, terms: Terms, rendering: Rendering, cameras: Cameras, step: int, draws: Draws) -> None:
+        total = self._config.steps
+        for name, guide in self._guidance.items():
+            with self._context.timings.measure(f"guidance {name}"):
+                found = guide.objective(
+                    rendering, cameras, guide.prior, guide.score, guide.conditions.at(cameras), step, total,
+                    draws.sub(name),
+                )  # fmt: skip
+            terms.add(found, guide.weight(step, total), prefix="" if len(self._guidance) == 1 else f"{name}/")

@@ -1,0 +1,98 @@
+"""Measure the finished scene against views and a surface that are known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.config.parts import SupervisionSpec
+from maquette.errors import RunError
+from maquette.export.sheets import contact_sheet
+from maquette.export.writers import to_bytes
+from maquette.registry import register
+from maquette.runs.folder import write_atomically
+from maquette.scene import Scene
+from maquette.stages.base import Stage, StageContext
+from maquette.supervision.base import HeldOut
+
+POINTS = 20_000  # on each surface, for distances between them
+
+
+@register("stage", "evaluate")
+class Evaluate(Stage):
+    """PSNR and SSIM on held-out views, silhouette IoU, and the Chamfer distance to the true surface where it is known.
+
+    Writes `export/<stage>.json`, with every view's numbers, and `export/<stage>.png`, true pictures above ours.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        data: SupervisionSpec
+        background: float = 1.0  # grey in front of which pictures are compared
+        shown: int = 8  # views in the picture
+        resolution: int = 96  # samples of a field along each side of the cube, for its surface
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def run(self, context: StageContext) -> None:
+        scene = context.artifacts.get("scene")
+        if scene is None:
+            raise RunError(f"stage {context.name!r} has nothing to measure: no stage before it made a scene")
+        data = self.config.data.build()
+        data.prepare(torch.device("cpu"))
+        known = data.held_out()
+        views, rows = self._compare(scene, known)
+        figures = {name: float(np.mean([row[name] for row in views])) for name in views[0]}
+        if known.surface is not None:
+            figures |= self._surface(scene, known.surface)
+        report = {**figures, "views": dict(zip(known.names, views, strict=True))}
+        write_atomically(context.run.export / f"{context.name}.json", json.dumps(report, indent=1))
+        from imageio.v3 import imwrite
+
+        imwrite(context.run.export / f"{context.name}.png", to_bytes(contact_sheet(rows, ("truth", "ours"))))
+        print("held-out views: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+    def _compare(self, scene: Scene, known: HeldOut) -> tuple[list[dict[str, float]], list[list[np.ndarray]]]:
+        from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+        cameras, grey = known.views.cameras, self.config.background
+        wanted = known.views.over(torch.full_like(known.views.rgb, grey))
+        drawn = scene.pictures(cameras, normals=False)
+        opacity = torch.from_numpy(drawn.opacity)[..., None]
+        made = torch.from_numpy(drawn.foreground) + grey * (1 - opacity)
+        masked = bool((known.views.opacity < 1).any())  # photographs have no silhouette
+        rows: list[dict[str, float]] = []
+        for i in range(len(cameras)):
+            pair = (made[i : i + 1].permute(0, 3, 1, 2), wanted[i : i + 1].permute(0, 3, 1, 2))
+            similarity = structural_similarity_index_measure(*pair, data_range=1.0)
+            row = {
+                "psnr": float(peak_signal_noise_ratio(*pair, data_range=1.0)),
+                "ssim": float(similarity if isinstance(similarity, Tensor) else similarity[0]),
+            }
+            if masked:
+                row["silhouette_iou"] = _overlap(opacity[i] > 0.5, known.views.opacity[i] > 0.5)
+            rows.append(row)
+        chosen = np.linspace(0, len(cameras) - 1, min(self.config.shown, len(cameras))).astype(int)
+        return rows, [[pictures[i].numpy() for i in chosen] for pictures in (wanted, made.clamp(0, 1))]
+
+    def _surface(self, scene: Scene, surface: Float[Tensor, "P 3"]) -> dict[str, float]:
+        """Chamfer distance: the mean of the mean distances from each surface's points to the other's nearest."""
+        import trimesh
+        from scipy.spatial import cKDTree
+
+        mesh = scene.surface(self.config.resolution).to_trimesh()
+        ours, _ = trimesh.sample.sample_surface(mesh, POINTS, seed=0)
+        true = surface.numpy()
+        there, back = cKDTree(true).query(ours)[0], cKDTree(ours).query(true)[0]
+        return {"chamfer": float((there.mean() + back.mean()) / 2)}
+
+
+def _overlap(one: Tensor, other: Tensor) -> float:
+    either = int((one | other).sum())
+    return int((one & other).sum()) / either if either else 1.0

@@ -1,0 +1,1 @@
+"""Supervision: what an object is known to look like."""

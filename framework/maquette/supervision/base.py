@@ -1,0 +1,67 @@
+"""The contract of supervision: known views of the object, from which a stage takes some at each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.randomness import Draws
+
+
+@dataclass(frozen=True)
+class Target:
+    """What renderings from some cameras should look like.
+
+    Args:
+        cameras: B of them.
+        rgb: colour in [0, 1], not multiplied by opacity.
+        opacity: coverage in [0, 1]; 1 everywhere for photographs.
+        depth: distance along the ray, up to a scale and a shift where it is estimated; None if unknown.
+        normal: world normals of length 1; None if unknown.
+    """
+
+    cameras: Cameras
+    rgb: Float[Tensor, "B H W 3"]
+    opacity: Float[Tensor, "B H W 1"]
+    depth: Float[Tensor, "B H W 1"] | None = None
+    normal: Float[Tensor, "B H W 3"] | None = None
+
+    def over(self, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
+        """The pictures as they look in front of a background."""
+        return self.rgb * self.opacity + background * (1 - self.opacity)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a finished scene is measured against.
+
+    Args:
+        views: pictures that were not trained on.
+        names: of the pictures.
+        surface: points on the true surface [P, 3] in scene units; None if unknown.
+    """
+
+    views: Target
+    names: tuple[str, ...]
+    surface: Float[Tensor, "P 3"] | None = None
+
+
+class Supervision:
+    """Gives each step its targets."""
+
+    gives: frozenset[str] = frozenset()  # entries of `Target` beyond rgb and opacity
+
+    def prepare(self, device: torch.device) -> None:
+        """Read the data; called once before the first step. Raises ConfigError on bad data."""
+
+    def sample(self, step: int, total: int, draws: Draws) -> Target:
+        """The targets of one step, a function of the arguments alone."""
+        raise NotImplementedError
+
+    def held_out(self) -> HeldOut:
+        """What to measure on. Raises ConfigError when there is nothing."""
+        raise NotImplementedError

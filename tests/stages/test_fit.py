@@ -1,0 +1,114 @@
+"""Representations fitted to known views, as a user starts it: figures, pictures, resume with a growing cloud."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from maquette.backgrounds.solid import Solid
+from maquette.cameras.base import orbit_cameras
+from maquette.cli import app
+from maquette.config import load_method
+from maquette.errors import ConfigError
+from maquette.geometry.voxel_grid import VoxelGrid
+from maquette.materials.plain import Plain
+from maquette.multiview import PosedImages, save_posed_images
+from maquette.renderers.volume import Volume
+from maquette.scene import Scene, Viewpoint
+
+SIZE, TRAIN, TEST = 24, 10, 2
+SMALL = [
+    "stages.fit.loop.preview_every=0", "~stages.export", "stages.fit.loop.log_every=1",
+]  # fmt: skip
+REPRESENTATIONS = {
+    "volume": [
+        "stages.fit.geometry.levels=4", "stages.fit.geometry.log2_table_size=12", "stages.fit.renderer.samples=48",
+        "stages.fit.learning_rates.default=3.0e-2",
+    ],
+    "gaussians": [
+        "stages.fit.geometry.count=3000", "stages.fit.geometry.radius=0.6", "stages.fit.learning_rates.features=0.05",
+    ],
+    "dmtet": ["stages.fit.geometry.resolution=16", "stages.fit.geometry.levels=4", "stages.fit.geometry.radius=0.55"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense ball of radius 0.5, red above and blue below, seen from twelve sides."""
+    geometry = VoxelGrid(VoxelGrid.Config(resolution=48, shift=0.0))
+    axis = torch.linspace(-1, 1, 48)
+    x, y, z = torch.meshgrid(axis, axis, axis, indexing="ij")
+    distance = (x.square() + y.square() + z.square()).sqrt() - 0.5
+    geometry.grid.data.copy_(torch.stack([-distance * 2000, z.sign() * 4, -4 + 0 * z, -z.sign() * 4])[None])
+    ball = Scene(geometry, Plain(Plain.Config()), Solid(Solid.Config()), Volume(Volume.Config(), 1.0), Viewpoint())
+    count = TRAIN + TEST
+    azimuth, elevation = torch.arange(count) * 150.0, torch.linspace(-40, 60, count)
+    cameras = orbit_cameras(azimuth, elevation, torch.full((count,), 3.2), torch.full((count,), 35.0), SIZE)
+    seen = ball.pictures(cameras)
+    rgb = torch.from_numpy(seen.foreground / seen.opacity[..., None].clip(1e-3)).clamp(0, 1)
+    images = torch.cat([rgb, torch.from_numpy(seen.opacity)[..., None]], dim=-1)
+    folder = tmp_path_factory.mktemp("views")
+    split = ("train",) * TRAIN + ("test",) * TEST
+    save_posed_images(folder, PosedImages(images, cameras, split, tuple(f"view-{i:02d}" for i in range(count))))
+    import trimesh
+
+    trimesh.PointCloud(trimesh.creation.icosphere(4, 0.5).vertices).export(folder / "surface.ply")
+    return folder
+
+
+def run(words: list[str]) -> Path:
+    result = CliRunner().invoke(app, ["run", *words])
+    assert result.exit_code == 0, result.output
+    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
+    return Path(line.removeprefix("run folder: "))
+
+
+@pytest.mark.parametrize("representation", list(REPRESENTATIONS))
+def test_a_ball_is_fitted_and_measured(representation, views, tmp_path):
+    words = ["fit-multiview", f"data={views}", f"representation={representation}", f"output={tmp_path}", *SMALL]
+    folder = run([*words, "stages.fit.steps=200", "stages.evaluate.resolution=32", *REPRESENTATIONS[representation]])
+    found = json.loads((folder / "export" / "evaluate.json").read_text())
+    assert found["psnr"] > 20 and found["silhouette_iou"] > 0.9 and found["chamfer"] < 0.1
+    assert set(found["views"]) == {"view-10", "view-11"}
+    assert (folder / "export" / "evaluate.png").stat().st_size > 0
+    assert folder.parent.name == views.name
+
+
+def test_a_growing_cloud_resumes_to_the_same_bits(views, tmp_path):
+    folder = run(
+        [
+            "fit-multiview", f"data={views}", "representation=gaussians", f"output={tmp_path}", *SMALL,
+            "~stages.evaluate", "stages.fit.steps=40", "stages.fit.loop.checkpoint_every=20",
+            "stages.fit.geometry.count=200",
+            "stages.fit.geometry.densification={every: 8, gradient: 1.0e-9, prune: 0.001, reset_every: 15}",
+        ]
+    )  # fmt: skip
+    last = folder / "checkpoints" / "fit" / "step-00000040"
+    whole = {name: load_file(last / f"{name}.safetensors") for name in ("model", "optimizer")}
+    assert len(whole["model"]["scene.geometry.means"]) > 200
+    shutil.rmtree(last)
+    (folder / "state.json").write_text(json.dumps({"finished": []}))
+    run(["--resume", str(folder)])
+    for name, tensors in whole.items():
+        again = load_file(last / f"{name}.safetensors")
+        assert tensors.keys() == again.keys()
+        assert all(torch.equal(tensors[key], again[key]) for key in tensors), name
+
+
+def test_comparisons_need_data(views):
+    with pytest.raises(ConfigError, match="loss 'rgb' compares with known views, but the stage has no 'data'"):
+        load_method("dreamfusion", ["prompt=x", "stages.nerf.losses.rgb={weight: 1.0}"])
+
+
+def test_guidance_needs_cameras():
+    with pytest.raises(ConfigError, match="missing value: cameras"):
+        load_method("dreamfusion", ["prompt=x", "~stages.nerf.cameras"])
+
+
+def test_a_method_that_demands_data_says_how_to_give_it():
+    with pytest.raises(ConfigError, match=r'data: missing value.*give it on the command line as data="..."'):
+        load_method("fit-multiview", [])
