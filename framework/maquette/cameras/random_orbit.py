@@ -28,7 +28,7 @@ class RandomOrbit(CameraSampler):
     @dataclass(frozen=True)
     class Config:
         batch: int = 1  # cameras per step
-        size: int = 64  # picture side in pixels
+        size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
         azimuth_deg: Range = (-180.0, 180.0)
         elevation_deg: Range = (-10.0, 90.0)
         elevation: Literal["angle", "sphere", "mixed"] = "mixed"  # uniform in angle, in area, or either at even odds
@@ -46,6 +46,8 @@ class RandomOrbit(CameraSampler):
                 low, high = getattr(self, name)
                 if low > high:
                     raise ValueError(f"{name} is a range from low to high, not [{low}, {high}]")
+            if min(value for _, value in self.size.points) < 1:
+                raise ValueError("size is at least 1 pixel")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -63,7 +65,8 @@ class RandomOrbit(CameraSampler):
         c2w = look_at(moved, draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
         towards = normalize(position / distance[:, None] + draws.normal("light", n, 3) * c.light_spread, dim=-1)
         light = towards * _between(draws.uniform("light-distance", n), c.light_distance)[:, None]
-        return Cameras(c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, c.size, c.size, light)
+        size = int(c.size(step, total))
+        return Cameras(c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, size, size, light)
 
     def _elevations(self, draws: Draws, limits: Range) -> Float[Tensor, " B"]:
         n = self.config.batch

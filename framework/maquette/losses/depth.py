@@ -1,0 +1,55 @@
+"""Depth as it is known up to a scale and a shift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Comparison
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+from maquette.supervision.base import Target
+
+LEAST_OPACITY = 0.5  # of target and rendering where depths are compared
+
+
+@register("loss", "depth")
+class Depth(Comparison):
+    """How far the rendered depth is from a linear function of the target's, where both are opaque.
+
+    "pearson": (1 - r) / 2 with r the correlation of both; "affine": the mean squared residual of the rendered depth
+    after the best scale and shift of the target's.
+
+    Source: Qian et al. 2023 (Magic123, arXiv 2306.17843), eq. 3; scale and shift: Ranftl et al. 2020 (MiDaS, arXiv
+    1907.01341), eq. 5.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(0.01)
+        metric: Literal["pearson", "affine"] = "pearson"
+
+    wants = frozenset({"depth"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight, self._metric = config.weight, config.metric
+
+    def __call__(self, rendering: Rendering, target: Target) -> Tensor:
+        assert target.depth is not None
+        seen = (rendering.opacity > LEAST_OPACITY) & (target.opacity > LEAST_OPACITY)
+        if int(seen.sum()) < 3:
+            return rendering.depth.sum() * 0
+        ours, known = _centred(rendering.depth[seen]), _centred(target.depth[seen])
+        if self._metric == "pearson":
+            correlation = (ours * known).sum() / (ours.norm() * known.norm()).clamp(min=1e-8)
+            return (1 - correlation) / 2
+        scale = (ours * known).sum() / known.square().sum().clamp(min=1e-8)
+        return (ours - scale * known).square().mean()
+
+
+def _centred(values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    return values - values.mean()

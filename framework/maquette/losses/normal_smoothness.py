@@ -1,0 +1,35 @@
+"""Normals should change little from pixel to pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "normal-smoothness")
+class NormalSmoothness(Loss):
+    """Mean squared difference of rendered normals between neighbouring pixels, down and right.
+
+    Source: the 2D normal smoothness of Magic123 (Qian et al. 2023, arXiv 2306.17843), eq. 4.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(0.5)
+
+    needs = frozenset({"normal"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        normal = rendering.normal
+        assert normal is not None
+        return normal.diff(dim=1).square().mean() + normal.diff(dim=2).square().mean()

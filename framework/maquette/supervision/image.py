@@ -1,0 +1,143 @@
+"""One picture of the object, its background removed, with depth and normals where they are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.cameras.base import orbit_cameras
+from maquette.errors import ConfigError, MissingDependency
+from maquette.multiview.pictures import area_resample, read_rgba
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.supervision.base import HeldOut, Supervision, Target
+
+
+@register("supervision", "image")
+class ImageSupervision(Supervision):
+    """The reference view of image-to-3D, the object centred and scaled to fill a share of the picture.
+
+    `NAME_rgba.png` may have `NAME_depth.png` and `NAME_normal.png` beside it. Depth maps are as MiDaS makes them:
+    brighter is nearer, up to a scale and a shift. Normal maps are as Omnidata makes them: 2 rgb - 1 in camera axes
+    right, down, forward.
+
+    Source: the inputs of Qian et al. 2023 (Magic123, arXiv 2306.17843), sec. 3.1.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # picture with an alpha channel; without one its background is removed by rembg
+        elevation_deg: float = 0.0  # of the camera that took it
+        azimuth_deg: float = 0.0  # 0: it shows the front
+        distance: float = 3.2  # scene units
+        fov_y_deg: float = 35.0
+        size: int = 64  # side of the target in pixels
+        fill: float = 0.7  # share of the picture's side that the object's longer side takes; 0: as it is
+        depth: str = "auto"  # path of a depth map; auto: beside the picture, if it is there; "": none
+        normal: str = "auto"  # path of a normal map, likewise
+        remove_background: Literal["auto", "never"] = "auto"  # auto: when the picture has no alpha
+
+        def __post_init__(self) -> None:
+            if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:
+                raise ValueError(
+                    "an image needs a size of 8 or more, fill in [0, 1], distance > 0, fov_y_deg in (0, 180)"
+                )
+            if not Path(self.path).expanduser().is_file():
+                raise ValueError(f"path: there is no picture {self.path}")
+
+    gives = frozenset({"depth", "normal"})
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._target: Target
+
+    def prepare(self, device: torch.device) -> None:
+        c = self.config
+        path = Path(c.path).expanduser()
+        rgba = read_rgba(path)
+        if c.remove_background == "auto" and bool((rgba[..., 3] == 1).all()):
+            rgba = _without_background(rgba)
+        if not bool((rgba[..., 3] > 0.5).any()):
+            raise ConfigError("nothing in this picture is opaque", file=str(path))
+        layers = {"color": rgba}
+        for name, given in (("depth", c.depth), ("normal", c.normal)):
+            found = _companion(path, name, given)
+            if found is not None:
+                layers[name] = _like(read_rgba(found), rgba, found)
+        framed = {name: _framed(layer, rgba[..., 3], c.size, c.fill) for name, layer in layers.items()}
+        one = torch.ones(1)
+        cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
+        opacity = framed["color"][..., 3:]
+        depth = 1 - framed["depth"][..., :1] if "depth" in framed else None
+        normal = _to_world(framed["normal"][..., :3] * 2 - 1, cameras.c2w[0, :3, :3]) if "normal" in framed else None
+        self._target = Target(
+            cameras.to(device),
+            framed["color"][None, ..., :3].to(device),
+            opacity[None].to(device),
+            (depth * (opacity > 0.5))[None].to(device) if depth is not None else None,
+            (normal * (opacity > 0.5))[None].to(device) if normal is not None else None,
+        )
+
+    def sample(self, step: int, total: int, draws: Draws) -> Target:
+        return self._target
+
+    def held_out(self) -> HeldOut:
+        return HeldOut(self._target, (Path(self.config.path).stem,))
+
+
+def _companion(path: Path, name: str, given: str) -> Path | None:
+    if given == "auto":
+        beside = path.with_name(f"{path.stem.removesuffix('_rgba')}_{name}.png")
+        return beside if beside.is_file() else None
+    if not given:
+        return None
+    if not Path(given).expanduser().is_file():
+        raise ConfigError(f"there is no picture {given}", key=name)
+    return Path(given).expanduser()
+
+
+def _like(layer: Float[Tensor, "h w 4"], picture: Float[Tensor, "H W 4"], path: Path) -> Float[Tensor, "H W 4"]:
+    if layer.shape != picture.shape:
+        have, want = (f"{tensor.shape[1]} x {tensor.shape[0]}" for tensor in (layer, picture))
+        raise ConfigError(f"this map is {have} pixels and its picture {want}", file=str(path), hint="make them alike")
+    return layer
+
+
+def _framed(
+    layer: Float[Tensor, "H W 4"], alpha: Float[Tensor, "H W"], size: int, fill: float
+) -> Float[Tensor, "size size 4"]:
+    """The square about the object, each pixel the mean of what it covers, colours weighted by the object's alpha."""
+    rows, columns = (alpha > 0.5).any(1).nonzero()[:, 0], (alpha > 0.5).any(0).nonzero()[:, 0]
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    height, width = alpha.shape
+    side = max(bottom - top, right - left) / fill if fill > 0 else float(max(height, width))
+    middle = ((top + bottom) / 2, (left + right) / 2) if fill > 0 else (height / 2, width / 2)
+    rim = math.ceil(side)  # what lies outside the picture is transparent
+    padded = functional.pad(torch.cat([layer[..., :3], alpha[..., None]], dim=-1), (0, 0, rim, rim, rim, rim))
+    center = (middle[0] + rim, middle[1] + rim)
+    return area_resample(padded[None], center, (side / size, side / size), (size, size))[0]
+
+
+def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "H W 3"]:
+    """From camera axes right, down, forward to the world."""
+    opengl = normal * torch.tensor([1.0, -1.0, -1.0])
+    return functional.normalize(opengl @ rotation.T, dim=-1)
+
+
+def _without_background(rgba: Float[Tensor, "H W 4"]) -> Float[Tensor, "H W 4"]:
+    try:
+        import rembg
+    except ImportError as problem:
+        raise MissingDependency(
+            "this picture has no alpha channel, and removing its background needs rembg: run `pip install rembg[cpu]`, "
+            "or save the picture with a transparent background"
+        ) from problem
+    pixels = (rgba[..., :3].numpy() * 255 + 0.5).astype("uint8")
+    return torch.from_numpy(rembg.remove(pixels)).float() / 255

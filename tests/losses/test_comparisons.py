@@ -1,0 +1,99 @@
+"""Comparisons vanish on what they know, and count what differs."""
+
+import pytest
+import torch
+
+from maquette.cameras.base import orbit_cameras
+from maquette.losses.depth import Depth
+from maquette.losses.dssim import DSSIM
+from maquette.losses.mask import Mask
+from maquette.losses.normal import Normal
+from maquette.losses.normal_smoothness import NormalSmoothness
+from maquette.losses.rgb import Rgb
+from maquette.materials.base import Shading
+from maquette.renderers.base import Rendering
+from maquette.supervision.base import Target
+
+SIZE = 16
+
+
+def target(**changes) -> Target:
+    one = torch.ones(1)
+    cameras = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, SIZE)
+    generator = torch.Generator().manual_seed(0)
+    normal = torch.nn.functional.normalize(torch.randn(1, SIZE, SIZE, 3, generator=generator), dim=-1)
+    known = {
+        "rgb": torch.rand(1, SIZE, SIZE, 3, generator=generator),
+        "opacity": torch.ones(1, SIZE, SIZE, 1),
+        "depth": torch.rand(1, SIZE, SIZE, 1, generator=generator),
+        "normal": normal,
+    }
+    return Target(cameras, **{**known, **changes})
+
+
+def rendering(known: Target, background: float = 1.0, **changes) -> Rendering:
+    behind = torch.full_like(known.rgb, background)
+    drawn = {
+        "rgb": known.over(behind), "opacity": known.opacity, "depth": known.depth, "normal": known.normal,
+        "samples": None, "shading": Shading(), "background": behind,
+    }  # fmt: skip
+    return Rendering(**{**drawn, **changes})
+
+
+@pytest.mark.parametrize("loss", [Rgb, Mask, DSSIM, Depth, Normal])
+def test_the_truth_costs_nothing(loss):
+    known = target()
+    assert float(loss(loss.Config())(rendering(known), known)) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("l2", 0.04), ("l1", 0.2), ("huber", 0.15)])
+def test_colours_are_compared_over_the_rendering_s_background(metric, expected):
+    known = target(opacity=torch.zeros(1, SIZE, SIZE, 1))
+    drawn = rendering(known, background=0.3, rgb=torch.full_like(known.rgb, 0.5))
+    assert float(Rgb(Rgb.Config(metric=metric))(drawn, known)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["pearson", "affine"])
+def test_depth_may_be_stretched_and_shifted_but_not_turned_around(metric):
+    known = target()
+    loss = Depth(Depth.Config(metric=metric))
+    assert float(loss(rendering(known, depth=3 * known.depth + 7), known)) == pytest.approx(0, abs=1e-5)
+    turned = rendering(known, depth=-known.depth)
+    if metric == "pearson":
+        assert float(loss(turned, known)) == pytest.approx(1, abs=1e-5)
+
+
+def test_depth_is_compared_only_where_both_are_opaque():
+    known = target()
+    half = known.opacity.clone()
+    half[:, :, SIZE // 2 :] = 0
+    wrong = known.depth.clone()
+    wrong[:, :, SIZE // 2 :] = 99.0
+    assert float(Depth(Depth.Config())(rendering(known, depth=wrong, opacity=half), known)) == pytest.approx(
+        0, abs=1e-5
+    )
+
+
+def test_depth_of_an_empty_picture_is_zero_with_a_gradient():
+    known = target()
+    depth = known.depth.clone().requires_grad_()
+    value = Depth(Depth.Config())(rendering(known, depth=depth, opacity=0 * known.opacity), known)
+    value.backward()
+    assert float(value.detach()) == 0 and torch.isfinite(depth.grad).all()
+
+
+def test_opposite_normals_cost_two():
+    known = target()
+    assert float(Normal(Normal.Config())(rendering(known, normal=-known.normal), known)) == pytest.approx(2, rel=1e-5)
+
+
+def test_flat_normals_are_smooth_and_one_step_costs_its_square():
+    known = target()
+    flat = torch.zeros_like(known.normal)
+    flat[..., 0] = 1
+    loss = NormalSmoothness(NormalSmoothness.Config())
+    assert float(loss(rendering(known, normal=flat), None)) == 0
+    stepped = flat.clone()
+    stepped[:, :, SIZE // 2 :] = torch.tensor([0.0, 1.0, 0.0])
+    expected = 2 * SIZE / (SIZE * (SIZE - 1) * 3)
+    assert float(loss(rendering(known, normal=stepped), None)) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,88 @@
+"""The reference picture: framed about the object, with depth nearer-is-smaller and normals in the world."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from maquette.errors import ConfigError, MissingDependency
+from maquette.randomness import Draws
+from maquette.supervision.image import ImageSupervision
+
+
+def write(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A red square of 20 px, off the centre of a picture of 100 x 80, with its maps beside it."""
+    rgba = np.zeros((80, 100, 4))
+    rgba[:, :, 1] = 255  # green where it is transparent
+    rgba[10:30, 60:80] = (255, 0, 0, 255)
+    depth = np.zeros((80, 100))
+    depth[10:30, 60:80] = np.linspace(100, 200, 20)  # nearer to the right
+    normal = np.full((80, 100, 3), 128)
+    normal[10:30, 60:80] = (128, 128, 0)  # towards the camera
+    write(tmp_path / "thing_depth.png", depth)
+    write(tmp_path / "thing_normal.png", normal)
+    return write(tmp_path / "thing_rgba.png", rgba)
+
+
+def prepared(path: Path, **settings):
+    made = ImageSupervision(ImageSupervision.Config(path=str(path), **settings))
+    made.prepare(torch.device("cpu"))
+    return made.sample(0, 1, Draws(0, 0))
+
+
+def test_the_object_is_centred_and_fills_its_share(picture):
+    target = prepared(picture, size=40, fill=0.5)
+    assert float(target.opacity.sum()) == pytest.approx(400, abs=1e-2)
+    assert float(target.opacity[0, 10:30, 10:30].min()) == pytest.approx(1)
+    inside = target.opacity[0, ..., 0] > 0.5
+    assert torch.allclose(target.rgb[0][inside], torch.tensor([1.0, 0, 0]))  # no green comes in from outside
+
+
+def test_without_fill_the_whole_picture_is_kept(picture):
+    target = prepared(picture, size=50, fill=0)
+    assert float(target.opacity[0, 10:20, 30:40].min()) == pytest.approx(1)  # half size, padded above and below by 5
+
+
+def test_brighter_is_nearer(picture):
+    depth = prepared(picture, size=40, fill=0.5).depth
+    assert float(depth[0, 20, 12]) > float(depth[0, 20, 28]) > 0
+    assert float(depth[0, 0, 0]) == 0
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 90.0])
+def test_normals_towards_the_camera_point_at_it_in_the_world(picture, azimuth):
+    target = prepared(picture, size=40, fill=0.5, azimuth_deg=azimuth)
+    towards = torch.nn.functional.normalize(target.cameras.c2w[0, :3, 3], dim=0)
+    assert torch.allclose(target.normal[0, 20, 20], towards, atol=0.02)
+
+
+def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
+    path = write(tmp_path / "photo.png", np.full((16, 16, 3), 200))
+    try:
+        import rembg  # noqa: F401
+
+        pytest.skip("rembg is installed")
+    except ImportError:
+        pass
+    with pytest.raises(MissingDependency, match=r"pip install rembg"):
+        prepared(path)
+    assert float(prepared(path, remove_background="never", fill=0).opacity.min()) == 1
+
+
+def test_wrong_pictures_are_named(tmp_path, picture):
+    with pytest.raises(ValueError, match="there is no picture nowhere"):
+        ImageSupervision.Config(path="nowhere.png")
+    empty = write(tmp_path / "empty_rgba.png", np.zeros((8, 8, 4)))
+    with pytest.raises(ConfigError, match="nothing in this picture is opaque"):
+        prepared(empty)
+    write(tmp_path / "thing_depth.png", np.zeros((5, 5)))
+    with pytest.raises(ConfigError, match="5 x 5 pixels and its picture 100 x 80"):
+        prepared(picture)
