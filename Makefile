@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/maquette run dreamfusion prompt="$(PROMPT)"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
