@@ -3,6 +3,7 @@
 import pytest
 
 from maquette.config import load_method
+from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
 
 BASE = """
@@ -39,7 +40,7 @@ def method(tmp_path, monkeypatch):
 
 def test_interpolation_and_numbers(method):
     config = load_method(method).method.stages["nerf"].config
-    assert config.cameras.config.size == 16
+    assert config.cameras.config.size == Schedule.constant(16)
     assert config.losses["opacity"].config.weight(0, 1) == 1e-3
 
 
@@ -47,7 +48,7 @@ def test_a_group_swaps_as_a_whole_and_its_conditions_apply(method):
     resolved = load_method(method, ["prior=fancy"])
     config = resolved.method.stages["nerf"].config
     assert resolved.method.prior["path"] == "org/fancy"
-    assert (config.steps, config.cameras.config.size) == (200, 64)
+    assert (config.steps, config.cameras.config.size) == (200, Schedule.constant(64))
     assert resolved.groups == {"prior": "fancy"}
 
 
