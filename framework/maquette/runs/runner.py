@@ -12,6 +12,7 @@ from maquette.errors import RunError
 from maquette.report import write_report
 from maquette.runs.folder import RunFolder, write_atomically
 from maquette.runs.manifest import Timings, machine, peak_memory_mb, revision, versions, write_manifest
+from maquette.runs.memory import keep_freed_memory
 from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
 
@@ -30,6 +31,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
     Raises:
         MaquetteError: with one line for the user; what was done so far is kept.
     """
+    keep_freed_memory()
     method = resolved.method
     stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
     run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
