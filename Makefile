@@ -20,10 +20,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/bench_kernels.py
-	$(BIN)/python benchmarks/bench_nano_world.py
-	$(BIN)/python benchmarks/bench_rasterise.py
-	$(BIN)/python benchmarks/bench_splatting.py
+	$(BIN)/python benchmarks/bench_all.py --json benchmarks/results/kernels.json
+	$(BIN)/python benchmarks/table.py
 
 clean:
 	rm -rf $(VENV)

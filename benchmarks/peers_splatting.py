@@ -1,8 +1,8 @@
-"""Splatting beside gsplat's own torch implementation: `python benchmarks/peers_splatting.py`.
+"""Splatting by gsplat's own torch code, for the benchmark and for `tests/kernels/test_independent_splatting.py`.
 
 gsplat's projection, harmonics and compositing are its functions; they ask nerfacc for two sums that it has for CUDA
 only, and gsplat's CUDA code for the pairs of pixels and Gaussians. Both are written here in a few lines of torch. Needs
-`pip install gsplat`, whose wheel is plain Python; without it the script says so and ends.
+`pip install gsplat`, whose wheel is plain Python.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maquette.kernels.splatting import project, spherical_harmonics, splat
+from maquette.kernels.splatting import Projected, project, splat
 from maquette.kernels.splatting.results import LEAST_ALPHA, LEAST_TRANSMITTANCE, TILE
 
-TOLERANCE = 1e-3
 FOV_Y_DEG = 49.1
+FROM_THE_FRONT = torch.tensor([[0.0, 0, 1, 2], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A ball of Gaussians of radius 0.5 seen from the front, at a distance of 2."""
+    """A ball of Gaussians of radius 0.5 around the origin, and a camera."""
 
     means: Tensor
     quaternions: Tensor
@@ -37,16 +37,14 @@ class Scene:
     size: int
 
     @staticmethod
-    def of(count: int, size: int, scale: float) -> Scene:
+    def of(count: int, size: int, scale: float, needles: float = 0.5, c2w: Tensor = FROM_THE_FRONT) -> Scene:
+        """Scales are drawn around `scale`; `needles` is the standard deviation of their logarithms."""
         keyed = torch.Generator().manual_seed(0)
         directions = torch.nn.functional.normalize(torch.randn(count, 3, generator=keyed), dim=-1)
-        means = 0.5 * directions * torch.rand(count, 1, generator=keyed) ** (1 / 3)
-        scales = scale * (0.5 * torch.randn(count, 3, generator=keyed)).exp()
-        c2w = torch.tensor([[0.0, 0, 1, 2], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
         return Scene(
-            means,
+            0.5 * directions * torch.rand(count, 1, generator=keyed) ** (1 / 3),
             torch.randn(count, 4, generator=keyed),
-            scales,
+            scale * (needles * torch.randn(count, 3, generator=keyed)).exp(),
             0.98 * torch.rand(count, generator=keyed),  # gsplat clamps alpha at 0.999, the paper and we at 0.99
             torch.rand(count, 3, generator=keyed),
             c2w,
@@ -55,20 +53,18 @@ class Scene:
         )
 
     def leaves(self) -> list[Tensor]:
+        """Means, quaternions, scales, opacities and values, ready for gradients."""
         tensors = (self.means, self.quaternions, self.scales, self.opacities, self.values)
         return [tensor.clone().requires_grad_() for tensor in tensors]
 
 
-def find_gsplat() -> types.ModuleType | None:
-    """gsplat's torch functions, or None where it is not installed."""
+def find_gsplat() -> types.ModuleType:
+    """gsplat's torch functions; ImportError where it is not installed."""
     stand_in = types.ModuleType("nerfacc")
     stand_in.render_weight_from_alpha = _weights  # type: ignore[attr-defined]
     stand_in.accumulate_along_rays = _sums  # type: ignore[attr-defined]
     sys.modules["nerfacc"] = stand_in
-    try:
-        return importlib.import_module("gsplat.cuda._torch_impl")
-    except ImportError:
-        return None
+    return importlib.import_module("gsplat.cuda._torch_impl")
 
 
 def _weights(alphas: Tensor, ray_indices: Tensor, n_rays: int) -> tuple[Tensor, Tensor]:
@@ -123,71 +119,24 @@ def find_pairs(means: Tensor, conics: Tensor, depths: Tensor, radii: Tensor, opa
     return torch.cat(gaussians)[by_pixel], pixel
 
 
-def peer_picture(gsplat: types.ModuleType, scene: Scene, leaves: list[Tensor], pairs=None) -> tuple[Tensor, Tensor]:
-    """Colour and opacity by gsplat's functions; `pairs` may be found beforehand."""
+def peer_picture(gsplat: types.ModuleType, scene: Scene, leaves: list[Tensor], pairs=None) -> list[Tensor]:
+    """Colour, opacity and depth by gsplat's functions, depth being one more colour; `pairs` may be found beforehand."""
     radii, means, depths, conics, _ = peer_projection(gsplat, scene, leaves)
     pairs = find_pairs(means, conics, depths, radii, leaves[3], scene.size) if pairs is None else pairs
     gaussians, pixels = pairs
+    values = torch.cat([leaves[4], depths[:, None]], dim=-1)
     image, opacity = gsplat.accumulate(
-        means[None], conics[None], leaves[3][None], leaves[4][None], gaussians, pixels, torch.zeros_like(pixels),
+        means[None], conics[None], leaves[3][None], values[None], gaussians, pixels, torch.zeros_like(pixels),
         scene.size, scene.size,
     )  # fmt: skip
-    return image[0], opacity[0, ..., 0]
+    return [image[0, ..., :3], opacity[0, ..., 0], image[0, ..., 3] / opacity[0, ..., 0].clamp(min=LEAST_ALPHA / 2)]
 
 
-def our_picture(scene: Scene, leaves: list[Tensor], backend: str) -> tuple[Tensor, Tensor]:
-    view = project(*leaves[:3], scene.c2w, scene.focal, scene.size, scene.size, backend=backend)
-    picture = splat(view, leaves[3], leaves[4], backend=backend)
-    return picture.values, picture.opacity
+def our_projection(scene: Scene, leaves: list[Tensor], backend: str, mode: str = "3d") -> Projected:
+    return project(*leaves[:3], scene.c2w, scene.focal, scene.size, scene.size, mode=mode, backend=backend)
 
 
-def loss_of(image: Tensor, opacity: Tensor) -> Tensor:
-    keyed = torch.Generator().manual_seed(1)
-    colour = (image * torch.randn(image.shape, generator=keyed)).sum()
-    return colour + (opacity * torch.randn(opacity.shape, generator=keyed)).sum()
-
-
-def differences(gsplat: types.ModuleType, backend: str) -> dict[str, float]:
-    """Largest difference of each value, and that of each gradient relative to its norm."""
-    scene = Scene.of(2000, 64, 0.03)
-    ours, theirs = scene.leaves(), scene.leaves()
-    view = project(*ours[:3], scene.c2w, scene.focal, scene.size, scene.size, backend=backend)
-    _, means, depths, conics, compensation = peer_projection(gsplat, scene, theirs)
-    seen = view.visible
-    found = {
-        "screen means": (view.means - means)[seen].abs().max().item(),
-        "depths": (view.depths - depths)[seen].abs().max().item(),
-        "conics": (view.conics - conics)[seen].abs().max().item(),
-        "compensation": (view.compensation - compensation)[seen].abs().max().item(),
-    }
-    pictures = our_picture(scene, ours, backend), peer_picture(gsplat, scene, theirs)
-    for name, our, their in zip(("colour", "opacity"), *pictures, strict=True):
-        found[name] = (our - their).abs().max().item()
-    for picture in pictures:
-        loss_of(*picture).backward()
-    names = ("means", "quaternions", "scales", "opacities", "values")
-    for name, our, their in zip(names, ours, theirs, strict=True):
-        found[f"gradient of {name}"] = ((our.grad - their.grad).norm() / their.grad.norm()).item()
-    keyed = torch.Generator().manual_seed(2)
-    directions, coefficients = torch.randn(100, 3, generator=keyed), torch.randn(100, 16, 3, generator=keyed)
-    theirs_seen = gsplat._spherical_harmonics(3, directions, coefficients)
-    found["harmonics"] = (spherical_harmonics(directions, coefficients, 3) - theirs_seen).abs().max().item()
-    return found
-
-
-def main() -> None:
-    gsplat = find_gsplat()
-    if gsplat is None:
-        print("skipped: gsplat is not installed; run `pip install gsplat` to compare with it")
-        return
-    failed = False
-    for backend in ("numba", "reference"):
-        print(f"\n| {backend} beside gsplat | difference |\n|---|---|")
-        for name, difference in differences(gsplat, backend).items():
-            print(f"| {name} | {difference:.1e} |")
-            failed |= not difference <= TOLERANCE
-    sys.exit(f"a difference is above {TOLERANCE}" if failed else 0)
-
-
-if __name__ == "__main__":
-    main()
+def our_picture(scene: Scene, leaves: list[Tensor], backend: str, mode: str = "3d") -> list[Tensor]:
+    """Colour, opacity and depth by ours."""
+    picture = splat(our_projection(scene, leaves, backend, mode), leaves[3], leaves[4], backend=backend)
+    return [picture.values, picture.opacity, picture.depth]
