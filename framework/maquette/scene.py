@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
+from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.errors import RunError
 from maquette.export.base import RenderedViews
-from maquette.export.isosurface import extract
-from maquette.export.mesh import Mesh
 from maquette.export.splats import SplatCloud
 from maquette.geometry.base import GaussianCloud
 from maquette.kernels.gaussian_field import gaussian_field
 from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
-from maquette.materials.base import Shading
+from maquette.materials.base import Reflectance, Shading
+from maquette.meshes.isosurface import extract
+from maquette.meshes.mesh import Mesh
 
 SPLAT_LEVEL = 0.5  # density of Gaussians at their surface: half of what an opaque one has at its centre
+SPLAT_GAP = 0.04  # largest radius of pinholes in a shell of Gaussians, in units of the cube's half side
 DIRECTIONS = 64  # from which colours are sampled to find their harmonics
 THINNEST = 0.01  # standard deviation of a Gaussian that is asked for its density, in units of the cube's half side
 
@@ -44,6 +46,7 @@ class Scene(nn.Module):
         self.geometry, self.material, self.background, self.renderer = geometry, material, background, renderer
         self.view = view
         self.bound: float = geometry.bound
+        self.extracted: bool = geometry.provides != "surface" or not geometry.explicit
 
     @property
     def device(self) -> torch.device:
@@ -54,13 +57,19 @@ class Scene(nn.Module):
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Densities, 0 or more; only where the geometry is a field or splats."""
         points = points.to(self.device)
-        return self._cloud_at(points)[0] if self.geometry.provides == "splats" else self.geometry.density(points)
+        if self.geometry.provides != "splats":
+            return self.geometry.density(points)
+        cloud = self.geometry.splats()
+        return self._cloud_at(points, cloud, cloud.opacities[:, None])[0]
 
     @torch.no_grad()
     def surface(self, resolution: int, threshold: float | Literal["auto"] = "auto") -> Mesh:
         """The boundary; see `maquette.export.base.Subject`."""
         if self.geometry.provides == "splats":
-            return extract(self.density, self.bound, resolution, SPLAT_LEVEL if threshold == "auto" else threshold)
+            level = SPLAT_LEVEL if threshold == "auto" else threshold
+            return extract(self.density, self.bound, resolution, level, SPLAT_GAP * self.bound)
+        if "sdf" in self.geometry.offers and threshold == "auto":  # there is no need to guess
+            return extract(self._nearness, self.bound, resolution, 1.0)
         if self.geometry.provides == "field":
             return extract(self.density, self.bound, resolution, threshold)
         mesh = self.geometry.mesh()
@@ -68,14 +77,38 @@ class Scene(nn.Module):
             raise RunError("the surface is empty; start from a larger shape, or weigh sparsity less")
         return Mesh(mesh.vertices.cpu().numpy(), mesh.triangles.cpu().numpy())
 
+    def _nearness(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """1 at the surface of a signed distance, more inside, 0 far outside."""
+        return (1 - self.geometry.sdf(points.to(self.device)) / self.bound).clamp(min=0)
+
     @torch.no_grad()
     def color(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Unlit colours in [0, 1]; see `maquette.export.base.Subject`."""
+        return self._look(points, self.material.albedo)
+
+    @torch.no_grad()
+    def reflectance(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Reflectance | None:
+        """Albedo, metal and roughness; see `maquette.export.base.Subject`."""
+        if self.material.reflectance(torch.zeros(1, self.geometry.channels, device=self.device)) is None:
+            return None
+        look = self._look(points, lambda features: as_columns(self.material.reflectance(features)))
+        return Reflectance(look[:, :3], look[:, 3:4], look[:, 4:])
+
+    def _look(self, points: Float[Tensor, "n 3"], shown: Callable[[Tensor], Tensor]) -> Float[Tensor, "n C"]:
+        """What `shown` makes of the features at points; of Gaussians, its mean over those around a point."""
         points = points.to(self.device)
-        if self.geometry.provides == "splats":
-            return self._cloud_at(points)[1]
-        surface = self.geometry.provides == "surface"
-        return self.material.albedo(self.geometry.features(points) if surface else self.geometry.query(points).features)
+        if self.geometry.provides == "surface":
+            return shown(self.geometry.features(points))
+        if self.geometry.provides == "field":
+            return shown(self.geometry.query(points).features)
+        cloud = self.geometry.splats()
+        values = shown(cloud.harmonics[:, 0] * HARMONIC_0)  # as seen from nowhere in particular
+        density, found = self._cloud_at(points, cloud, values)
+        astray = density == 0
+        if astray.any():
+            _, nearest = cKDTree(cloud.means.cpu().numpy()).query(points[astray].cpu().numpy())
+            found[astray] = values[torch.from_numpy(nearest).to(values.device)]
+        return found
 
     @torch.no_grad()
     def splats(self, min_opacity: float) -> SplatCloud | None:
@@ -93,15 +126,15 @@ class Scene(nn.Module):
         columns = (cloud.means, quaternions, cloud.extents, cloud.opacities, harmonics)
         return SplatCloud(*(column[kept].cpu().numpy() for column in columns))
 
-    def _cloud_at(self, points: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
-        """Density and mean colour of the Gaussians around points; colours as seen from nowhere in particular.
+    def _cloud_at(
+        self, points: Float[Tensor, "n 3"], cloud: GaussianCloud, values: Float[Tensor, "g C"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n C"]]:
+        """Density of the Gaussians around points, and the mean of a value that each of them carries.
 
         Gaussians are made at least THINNEST thick, so that a grid of points does not miss a flat one.
         """
-        cloud = self.geometry.splats()
-        colors = self.material.albedo(cloud.harmonics[:, 0] * HARMONIC_0)
         scales = cloud.extents.clamp(min=THINNEST * self.bound)
-        return gaussian_field(points, cloud.means, cloud.quaternions, scales, cloud.opacities, colors)
+        return gaussian_field(points, cloud.means, cloud.quaternions, scales, cloud.opacities, values)
 
     @torch.no_grad()
     def render(
@@ -139,3 +172,8 @@ def sphere_points(count: int) -> Float[Tensor, "n 3"]:
     z, angle = 1 - 2 * index / count, math.pi * (1 + 5**0.5) * index
     ring = (1 - z * z).sqrt()
     return torch.stack([ring * angle.cos(), ring * angle.sin(), z], dim=-1)
+
+
+def as_columns(reflectance: Reflectance) -> Float[Tensor, "n 5"]:
+    """Albedo, metallic and roughness side by side."""
+    return torch.cat([reflectance.albedo, reflectance.metallic, reflectance.roughness], dim=-1)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from maquette.export.base import RenderedViews
-from maquette.export.isosurface import extract
+from maquette.materials.base import Reflectance
+from maquette.meshes.clean import clean
+from maquette.meshes.isosurface import extract
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.texture import bake, unwrap
 
 TORUS_RADIUS, TUBE_RADIUS = 0.5, 0.2
 BOX_CENTRE, BOX_HALF = (0.7, 0.15, 0.3), (0.15, 0.1, 0.25)
@@ -32,7 +37,7 @@ def distance(points: Tensor) -> Tensor:
 class AnalyticSubject:
     """Density `SOLID` inside, falling to 0 within 0.02; smooth colours that differ in all three axes."""
 
-    bound = 1.0
+    bound, extracted = 1.0, True
 
     def density(self, points: Tensor) -> Tensor:
         return SOLID * torch.sigmoid(-distance(points) / 0.004)
@@ -43,6 +48,9 @@ class AnalyticSubject:
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         waves = 0.5 + 0.45 * torch.sin(points * points.new_tensor([3.0, 4.0, 5.0]) + 0.5)
         return waves * (0.9 + 0.1 * normals[:, 2:])
+
+    def reflectance(self, points: Tensor, normals: Tensor) -> Reflectance | None:
+        return None
 
     def splats(self, min_opacity: float) -> None:
         return None
@@ -75,3 +83,18 @@ class AnalyticSubject:
             rgb.clamp(0, 1).reshape(*shape, 3).numpy(), hit.float().reshape(shape).numpy(),
             torch.where(hit, depth, 0).reshape(shape).numpy(), (normals * hit[:, None]).reshape(*shape, 3).numpy(),
         )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def subject() -> AnalyticSubject:
+    return AnalyticSubject()
+
+
+@pytest.fixture(scope="session")
+def surface(subject) -> Mesh:
+    return extract(subject.density, subject.bound, 64)
+
+
+@pytest.fixture(scope="session")
+def textured(subject, surface) -> Mesh:
+    return bake(unwrap(clean(surface, max_faces=6000), 256), subject.color, 256)

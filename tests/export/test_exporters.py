@@ -7,6 +7,8 @@ from PIL import Image
 
 from maquette import registry
 from maquette.errors import RunError
+from maquette.materials.base import Reflectance
+from maquette.meshes.mesh import Mesh
 
 
 def export(name, subject, folder, **config):
@@ -27,6 +29,37 @@ def test_mesh_exporter_writes_textured_files_near_the_surface(subject, tmp_path)
     world = torch.tensor(body.vertices[:, [2, 0, 1]].copy(), dtype=torch.float32)
     assert distance(world).abs().quantile(0.95) < 0.02
     assert body.visual.material.baseColorTexture.size == (128, 128)
+
+
+def test_a_material_with_metal_and_roughness_is_baked(subject, tmp_path):
+    class Shiny(type(subject)):
+        def reflectance(self, points, normals):
+            ramp = (points[:, :1] + 1) / 2
+            return Reflectance(self.color(points, normals), ramp, 0.5 * ramp)
+
+    config = {"resolution": 48, "texture_size": 128, "max_faces": 3000}
+    glb, _, mtl, _ = export("mesh", Shiny(), tmp_path, **config)
+    body = trimesh.load(glb, force="mesh")
+    picture = np.asarray(body.visual.material.metallicRoughnessTexture.convert("RGB")) / 255
+    row, column = (1 - body.visual.uv[:, 1]) * 128, body.visual.uv[:, 0] * 128
+    found = picture[row.astype(int).clip(0, 127), column.astype(int).clip(0, 127)]
+    along = (body.vertices[:, 2] + 1) / 2  # the world's x is glTF's z
+    assert np.abs(found[:, 2] - along).mean() < 0.02
+    assert np.abs(found[:, 1] - along / 2).mean() < 0.02
+    assert "map_Kd mesh.png" in mtl.read_text() and len(list(tmp_path.glob("*.png"))) == 1  # base colour alone
+
+
+def test_small_and_open_parts_of_a_given_mesh_are_kept(subject, tmp_path):
+    class Given(type(subject)):
+        extracted = False
+
+        def surface(self, resolution, threshold):
+            ball = trimesh.creation.icosphere(3, 0.6)
+            triangle = np.array([[0.1, 0, -0.9], [0, 0.1, -0.9], [0, 0, -0.9]])
+            return Mesh(np.concatenate([ball.vertices, triangle]), np.concatenate([ball.faces, [[642, 643, 644]]]))
+
+    export("mesh", Given(), tmp_path, texture_size=64, formats=("ply",))
+    assert trimesh.load(tmp_path / "mesh.ply").bounds[0, 2] == pytest.approx(-0.9)
 
 
 def test_points_lie_on_the_surface_with_its_colours(subject, tmp_path):

@@ -1,13 +1,14 @@
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import trimesh
 
 from maquette.export.files import beside
-from maquette.export.mesh import Mesh
 from maquette.export.writers import to_gltf_axes, write_glb, write_obj, write_ply, write_points
+from maquette.meshes.mesh import Mesh
 
 TRIANGLE = Mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], vertex_colors=[[1, 0, 0], [0.5, 0.5, 0.5], [0, 0, 1]])
 
@@ -41,10 +42,34 @@ def test_gltf_axes_are_a_rotation():
     np.testing.assert_array_equal(to_gltf_axes(np.array([0, 0, 1.0])), [0, 1, 0])
 
 
-def test_glb_states_its_axes(textured, tmp_path):
-    content = write_glb(tmp_path / "mesh.glb", textured).read_bytes()
+def header(path):
+    content = path.read_bytes()
     (length,) = struct.unpack("<I", content[12:16])
-    asset = json.loads(content[20 : 20 + length])["asset"]
+    return json.loads(content[20 : 20 + length])
+
+
+def test_glb_has_metal_and_roughness_where_gltf_looks_for_them(textured, tmp_path):
+    ramp = np.linspace(0, 1, 64, dtype=np.float32)
+    metal = np.stack(np.broadcast_arrays(ramp[None, :], 0.5 * ramp[:, None]), axis=-1)
+    path = write_glb(tmp_path / "mesh.glb", replace(textured, metallic_roughness=metal))
+    material = load(path).visual.material
+    picture = np.asarray(material.metallicRoughnessTexture.convert("RGB")) / 255
+    np.testing.assert_allclose(picture[..., 2], metal[..., 0], atol=0.5 / 255 + 1e-6)  # B: metallic
+    np.testing.assert_allclose(picture[..., 1], metal[..., 1], atol=0.5 / 255 + 1e-6)  # G: roughness
+    assert material.metallicFactor == material.roughnessFactor == 1
+    base = np.asarray(material.baseColorTexture.convert("RGB")) / 255
+    np.testing.assert_allclose(base, textured.texture, atol=0.5 / 255 + 1e-6)
+    assert len(header(path)["textures"]) == 2
+
+
+def test_glb_textures_are_clamped_at_their_rims(textured, tmp_path):
+    tree = header(write_glb(tmp_path / "mesh.glb", textured))
+    sampler = tree["samplers"][tree["textures"][0]["sampler"]]
+    assert sampler["wrapS"] == sampler["wrapT"] == 33071  # CLAMP_TO_EDGE
+
+
+def test_glb_states_its_axes(textured, tmp_path):
+    asset = header(write_glb(tmp_path / "mesh.glb", textured))["asset"]
     assert asset["generator"] == "maquette"
     assert asset["extras"]["axes"] == "y up, front along +z"
     assert "(x, y, z) -> (y, z, x)" in asset["extras"]["from"]

@@ -11,13 +11,13 @@ from PIL import Image
 from maquette.backgrounds.solid import Solid
 from maquette.cameras.base import orbit_cameras
 from maquette.errors import ConfigError
-from maquette.export.mesh import Mesh
-from maquette.export.texture import bake, unwrap
 from maquette.export.writers import write_glb
 from maquette.geometry.mesh import TriangleMesh
 from maquette.losses.laplacian import Laplacian
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.texture import bake, unwrap
 from maquette.renderers.mesh import Mesh as MeshRenderer
 from maquette.scene import Scene, Viewpoint
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 import trimesh
 
-from maquette.export.mesh import Mesh
 from maquette.meshes.distances import mesh_to_sdf
+from maquette.meshes.mesh import Mesh
 
 N = 25
 

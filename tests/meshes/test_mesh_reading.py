@@ -9,13 +9,13 @@ import trimesh
 from PIL import Image
 
 from maquette.errors import ConfigError
-from maquette.export.mesh import Mesh
-from maquette.export.texture import unwrap
 from maquette.export.writers import write_glb, write_obj, write_ply
 from maquette.meshes import placement
 from maquette.meshes.atlas import Painted, in_one_tile, packed
+from maquette.meshes.mesh import Mesh
 from maquette.meshes.placement import Placement
 from maquette.meshes.reading import read_mesh
+from maquette.meshes.texture import unwrap
 
 KEEP = Placement(fit="none")
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maquette.export.mesh import Mesh
-from maquette.export.texture import bake, unwrap
 from maquette.export.video import write_gif, write_mp4
 from maquette.export.writers import write_glb
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.texture import bake, unwrap
 from maquette.report import write_report
 from maquette.report.curves import charts, plot, read_metrics
 from maquette.report.page import duration, flatten

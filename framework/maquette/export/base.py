@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 import numpy as np
 from torch import Tensor
 
-from maquette.export.mesh import Mesh
 from maquette.export.splats import SplatCloud
+from maquette.materials.base import Reflectance
+from maquette.meshes.mesh import Mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +43,14 @@ class RenderedViews:
 class Subject(Protocol):
     """A finished object, whatever it is made of.
 
-    `bound` is the half side, in scene units, of the axis-aligned cube around the origin that holds it. Points and
-    normals come as float32 on the CPU; the subject moves them where it computes, and may answer from there.
+    `bound` is the half side, in scene units, of the axis-aligned cube around the origin that holds it. `extracted` says
+    whether its surface is found in something that fills space, and may come with crumbs and hidden walls; given
+    triangles are all meant, closed or not. Points and normals come as float32 on the CPU; the subject moves them where
+    it computes, and may answer from there.
     """
 
     bound: float
+    extracted: bool
 
     def surface(self, resolution: int, threshold: float | Literal["auto"]) -> Mesh:
         """The subject's boundary, without colours. Volumes sample their density `resolution` times along each side of
@@ -56,6 +60,10 @@ class Subject(Protocol):
 
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         """sRGB [n, 3] in [0, 1] at points [n, 3] of a surface with outward unit normals [n, 3]."""
+        ...
+
+    def reflectance(self, points: Tensor, normals: Tensor) -> Reflectance | None:
+        """What a metallic-roughness material is at the same points; None for a subject that has only colours."""
         ...
 
     def splats(self, min_opacity: float) -> SplatCloud | None:

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from maquette.color import srgb_to_linear
 from maquette.export.files import beside
-from maquette.export.mesh import Mesh
+from maquette.meshes.mesh import Mesh
 
 GLTF_AXES = (1, 2, 0)  # glTF's x, y, z are the world's y, z, x
 AXES_NOTE = "world axes: right-handed, z up, front along +x"
-ROUGHNESS = 0.9  # colours are baked with their light, so the material should add little of its own
+ROUGHNESS = 0.9  # where it is not known: colours may be baked with their light, so the material should add little
+CLAMPED = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+"""glTF's sampler with bilinear lookups, trilinear ones in mip levels, and rims that do not meet opposite rims."""
 
 
 def to_gltf_axes(vectors: np.ndarray) -> np.ndarray:
@@ -27,6 +31,9 @@ def to_gltf_axes(vectors: np.ndarray) -> np.ndarray:
 
 def write_glb(path: Path, mesh: Mesh) -> Path:
     """Binary glTF 2.0 in glTF's axes, with a PBR material: the texture or the vertex colours as base colour.
+
+    Metal and roughness are a texture where the mesh has one (roughness in G, metal in B, linear, as glTF 2.0 has it,
+    sec. 3.9.2), and otherwise 0 and `ROUGHNESS`. Textures are clamped at their rims.
 
     Args:
         path: file to write.
@@ -42,6 +49,9 @@ def write_glb(path: Path, mesh: Mesh) -> Path:
 
     def annotate(tree: dict[str, Any]) -> None:
         tree["asset"] = {"version": "2.0", "generator": "maquette", "extras": extras}
+        if "textures" in tree:
+            tree["samplers"] = [CLAMPED]
+            tree["textures"] = [{**texture, "sampler": 0} for texture in tree["textures"]]
 
     scene = trimesh.Scene()
     scene.add_geometry(turned, geom_name=path.stem, node_name=path.stem)
@@ -51,7 +61,10 @@ def write_glb(path: Path, mesh: Mesh) -> Path:
 
 
 def write_obj(path: Path, mesh: Mesh) -> list[Path]:
-    """Wavefront OBJ in world axes; a textured mesh brings `<stem>.mtl` and `<stem>.png`. Returns what was written."""
+    """Wavefront OBJ in world axes; a textured mesh brings `<stem>.mtl` and `<stem>.png`. Returns what was written.
+
+    The material is the base colour alone: OBJ has no agreed form for metal and roughness.
+    """
     import trimesh
 
     body = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.vertex_normals(), process=False)
@@ -114,6 +127,12 @@ def to_bytes(picture: np.ndarray) -> np.ndarray:
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
+def metal_picture(metallic_roughness: np.ndarray) -> np.ndarray:
+    """glTF's picture [H, W, 3] uint8 of metallic and roughness [H, W, 2]: G is roughness, B metallic, R unused."""
+    metallic, roughness = metallic_roughness[..., 0], metallic_roughness[..., 1]
+    return to_bytes(np.stack([np.ones_like(metallic), roughness, metallic], axis=-1))  # R: no occlusion
+
+
 def _gltf_visual(mesh: Mesh) -> Any:
     import trimesh
 
@@ -122,12 +141,11 @@ def _gltf_visual(mesh: Mesh) -> Any:
     )
     if mesh.texture is not None:
         material.baseColorTexture = Image.fromarray(to_bytes(mesh.texture))
+        if mesh.metallic_roughness is not None:
+            material.metallicRoughnessTexture = Image.fromarray(metal_picture(mesh.metallic_roughness))
+            material.metallicFactor = material.roughnessFactor = 1.0  # factors of the texture
         return trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
     if mesh.vertex_colors is not None:
-        return trimesh.visual.ColorVisuals(vertex_colors=to_bytes(_linear(mesh.vertex_colors)))
+        linear = srgb_to_linear(torch.from_numpy(mesh.vertex_colors)).numpy()
+        return trimesh.visual.ColorVisuals(vertex_colors=to_bytes(linear))
     return trimesh.visual.TextureVisuals(uv=np.zeros((len(mesh.vertices), 2)), material=material)
-
-
-def _linear(srgb: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

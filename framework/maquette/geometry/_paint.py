@@ -76,7 +76,7 @@ class TexturePaint(Paint):
     filters = True
 
     def __init__(self, uv: Float[Tensor, "A 2"], texture: Float[Tensor, "H W 3"], channels: int) -> None:
-        """`uv` and the texture's rows as in `maquette.export.mesh.Mesh`: v points up, the first row is at v = 1."""
+        """`uv` and the texture's rows as in `maquette.meshes.mesh.Mesh`: v points up, the first row is at v = 1."""
         super().__init__()
         self.register_buffer("uv", torch.stack([uv[:, 0], 1 - uv[:, 1]], dim=-1))
         self.uv: Tensor

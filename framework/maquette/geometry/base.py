@@ -115,6 +115,7 @@ class Surface(nn.Module):
     provides = "surface"
     offers: frozenset[str] = frozenset()  # what losses may ask of it
     filters: bool = False  # whether `features_at` reads the raster's derivatives
+    explicit: bool = False  # whether its triangles are given, not extracted: open or in many parts, if so meant
     bound: float
     channels: int
 

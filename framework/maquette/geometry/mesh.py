@@ -11,15 +11,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.errors import ConfigError
-from maquette.export.mesh import Mesh
-from maquette.export.texture import bake, unwrap
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry._paint import FieldPaint, Paint, TexturePaint, VertexPaint
 from maquette.geometry.base import Surface, SurfaceMesh
 from maquette.kernels.rasterise import Raster
 from maquette.meshes.closest import closest_points
+from maquette.meshes.mesh import Mesh
 from maquette.meshes.placement import Fit, Front, Placement, Up
 from maquette.meshes.reading import read_mesh
+from maquette.meshes.texture import bake, unwrap
 from maquette.meshes.tree import TriangleTree
 from maquette.registry import register
 
@@ -45,32 +45,41 @@ class TriangleMesh(Surface):
         size: float = 1.2  # scene units
         colors: Literal["auto", "vertex", "texture", "field"] = "auto"  # auto: texture where there is one, else vertex
         texture_size: int = 1024  # texels along a side of a new texture, and at most of a file's
+        max_faces: int = 30_000  # of a mesh made out of another geometry: it is decimated to about this many
         move_vertices: bool = False  # learn the shape
         learn_colors: bool = True
 
         def __post_init__(self) -> None:
             Placement(self.up, self.front, self.fit, self.size)
-            if self.subdivisions < 0 or self.texture_size < 16:
-                raise ValueError("a mesh has 0 subdivisions or more, and a texture_size of at least 16")
+            if self.subdivisions < 0 or self.texture_size < 16 or self.max_faces < 4:
+                raise ValueError("a mesh has 0 subdivisions or more, a texture_size of at least 16, and max_faces of 4")
+
+    explicit = True
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels
         mesh = _initial(config)
-        self._kind = config.colors
+        self.colors: Literal["vertex", "texture", "field"]
         if config.colors == "auto":
-            self._kind = "vertex" if mesh.texture is None else "texture"
+            self.colors = "vertex" if mesh.texture is None else "texture"
+        else:
+            self.colors = config.colors
         self.positions = nn.Parameter(torch.zeros(0, 3), requires_grad=config.move_vertices)
         for name in ("triangles", "corners"):  # the corners of a triangle as rows of positions, and of the paint
             self.register_buffer(name, torch.zeros(0, 3, dtype=torch.int64))
         self.triangles: Tensor
         self.corners: Tensor
-        self.paint: Paint
         self._tree: tuple[Tensor, TriangleTree] | None  # of these positions
+        self.paint: Paint
+        if self.colors == "field":
+            self.paint = FieldPaint(HashField(config, config.channels))
         self.take(mesh)
 
     def take(self, mesh: Mesh) -> None:
         """Become `mesh`, which must lie within the bound: its triangles, and its colours in the form that this one has.
+
+        A field of colours stays what it is.
 
         Raises:
             ConfigError: it is empty or does not lie within the bound.
@@ -117,9 +126,9 @@ class TriangleMesh(Surface):
 
     def _painted(self, mesh: Mesh) -> tuple[Mesh, Paint]:
         """The mesh, cut open where its new texture needs that, and its paint."""
-        if self._kind == "field":
-            return mesh, FieldPaint(HashField(self.config, self.channels))
-        if self._kind == "vertex":
+        if self.colors == "field":
+            return mesh, self.paint
+        if self.colors == "vertex":
             return mesh, VertexPaint(_vertex_colors(mesh), self.channels)
         if mesh.texture is None:
             mesh = _textured(mesh, self.config.texture_size)

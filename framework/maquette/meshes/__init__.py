@@ -1,1 +1,1 @@
-"""Triangle meshes from elsewhere: reading files, where a mesh stands, closest points, signed distances."""
+"""Triangle meshes: reading, extracting, cleaning and unwrapping them, baking, closest points, signed distances."""

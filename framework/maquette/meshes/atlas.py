@@ -14,7 +14,7 @@ SLACK = 1e-5  # by which coordinates may miss a tile's border without asking for
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """Triangles with a picture; conventions as in `maquette.export.mesh.Mesh`, but `uv` may lie outside [0, 1].
+    """Triangles with a picture; conventions as in `maquette.meshes.mesh.Mesh`, but `uv` may lie outside [0, 1].
 
     Args:
         vertices: [V, 3].

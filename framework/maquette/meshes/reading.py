@@ -12,8 +12,8 @@ from PIL import Image
 
 from maquette.color import linear_to_srgb, srgb_to_linear
 from maquette.errors import ConfigError
-from maquette.export.mesh import Mesh
 from maquette.meshes.atlas import LARGEST, Painted, in_one_tile, packed, palette
+from maquette.meshes.mesh import Mesh
 from maquette.meshes.placement import Y_UP_FORMATS, Placement
 
 FORMATS = ("obj", "glb", "gltf", "ply", "off", "stl")

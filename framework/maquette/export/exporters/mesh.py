@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 from maquette.export.base import Subject
-from maquette.export.clean import clean
-from maquette.export.texture import bake, color_vertices, unwrap
+from maquette.export.usdz import NEEDED, can_write_usdz, write_usdz
 from maquette.export.writers import write_glb, write_obj, write_ply
+from maquette.meshes.clean import clean, decimate, smooth
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.texture import bake, bake_texels, color_vertices, unwrap
 from maquette.registry import register
+
+Format = Literal["glb", "obj", "ply", "usdz"]
 
 
 @register("exporter", "mesh")
 class MeshExporter:
-    """Textured mesh: isosurface, clean-up, decimation, UV atlas, baked texture; `mesh.glb`, `mesh.obj`, `mesh.ply`."""
+    """Textured mesh: isosurface, clean-up, decimation, UV atlas, baked texture; `mesh.glb`, `mesh.obj` ...
+
+    Where the subject knows its metal and roughness, `.glb` and `.usdz` have a texture of them too.
+    """
 
     @dataclass(frozen=True)
     class Config:
@@ -24,8 +34,8 @@ class MeshExporter:
         texture_size: int = 512  # side of the texture in texels
         max_faces: int = 30_000  # decimate to about this many faces
         smoothing: int = 0  # Taubin iterations before decimation
-        formats: tuple[Literal["glb", "obj", "ply"], ...] = ("glb", "obj")  # files to write; ply has vertex colours
-        min_component: float = 0.05  # drop pieces smaller than this fraction of the largest one's area
+        formats: tuple[Format, ...] = ("glb", "obj")  # files to write; ply has vertex colours, usdz needs usd-core
+        min_component: float = 0.05  # drop extracted pieces smaller than this fraction of the largest one's area
 
         def __post_init__(self) -> None:
             if self.resolution < 8:
@@ -34,6 +44,8 @@ class MeshExporter:
                 raise ValueError(f"texture_size must be 16 or more, not {self.texture_size}")
             if not 0 <= self.min_component <= 1:
                 raise ValueError(f"min_component must lie in [0, 1], not {self.min_component:g}")
+            if "usdz" in self.formats and not can_write_usdz():
+                raise ValueError(f"formats: {NEEDED}")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -42,12 +54,29 @@ class MeshExporter:
         """Extract, clean, texture and write; see `Exporter`."""
         config = self.config
         mesh = subject.surface(config.resolution, config.threshold)
-        mesh = clean(mesh, config.min_component, config.max_faces, config.smoothing)
+        if subject.extracted:
+            mesh = clean(mesh, config.min_component)
+        mesh = decimate(smooth(mesh, config.smoothing), config.max_faces)
         written: list[Path] = []
-        if {"glb", "obj"} & set(config.formats):
-            textured = bake(unwrap(mesh, config.texture_size), subject.color, config.texture_size)
+        if {"glb", "obj", "usdz"} & set(config.formats):
+            textured = _textured(mesh, subject, config.texture_size)
             written += [write_glb(folder / "mesh.glb", textured)] if "glb" in config.formats else []
             written += write_obj(folder / "mesh.obj", textured) if "obj" in config.formats else []
+            written += [write_usdz(folder / "mesh.usdz", textured)] if "usdz" in config.formats else []
         if "ply" in config.formats:
             written.append(write_ply(folder / "mesh.ply", color_vertices(mesh, subject.color)))
         return written
+
+
+def _textured(mesh: Mesh, subject: Subject, size: int) -> Mesh:
+    flat = bake(unwrap(mesh, size), subject.color, size)
+
+    def metallic_roughness(points: Tensor, normals: Tensor) -> Tensor:
+        found = subject.reflectance(points, normals)
+        assert found is not None
+        return torch.cat([found.metallic, found.roughness], dim=-1)
+
+    first = torch.from_numpy(flat.vertices[:1])
+    if subject.reflectance(first, torch.zeros_like(first)) is None:
+        return flat
+    return replace(flat, metallic_roughness=bake_texels(flat, metallic_roughness, size))

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from maquette.export.base import Subject
-from maquette.export.clean import clean
-from maquette.export.texture import query_colors
 from maquette.export.writers import write_points
+from maquette.meshes.clean import clean
+from maquette.meshes.texture import query_colors
 from maquette.registry import register
 
 
@@ -24,7 +24,7 @@ class PointsExporter:
         count: int = 50_000  # number of points
         resolution: int = 128  # samples of the density along each side of the bounding cube
         threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half of what is typical inside
-        min_component: float = 0.05  # drop pieces smaller than this fraction of the largest one's area
+        min_component: float = 0.05  # drop extracted pieces smaller than this fraction of the largest one's area
         seed: int = 0  # keys where the points fall
 
     def __init__(self, config: Config) -> None:
@@ -35,7 +35,8 @@ class PointsExporter:
         import trimesh
 
         config = self.config
-        mesh = clean(subject.surface(config.resolution, config.threshold), config.min_component)
+        mesh = subject.surface(config.resolution, config.threshold)
+        mesh = clean(mesh, config.min_component) if subject.extracted else mesh
         body = mesh.to_trimesh()
         points, face = trimesh.sample.sample_surface(body, config.count, seed=config.seed)
         weights = trimesh.triangles.points_to_barycentric(body.triangles[face], points)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maquette.export.mesh import Mesh
+from maquette.meshes.mesh import Mesh
 
 TETRAHEDRON = Mesh(
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]
@@ -38,6 +38,7 @@ def test_empty_mesh_is_a_mesh():
         ({"uv": np.full((4, 2), 1.5)}, r"uv must lie in \[0, 1\]"),
         ({"uv": np.zeros((3, 2))}, r"uv must have shape \[4, 2\]"),
         ({"texture": np.zeros((2, 2, 3))}, "needs uv"),
+        ({"metallic_roughness": np.zeros((2, 2, 3))}, r"metallic_roughness must have shape \[any, any, 2\]"),
         ({"vertex_colors": np.full((4, 3), 255)}, r"vertex_colors must lie in \[0, 1\]"),
     ],
 )

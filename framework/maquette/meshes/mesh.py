@@ -1,4 +1,4 @@
-"""The triangle mesh that exporters, writers and surface geometries exchange."""
+"""The triangle mesh that geometries, conversions and exporters exchange."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Mesh:
         uv: texture coordinates [V, 2] float32 in [0, 1]; vertices on a seam stand once per side of it.
         texture: display (sRGB) colours [H, W, 3] float32 in [0, 1]; needs `uv`.
         normals: outward unit normals per vertex [V, 3] float32.
+        metallic_roughness: metallic and roughness [H, W, 2] float32 in [0, 1], laid out like the texture, maybe of
+            another size; needs `uv`.
 
     Raises:
         ValueError: a shape, an index or a range is wrong.
@@ -40,6 +42,7 @@ class Mesh:
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
     normals: np.ndarray | None = None
+    metallic_roughness: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         vertices = self._take("vertices", np.float32, (None, 3))
@@ -53,10 +56,11 @@ class Mesh:
             _in_unit_range("uv", self._take("uv", np.float32, (count, 2)))
         if self.normals is not None:
             self._take("normals", np.float32, (count, 3))
-        if self.texture is not None:
-            _in_unit_range("texture", self._take("texture", np.float32, (None, None, 3)))
-            if self.uv is None:
-                raise ValueError("a texture needs uv coordinates to be looked up with")
+        for name, channels in (("texture", 3), ("metallic_roughness", 2)):
+            if getattr(self, name) is not None:
+                _in_unit_range(name, self._take(name, np.float32, (None, None, channels)))
+                if self.uv is None:
+                    raise ValueError(f"a {name} needs uv coordinates to be looked up with")
 
     def _take(self, name: str, dtype: type, shape: tuple[int | None, ...]) -> np.ndarray:
         array: np.ndarray = np.ascontiguousarray(getattr(self, name), dtype=dtype)

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from maquette.errors import RunError
-from maquette.export.mesh import Mesh
-from maquette.export.texture import bake, color_vertices, rasterize_uv, unwrap
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.texture import bake, bake_texels, color_vertices, rasterize_uv, unwrap
 
 SQUARE = Mesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], uv=[[0, 0], [1, 0], [1, 1], [0, 1]])
 
@@ -41,6 +41,12 @@ def test_atlas_stays_in_the_unit_square_and_uses_it(textured):
     assert textured.uv.max() <= 1
     face, _ = rasterize_uv(textured.uv, textured.faces, 256)
     assert (face >= 0).mean() > 0.4
+
+
+def test_no_chart_comes_near_the_rim(surface):
+    margin = 2.5 / 256  # viewers that repeat a texture blend its rim with the opposite one
+    flat = unwrap(surface, 256)
+    assert flat.uv.min() > margin and flat.uv.max() < 1 - margin
 
 
 def test_unwrap_keeps_faces_places_and_smooth_normals(surface):
@@ -89,6 +95,12 @@ def test_colours_are_asked_with_unit_normals_in_chunks():
 
     bake(SQUARE, color, 16, chunk=100)
     assert sizes == [100, 100, 56]
+
+
+def test_any_number_of_values_can_be_baked():
+    texels = bake_texels(SQUARE, lambda points, normals: points[:, :2] * 0.5, 8)
+    assert texels.shape == (8, 8, 2)
+    np.testing.assert_allclose(texels[0, :, 0], (np.arange(8) + 0.5) / 16, atol=1e-6)
 
 
 def test_vertex_colours():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes
 from skimage.filters import threshold_otsu
 from skimage.measure import marching_cubes
 from torch import Tensor
 
 from maquette.errors import RunError
-from maquette.export.mesh import Mesh
+from maquette.meshes.mesh import Mesh
 
 FAINT = 0.1  # optical depth across the half side below which a density cannot be seen
 OPAQUE = 3.0  # optical depth of one voxel (95 % opaque) above which more density changes nothing
@@ -27,6 +29,7 @@ def extract(
     bound: float,
     resolution: int,
     threshold: float | Literal["auto"] = "auto",
+    gap: float = 0.0,
     chunk: int = 2**18,
 ) -> Mesh:
     """The level set density = threshold inside the cube [-bound, bound]^3, by marching cubes.
@@ -40,6 +43,7 @@ def extract(
         bound: half side of the cube, in scene units.
         resolution: samples along each side.
         threshold: density of the surface; "auto" for `auto_threshold`.
+        gap: in scene units; hollows that open to the outside only through holes of a smaller radius count as solid.
         chunk: points per query.
 
     Returns:
@@ -64,7 +68,7 @@ def extract(
             f"reach the threshold {level:.4g}; give a lower one (threshold={grid.max() / 2:.2g}), or threshold=auto, "
             "and if renderings are empty too, train longer"
         )
-    padded = np.pad(grid, 1)
+    padded = np.pad(_filled(grid, level, math.ceil(gap / voxel)), 1)
     places, faces, _, _ = marching_cubes(padded, level=level, gradient_direction="ascent")
     places = _refine(places.astype(np.float64) - 1, density_fn, level, axis.numpy(), chunk)
     vertices = np.clip(places * voxel - bound, -bound, bound)
@@ -106,6 +110,16 @@ def sample_grid(density_fn: DensityFn, axis: Tensor, chunk: int) -> np.ndarray:
         points = torch.stack([axis[index // size**2], axis[index // size % size], axis[index % size]], -1)
         values[start : start + len(index)] = _query(density_fn, points)
     return values.reshape(size, size, size)
+
+
+def _filled(grid: np.ndarray, level: float, reach: int) -> np.ndarray:
+    """Densities with those in hollows behind holes of a radius up to `reach` voxels raised to the largest one."""
+    if not reach:
+        return grid
+    grown = binary_dilation(np.pad(grid > level, reach), iterations=reach)
+    filled = binary_fill_holes(grown)
+    hollow = binary_erosion(filled, iterations=reach) & binary_dilation(filled & ~grown, iterations=reach)
+    return np.where(hollow[reach:-reach, reach:-reach, reach:-reach], grid.max(), grid)
 
 
 def _query(density_fn: DensityFn, points: Tensor) -> np.ndarray:

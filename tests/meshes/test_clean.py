@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from maquette.export.clean import clean, decimate, fill_cavities, keep_components, remove_degenerate, smooth
-from maquette.export.isosurface import extract
-from maquette.export.mesh import Mesh
+from maquette.meshes.clean import clean, decimate, fill_cavities, keep_components, remove_degenerate, smooth
+from maquette.meshes.isosurface import extract
+from maquette.meshes.mesh import Mesh
 
 
 def balls(*centres_and_radii):

@@ -4,7 +4,7 @@ import torch
 from analytic import TORUS_VOLUME, distance, torus_distance
 
 from maquette.errors import RunError
-from maquette.export.isosurface import extract
+from maquette.meshes.isosurface import extract
 
 
 def ball(points, radius=0.6):
@@ -69,3 +69,17 @@ def test_densities_that_are_not_finite_are_reported():
 def test_wrong_shape_of_densities_is_reported():
     with pytest.raises(ValueError, match="one density per point"):
         extract(lambda points: points, 1.0, 16)
+
+
+def test_a_hollow_behind_a_pinhole_counts_as_solid_and_one_behind_an_opening_does_not():
+    def shell(opening):
+        def density(points):
+            radius, beside = points.norm(dim=-1), points[:, :2].norm(dim=-1)
+            hole = (beside < opening) & (points[:, 2] > 0)
+            return 50.0 * ((radius < 0.6) & (radius > 0.5) & ~hole)
+
+        return extract(density, 1.0, 64, gap=0.08).volume
+
+    ball, wall = 4 / 3 * np.pi * 0.6**3, 4 / 3 * np.pi * (0.6**3 - 0.5**3)
+    assert shell(0.05) == pytest.approx(ball, rel=0.02)
+    assert shell(0.2) == pytest.approx(wall, rel=0.06)

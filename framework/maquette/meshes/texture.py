@@ -1,4 +1,4 @@
-"""A UV atlas for a mesh, and a texture baked into it by asking for the colour at every texel's place."""
+"""A UV atlas for a mesh, and textures baked into it by asking for what is at every texel's place."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from maquette.errors import RunError
-from maquette.export.mesh import Mesh
+from maquette.meshes.mesh import Mesh
 
-PADDING = 3  # texels between charts, so that bilinear lookups do not mix them
+PADDING = 3  # texels between charts, and from them to the rim of the atlas, so that bilinear lookups do not mix them
 REACH = 0.75  # texels outside a triangle that still take its colour: a little more than half a texel's diagonal
 
 ColorFn = Callable[[Tensor, Tensor], Tensor]
+"""Points [n, 3] and unit normals [n, 3], float32 on the CPU -> sRGB [n, 3], or other numbers [n, C], in [0, 1]."""
 
 
 def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
@@ -28,7 +29,8 @@ def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
         texture_size: side in texels of the texture it is meant for; sets the padding between charts.
 
     Returns:
-        The same faces in the same order, with `uv` and `normals`, and seam vertices repeated.
+        The same faces in the same order, with `uv` and `normals`, and seam vertices repeated. No chart comes nearer to
+        the rim than `PADDING` texels, so that viewers which repeat textures do not mix opposite rims.
     """
     import xatlas
 
@@ -36,27 +38,34 @@ def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
     atlas = xatlas.Atlas()
     atlas.add_mesh(mesh.vertices, mesh.faces.astype(np.uint32), normals)
     packing = xatlas.PackOptions()
-    packing.resolution, packing.padding, packing.bilinear = texture_size, PADDING, True
+    within = texture_size - 2 * PADDING
+    packing.resolution, packing.padding, packing.bilinear = within, PADDING, True
     atlas.generate(xatlas.ChartOptions(), packing)
     origin, faces, uv = atlas[0]
     colors = None if mesh.vertex_colors is None else mesh.vertex_colors[origin]
-    return Mesh(mesh.vertices[origin], faces, colors, np.clip(uv, 0, 1), None, normals[origin])
+    uv = (PADDING + np.clip(uv, 0, 1) * within) / texture_size
+    return Mesh(mesh.vertices[origin], faces, colors, uv, None, normals[origin])
 
 
 def bake(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -> Mesh:
-    """The mesh with a texture: each covered texel has the colour at its place on the surface.
+    """The mesh with a texture: each covered texel has the colour at its place on the surface; see `bake_texels`."""
+    return replace(mesh, texture=bake_texels(mesh, color_fn, texture_size, chunk))
 
-    Texels that a triangle only touches are covered too; all others take the colour of the nearest covered one, so
+
+def bake_texels(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -> np.ndarray:
+    """A picture in the mesh's atlas: each covered texel has what `color_fn` says at its place on the surface.
+
+    Texels that a triangle only touches are covered too; all others take the numbers of the nearest covered one, so
     that lookups at the rim of a chart and in smaller mip levels stay clean.
 
     Args:
         mesh: with `uv`, as `unwrap` gives it.
-        color_fn: points [n, 3] and unit normals [n, 3], float32 on the CPU -> sRGB [n, 3] in [0, 1].
-        texture_size: side of the square texture in texels.
+        color_fn: what to ask for.
+        texture_size: side of the square picture in texels.
         chunk: points per query.
 
     Returns:
-        The mesh with `texture` [texture_size, texture_size, 3].
+        [texture_size, texture_size, C] float32, with the first row at v = 1.
 
     Raises:
         RunError: a colour is not finite.
@@ -72,10 +81,11 @@ def bake(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -
     points = _interpolate(mesh.vertices, corners, weights[covered])
     normals = _interpolate(mesh.vertex_normals(), corners, weights[covered])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    texture = np.zeros((texture_size, texture_size, 3), np.float32)
-    texture[covered] = query_colors(color_fn, points, normals, chunk)
+    colors = query_colors(color_fn, points, normals, chunk)
+    texels = np.zeros((texture_size, texture_size, colors.shape[1]), np.float32)
+    texels[covered] = colors
     row, column = distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return replace(mesh, texture=texture[row, column])
+    return texels[row, column]
 
 
 def color_vertices(mesh: Mesh, color_fn: ColorFn, chunk: int = 2**17) -> Mesh:
@@ -85,14 +95,16 @@ def color_vertices(mesh: Mesh, color_fn: ColorFn, chunk: int = 2**17) -> Mesh:
 
 
 def query_colors(color_fn: ColorFn, points: np.ndarray, normals: np.ndarray, chunk: int = 2**17) -> np.ndarray:
-    """Colours [n, 3] float32, cut to [0, 1], at points [n, 3] with unit normals [n, 3]; errors as in `bake`."""
+    """What `color_fn` says [n, C] float32, cut to [0, 1], at n points with unit normals; errors as in `bake_texels`."""
     parts = []
     pairs = zip(torch.from_numpy(points).split(chunk), torch.from_numpy(normals).split(chunk), strict=True)
     with torch.no_grad():
         for some_points, some_normals in pairs:
             rgb = color_fn(some_points, some_normals)
-            if rgb.shape != some_points.shape:
-                raise ValueError(f"color_fn must give [{len(some_points)}, 3], not {list(rgb.shape)}")
+            if rgb.ndim != 2 or len(rgb) != len(some_points):
+                raise ValueError(
+                    f"color_fn must give a row for each of {len(some_points)} points, not {list(rgb.shape)}"
+                )
             parts.append(rgb.float().cpu().numpy())
     colors = np.concatenate(parts) if parts else np.zeros((0, 3), np.float32)
     if not np.isfinite(colors).all():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from maquette.export.mesh import Mesh
+from maquette.meshes.mesh import Mesh
 
 
 def select_faces(mesh: Mesh, keep: np.ndarray) -> Mesh:
@@ -21,9 +22,9 @@ def select_faces(mesh: Mesh, keep: np.ndarray) -> Mesh:
     def pick(array: np.ndarray | None) -> np.ndarray | None:
         return None if array is None else array[used]
 
-    return Mesh(
-        mesh.vertices[used], renumbered[faces], pick(mesh.vertex_colors), pick(mesh.uv), mesh.texture,
-        pick(mesh.normals),
+    return replace(
+        mesh, vertices=mesh.vertices[used], faces=renumbered[faces], vertex_colors=pick(mesh.vertex_colors),
+        uv=pick(mesh.uv), normals=pick(mesh.normals),
     )  # fmt: skip
 
 
