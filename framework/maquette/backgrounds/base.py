@@ -9,8 +9,14 @@ from maquette.randomness import Draws
 
 
 class Background(nn.Module):
-    """Colour by viewing direction."""
+    """Colour by viewing direction, or latents behind a material that draws those."""
+
+    latent_channels: int = 0  # of the latents that `latents` gives; 0: the background is colour
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         """Colours in [0, 1] for unit directions; `draws` is None outside training."""
+        raise NotImplementedError
+
+    def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
+        """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A learned environment: colour as a smooth function of direction."""
+"""A learned environment: colour, or latents, as a smooth function of direction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from maquette.registry import register
 class Learned(Background):
     """A small MLP on sines and cosines of the direction; at random it gives way to a solid colour.
 
-    Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), app. A.2; the random colour: threestudio's augmentation.
+    With another number of channels than 3 it gives latents.
+
+    Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), app. A.2; the random colour: threestudio's augmentation;
+    latents: Metzer et al. 2022 (Latent-NeRF, arXiv 2211.07600).
     """
 
     @dataclass(frozen=True)
@@ -25,17 +28,28 @@ class Learned(Background):
         frequencies: int = 3  # octaves of the direction's encoding
         width: int = 32  # hidden units
         random_solid: float = 0.0  # probability that a training step shows a random colour instead
+        channels: int = 3  # 3: colour; else that many latents
+
+        def __post_init__(self) -> None:
+            if self.channels < 1:
+                raise ValueError(f"a background has at least one channel, not {self.channels}")
+            if self.channels != 3 and self.random_solid > 0:
+                raise ValueError("a random colour cannot stand behind latents; set random_solid: 0")
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         inputs = 3 + 6 * config.frequencies
-        self.mlp = nn.Sequential(nn.Linear(inputs, config.width), nn.ReLU(), nn.Linear(config.width, 3), nn.Sigmoid())
+        self.latent_channels = 0 if config.channels == 3 else config.channels
+        self.mlp = nn.Sequential(nn.Linear(inputs, config.width), nn.ReLU(), nn.Linear(config.width, config.channels))
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         if draws is not None and draws.uniform("background-kind", 1).item() < self.config.random_solid:
             color = draws.uniform("background", directions.shape[0], 1, 1, 3).to(directions)
             return color.expand_as(directions)
+        return torch.sigmoid(self.latents(directions, draws))
+
+    def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
         waves = [directions]
         for octave in range(self.config.frequencies):
             waves += [torch.sin(2.0**octave * directions), torch.cos(2.0**octave * directions)]

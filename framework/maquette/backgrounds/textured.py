@@ -18,21 +18,31 @@ from maquette.registry import register
 class Textured(Background):
     """A lat-long texture whose texels are learned, bilinear in between; grey at first.
 
-    Source: Wang et al. 2022 (SJC, arXiv 2212.00774), whose code keeps 4 x 4 texels; threestudio's textured-background.
+    With another number of channels than 3 the texels are latents, 0 at first.
+
+    Source: Wang et al. 2022 (SJC, arXiv 2212.00774), whose code keeps 4 x 4 texels of 4 latent channels; threestudio's
+    textured-background.
     """
 
     @dataclass(frozen=True)
     class Config:
         height: int = 16  # texels from straight up to straight down
         width: int = 32  # texels all around
+        channels: int = 3  # 3: colour; else that many latents
 
         def __post_init__(self) -> None:
             if self.height < 1 or self.width < 1:
                 raise ValueError(f"a texture has at least one texel, not {self.height} x {self.width}")
+            if self.channels < 1:
+                raise ValueError(f"a texture has at least one channel, not {self.channels}")
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.texels = nn.Parameter(torch.zeros(config.height, config.width, 3))
+        self.latent_channels = 0 if config.channels == 3 else config.channels
+        self.texels = nn.Parameter(torch.zeros(config.height, config.width, config.channels))
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         return look_up(torch.sigmoid(self.texels)[None], directions)
+
+    def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
+        return look_up(self.texels[None], directions)

@@ -17,6 +17,23 @@ from torch import Tensor
 
 from maquette.randomness import Draws
 
+SHARED = ("height", "width", "window")  # fields that all cameras of a batch have in common
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of a larger picture is looked at.
+
+    Args:
+        top, left: rows above and columns to the left of the part, pixels.
+        height, width: of the whole picture, pixels.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
 
 @dataclass(frozen=True)
 class Cameras:
@@ -24,10 +41,11 @@ class Cameras:
 
     Args:
         c2w: camera-to-world [B, 4, 4].
-        fov_y_deg: full vertical angle of view [B].
+        fov_y_deg: full vertical angle of view of the whole picture [B].
         azimuth_deg, elevation_deg, distance: where they stand on their orbit [B]; what prompts and priors are told.
         height, width: pixels.
         light: positions of each camera's point light [B, 3].
+        window: where in a larger picture the pixels are; None: they are the whole picture.
     """
 
     c2w: Float[Tensor, "B 4 4"]
@@ -38,6 +56,7 @@ class Cameras:
     height: int
     width: int
     light: Float[Tensor, "B 3"]
+    window: Window | None = None
 
     def __len__(self) -> int:
         return self.c2w.shape[0]
@@ -50,9 +69,37 @@ class Cameras:
         """The same cameras on another device."""
         return self._map(lambda tensor: tensor.to(device))
 
-    def resized(self, size: int) -> Cameras:
-        """The same cameras with square pictures of `size` pixels."""
-        return dataclasses.replace(self, height=size, width=size)
+    def resized(self, height: int, width: int | None = None) -> Cameras:
+        """The same cameras with pictures of `height` rows and `width` columns; square ones without a width."""
+        if self.window is not None:
+            raise ValueError("cropped pictures cannot be resized; resize first, then crop")
+        return dataclasses.replace(self, height=height, width=height if width is None else width)
+
+    def cropped(self, top: int, left: int, height: int, width: int) -> Cameras:
+        """The same cameras, seeing only `height` rows from row `top` on and `width` columns from column `left` on.
+
+        Example:
+            >>> one = torch.ones(1)
+            >>> whole = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8)
+            >>> torch.equal(whole.cropped(2, 3, 4, 5).rays()[1], whole.rays()[1][:, 2:6, 3:8])
+            True
+        """
+        if not (0 <= top <= top + height <= self.height and 0 <= left <= left + width <= self.width):
+            raise ValueError(f"rows {top} to {top + height} and columns {left} to {left + width} are not all among the "
+                             f"{self.height} rows and {self.width} columns of the picture")  # fmt: skip
+        frame = self.frame
+        window = Window(frame.top + top, frame.left + left, frame.height, frame.width)
+        return dataclasses.replace(self, height=height, width=width, window=window)
+
+    @property
+    def frame(self) -> Window:
+        """The window, or the whole picture as one."""
+        return self.window or Window(0, 0, self.height, self.width)
+
+    @property
+    def focal(self) -> Float[Tensor, " B"]:
+        """Focal lengths in pixels."""
+        return 0.5 * self.frame.height / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)
 
     @staticmethod
     def cat(batches: list[Cameras]) -> Cameras:
@@ -61,16 +108,15 @@ class Cameras:
         tensors: Any = {
             field.name: torch.cat([getattr(batch, field.name) for batch in batches])
             for field in dataclasses.fields(first)
-            if field.name not in ("height", "width")
+            if field.name not in SHARED
         }
         return dataclasses.replace(first, **tensors)
 
     def rays(self) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 3"]]:
         """Origins and unit directions through the pixel centres, world frame."""
-        device = self.c2w.device
-        focal = 0.5 * self.height / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)
-        x = torch.arange(self.width, device=device) + 0.5 - self.width / 2
-        y = self.height / 2 - torch.arange(self.height, device=device) - 0.5
+        device, focal, frame = self.c2w.device, self.focal, self.frame
+        x = torch.arange(frame.left, frame.left + self.width, device=device) + 0.5 - frame.width / 2
+        y = frame.height / 2 - torch.arange(frame.top, frame.top + self.height, device=device) - 0.5
         shape = (len(self), self.height, self.width)
         local = torch.stack(
             [
@@ -90,18 +136,23 @@ class Cameras:
         x / w and y / w are -1 and 1 at the borders of the picture, right and up; z / w is -1 at distance `near` and 1
         at distance `far` along the viewing axis, both in scene units.
         """
-        w2c = torch.linalg.inv(self.c2w)
+        frame, w2c = self.frame, torch.linalg.inv(self.c2w)
         local = points @ w2c[:, :3, :3].mT + w2c[:, None, :3, 3]
         x, y, z = local.unbind(-1)
         up = 1 / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)[:, None]
         depth = ((far + near) * z + 2 * far * near) / (near - far)
-        return torch.stack([x * up * (self.height / self.width), y * up, depth, -z], dim=-1)
+        across, upward = x * up * (frame.height / frame.width), y * up
+        if self.window is not None:  # from the borders of the whole picture to those of the part
+            right, above = frame.width - 2 * frame.left - self.width, frame.height - 2 * frame.top - self.height
+            across = (across * frame.width - z * right) / self.width
+            upward = (upward * frame.height + z * above) / self.height
+        return torch.stack([across, upward, depth, -z], dim=-1)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Cameras:
         tensors: Any = {
             field.name: change(getattr(self, field.name))
             for field in dataclasses.fields(self)
-            if field.name not in ("height", "width")
+            if field.name not in SHARED
         }
         return dataclasses.replace(self, **tensors)
 

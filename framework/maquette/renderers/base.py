@@ -53,6 +53,7 @@ class Rendering:
         background: what was seen behind.
         mesh: the triangles that were drawn; None for renderers of something else.
         footprints: of the Gaussians, one per camera; None for renderers of something else.
+        latents: what a latent diffusion model denoises, over the background; None where only colour is drawn.
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -64,6 +65,7 @@ class Rendering:
     background: Float[Tensor, "B H W 3"]
     mesh: SurfaceMesh | None = None
     footprints: tuple[Projected, ...] | None = None
+    latents: Float[Tensor, "B H W C"] | None = None
 
 
 class Renderer(nn.Module):
@@ -71,6 +73,11 @@ class Renderer(nn.Module):
 
     takes: str
     gives: frozenset[str]  # entries of `Rendering` that it fills beyond rgb, opacity and depth
+
+    @classmethod
+    def drawing(cls, config: Any) -> type[Renderer]:
+        """The class whose `takes` and `gives` hold under this config: this one, unless it hands on to another."""
+        return cls
 
     def render(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.backgrounds.base import Background
-from maquette.cameras.base import Cameras
+from maquette.cameras.base import Cameras, Window
 from maquette.geometry.base import GaussianCloud, Splats
 from maquette.kernels.splatting import Projected, project, spherical_harmonics, splat
 from maquette.kernels.splatting.reference import rotations
@@ -82,13 +82,13 @@ class Splat(Renderer):
     def _view(
         self, cloud: GaussianCloud, material: Material, camera: Cameras, shading: Shading
     ) -> tuple[Float[Tensor, "H W 8"], Projected]:
-        c2w, position = camera.c2w[0], camera.c2w[0, :3, 3]
-        height, width = camera.height, camera.width
-        focal = 0.5 * height / float(torch.tan(torch.deg2rad(camera.fov_y_deg[0]) / 2))
+        c2w, position, frame = camera.c2w[0], camera.c2w[0, :3, 3], camera.frame
         footprint = project(
-            cloud.means, cloud.quaternions, cloud.scales, c2w, focal, height, width,
+            cloud.means, cloud.quaternions, cloud.scales, c2w, float(camera.focal[0]), frame.height, frame.width,
             near=self.config.near, mode="2d" if cloud.flat else "3d", backend=self.config.backend,
         )  # fmt: skip
+        if camera.window is not None:
+            footprint = _within(footprint, camera.window, camera.height, camera.width)
         if footprint.means.requires_grad:
             footprint.means.retain_grad()  # what decides where the cloud grows
         directions = functional.normalize(cloud.means.detach() - position, dim=-1)
@@ -100,6 +100,15 @@ class Splat(Renderer):
         values = torch.cat([color, normal], dim=-1)
         image = splat(footprint, opacities, values, backend=self.config.backend)
         return torch.cat([image.values, image.opacity[..., None], image.depth[..., None]], dim=-1), footprint
+
+
+def _within(whole: Projected, window: Window, height: int, width: int) -> Projected:
+    """The footprints as they lie on a part of the picture."""
+    corner = whole.means.new_tensor([window.left, window.top])
+    means = torch.where(whole.visible[:, None], whole.means - corner, 0.0)
+    reach, size = whole.radii[:, None], whole.means.new_tensor([width, height])
+    touches = ((means > -reach) & (means < size + reach)).all(-1)
+    return replace(whole, means=means, visible=whole.visible & touches, height=height, width=width)
 
 
 def _shortest_axes(cloud: GaussianCloud, directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:

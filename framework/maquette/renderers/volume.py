@@ -42,7 +42,7 @@ class Volume(Renderer):
         backend: str = "auto"  # of the kernels
 
     takes = "field"
-    gives = frozenset({"normal", "samples"})
+    gives = frozenset({"normal", "samples", "latents"})
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()
@@ -82,7 +82,8 @@ class Volume(Renderer):
     ) -> Rendering:
         origins, directions = (rays.reshape(-1, 3) for rays in cameras.rays())
         lights = cameras.light.repeat_interleave(cameras.height * cameras.width, dim=0)
-        behind = background(directions.reshape(len(cameras), cameras.height, cameras.width, 3), draws).reshape(-1, 3)
+        shape = (len(cameras), cameras.height, cameras.width)
+        behind, latents_behind = _background(background, material, directions.reshape(*shape, 3), draws)
         jitter = draws.uniform("jitter", len(origins)).to(origins) if draws is not None else None
         size = len(origins) if draws is not None else self.config.chunk
         parts = [
@@ -92,16 +93,17 @@ class Volume(Renderer):
             )
             for i in range(0, len(origins), size)
         ]  # fmt: skip
-        color, opacity, depth, normal = (torch.cat(list(column)) for column in list(zip(*parts, strict=True))[:4])
-        shape = (len(cameras), cameras.height, cameras.width)
+        columns = list(zip(*parts, strict=True))
+        color, opacity, depth, normal, latents = (torch.cat(list(column)).unflatten(0, shape) for column in columns[:5])
         return Rendering(
-            rgb=(color + (1 - opacity) * behind).reshape(*shape, 3),
-            opacity=opacity.reshape(*shape, 1),
-            depth=(depth / opacity.clamp(min=1e-5)).reshape(*shape, 1),
-            normal=normal.reshape(*shape, 3) if normals else None,
-            samples=parts[0][4] if len(parts) == 1 else None,
+            rgb=color + (1 - opacity) * behind,
+            opacity=opacity,
+            depth=depth / opacity.clamp(min=1e-5),
+            normal=normal if normals else None,
+            samples=parts[0][5] if len(parts) == 1 else None,
             shading=shading,
-            background=behind.reshape(*shape, 3),
+            background=behind,
+            latents=latents + (1 - opacity) * latents_behind if latents_behind is not None else None,
         )
 
     def _rays(
@@ -129,9 +131,21 @@ class Volume(Renderer):
         color = material.shade(field.features, points, field.normal, along, lights[samples.ray_index], shading)
         normal = field.normal if field.normal is not None else torch.zeros_like(points)
         ones = torch.ones_like(weights)[:, None]
-        values = torch.cat([color, ones, samples.t_mid[:, None], normal], dim=-1)
+        latents = material.latents(field.features) if material.latent_channels else color[:, :0]
+        values = torch.cat([color, ones, samples.t_mid[:, None], normal, latents], dim=-1)
         sums = accumulate(weights, values, samples.ray_index, len(origins), backend=backend)
         kept = RaySampleValues(
             weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient, points
         )
-        return sums[:, :3], sums[:, 3:4], sums[:, 4:5], sums[:, 5:8], kept
+        return *sums.split([3, 1, 1, 3, latents.shape[1]], dim=1), kept
+
+
+def _background(
+    background: Background, material: Material, directions: Float[Tensor, "B H W 3"], draws: Draws | None
+) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W C"] | None]:
+    """Colour behind the object, and latents where the material draws those; their colour is what it makes of them."""
+    if not material.latent_channels:
+        return background(directions, draws), None
+    latents = background.latents(directions, draws)
+    color = material.albedo(latents.reshape(-1, material.latent_channels))
+    return color.reshape(directions.shape), latents

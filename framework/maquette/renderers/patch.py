@@ -1,0 +1,121 @@
+"""A large picture for little more than the price of a small one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.cameras.base import Cameras
+from maquette.config.parts import RendererSpec
+from maquette.errors import ConfigError
+from maquette.materials.base import Shading
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.renderers.base import RaySampleValues, Renderer, Rendering
+
+PICTURES = ("rgb", "opacity", "depth", "normal", "background", "latents")
+
+
+@register("renderer", "patch")
+class Patch(Renderer):
+    """In training, a random patch is drawn as it is, and the rest of the picture small and enlarged to its size.
+
+    A prior sees the whole picture, but gradients flow only through the patch, which bounds what a step costs at any
+    resolution. Samples, the mesh and footprints are those of the patch. Outside training, and where the picture is no
+    larger than the patch, the base renderer draws everything.
+
+    Source: threestudio's patch-renderer, which ProlificDreamer needs for 512 pixels in little memory.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        base: RendererSpec  # what draws both
+        size: int = 128  # side of the patch in pixels
+        downsample: int = 4  # the rest is drawn so many times smaller
+        train_rest: bool = False  # let gradients flow through the rest as well
+
+        def __post_init__(self) -> None:
+            if self.size < 1 or self.downsample < 1:
+                raise ValueError("a patch has a size and a downsample of 1 or more")
+            if self.base.name == "patch":
+                raise ValueError("the base of a patch renderer draws whole pictures; it is no patch renderer itself")
+
+    takes = "what its base takes"
+    gives: frozenset[str] = frozenset()
+
+    def __init__(self, config: Config, bound: float) -> None:
+        super().__init__()
+        self.config = config
+        self.base: Renderer = config.base.build(bound=bound)
+        self.takes, self.gives = self.base.takes, self.base.gives
+
+    @classmethod
+    def drawing(cls, config: Config) -> type[Renderer]:
+        return config.base.cls.drawing(config.base.config)
+
+    def update(self, geometry: Any, step: int, draws: Draws) -> None:
+        self.base.update(geometry, step, draws)
+
+    def render(
+        self,
+        geometry: Any,
+        material: Any,
+        background: Any,
+        cameras: Cameras,
+        shading: Shading,
+        normals: bool,
+        draws: Draws | None,
+    ) -> Rendering:
+        def draw(some: Cameras) -> Rendering:
+            return self.base.render(geometry, material, background, some, shading, normals, draws)
+
+        height, width = min(self.config.size, cameras.height), min(self.config.size, cameras.width)
+        if draws is None or (height, width) == (cameras.height, cameras.width):
+            return draw(cameras)
+        top = int(draws.integers("patch-top", 0, cameras.height - height, 1))
+        left = int(draws.integers("patch-left", 0, cameras.width - width, 1))
+        with torch.set_grad_enabled(self.config.train_rest and torch.is_grad_enabled()):
+            rest = draw(self._smaller(cameras))
+        patch = draw(cameras.cropped(top, left, height, width))
+        joined: dict[str, Any] = {
+            name: _pasted(getattr(rest, name), getattr(patch, name), cameras, top, left)
+            for name in PICTURES
+            if getattr(patch, name) is not None
+        }
+        return replace(patch, **joined, samples=_placed(patch.samples, patch.rgb.shape, cameras, top, left))
+
+    def _smaller(self, cameras: Cameras) -> Cameras:
+        factor = self.config.downsample
+        if cameras.height % factor or cameras.width % factor:
+            raise ConfigError(
+                f"pictures of {cameras.height} x {cameras.width} pixels cannot be drawn {factor} times smaller",
+                key="renderer.downsample", hint="give a number that divides their sides",
+            )  # fmt: skip
+        return cameras.resized(cameras.height // factor, cameras.width // factor)
+
+
+def _pasted(
+    small: Float[Tensor, "B h w C"], patch: Float[Tensor, "B p q C"], cameras: Cameras, top: int, left: int
+) -> Float[Tensor, "B H W C"]:
+    """The small picture enlarged to the size of the cameras', with the patch in its place."""
+    size = (cameras.height, cameras.width)
+    whole = functional.interpolate(small.permute(0, 3, 1, 2), size, mode="bilinear").permute(0, 2, 3, 1).clone()
+    whole[:, top : top + patch.shape[1], left : left + patch.shape[2]] = patch
+    return whole
+
+
+def _placed(
+    samples: RaySampleValues | None, shape: torch.Size, cameras: Cameras, top: int, left: int
+) -> RaySampleValues | None:
+    """A patch's samples with their rays counted as pixels of the whole picture."""
+    if samples is None:
+        return None
+    row, column = torch.meshgrid(torch.arange(shape[1]) + top, torch.arange(shape[2]) + left, indexing="ij")
+    first = torch.arange(shape[0])[:, None, None] * cameras.height * cameras.width
+    pixel = (first + row * cameras.width + column).reshape(-1).to(samples.ray_index)
+    return replace(samples, ray_index=pixel[samples.ray_index], rays=shape[0] * cameras.height * cameras.width)
