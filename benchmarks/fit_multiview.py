@@ -32,6 +32,7 @@ from maquette.runs.manifest import machine
 from maquette.scene import Scene, Viewpoint
 from maquette_nano import world
 from maquette_nano.posed import TEST_TURN_DEG, posed_object, spiral
+from maquette_nano.world.meshing import mesh as nano_mesh
 
 VIEWS, TEST_VIEWS, SIZE, POINTS = 48, 16, 64, 20_000
 SUPERSAMPLING = 4
@@ -53,7 +54,7 @@ def nano_tasks() -> Iterator[Task]:
     """Two objects of the test split."""
     for category in ("mug", "duck"):
         thing = next(t for i in range(10_000) if (t := world.sample_object(i, "test")).category == category)
-        surface = world.mesh(thing, 128)
+        surface = nano_mesh(thing, 128)
         yield Task(f"nano {category}", posed_object(thing, VIEWS, SIZE, TEST_VIEWS), surface.vertices, surface.faces)
 
 
@@ -87,7 +88,7 @@ def fit(task: Task, representation: str, folder: Path) -> tuple[dict[str, float]
         f"output={folder / representation}", "~stages.export", "stages.fit.loop.preview_every=0",
     ]  # fmt: skip
     subprocess.run(command, check=True)
-    run = max((folder / representation).glob(f"*/{data.name}/*"), key=lambda path: path.stat().st_mtime)
+    run = max((folder / representation).glob("*/*/*/manifest.json"), key=lambda path: path.stat().st_mtime).parent
     found = json.loads((run / "export" / "evaluate.json").read_text())
     manifest = json.loads((run / "manifest.json").read_text())
     figures = {name: round(found[name], 4) for name in ("psnr", "ssim", "silhouette_iou", "chamfer") if name in found}
