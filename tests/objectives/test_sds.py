@@ -2,49 +2,13 @@
 
 import pytest
 import torch
+from closed_form import CONDITIONS, Gaussian, cameras, rendering
 
-from maquette.cameras import orbit_cameras
 from maquette.config.schedules import Schedule
-from maquette.materials.base import Shading
 from maquette.objectives.base import Timesteps, weigh
 from maquette.objectives.sds import SDS
-from maquette.priors.base import Prior
 from maquette.randomness import Draws
-from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
-
-
-class Gaussian(Prior):
-    """The exact denoiser of pictures drawn from N(mean, variance), one mean per condition."""
-
-    gives = frozenset({"positive", "unconditional"})
-    prediction = "epsilon"
-    device = torch.device("cpu")
-
-    def __init__(self, variance: float = 0.25) -> None:
-        self.alphas_cumprod = torch.linspace(0.999, 0.01, 1000)
-        self.variance = variance
-
-    def encode(self, rgb):
-        return rgb.permute(0, 3, 1, 2) * 2 - 1
-
-    def predict(self, noisy, steps, conditions, cameras):
-        alpha, sigma = self.levels(steps)
-        total = alpha**2 * self.variance + sigma**2
-        return {name: sigma * (noisy - alpha * mean) / total for name, mean in conditions.items()}
-
-
-CONDITIONS = {"positive": 0.5, "unconditional": 0.0}
-
-
-def rendering(rgb: torch.Tensor) -> Rendering:
-    ones = torch.ones_like(rgb[..., :1])
-    return Rendering(rgb, ones, ones, None, None, Shading(), torch.ones_like(rgb))
-
-
-def cameras(count: int):
-    ones = torch.ones(count)
-    return orbit_cameras(0 * ones, 0 * ones, 3 * ones, 40 * ones, 4)
 
 
 def gradient(config: SDS.Config, rgb: torch.Tensor, scale: float = 1.0, draws: Draws | None = None) -> torch.Tensor:
@@ -96,18 +60,6 @@ def test_clipping_bounds_each_pixel():
     config = SDS.Config(gradient_clip=Schedule.constant(0.01))
     per_pixel = gradient(config, torch.rand(1, 4, 4, 3)).norm(dim=-1)
     assert per_pixel.max() <= 0.02 + 1e-6  # d z / d rgb is 2
-
-
-def test_timesteps_stay_in_their_range_and_anneal():
-    steps = Timesteps(low=Schedule.constant(0.2), high=Schedule.parse([[0, 0.9], [100, 0.3]]))
-    late = steps.draw(1000, 1000, 100, 100, Draws(0, 0))
-    assert int(late.min()) >= 200 and int(late.max()) <= 300
-
-
-def test_sqrt_timesteps_fall_from_high_to_low():
-    steps = Timesteps(kind="sqrt")
-    drawn = [int(steps.draw(1, 1000, i, 100, Draws(0, i))) for i in (0, 25, 100)]
-    assert drawn == [980, 500, 20]
 
 
 def test_a_threshold_keeps_a_large_scale_from_asking_for_impossible_pixels():

@@ -1,60 +1,48 @@
-"""The contract of an objective, and what objectives share: timesteps and weights."""
+"""The contract of an objective, and what objectives share: what they look at, asking the prior, weights, the pull."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
+from maquette.errors import ConfigError
+from maquette.objectives._timesteps import Timesteps
 from maquette.priors.base import Prior
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
 from maquette.terms import Terms
 
-Weighting = Literal["sigma2", "uniform", "fantasia"]
+__all__ = [
+    "Denoiser", "Noised", "Objective", "PullConfig", "Timesteps", "Weighting", "add_noise", "clip_pixels",
+    "draw_timesteps", "pull", "subject", "threshold_noise", "weigh",
+]  # fmt: skip
 
+Weighting = Literal["sigma2", "uniform", "fantasia", "x0"]
 
-@dataclass(frozen=True)
-class Timesteps:
-    """Which noise levels are drawn, as shares of the T training steps.
-
-    Both ends are schedules, so that a range can anneal. "uniform" draws between them for each picture; "sqrt" goes
-    from the upper to the lower end with the square root of the progress, without chance.
-
-    Source: uniform range, Poole et al. 2022 (arXiv 2209.14988), sec. 3; sqrt, Zhu et al. 2023 (HiFA, arXiv 2305.18766),
-    eq. 8.
-    """
-
-    kind: Literal["uniform", "sqrt"] = "uniform"
-    low: Schedule = Schedule.constant(0.02)
-    high: Schedule = Schedule.constant(0.98)
-
-    def draw(self, count: int, levels: int, step: int, total: int, draws: Draws) -> Int[Tensor, " B"]:
-        """`count` timesteps in [0, levels), both ends of the range included."""
-        low, high = self.low(step, total), self.high(step, total)
-        if self.kind == "sqrt":
-            share = high - (high - low) * math.sqrt(min(step / max(total, 1), 1.0))
-            return torch.full((count,), min(int(share * levels), levels - 1))
-        first, last = int(low * levels), min(int(high * levels), levels - 1)
-        return draws.integers("timestep", first, max(first, last), count)
-
-
-def weigh(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """w(t): sigma^2 (DreamFusion), 1, or alpha sigma^2 (Fantasia3D)."""
-    if kind == "uniform":
-        return torch.ones_like(sigma)
-    return sigma.square() * (alpha if kind == "fantasia" else 1.0)
+_grids: WeakKeyDictionary[Prior, tuple[int, int, int]] = WeakKeyDictionary()
 
 
 class Objective:
-    """Owns the timesteps and w(t); its loss has the gradient of the paper."""
+    """Owns the timesteps and w(t); its loss has the gradient of the paper. Light to build.
+
+    `needs` names the conditions it asks the prior for beside the score's. `wants_noise`: it denoises step by step, so
+    that a score has to predict noise, not a direction. `wants_picture`: it compares colours, so that a rendering of
+    latents is of no use.
+    """
+
+    needs: frozenset[str] = frozenset()
+    wants_noise: bool = False
+    wants_picture: bool = False
 
     def __call__(
         self,
@@ -71,8 +59,152 @@ class Objective:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class PullConfig:
+    """Settings of the objectives whose loss is a pull along a gradient in what the prior denoises."""
+
+    timesteps: Timesteps = field(default_factory=Timesteps)
+    weighting: Weighting = "sigma2"  # w(t)
+    gradient_clip: Schedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: none
+    threshold: float = 0.0  # largest |z_0| that the guided prediction may imply; 0: any. 1 suits pixels
+
+
+def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
+    """What the prior denoises: the rendering's latents, brought to the prior's grid, or else its picture, encoded.
+
+    Raises:
+        ConfigError: the latents have another number of channels than what the prior denoises.
+    """
+    if rendering.latents is None:
+        return prior.encode(rendering.rgb)
+    channels, height, width = _grid(prior)
+    drawn = rendering.latents.shape[-1]
+    if drawn != channels:
+        raise ConfigError(
+            f"what is drawn has {drawn} latent channels, but the prior denoises {channels}",
+            hint="only a latent prior (sd15, sd21 ...) can look at latents; draw colour for one of pixels",
+        )
+    latents = rendering.latents.to(prior.device).permute(0, 3, 1, 2)
+    if latents.shape[-2:] != (height, width):
+        latents = interpolate(latents, (height, width), mode="bilinear", align_corners=False)
+    return latents
+
+
+@torch.no_grad()
+def _grid(prior: Prior) -> tuple[int, int, int]:
+    """(C, h, w) of what the prior denoises, found once by encoding a picture."""
+    if prior not in _grids:
+        _, channels, height, width = prior.encode(torch.zeros(1, 8, 8, 3)).shape
+        _grids[prior] = (channels, height, width)
+    return _grids[prior]
+
+
+@dataclass(frozen=True)
+class Noised:
+    """z_t = alpha z_0 + sigma e.
+
+    Args:
+        latents: z_t.
+        noise: e.
+        t: timesteps.
+        alpha, sigma: of each picture.
+    """
+
+    latents: Float[Tensor, "B C h w"]
+    noise: Float[Tensor, "B C h w"]
+    t: Int[Tensor, " B"]
+    alpha: Float[Tensor, "B 1 1 1"]
+    sigma: Float[Tensor, "B 1 1 1"]
+
+
+@torch.no_grad()
+def add_noise(
+    prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timesteps, step: int, total: int, draws: Draws
+) -> Noised:
+    """Draw timesteps and noise for this step."""
+    t = draw_timesteps(prior, len(clean), timesteps, step, total, draws).to(clean.device)
+    alpha, sigma = prior.levels(t)
+    noise = draws.normal("noise", *clean.shape).to(clean)
+    return Noised(alpha * clean + sigma * noise, noise, t, alpha, sigma)
+
+
+def draw_timesteps(
+    prior: Prior, count: int, timesteps: Timesteps, step: int, total: int, draws: Draws
+) -> Int[Tensor, " B"]:
+    """`count` timesteps of the prior."""
+    levels = len(prior.alphas_cumprod)
+    return timesteps.draw(count, levels, step, total, draws, prior.alphas_cumprod).to(prior.device)
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A prior seen through a score, with one step's conditions and cameras.
+
+    Args:
+        threshold: as in `PullConfig`.
+    """
+
+    prior: Prior
+    score: Score
+    conditions: Mapping[str, Any]
+    cameras: Cameras
+    threshold: float = 0.0
+
+    def predictions(
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], also: frozenset[str] = frozenset()
+    ) -> dict[str, Tensor]:
+        """The noise under each condition that the score needs, and under those of `also`."""
+        needed = {name: self.conditions[name] for name in sorted(self.score.needs | also)}
+        return self.prior.predict(noisy, t, needed, self.cameras)
+
+    def combine(
+        self,
+        predictions: Mapping[str, Float[Tensor, "B C h w"]],
+        noisy: Float[Tensor, "B C h w"],
+        t: Int[Tensor, " B"],
+        known: Float[Tensor, "B C h w"] | None = None,
+    ) -> Float[Tensor, "B C h w"]:
+        """One noise prediction. To a score that gives a direction, the `known` noise in `noisy` is added."""
+        share = t[:, None, None, None] / len(self.prior.alphas_cumprod)
+        noise = self.score.combine_at(predictions, share, self.cameras)
+        if self.score.noise_free:
+            assert known is not None, "a direction needs the noise it starts from"
+            noise = noise + known
+        if self.threshold > 0:
+            noise = threshold_noise(noise, noisy, *self.prior.levels(t), self.threshold)
+        return noise
+
+    def noise(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        t: Int[Tensor, " B"],
+        known: Float[Tensor, "B C h w"] | None = None,
+    ) -> Float[Tensor, "B C h w"]:
+        """The guided noise prediction e_hat."""
+        return self.combine(self.predictions(noisy, t), noisy, t, known)
+
+
+def weigh(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """w(t): sigma^2 (DreamFusion), 1, alpha sigma^2 (Fantasia3D), or sigma / alpha.
+
+    The last, "x0", makes of e_hat - e the way from the predicted clean picture: sigma / alpha (e_hat - e) = z_0 - x_0.
+    """
+    if kind == "uniform":
+        return torch.ones_like(sigma)
+    if kind == "x0":
+        return sigma / alpha
+    return sigma.square() * (alpha if kind == "fantasia" else 1.0)
+
+
+def pull(latents: Float[Tensor, "B C h w"], gradient: Float[Tensor, "B C h w"]) -> Tensor:
+    """1/2 |z - sg(z - G)|^2, summed over pixels and averaged over pictures: a loss whose gradient to each z is G."""
+    return 0.5 * (latents - (latents - gradient).detach()).square().sum() / len(latents)
+
+
 def clip_pixels(gradient: Float[Tensor, "B C h w"], limit: float) -> Float[Tensor, "B C h w"]:
-    """Scale each pixel's gradient vector down to a norm of at most `limit`."""
+    """Scale each pixel's gradient vector down to a norm of at most `limit`; 0: leave all as they are."""
+    if limit <= 0:
+        return gradient
     norm = gradient.norm(dim=1, keepdim=True)
     return gradient * (limit / norm.clamp(min=limit))
 

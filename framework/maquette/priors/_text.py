@@ -17,6 +17,10 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.priors.base import Conditions
+from maquette.views import turn_deg, view_shares
+
+TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated", "front", "side"})
+"""What a prior with view words gives; `maquette.priors.base.Conditions` says what each is."""
 
 
 def cache_folder() -> Path:
@@ -111,9 +115,13 @@ class ViewWords:
 
     def choose(self, cameras: Cameras) -> list[str]:
         """The view of each camera."""
-        turns = ((cameras.azimuth_deg + 180) % 360 - 180).tolist()
+        turns = turn_deg(cameras.azimuth_deg).tolist()
         elevations = cameras.elevation_deg.tolist()
         return [self._one(turn, elevation) for turn, elevation in zip(turns, elevations, strict=True)]
+
+    def sides(self, cameras: Cameras) -> list[str]:
+        """The side view that lies nearest to each camera."""
+        return [self._side(turn) for turn in turn_deg(cameras.azimuth_deg).tolist()]
 
     def _one(self, turn: float, elevation: float) -> str:
         if elevation > self.overhead_deg:
@@ -122,17 +130,48 @@ class ViewWords:
             return "front"
         if abs(turn) > 180 - self.back_deg:
             return "back"
+        return self._side(turn)
+
+    def _side(self, turn: float) -> str:
         return ("left side" if turn > 0 else "right side") if self.tell_sides else "side"
 
 
 class TextConditions(Conditions):
-    """ "positive" by view (or the same for all views), and "unconditional": the negative prompt or the empty text."""
+    """One text embedding per view (or the same for all), handed out by camera under the names of TEXT_CONDITIONS.
+
+    Args:
+        by_view: what stands for the prompt with the words of each of `words.names`; anything that may be averaged.
+        negative: what stands for the negative prompt.
+        empty: what stands for the empty text.
+        words: which view is whose.
+    """
 
     def __init__(
-        self, by_view: dict[str, Float[Tensor, "L D"]], negative: Float[Tensor, "L D"], words: ViewWords
+        self,
+        by_view: dict[str, Tensor],
+        negative: Tensor,
+        empty: Tensor,
+        words: ViewWords,
     ) -> None:
-        self.by_view, self.negative, self.words = by_view, negative, words
+        self.by_view, self.negative, self.empty, self.words = by_view, negative, empty, words
 
-    def at(self, cameras: Cameras) -> dict[str, Float[Tensor, "B L D"]]:
-        positive = torch.stack([self.by_view[view] for view in self.words.choose(cameras)])
-        return {"positive": positive, "unconditional": self.negative.expand_as(positive)}
+    def at(self, cameras: Cameras) -> dict[str, Float[Tensor, "B ..."]]:
+        seen = self.words.choose(cameras)
+        positive = torch.stack([self.by_view[view] for view in seen])
+        front, back = (self.by_view[view].expand_as(positive) for view in ("front", "back"))
+        side = torch.stack([self.by_view[view] for view in self.words.sides(cameras)])
+
+        def each(values: Tensor) -> Tensor:
+            return values.to(positive.device).view(-1, *[1] * (positive.ndim - 1))
+
+        shares = view_shares(cameras.azimuth_deg.to(positive))
+        between = each(shares.front) * front + each(shares.side) * side + each(shares.back) * back
+        above = each(torch.tensor([view == "overhead" for view in seen]))
+        return {
+            "positive": positive,
+            "unconditional": self.negative.expand_as(positive),
+            "empty": self.empty.expand_as(positive),
+            "interpolated": torch.where(above, positive, between),
+            "front": torch.where(above, positive, front),
+            "side": torch.where(above, positive, side),
+        }

@@ -16,20 +16,45 @@ Prediction = Literal["epsilon", "v_prediction", "sample"]
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A picture of what is to be made.
+
+    Args:
+        rgb: [H, W, 3] in [0, 1], over the background that the prior is used to.
+        cameras: the one camera that took it.
+    """
+
+    rgb: Float[Tensor, "H W 3"]
+    cameras: Cameras
+
+
+@dataclass(frozen=True)
 class Request:
     """What is to be made.
 
     Args:
         prompt: text.
         negative_prompt: what to steer away from; empty means the empty caption.
+        reference: what it looks like from one side, for priors that continue a picture.
     """
 
     prompt: str
     negative_prompt: str = ""
+    reference: Reference | None = None
 
 
 class Conditions:
-    """Named conditions of a request; `at(cameras)` picks those that fit each view."""
+    """Named conditions of a request; `at(cameras)` picks those that fit each view.
+
+    Names in use, so that any score finds them whatever the prior:
+        positive: what is wanted, as seen by each camera: with the words of its view, or with the camera itself.
+        unconditional: what to steer away from: the negative prompt, or nothing in particular.
+        empty: nothing in particular, whatever the negative prompt.
+        interpolated: like positive, but going over from front to side to back with the azimuth (`view_shares`).
+        front, side: what is wanted, seen from the front, and from the side that is nearest to the camera. Where no
+            view is a neighbour, as from above, both are the positive one, so that scores which set them off
+            against it do nothing.
+    """
 
     def at(self, cameras: Cameras) -> dict[str, Any]:
         """Name -> condition of each camera's picture, e.g. embeddings [B, L, D]."""

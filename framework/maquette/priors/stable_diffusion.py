@@ -18,7 +18,7 @@ from maquette import plugins
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.pretrained import quiet, weights_source
-from maquette.priors._text import TextConditions, ViewWords, embed, identity
+from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, embed, identity
 from maquette.priors.base import Prior, Request
 from maquette.registry import register
 
@@ -58,7 +58,7 @@ class StableDiffusion(Prior):
                     "nor a hub name like org/model"
                 )
 
-    gives = frozenset({"positive", "unconditional"})
+    gives = TEXT_CONDITIONS
 
     def __init__(self, config: Config) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -147,9 +147,10 @@ class StableDiffusion(Prior):
         }
         folder = Path(self.source)
         model = identity(folder) if folder.is_dir() else self.source
-        known = embed([*texts.values(), request.negative_prompt], model, self._embed)
+        known = embed([*texts.values(), request.negative_prompt, ""], model, self._embed)
         by_view = {view: known[text].to(self.device) for view, text in texts.items()}
-        return TextConditions(by_view, known[request.negative_prompt].to(self.device), words)
+        negative, empty = known[request.negative_prompt].to(self.device), known[""].to(self.device)
+        return TextConditions(by_view, negative, empty, words)
 
     @torch.no_grad()
     def _embed(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:

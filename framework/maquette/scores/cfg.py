@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
 from maquette.registry import register
-from maquette.scores.base import Score
+from maquette.scores.base import Base, Score
 
 
 @register("score", "cfg")
@@ -26,7 +25,7 @@ class CFG(Score):
     @dataclass(frozen=True)
     class Config:
         scale: float = 7.5  # s
-        base: Literal["unconditional", "text"] = "unconditional"
+        base: Base = "unconditional"
 
     needs = frozenset({"positive", "unconditional"})
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
 from maquette.kernels.splatting import Projected
 from maquette.losses.base import Comparison, Loss
 from maquette.materials.base import Shading
-from maquette.priors.base import Request
+from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.runs.loop import ParameterGroup, Task
@@ -27,10 +29,38 @@ if TYPE_CHECKING:
 class Guide:
     """One guidance, built: its prior is frozen and no part of the task's state."""
 
-    def __init__(self, spec: Guidance, method: Any) -> None:
-        self.prior, self.score, self.objective = spec.prior.build(), spec.score.build(), spec.objective.build()
-        self.weight = spec.weight
+    def __init__(self, spec: Guidance, prior: Prior, method: Any) -> None:
+        self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
+        self.weight, self._sees = spec.weight, spec.sees
         self.conditions = self.prior.condition(Request(method.prompt, method.negative_prompt))
+
+    @property
+    def sees_normals(self) -> bool:
+        """Whether it has to be shown normals."""
+        return self._sees != "rgb"
+
+    def look(self, rendering: Rendering) -> Rendering:
+        """The rendering as the prior is to see it."""
+        if self._sees == "rgb":
+            return rendering
+        normal = rendering.normal
+        assert normal is not None
+        if self._sees == "normal":
+            return replace(rendering, rgb=normal / 2 + 0.5, latents=None)
+        return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
+
+
+def build_guides(specs: dict[str, Guidance], method: Any) -> dict[str, Guide]:
+    """All guidance of a stage; where the same prior is named twice, it is loaded once."""
+    guides: dict[str, Guide] = {}
+    loaded: list[tuple[Any, Prior]] = []
+    for name, spec in specs.items():
+        prior = next((known for other, known in loaded if other == spec.prior), None)
+        if prior is None:
+            prior = spec.prior.build()
+            loaded.append((spec.prior, prior))
+        guides[name] = Guide(spec, prior, method)
+    return guides
 
 
 class Optimisation(Task):
@@ -72,8 +102,10 @@ class Optimisation(Task):
         if self._sampler is not None:
             cameras = self._sampler.sample(step, total, draws.sub("cameras"))
             shading = scene.material.shading(step, total, draws.sub("material"))
-            rendering = self._render(cameras, shading, active, draws.sub("render"))
-            self._guide(terms, rendering, cameras, step, draws)
+            shown = {name: weight for name, guide in self._guidance.items() if (weight := guide.weight(step, total))}
+            normals = any(self._guidance[name].sees_normals for name in shown)
+            rendering = self._render(cameras, shading, active, draws.sub("render"), normals)
+            self._guide(terms, rendering, cameras, shown, step, draws)
             self._seen = {
                 "prompt": self._context.method.prompt,
                 "timestep": terms.logs.get("timestep"),
@@ -109,10 +141,15 @@ class Optimisation(Task):
         return self._seen
 
     def _render(
-        self, cameras: Cameras, shading: Shading, active: dict[str, Loss | Comparison], draws: Draws
+        self,
+        cameras: Cameras,
+        shading: Shading,
+        active: dict[str, Loss | Comparison],
+        draws: Draws,
+        normals: bool = False,
     ) -> Rendering:
         scene = self.scene
-        normals = any("normal" in loss.needs for loss in active.values())
+        normals = normals or any("normal" in loss.needs for loss in active.values())
         with self._context.timings.measure("render"):
             rendering = scene.renderer.render(
                 scene.geometry, scene.material, scene.background, cameras.to(scene.device), shading, normals, draws
@@ -120,12 +157,14 @@ class Optimisation(Task):
         self._footprints += rendering.footprints or ()
         return rendering
 
-    def _guide(self, terms: Terms, rendering: Rendering, cameras: Cameras, step: int, draws: Draws) -> None:
-        total = self._config.steps
-        for name, guide in self._guidance.items():
+    def _guide(
+        self, terms: Terms, rendering: Rendering, cameras: Cameras, weights: dict[str, float], step: int, draws: Draws
+    ) -> None:
+        for name, weight in weights.items():
+            guide = self._guidance[name]
             with self._context.timings.measure(f"guidance {name}"):
                 found = guide.objective(
-                    rendering, cameras, guide.prior, guide.score, guide.conditions.at(cameras), step, total,
-                    draws.sub(name),
+                    guide.look(rendering), cameras, guide.prior, guide.score, guide.conditions.at(cameras), step,
+                    self._config.steps, draws.sub(name),
                 )  # fmt: skip
-            terms.add(found, guide.weight(step, total), prefix="" if len(self._guidance) == 1 else f"{name}/")
+            terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from maquette import registry
+from maquette.backgrounds.base import Background
 from maquette.config.parts import (
     BackgroundSpec,
     CamerasSpec,
@@ -22,34 +23,51 @@ from maquette.config.parts import (
     SupervisionSpec,
 )
 from maquette.config.schedules import Schedule
-from maquette.conversion import convert
+from maquette.conversions import convert
 from maquette.errors import ConfigError
 from maquette.losses.base import Comparison
+from maquette.materials.base import Material
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.runs.checkpoints import CheckpointStore
 from maquette.runs.loop import Loop, LoopConfig
 from maquette.scene import Scene, Viewpoint
-from maquette.stages._optimisation import Guide, Optimisation
+from maquette.stages._optimisation import Optimisation, build_guides
 from maquette.stages.base import Stage, StageContext
+
+Sees = Literal["rgb", "normal", "normal-mask"]
+"""What of a rendering a prior is shown: its picture (or its latents, where those are drawn); its normals n as a picture
+n / 2 + 1/2, grey where nothing is; or [n, opacity], 0 where nothing is, as four latents.
+
+Source of the latter two: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), sec. 3.2, and its code for what lies behind.
+"""
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """objective(score(prior)), weighed."""
+    """objective(score(prior)), weighed, and what of the rendering it sees."""
 
     prior: PriorSpec
     score: ScoreSpec
     objective: ObjectiveSpec
-    weight: Schedule = Schedule.constant(1.0)
+    weight: Schedule = Schedule.constant(1.0)  # where it is 0, nothing is asked
+    sees: Sees = "rgb"
 
     def __post_init__(self) -> None:
-        lacking = self.score.cls.needs - self.prior.cls.gives
-        if lacking:
+        score, objective, gives = self.score.build(), self.objective.build(), self.prior.cls.gives
+        for part, needs in ((self.score, score.needs), (self.objective, objective.needs)):
+            if lacking := needs - gives:
+                raise ValueError(
+                    f"{part.kind} {part.name!r} needs {_words(lacking)}, which prior {self.prior.name!r} does not "
+                    f"give; it gives {_words(gives)}"
+                )
+        if objective.wants_noise and score.noise_free:
             raise ValueError(
-                f"score {self.score.name!r} needs {_words(lacking)}, which prior {self.prior.name!r} does not give; "
-                f"it gives {_words(self.prior.cls.gives)}"
+                f"objective {self.objective.name!r} denoises step by step, which takes a noise prediction, but score "
+                f"{self.score.name!r} gives a direction"
             )
+        if objective.wants_picture and self.sees == "normal-mask":
+            raise ValueError(_compares_pictures(self.objective, "sees: normal-mask makes latents"))
 
 
 @register("stage", "optimise")
@@ -96,7 +114,7 @@ class Optimise(Stage):
         if config.start == "previous" and not (context.resume and self._store(context).latest()):
             self._take_over(scene, context)
         with context.timings.measure("load priors"):
-            guidance = {name: Guide(spec, context.method) for name, spec in config.guidance.items()}
+            guidance = build_guides(config.guidance, context.method)
         data = config.data.build() if config.data is not None else None
         if data is not None:
             with context.timings.measure("data"):
@@ -140,12 +158,13 @@ class Optimise(Stage):
 def _fit(config: Optimise.Config) -> None:
     """Refuse parts that do not go together, with the ones that would."""
     renderer, geometry = config.renderer, config.geometry
-    if renderer.cls.takes != geometry.cls.provides:
+    drawing = renderer.cls.drawing(renderer.config)
+    if drawing.takes != geometry.cls.provides:
         fitting = [
             name for name in registry.names("renderer") if registry.get("renderer", name).takes == geometry.cls.provides
         ]
         raise ValueError(
-            f"renderer {renderer.name!r} takes a {renderer.cls.takes}, but geometry {geometry.name!r} is a "
+            f"renderer {renderer.name!r} takes a {drawing.takes}, but geometry {geometry.name!r} is a "
             f"{geometry.cls.provides}; renderers that fit: {', '.join(fitting) or 'none'}"
         )
     channels = getattr(geometry.config, "channels", 0)
@@ -154,15 +173,49 @@ def _fit(config: Optimise.Config) -> None:
             f"material {config.material.name!r} reads {config.material.cls.channels} channels, but geometry "
             f"{geometry.name!r} has {channels}; set geometry.channels"
         )
+    _fit_latents(config)
+    for name, guidance in config.guidance.items():
+        if guidance.sees != "rgb" and "normal" not in drawing.gives:
+            raise ValueError(f"guidance {name!r} sees normals, which renderer {renderer.name!r} does not give")
     for name, loss in config.losses.items():
         if issubclass(loss.cls, Comparison):
             _fit_comparison(name, loss, config)
-        lacking = loss.cls.needs - renderer.cls.gives - geometry.cls.offers
+        lacking = loss.cls.needs - drawing.gives - geometry.cls.offers
         if lacking:
             raise ValueError(
                 f"loss {name!r} needs {_words(lacking)}, which renderer {renderer.name!r} with geometry "
                 f"{geometry.name!r} does not give"
             )
+
+
+def _fit_latents(config: Optimise.Config) -> None:
+    """A material that draws latents takes a renderer and a background that do, and nobody who wants pictures."""
+    material, renderer, background = config.material, config.renderer, config.background
+    drawn, behind = _latent_channels(material, Material), _latent_channels(background, Background)
+    if drawn and "latents" not in renderer.cls.drawing(renderer.config).gives:
+        fitting = [name for name in registry.names("renderer") if "latents" in registry.get("renderer", name).gives]
+        raise ValueError(
+            f"material {material.name!r} draws latents, which renderer {renderer.name!r} does not; "
+            f"renderers that do: {', '.join(fitting)}"
+        )
+    if drawn != behind:
+        front, back = (f"{count} latent channels" if count else "colour" for count in (drawn, behind))
+        raise ValueError(
+            f"material {material.name!r} draws {front}, but background {background.name!r} draws {back}; "
+            f"a background that fits: {{type: textured, channels: {drawn or 3}}}"
+        )
+    for guidance in config.guidance.values():
+        if drawn and guidance.sees == "rgb" and guidance.objective.cls.wants_picture:
+            raise ValueError(_compares_pictures(guidance.objective, f"material {material.name!r} draws latents"))
+
+
+def _latent_channels(part: PartSpec, contract: type[Material] | type[Background]) -> int:
+    """Of a material or background; it is built to know, but only where it defines `latents`."""
+    return part.build().latent_channels if part.cls.latents is not contract.latents else 0
+
+
+def _compares_pictures(objective: PartSpec, but: str) -> str:
+    return f"objective {objective.name!r} compares pictures, but {but}"
 
 
 def _fit_comparison(name: str, loss: PartSpec, config: Optimise.Config) -> None:

@@ -1,0 +1,78 @@
+"""Which noise levels a step looks at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.randomness import Draws
+
+
+@dataclass(frozen=True)
+class Timesteps:
+    """Which noise levels are drawn, as shares of the T training steps.
+
+    Both ends are schedules, so that a range can anneal; where they meet, nothing is left to chance. The kinds are
+
+        uniform: drawn between the ends, for each picture;
+        sqrt: from the upper to the lower end with the square root of the progress p;
+        linear: 1 - p, held between the ends;
+        time-prioritised: from the upper to the lower end, slower where the weight W(t) is large: the share of W that
+            lies above t is p, with W(t) = sigma_t / alpha_t exp(-(t / T - m)^2 / (2 s^2)).
+
+    Source: uniform, Poole et al. 2022 (arXiv 2209.14988), sec. 3; sqrt, Zhu et al. 2023 (HiFA, arXiv 2305.18766),
+    eq. 8; linear, the code of Tang et al. 2023 (DreamGaussian, arXiv 2309.16653); time-prioritised, Huang et al. 2024
+    (DreamTime, arXiv 2306.12422, version 2), with m = 500 and s = 125 of T = 1000.
+    """
+
+    kind: Literal["uniform", "sqrt", "linear", "time-prioritised"] = "uniform"
+    low: Schedule = Schedule.constant(0.02)
+    high: Schedule = Schedule.constant(0.98)
+    shared: bool = False  # one draw for all pictures of a step, as priors of several views need
+    centre: float = 0.5  # m, of time-prioritised
+    width: float = 0.125  # s, of time-prioritised
+
+    def draw(
+        self,
+        count: int,
+        levels: int,
+        step: int,
+        total: int,
+        draws: Draws,
+        alphas_cumprod: Float[Tensor, " T"] | None = None,
+    ) -> Int[Tensor, " B"]:
+        """`count` timesteps in [0, levels), both ends of the range included.
+
+        Args:
+            levels: T.
+            alphas_cumprod: alpha_t^2 of the prior; only time-prioritised reads it.
+        """
+        low, high = self.low(step, total), self.high(step, total)
+        first, last = int(low * levels), min(int(high * levels), levels - 1)
+        progress = min(step / max(total, 1), 1.0)
+        if self.kind == "uniform":
+            drawn = draws.integers("timestep", first, max(first, last), 1 if self.shared else count)
+            return drawn.expand(count)
+        if self.kind == "sqrt":
+            chosen = int((high - (high - low) * math.sqrt(progress)) * levels)
+        elif self.kind == "linear":
+            chosen = round(min(max(1 - progress, low), high) * levels)
+        else:
+            assert alphas_cumprod is not None, "time-prioritised steps depend on the prior's noise levels"
+            chosen = self._prioritised(alphas_cumprod.double().cpu(), first, max(first, last), progress)
+        return torch.full((count,), min(chosen, levels - 1))
+
+    def _prioritised(self, alphas_cumprod: Float[Tensor, " T"], first: int, last: int, progress: float) -> int:
+        """The timestep in [first, last] above which W holds the share of itself that is nearest to `progress`."""
+        steps = torch.arange(first, last + 1)
+        alpha_bar = alphas_cumprod[steps]
+        away = (steps / len(alphas_cumprod) - self.centre) / self.width
+        weight = ((1 - alpha_bar) / alpha_bar).sqrt() * torch.exp(-away.square() / 2)
+        above = weight.flip(0).cumsum(0).flip(0) / weight.sum()
+        return first + int((above - progress).abs().argmin())

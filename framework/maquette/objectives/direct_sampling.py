@@ -1,0 +1,77 @@
+"""Regress on the picture that the prior makes of the rendering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate, mse_loss
+
+from maquette.cameras.base import Cameras
+from maquette.config.schedules import Schedule
+from maquette.objectives._ddim import sample
+from maquette.objectives.base import Denoiser, Objective, subject
+from maquette.priors.base import Prior
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+from maquette.scores.base import Score
+from maquette.terms import Terms
+
+
+@register("objective", "direct-sampling")
+class DirectSampling(Objective):
+    """Mean squared difference to the rendering after noise is put on and taken off again, in k deterministic steps.
+
+    Pictures are compared as pictures; where latents are drawn, as latents, and nothing is encoded or decoded.
+
+    Source: Meng et al. 2021 (SDEdit, arXiv 2108.01073), alg. 1; as a second stage, with the schedule of its code: Tang
+    et al. 2023 (DreamGaussian, arXiv 2309.16653), on the refinement of textures.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        start: Schedule = Schedule(((0, 0.2), ("100%", 0.05)))  # noise level t_0, as share of the timesteps
+        steps: int = 50  # of sampling from pure noise; those below t_0 are taken
+        threshold: float = 0.0  # largest |z_0| that a guided prediction may imply; 0: any. 1 suits pixels
+
+        def __post_init__(self) -> None:
+            if self.steps < 1:
+                raise ValueError(f"sampling takes at least 1 step, not {self.steps}")
+
+    wants_noise = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(
+        self,
+        rendering: Rendering,
+        cameras: Cameras,
+        prior: Prior,
+        score: Score,
+        conditions: dict[str, Any],
+        step: int,
+        total: int,
+        draws: Draws,
+    ) -> Terms:
+        c, levels = self.config, len(prior.alphas_cumprod)
+        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
+        start = min(c.start(step, total), 1.0)
+        with torch.no_grad():
+            clean = subject(rendering, prior)
+            t = min(max(round(start * levels), 1), levels - 1)
+            alpha, sigma = prior.levels(torch.full((len(clean),), t, device=clean.device))
+            noisy = alpha * clean + sigma * draws.normal("noise", *clean.shape).to(clean)
+            sampled = sample(denoiser, noisy, t, max(round(start * c.steps), 1))
+        return Terms({"direct-sampling": self._difference(rendering, prior, sampled)}, {"timestep": float(t)})
+
+    def _difference(self, rendering: Rendering, prior: Prior, sampled: Float[Tensor, "B C h w"]) -> Tensor:
+        if rendering.latents is not None:
+            return mse_loss(subject(rendering, prior), sampled)
+        picture = rendering.rgb.permute(0, 3, 1, 2)
+        wanted = prior.decode(sampled).to(picture).permute(0, 3, 1, 2)
+        return mse_loss(picture, interpolate(wanted, picture.shape[-2:], mode="bilinear", antialias=True))

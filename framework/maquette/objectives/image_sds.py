@@ -1,0 +1,79 @@
+"""Score distillation in latents and in pictures at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn.functional import interpolate
+
+from maquette.cameras.base import Cameras
+from maquette.config.schedules import Schedule
+from maquette.objectives.base import (
+    Denoiser,
+    Objective,
+    PullConfig,
+    Timesteps,
+    Weighting,
+    add_noise,
+    clip_pixels,
+    pull,
+    weigh,
+)
+from maquette.priors.base import Prior
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+from maquette.scores.base import Score
+from maquette.terms import Terms
+
+
+@register("objective", "image-sds")
+class ImageSDS(Objective):
+    """w(t) / 2 (|z - x_0|^2 + lambda |x - D(x_0)|^2): the predicted clean latents, and the picture they decode to.
+
+    w is relative to sigma / alpha, at which the first term is the plain square. Over a prior of pixels both terms say
+    the same.
+
+    Source: Zhu et al. 2023 (HiFA, arXiv 2305.18766), sec. 3.1, with one denoising step; timesteps fall as there.
+    """
+
+    @dataclass(frozen=True)
+    class Config(PullConfig):
+        timesteps: Timesteps = field(default_factory=lambda: Timesteps(kind="sqrt"))
+        weighting: Weighting = "x0"
+        image: Schedule = Schedule.constant(0.1)  # lambda_rgb; where it is 0 nothing is decoded
+
+    wants_picture = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(
+        self,
+        rendering: Rendering,
+        cameras: Cameras,
+        prior: Prior,
+        score: Score,
+        conditions: dict[str, Any],
+        step: int,
+        total: int,
+        draws: Draws,
+    ) -> Terms:
+        c = self.config
+        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
+        clean = prior.encode(rendering.rgb)
+        with torch.no_grad():
+            z = add_noise(prior, clean, c.timesteps, step, total, draws)
+            guided = (z.latents - z.sigma * denoiser.noise(z.latents, z.t, z.noise)) / z.alpha
+            weight = weigh(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma
+            gradient = clip_pixels(weight * (clean - guided), c.gradient_clip(step, total))
+        terms = Terms({"sds": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())})
+        image = c.image(step, total)
+        if image > 0:
+            wanted = prior.decode(guided).permute(0, 3, 1, 2)
+            picture = rendering.rgb.to(wanted).permute(0, 3, 1, 2)
+            picture = interpolate(picture, wanted.shape[-2:], mode="bilinear", align_corners=False)
+            terms.losses["image"] = image * pull(picture, weight * (picture.detach() - wanted))
+        return terms

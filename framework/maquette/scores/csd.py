@@ -1,0 +1,36 @@
+"""The classifier's part of guidance alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.registry import register
+from maquette.scores.base import Score
+
+
+@register("score", "csd")
+class CSD(Score):
+    """The direction s (e_positive - e_unconditional), up the slope of log p(text | picture); it holds no noise.
+
+    There is no base to count the scale from. The paper's three terms, with a negative prompt beside the empty text, are
+    the score `weighted` with weights that sum to 0.
+
+    Source: Yu et al. 2023 (arXiv 2310.19415), "Classifier score distillation".
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: float = 1.0  # s
+
+    needs = frozenset({"positive", "unconditional"})
+    noise_free = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
+        return self.config.scale * (predictions["positive"] - predictions["unconditional"])

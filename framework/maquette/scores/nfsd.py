@@ -1,0 +1,49 @@
+"""Guidance and a correction towards natural pictures, without the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.registry import register
+from maquette.scores.base import Score
+
+
+@register("score", "nfsd")
+class NFSD(Score):
+    """The direction d_D + s d_C, with d_C = e_positive - e_empty and
+
+        d_D = e_empty where little noise is left (t < 0.2 T), and e_empty - e_unconditional above,
+
+    where the unconditional is asked with a negative prompt: the paper's is "unrealistic, blurry, low quality, out of
+    focus, ugly, low contrast, dull, dark, low-resolution, gloomy". With none, d_D is 0 above. The scale counts from the
+    empty text, as with `base: unconditional` of `cfg`.
+
+    Source: Katzir et al. 2023 (arXiv 2310.17590), eq. 6 and 7.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: float = 7.5  # s
+        split: float = 0.2  # share of the timesteps below which the empty prediction is the correction itself
+
+    needs = frozenset({"positive", "unconditional", "empty"})
+    noise_free = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def combine_at(
+        self,
+        predictions: Mapping[str, Float[Tensor, "B C h w"]],
+        share: Float[Tensor, "B 1 1 1"],
+        cameras: Cameras,
+    ) -> Float[Tensor, "B C h w"]:
+        empty = predictions["empty"]
+        domain = torch.where(share < self.config.split, empty, empty - predictions["unconditional"])
+        return domain + self.config.scale * (predictions["positive"] - empty)

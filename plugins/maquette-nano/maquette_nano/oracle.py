@@ -1,0 +1,77 @@
+"""Captioned views of nano objects, for the oracle prior; `python -m maquette_nano.oracle` makes `nano-views`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from maquette.cameras.base import orbit_cameras
+from maquette.multiview.base import PosedImages, Split
+from maquette.multiview.captioned import CaptionedViews, save_captioned_views
+from maquette_nano import world
+from maquette_nano.dataset import DISTANCE, FOV_DEG
+from maquette_nano.posed import SUPERSAMPLE
+
+OBJECTS = (  # category, body, detail, pattern, seed: things that have a front
+    ("mug", "red", "blue", "plain", 1),
+    ("chair", "green", "orange", "plain", 2),
+    ("clock", "yellow", "black", "plain", 3),
+    ("car", "red", "white", "dots", 4),
+    ("train", "blue", "yellow", "plain", 5),
+    ("plane", "purple", "yellow", "stripes", 6),
+    ("boat", "brown", "white", "plain", 7),
+    ("robot", "grey", "blue", "plain", 8),
+    ("cat", "orange", "white", "stripes", 9),
+    ("dog", "brown", "black", "plain", 10),
+    ("duck", "yellow", "orange", "plain", 11),
+    ("fish", "blue", "orange", "stripes", 12),
+)
+"""What `nano-views` shows."""
+
+
+def captioned_views(
+    things: Sequence[world.NanoObject], views: int = 8, size: int = 64, elevation_deg: float = 15.0
+) -> CaptionedViews:
+    """Objects seen from even azimuths, the first from the front, without light, so that a point has one colour.
+
+    Args:
+        things: the objects; each is called by body colour and category, by its caption, and with its detail named.
+        views: cameras around each.
+        size: picture side in pixels.
+        elevation_deg: of all cameras.
+
+    Example:
+        >>> mug = world.make_object("mug", "red", "blue", "plain", seed=1)
+        >>> captioned_views([mug], views=4, size=8).captions
+        (('a red mug', 'a red mug with a blue handle'),)
+    """
+    ones = torch.ones(views)
+    cameras = orbit_cameras(
+        torch.arange(views) * (360 / views), elevation_deg * ones, DISTANCE * ones, FOV_DEG * ones, size
+    )
+    pictures = []
+    for thing in things:
+        seen = world.render(thing, cameras.c2w.numpy(), FOV_DEG, size, SUPERSAMPLE, ambient=1.0, diffuse=0.0)
+        pictures.append(torch.cat([torch.from_numpy(seen.rgb), torch.from_numpy(seen.opacity)[..., None]], dim=-1))
+    images = torch.cat(pictures)
+    names = tuple(f"{i:02}-{thing.category}-{view}" for i, thing in enumerate(things) for view in range(views))
+    split: list[Split] = ["train"] * len(images)
+    posed = PosedImages(images, cameras.cat([cameras] * len(things)), tuple(split), names)
+    captions = tuple(tuple(dict.fromkeys(_captions(thing))) for thing in things)
+    return CaptionedViews(posed, torch.arange(len(things)).repeat_interleave(views), captions)
+
+
+def nano_views() -> CaptionedViews:
+    """The set that the plugin carries as `nano-views`."""
+    return captioned_views([world.make_object(*facts) for facts in OBJECTS])
+
+
+def _captions(thing: world.NanoObject) -> tuple[str, str, str]:
+    article = "an" if thing.body[0] in "aeiou" else "a"
+    return f"{article} {thing.body} {thing.category}", thing.caption(), thing.caption(name_detail=True)
+
+
+if __name__ == "__main__":
+    print(save_captioned_views(Path(__file__).parent / "weights" / "nano-views", nano_views()))

@@ -1,0 +1,85 @@
+"""A prior whose every answer is known, and pictures to show it."""
+
+from __future__ import annotations
+
+import torch
+
+from maquette.cameras import orbit_cameras
+from maquette.cameras.base import Cameras
+from maquette.materials.base import Shading
+from maquette.objectives.base import Objective
+from maquette.priors.base import Prior
+from maquette.randomness import Draws
+from maquette.renderers.base import Rendering
+from maquette.scores.base import Score
+from maquette.scores.cfg import CFG
+
+CONDITIONS = {"positive": 0.5, "unconditional": 0.0, "empty": -0.25}
+"""The means under which pictures are normal."""
+
+STEP, TOTAL, DRAWS = 3, 10, Draws(0, 3)
+
+
+class Gaussian(Prior):
+    """The exact denoiser of pictures drawn from N(mean, variance), one mean per condition."""
+
+    gives = frozenset(CONDITIONS)
+    prediction = "epsilon"
+    device = torch.device("cpu")
+
+    def __init__(self, variance: float = 0.25) -> None:
+        self.alphas_cumprod = torch.linspace(0.999, 0.01, 1000)
+        self.variance = variance
+
+    def encode(self, rgb):
+        return rgb.permute(0, 3, 1, 2) * 2 - 1
+
+    def decode(self, latents):
+        return latents.permute(0, 2, 3, 1) / 2 + 0.5
+
+    def predict(self, noisy, steps, conditions, cameras):
+        alpha, sigma = self.levels(steps)
+        total = alpha**2 * self.variance + sigma**2
+        return {name: sigma * (noisy - alpha * mean) / total for name, mean in conditions.items()}
+
+
+def rendering(rgb: torch.Tensor, latents: torch.Tensor | None = None) -> Rendering:
+    ones = torch.ones_like(rgb[..., :1])
+    return Rendering(rgb, ones, ones, None, None, Shading(), torch.ones_like(rgb), latents=latents)
+
+
+def cameras(count: int) -> Cameras:
+    ones = torch.ones(count)
+    return orbit_cameras(0 * ones, 0 * ones, 3 * ones, 40 * ones, 4)
+
+
+def pulls(
+    objective: Objective,
+    rgb: torch.Tensor,
+    score: Score | None = None,
+    prior: Prior | None = None,
+    conditions: dict[str, float] = CONDITIONS,
+    step: int = STEP,
+    draws: Draws = DRAWS,
+) -> torch.Tensor:
+    """The gradient G that each picture's pixels z = 2 rgb - 1 get [B, 3, h, w]; guidance has scale 4 unless told."""
+    rgb = rgb.clone().requires_grad_(True)
+    terms = objective(
+        rendering(rgb), cameras(len(rgb)), prior or Gaussian(), score or CFG(CFG.Config(scale=4.0)), conditions, step,
+        TOTAL, draws,
+    )  # fmt: skip
+    terms.total().backward()
+    return rgb.grad.permute(0, 3, 1, 2) * len(rgb) / 2  # d z / d rgb is 2, and losses are means over pictures
+
+
+def guided(prior: Prior, noisy: torch.Tensor, t: torch.Tensor, scale: float = 4.0) -> torch.Tensor:
+    """e_u + s (e_c - e_u), written out."""
+    predicted = prior.predict(noisy, t, CONDITIONS, None)
+    return predicted["unconditional"] + scale * (predicted["positive"] - predicted["unconditional"])
+
+
+def flow(prior: Gaussian, z: torch.Tensor, mean: float, start: tuple[float, float], end: tuple[float, float]):
+    """Where the probability flow takes z from one (alpha, sigma) to another: its distance from the mean grows with
+    the deviation, (z - alpha m) / sqrt(alpha^2 v + sigma^2) stays."""
+    spread = [(alpha**2 * prior.variance + sigma**2) ** 0.5 for alpha, sigma in (start, end)]
+    return end[0] * mean + (z - start[0] * mean) * spread[1] / spread[0]

@@ -1,0 +1,79 @@
+"""The examples of docs/oracle.md run as the page shows them, and those in docstrings do."""
+
+import dataclasses
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from toy_views import toy_views
+
+from maquette import registry
+from maquette.config.parts import PriorSpec, check
+from maquette.multiview import save_posed_images
+from maquette.multiview.captioned import load_captioned_views
+
+PAGE = (Path(__file__).parents[2] / "docs" / "oracle.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_python_examples_run_in_order(tmp_path, monkeypatch):
+    pytest.importorskip("maquette_nano")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec("\n".join(blocks("python")), names)
+    assert names["conditions"]["positive"].shape == (2, 96)
+    assert load_captioned_views("FOLDER").captions == (("a red ball",), ("a blue ball",))
+
+
+def test_the_captions_file_is_read(tmp_path):
+    images = dataclasses.replace(toy_views().images[:2], names=("front", "side"))
+    save_posed_images(tmp_path, images)
+    (tmp_path / "captions.json").write_text(blocks("json")[0])
+    assert load_captioned_views(tmp_path).captions == (("a red car", "a red car with white dots"),)
+
+
+def test_the_yaml_examples_are_valid(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()
+    for text in blocks("yaml"):
+        check(PriorSpec, yaml.safe_load(text)["prior"], "prior", lambda key: None)
+
+
+def test_the_table_names_every_dial():
+    config = registry.get("prior", "oracle").Config
+    named = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    assert named == set(config.__dataclass_fields__) - {"path", "size", "background", "device", "dtype"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "maquette.views",
+        "maquette.multiview.captioned",
+        "maquette.priors._closed_form",
+        "maquette.priors._oracle_posterior",
+        "maquette.priors.gaussian",
+        "maquette.scores.perp_neg",
+        "maquette_nano.oracle",
+    ],
+)
+def test_examples_in_docstrings_run(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.attempted and not results.failed
+
+
+def test_the_carried_set_is_what_its_recipe_makes():
+    from maquette.pretrained import weights_source
+    from maquette_nano.oracle import OBJECTS, captioned_views
+    from maquette_nano.world import make_object
+
+    carried = load_captioned_views(weights_source("nano-views"))
+    made = captioned_views([make_object(*OBJECTS[0])])
+    assert carried.captions[0] == made.captions[0] and len(carried.captions) == len(OBJECTS)
+    assert (carried.images.images[:8] - made.images.images).abs().mean() < 1 / 255
