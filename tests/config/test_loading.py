@@ -89,3 +89,17 @@ def test_yes_and_no_are_words_and_1e3_is_a_number(tmp_path):
 
     (tmp_path / "words.yaml").write_text("a: yes\nb: off\nc: 1e3\nd: 2026-01-01\ne: true\n")
     assert load_yaml(tmp_path / "words.yaml")[0] == {"a": "yes", "b": "off", "c": 1000.0, "d": "2026-01-01", "e": True}
+
+
+def test_a_merge_key_takes_in_another_mapping(tmp_path):
+    from maquette.config.origins import load_yaml
+
+    text = "base: &base {a: 1, b: 2}\nmore: &more {b: 3, c: 4}\nboth:\n  b: 5\n  <<: [*base, *more]\n"
+    text += "one: {<<: *more, c: 6}\n"
+    (tmp_path / "merged.yaml").write_text(text)
+    data, origins = load_yaml(tmp_path / "merged.yaml")
+    assert data["both"] == {"a": 1, "b": 5, "c": 4} and data["one"] == {"b": 3, "c": 6}
+    assert origins["both.b"].line == 4 and origins["both.a"].line == 1
+    (tmp_path / "wrong.yaml").write_text("a: {<<: 3}\n")
+    with pytest.raises(ConfigError, match="takes in a mapping"):
+        load_yaml(tmp_path / "wrong.yaml")

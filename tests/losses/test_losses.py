@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from maquette.losses.emptiness import Emptiness
 from maquette.losses.entropy import Entropy
 from maquette.losses.opacity import Opacity
 from maquette.losses.orientation import Orientation
@@ -52,3 +53,8 @@ def test_entropy_is_largest_half_way():
 
 def test_z_variance_is_the_variance_of_depth():
     assert float(ZVariance(ZVariance.Config())(rendering(), None)) == pytest.approx(1.0)
+
+
+def test_emptiness_costs_fog_more_than_a_surface():
+    surface, fog = (float(Emptiness(Emptiness.Config())(rendering(weights=w), None)) for w in ((1.0, 0.0), (0.5, 0.5)))
+    assert surface == pytest.approx(math.log(11)) and fog == pytest.approx(2 * math.log(6))

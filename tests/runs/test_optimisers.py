@@ -1,8 +1,9 @@
 """Muon makes orthogonal steps for matrices and leaves the rest to AdamW."""
 
+import pytest
 import torch
 
-from maquette.runs.optimisers import Muon, orthogonalised
+from maquette.runs.optimisers import OPTIMISERS, Muon, orthogonalised
 
 
 def test_orthogonalised_keeps_the_singular_vectors_and_levels_the_singular_values():
@@ -41,3 +42,15 @@ def test_other_groups_step_exactly_as_adamw_does():
         adamw.step()
     assert torch.equal(ours, theirs)
     assert not torch.equal(matrix, torch.eye(4))
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_goes_downhill(name):
+    place = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+    groups = [{"params": [place], "lr": 0.1, "orthogonal": False}]
+    optimiser = OPTIMISERS[name](groups, betas=(0.9, 0.99), eps=1e-15, weight_decay=0.0)
+    for _ in range(100):
+        optimiser.zero_grad()
+        place.square().sum().backward()
+        optimiser.step()
+    assert place.abs().max() < 0.5

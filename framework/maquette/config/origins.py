@@ -12,6 +12,7 @@ import yaml
 
 from maquette.errors import ConfigError
 
+MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which takes in another mapping's keys
 TEXT_KEYS = ("prompt", "negative_prompt", "image", "data", "summary", "name", "output")
 """Top-level keys whose value is text, whatever it looks like."""
 
@@ -89,11 +90,19 @@ def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin],
         origins.setdefault(key, Origin(f"{file}:{line}", file, line))
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        own = [pair for pair in node.value if pair[0].tag != MERGE]
+        for _, base in (pair for pair in node.value if pair[0].tag == MERGE):
+            for mapping in reversed(base.value if isinstance(base, yaml.SequenceNode) else [base]):
+                if not isinstance(mapping, yaml.MappingNode):
+                    raise ConfigError("'<<' takes in a mapping, such as *anchor", key=key, file=file, line=line)
+                result.update(_construct(mapping, key, file, origins, loader))
+        seen: set[str] = set()
+        for key_node, value_node in own:
             name = str(key_node.value)
             child = f"{key}.{name}" if key else name
-            if name in result:
+            if name in seen:
                 raise ConfigError("this key stands twice", key=child, file=file, line=key_node.start_mark.line + 1)
+            seen.add(name)
             origins[child] = Origin(f"{file}:{key_node.start_mark.line + 1}", file, key_node.start_mark.line + 1)
             result[name] = _construct(value_node, child, file, origins, loader)
         return result

@@ -26,7 +26,7 @@ from maquette.runs.checkpoints import CheckpointStore
 from maquette.runs.folder import write_atomically
 from maquette.runs.manifest import Timings
 from maquette.runs.metrics import MetricsLog
-from maquette.runs.optimisers import Muon, carry_moments
+from maquette.runs.optimisers import OPTIMISERS, carry_moments
 from maquette.runs.progress import StepProgress
 from maquette.runs.signals import Stopped, stop_flag
 from maquette.terms import ChangedRows, Terms
@@ -54,7 +54,7 @@ class LoopConfig:
     nonfinite: Literal["raise", "skip"] = "raise"  # what to do when a loss or gradient is not finite
     nonfinite_limit: int = 10  # skipped steps in a row before the run stops all the same
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # Lightning's precision setting
-    optimiser: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices of a learner; Adam for the rest
+    optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with Adam for the rest
     betas: tuple[float, float] = (0.9, 0.99)  # Adam's decay rates
     epsilon: float = 1e-15  # Adam's epsilon
     weight_decay: float = 0.0  # decoupled (AdamW)
@@ -160,13 +160,11 @@ class _Stepper(L.LightningModule):
         self.loop, self.task = loop, loop.task
         groups, config = loop.task.groups(), loop.config
         self.rates = [group.learning_rate for group in groups]
-        optimiser = Muon if config.optimiser == "muon" else torch.optim.AdamW
-        self.optimizer = optimiser(
+        self.optimizer = OPTIMISERS[config.optimiser](
             [{"params": group.parameters, "lr": 0.0, "orthogonal": group.matrices} for group in groups],
             betas=config.betas,
             eps=config.epsilon,
             weight_decay=config.weight_decay,
-            fused=True,
         )
         self.parameters_list = [p for group in groups for p in group.parameters]
         self.done, self.in_a_row = 0, 0

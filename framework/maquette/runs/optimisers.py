@@ -1,13 +1,14 @@
-"""The optimisers a loop can use: AdamW, and Muon for the matrices of a network that is trained from scratch."""
+"""The optimisers a loop can use: AdamW, Adamax, and Muon for the matrices of a network trained from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import Adamax, AdamW, Optimizer
 
 from maquette.terms import ChangedRows
 
@@ -80,3 +81,11 @@ class Muon(AdamW):
         scale = 0.2 * max(ahead.shape) ** 0.5
         update = orthogonalised(ahead).reshape(parameter.shape)
         parameter.mul_(1 - rate * decay).add_(update, alpha=-rate * scale)
+
+
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    "adamw": partial(AdamW, fused=True),
+    "adamax": Adamax,
+    "muon": partial(Muon, fused=True),
+}
+"""By the name that `LoopConfig.optimiser` gives; each takes parameter groups, betas, eps and weight_decay."""

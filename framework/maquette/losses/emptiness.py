@@ -1,0 +1,43 @@
+"""Space should be empty where nothing is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "emptiness")
+class Emptiness(Loss):
+    """sum along a ray of log(1 + k w), averaged over rays, w the compositing weights: fog costs more than a surface.
+
+    SJC takes the mean along the ray instead; its weight is this one times the samples of a ray.
+
+    Source: Wang et al. 2022 (SJC, arXiv 2212.00774), sec. 4.3; k = 10 in its code.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1.0)
+        scale: float = 10.0  # k
+
+        def __post_init__(self) -> None:
+            if self.scale <= 0:
+                raise ValueError(f"scale is positive, not {self.scale}")
+
+    needs = frozenset({"samples"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight, self.scale = config.weight, config.scale
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        samples = rendering.samples
+        assert samples is not None
+        return torch.log1p(self.scale * samples.weights).sum() / samples.rays
