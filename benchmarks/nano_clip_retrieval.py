@@ -18,7 +18,7 @@ from maquette.bench.suites import load_suite
 from maquette.metrics.base import Case
 from maquette.runs.manifest import machine, revision, versions
 from maquette_nano import world
-from maquette_nano.dataset import DISTANCE, FOV_DEG
+from maquette_nano.renders import DISTANCE, FOV_DEG
 
 LIGHT_GREY = 0.85
 

@@ -43,3 +43,36 @@ class CaptionedDataset(Protocol):
 
     def sample_captions(self) -> Sequence[str]:
         """A fixed list of captions for the sample sheet."""
+
+
+@dataclass(frozen=True)
+class PosedPairs:
+    """A batch of objects, each seen twice, before the same background.
+
+    Args:
+        reference, target: [B, H, W, 3] floats in [0, 1].
+        pose: where the target's camera stands as seen from the reference's, `maquette.views.relative_pose`.
+    """
+
+    reference: Float[Tensor, "B H W 3"]
+    target: Float[Tensor, "B H W 3"]
+    pose: Float[Tensor, "B 4"]
+
+
+class PairDataset(Protocol):
+    """Pairs of views, drawn at random by key and held out by split."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Make or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> PosedPairs:
+        """`size` training pairs, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> PosedPairs:
+        """`size` pairs of objects that `batch` never returns."""
+
+    def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
+        """A fixed choice for the sample sheet: held-out objects, each with one reference and `targets` other views.
+
+        Pairs of one object stand together: [objects * targets, ...].
+        """

@@ -1,4 +1,4 @@
-"""The contract of a learner, and what learners share: weight averaging and building a small tokenizer."""
+"""The contract of a learner, and what learners share: weight averages, sheets of pictures, a small tokenizer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
-from maquette.data.base import CaptionedDataset, CaptionedImages
 from maquette.randomness import Draws
 from maquette.terms import Terms
 
@@ -20,29 +21,33 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 
-class Learner(nn.Module):
+Data = TypeVar("Data")  # the data set a learner learns from
+Batch = TypeVar("Batch")  # what that data set hands out
+
+
+class Learner(nn.Module, Generic[Data, Batch]):
     """A model being trained. Parameters and buffers are its whole state.
 
     A subclass builds its networks in `build`, computes its training loss in `loss`, draws a picture of what it can do
     in `sample_sheet`, and writes the finished model, in a format that others load, in `save`.
     """
 
-    def build(self, dataset: CaptionedDataset) -> None:
+    def build(self, dataset: Data) -> None:
         """Make the networks; the data set gives what depends on it (the vocabulary)."""
         raise NotImplementedError
 
-    def loss(self, batch: CaptionedImages, draws: Draws) -> Terms:
+    def loss(self, batch: Batch, draws: Draws) -> Terms:
         """The training loss of one batch."""
         raise NotImplementedError
 
     def after_step(self, step: int) -> None:
         """Called after each optimiser step; the place for averages."""
 
-    def sample_sheet(self, dataset: CaptionedDataset, draws: Draws) -> np.ndarray | None:
+    def sample_sheet(self, dataset: Data, draws: Draws) -> np.ndarray | None:
         """A picture [H, W, 3] in [0, 1] of the model's present ability, or None."""
         return None
 
-    def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
+    def evaluate(self, dataset: Data, draws: Draws) -> dict[str, float]:
         """Figures on held-out data."""
         return {}
 
@@ -73,6 +78,14 @@ class Average(nn.Module):
     def update(self, module: nn.Module) -> None:
         """Move the average towards `module`'s present parameters."""
         self.averaged.update_parameters(module)
+
+
+def sheet(images: Float[Tensor, "B H W 3"], columns: int) -> np.ndarray:
+    """Pictures in rows of `columns`, each in a black frame of one pixel: [rows (H + 2), columns (W + 2), 3]."""
+    images = functional.pad(images.float().cpu(), (0, 0, 1, 1, 1, 1))
+    rows = [torch.cat(list(images[i : i + columns]), dim=1) for i in range(0, len(images), columns)]
+    width = max(row.shape[1] for row in rows)
+    return torch.cat([functional.pad(row, (0, 0, 0, width - row.shape[1])) for row in rows]).numpy()
 
 
 def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:

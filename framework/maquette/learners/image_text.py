@@ -20,7 +20,7 @@ from maquette.terms import Terms
 
 
 @register("learner", "image-text")
-class ImageText(Learner):
+class ImageText(Learner[CaptionedDataset, CaptionedImages]):
     """Contrastive image-text encoder for scoring renders, robust to what renders suffer from.
 
     Equal captions in a batch count as positives of each other (the world has few distinct captions). Images are

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from maquette.data.base import CaptionedDataset, CaptionedImages
-from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
+from maquette.learners._diffusion import UNetShape, VelocityDiffusion, small_unet
+from maquette.learners.base import Average, Learner, sheet, tokenize, word_tokenizer
 from maquette.pretrained import quiet, weights_source
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -30,14 +30,11 @@ class _Networks(nn.Module):
 
 
 @register("learner", "text-to-image")
-class TextToImage(Learner):
+class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
     """Velocity-prediction diffusion on images, conditioned on a jointly trained CLIP-style text encoder.
 
     The layout is DeepFloyd IF's first stage: pixels in [-1, 1], six output channels of which the last three would be
     a learned variance. They are not trained here, and the scheduler says so (`variance_type: fixed_small`).
-
-    Source: velocity target, Salimans & Ho 2022 (arXiv 2202.00512), app. D; loss weight min(SNR, gamma) / (SNR + 1),
-    Hang et al. 2023 (arXiv 2303.09556), eq. 9.
     """
 
     @dataclass(frozen=True)
@@ -62,25 +59,12 @@ class TextToImage(Learner):
         self.config = config
 
     def build(self, dataset: CaptionedDataset) -> None:
-        from diffusers import DDPMScheduler, UNet2DConditionModel
-        from diffusers.models.attention_processor import AttnProcessor
         from transformers import CLIPTextConfig, CLIPTextModel
 
         c = self.config
         self.tokenizer = word_tokenizer(dataset.words(), c.tokens)
-        plain = len(c.widths) - c.attention_levels
-        unet: Any = UNet2DConditionModel(
-            sample_size=c.size,
-            in_channels=3,
-            out_channels=6,
-            block_out_channels=c.widths,
-            layers_per_block=c.layers,
-            cross_attention_dim=c.text_width,
-            attention_head_dim=c.heads,
-            norm_num_groups=16,
-            down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * c.attention_levels,
-            up_block_types=("CrossAttnUpBlock2D",) * c.attention_levels + ("UpBlock2D",) * plain,
-        )
+        shape = UNetShape(c.size, c.widths, c.layers, c.heads, c.attention_levels)
+        unet = small_unet(shape, in_channels=3, out_channels=6, context_width=c.text_width)
         text_encoder = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=len(self.tokenizer),
@@ -95,15 +79,11 @@ class TextToImage(Learner):
                 pad_token_id=self.tokenizer.pad_token_id,
             )
         )
-        unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
         if c.start:
             self._take_over(unet, text_encoder, weights_source(c.start))
-        self.networks = _Networks(unet.to(memory_format=torch.channels_last), text_encoder)
+        self.networks = _Networks(unet, text_encoder)
         self.average = Average(self.networks, c.average_decay)
-        self.scheduler: Any = DDPMScheduler(
-            beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
-        )
-        self._alphas_cumprod: Tensor | None = None
+        self.diffusion = VelocityDiffusion(c.snr_gamma)
         self._ids: dict[str, Tensor] = {}
 
     def _take_over(self, unet: nn.Module, text_encoder: nn.Module, source: str) -> None:
@@ -133,25 +113,15 @@ class TextToImage(Learner):
         return torch.stack([self._ids[caption] for caption in captions]).to(device, non_blocking=True)
 
     def loss(self, batch: CaptionedImages, draws: Draws) -> Terms:
-        images = batch.images.permute(0, 3, 1, 2) * 2.0 - 1.0
-        device, count = images.device, images.shape[0]
-        if self._alphas_cumprod is None:
-            self._alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
+        device, count = batch.images.device, len(batch.images)
         kept = draws.uniform("drop-caption", count).ge(self.config.drop_caption).tolist()
         ids = self._token_ids([text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)], device)
-        steps = draws.integers("timestep", 0, self.scheduler.config.num_train_timesteps - 1, count, device=device)
-        noise = draws.normal("noise", *images.shape, device=device)
-        alpha_bar = self._alphas_cumprod[steps][:, None, None, None]
-        alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-        noisy = (alpha * images + sigma * noise).contiguous(memory_format=torch.channels_last)
-        target = alpha * noise - sigma * images
         text = self.networks.text_encoder(ids).last_hidden_state
-        velocity = self.networks.unet(noisy, steps, text).sample[:, :3]
-        snr = (alpha_bar / (1 - alpha_bar)).flatten()
-        gamma = self.config.snr_gamma
-        weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
-        error = (velocity.float() - target).square().mean(dim=(1, 2, 3))
-        return Terms({"velocity": (weight * error).mean()})
+
+        def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
+            return self.networks.unet(noisy, steps, text).sample[:, :3]
+
+        return Terms({"velocity": self.diffusion.loss(velocity, batch.images, draws)})
 
     def after_step(self, step: int) -> None:
         self.average.update(self.networks)
@@ -159,29 +129,20 @@ class TextToImage(Learner):
     @torch.no_grad()
     def sample(self, captions: Any, draws: Draws) -> Float[Tensor, "B H W 3"]:
         """Images for `captions` by DDIM from the averaged weights, with classifier-free guidance."""
-        from diffusers import DDIMScheduler
-
         networks: Any = self.average.module
         device = next(networks.parameters()).device
-        sampler: Any = DDIMScheduler.from_config(self.scheduler.config, timestep_spacing="trailing")
-        sampler.set_timesteps(self.config.sample_steps)
         ids = tokenize(self.tokenizer, [*captions, *([""] * len(captions))], device)
         text = networks.text_encoder(ids).last_hidden_state
-        image = draws.normal("sample", len(captions), 3, self.config.size, self.config.size).to(device)
-        for step in sampler.timesteps:
-            conditional, unconditional = networks.unet(torch.cat([image, image]), step, text).sample[:, :3].chunk(2)
-            velocity = unconditional + self.config.sample_scale * (conditional - unconditional)
-            image = sampler.step(velocity.float(), step, image).prev_sample
-        return (image / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+        noise = draws.normal("sample", len(captions), 3, self.config.size, self.config.size).to(device)
+
+        def velocity(noisy: Tensor, step: Tensor) -> Tensor:
+            return networks.unet(noisy, step, text).sample[:, :3]
+
+        return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
 
     def sample_sheet(self, dataset: CaptionedDataset, draws: Draws) -> np.ndarray:
         captions = list(dataset.sample_captions())
-        images = self.sample(captions, draws).float().cpu()
-        columns = 8
-        images = functional.pad(images, (0, 0, 1, 1, 1, 1))
-        rows = [torch.cat(list(images[i : i + columns]), dim=1) for i in range(0, len(images), columns)]
-        width = max(row.shape[1] for row in rows)
-        return torch.cat([functional.pad(row, (0, 0, 0, width - row.shape[1])) for row in rows]).numpy()
+        return sheet(self.sample(captions, draws), columns=8)
 
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
@@ -204,7 +165,7 @@ class TextToImage(Learner):
             tokenizer=self.tokenizer,
             text_encoder=networks.text_encoder.half(),
             unet=networks.unet.half(),
-            scheduler=self.scheduler,
+            scheduler=self.diffusion.scheduler,
             safety_checker=None,
             feature_extractor=None,
             watermarker=None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from torch.nn import functional
 
 from maquette import plugins
 from maquette.errors import ConfigError
+from maquette.image_condition import ClipPixels
 from maquette.pretrained import quiet, weights_source
-
-USUAL_MEAN, USUAL_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 class Clip:
@@ -44,19 +42,14 @@ class Clip:
                 hint="give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights()),
             ) from problem
         self._model = model.eval().requires_grad_(False)
-        self.size: int = model.config.vision_config.image_size
-        settings = Path(source) / "preprocessor_config.json"
-        stored = json.loads(settings.read_text()) if settings.is_file() else {}
-        self._mean = torch.tensor(stored.get("image_mean", USUAL_MEAN))[:, None, None]
-        self._std = torch.tensor(stored.get("image_std", USUAL_STD))[:, None, None]
+        self._pixels = ClipPixels(Path(source), model.config.vision_config.image_size)
+        self.size = self._pixels.size
 
     @torch.no_grad()
     def images(self, rgb: np.ndarray) -> Float[Tensor, "B D"]:
         """Unit embeddings of pictures [B, H, W, 3] in [0, 1], resized to the model's size."""
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb)).float().permute(0, 3, 1, 2)
-        if pixels.shape[-2:] != (self.size, self.size):
-            pixels = functional.interpolate(pixels, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
-        output = self._model.get_image_features(pixel_values=(pixels - self._mean) / self._std)
+        pixels = self._pixels(torch.from_numpy(np.ascontiguousarray(rgb)).float())
+        output = self._model.get_image_features(pixel_values=pixels)
         return functional.normalize(_embedding(output), dim=-1)
 
     @torch.no_grad()

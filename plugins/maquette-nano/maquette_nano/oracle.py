@@ -11,8 +11,8 @@ from maquette.cameras.base import orbit_cameras
 from maquette.multiview.base import PosedImages, Split
 from maquette.multiview.captioned import CaptionedViews, save_captioned_views
 from maquette_nano import world
-from maquette_nano.dataset import DISTANCE, FOV_DEG
 from maquette_nano.posed import SUPERSAMPLE
+from maquette_nano.renders import DISTANCE, FOV_DEG
 
 OBJECTS = (  # category, body, detail, pattern, seed: things that have a front
     ("mug", "red", "blue", "plain", 1),

@@ -11,8 +11,11 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def maquette_parts() -> list[tuple[str, str, str]]:
-    """The nano world as a data set."""
-    return [("dataset", "nano-world", "maquette_nano.dataset:NanoWorld")]
+    """The nano world as data sets: captioned renders, and pairs of views."""
+    return [
+        ("dataset", "nano-world", "maquette_nano.dataset:NanoWorld"),
+        ("dataset", "nano-pairs", "maquette_nano.pairs:NanoPairs"),
+    ]
 
 
 @hookimpl

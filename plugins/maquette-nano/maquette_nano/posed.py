@@ -9,7 +9,7 @@ import torch
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.multiview import PosedImages, Split
 from maquette_nano import world
-from maquette_nano.dataset import DISTANCE, FOV_DEG
+from maquette_nano.renders import DISTANCE, FOV_DEG
 
 ELEVATION_DEG = (-30.0, 75.0)  # of the cameras
 GOLDEN_ANGLE_DEG = 180 * (3 - math.sqrt(5))

@@ -79,3 +79,13 @@ def test_the_clip_recipe_makes_an_encoder_that_transformers_takes(tmp_path):
     tokens = CLIPTokenizer.from_pretrained(folder / "export" / "nano-clip")(["a red mug"], return_tensors="pt")
     assert model(**tokens, pixel_values=torch.zeros(1, 3, 64, 64)).logits_per_image.shape == (1, 1)
     assert 0 <= json.loads((folder / "export" / "nano-clip.json").read_text())["held-out retrieval"] <= 1
+
+
+def test_the_zero123_recipe_begins_with_an_image_model_and_writes_its_parts(tmp_path):
+    stage = "stages.nano-zero123"
+    small = [f"{stage}.learner.evaluated=4", f"{stage}.learner.sample_steps=1", f"{stage}.dataset.size=64"]
+    small.append(f"{stage}.learning_rate=1.0e-3")  # the recipe's warm-up is longer than this training
+    folder = train([*recipe("nano-zero123", str(tmp_path / "cache"), tmp_path), *small])
+    parts = {path.parent.name for path in (folder / "export" / "nano-zero123").rglob("*config.json")}
+    assert parts == {"unet", "scheduler", "image_encoder", "feature_extractor", "clip_camera_projection"}
+    assert "psnr" in json.loads((folder / "export" / "nano-zero123.json").read_text())

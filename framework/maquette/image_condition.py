@@ -1,0 +1,143 @@
+"""What models of Zero-1-to-3's family are told: a picture's CLIP embedding and the relative camera, as one token."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from maquette.errors import ConfigError
+from maquette.pretrained import quiet, weights_source
+
+POSE = 4
+"""Numbers in a relative pose, `maquette.views.relative_pose`."""
+
+
+class ClipPixels:
+    """Pictures as a CLIP image encoder takes them: of its size, with its mean and deviation per channel.
+
+    Args:
+        folder: where `preprocessor_config.json` lies; without one, the statistics of OpenAI's models hold.
+        size: side of the encoder's pictures in pixels.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        settings = folder / "preprocessor_config.json"
+        stored = json.loads(settings.read_text()) if settings.is_file() else {}
+        self.size = size
+        self.mean: list[float] = stored.get("image_mean", [0.48145466, 0.4578275, 0.40821073])
+        self.std: list[float] = stored.get("image_std", [0.26862954, 0.26130258, 0.27577711])
+
+    def __call__(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
+        """Pictures in [0, 1], resized and normalised."""
+        pixels = images.permute(0, 3, 1, 2)
+        if pixels.shape[-2:] != (self.size, self.size):
+            pixels = functional.interpolate(pixels, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
+        mean, std = (pixels.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+    def save(self, folder: Path) -> None:
+        """Write them as the settings of a `CLIPImageProcessor`."""
+        from transformers import CLIPImageProcessorPil
+
+        size = {"height": self.size, "width": self.size}
+        CLIPImageProcessorPil(
+            size=size, crop_size=size, image_mean=self.mean, image_std=self.std, do_center_crop=False
+        ).save_pretrained(folder)
+
+
+class ImageEncoder(nn.Module):
+    """The frozen image tower of a CLIP, with what prepares its pictures.
+
+    Args:
+        path: CLIP weights (a name that a plugin carries, a folder, or a hub name).
+
+    Raises:
+        ConfigError: they cannot be loaded.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        from transformers import CLIPConfig, CLIPVisionModelWithProjection
+
+        source = weights_source(path)
+        try:
+            with quiet(source):
+                both = CLIPConfig.from_pretrained(source)
+                both.vision_config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
+                model: Any = CLIPVisionModelWithProjection.from_pretrained(
+                    source, config=both.vision_config, dtype=torch.float32
+                )
+        except (OSError, ValueError) as problem:
+            raise ConfigError(
+                f"cannot load a CLIP image encoder from {path!r}: {str(problem).splitlines()[0]}",
+                hint="give a plugin's weights (nano-clip), a folder in transformers' layout, or a hub name",
+            ) from problem
+        self.model = model.eval().requires_grad_(False)
+        self.pixels = ClipPixels(Path(source), both.vision_config.image_size)
+        self.width: int = both.projection_dim
+
+    @torch.no_grad()
+    def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B width"]:
+        """Projected embeddings of pictures in [0, 1], not scaled to unit length."""
+        return self.model(pixel_values=self.pixels(images)).image_embeds
+
+    def save(self, folder: Path) -> None:
+        """Write `image_encoder/` and `feature_extractor/`, half precision."""
+        self.model.half().save_pretrained(folder / "image_encoder", safe_serialization=True)
+        self.pixels.save(folder / "feature_extractor")
+
+
+class CameraProjection(nn.Module):
+    """One context token out of an image embedding and a relative pose.
+
+    It begins as the embedding plus an unlearnt echo of the pose. The column of the distance begins at zero: data with a
+    single distance leaves it there, and such a model ignores distances.
+
+    Source: Liu et al. 2023 (Zero-1-to-3, arXiv 2303.11328), sec. 3.2; files as the diffusers ports of it have them
+    (class `CLIPCameraProjection`).
+
+    Args:
+        width: size of the embedding, and of the token.
+    """
+
+    FOLDER = "clip_camera_projection"
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.proj = nn.Linear(width + POSE, width)
+        with torch.no_grad():
+            nn.init.eye_(self.proj.weight)
+            self.proj.weight[:, width:-1].uniform_(-1, 1)
+            nn.init.zeros_(self.proj.bias)
+
+    def forward(self, embedding: Float[Tensor, "B width"], pose: Float[Tensor, "B 4"]) -> Float[Tensor, "B 1 width"]:
+        """The token."""
+        return self.proj(torch.cat([embedding, pose.to(embedding)], dim=-1))[:, None]
+
+    def save(self, folder: Path) -> None:
+        """Write `clip_camera_projection/` into `folder`."""
+        from safetensors.torch import save_file
+
+        place = folder / self.FOLDER
+        place.mkdir(parents=True, exist_ok=True)
+        facts = {"_class_name": "CLIPCameraProjection", "embedding_dim": self.width, "additional_embeddings": POSE}
+        (place / "config.json").write_text(json.dumps(facts, indent=2) + "\n")
+        state = {name: value.contiguous() for name, value in self.state_dict().items()}
+        save_file(state, place / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+
+    @classmethod
+    def load(cls, folder: Path) -> CameraProjection:
+        """Read `clip_camera_projection/` in `folder`, as floats of 32 bits."""
+        from safetensors.torch import load_file
+
+        state = load_file(folder / cls.FOLDER / "diffusion_pytorch_model.safetensors")
+        projection = cls(len(state["proj.bias"]))
+        projection.load_state_dict(state)
+        return projection

@@ -1,0 +1,122 @@
+"""What learners of pixel-space diffusion share: a small U-Net, the velocity loss, and DDIM sampling with guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.randomness import Draws
+
+Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(noisy pixels [B, 3, H, W], timesteps [B] or one) -> velocities [B, 3, H, W]."""
+
+
+@dataclass(frozen=True)
+class UNetShape:
+    """The sizes of a small U-Net.
+
+    Args:
+        size: image side in pixels.
+        widths: channels per resolution, full resolution first.
+        layers: residual blocks per resolution.
+        heads: attention heads.
+        attention_levels: how many of the coarsest resolutions attend to themselves and to the context.
+    """
+
+    size: int
+    widths: tuple[int, ...]
+    layers: int
+    heads: int
+    attention_levels: int
+
+
+def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_width: int) -> Any:
+    """A fresh `UNet2DConditionModel`, laid out for speed on a CPU."""
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import AttnProcessor
+
+    plain = len(shape.widths) - shape.attention_levels
+    unet: Any = UNet2DConditionModel(
+        sample_size=shape.size,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        block_out_channels=shape.widths,
+        layers_per_block=shape.layers,
+        cross_attention_dim=context_width,
+        attention_head_dim=shape.heads,
+        norm_num_groups=16,
+        down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * shape.attention_levels,
+        up_block_types=("CrossAttnUpBlock2D",) * shape.attention_levels + ("UpBlock2D",) * plain,
+    )
+    unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
+    return unet.to(memory_format=torch.channels_last)
+
+
+def to_pixels(images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
+    """Images in [0, 1] as the pixels in [-1, 1] that the denoiser works on."""
+    return images.permute(0, 3, 1, 2) * 2.0 - 1.0
+
+
+class VelocityDiffusion:
+    """Noise levels, training loss and sampler of a model that predicts velocities.
+
+    Source: velocity target, Salimans & Ho 2022 (arXiv 2202.00512), app. D; loss weight min(SNR, gamma) / (SNR + 1),
+    Hang et al. 2023 (arXiv 2303.09556), eq. 9.
+
+    Args:
+        snr_gamma: gamma of the loss weight; 0: all noise levels weigh the same in velocity.
+    """
+
+    def __init__(self, snr_gamma: float) -> None:
+        from diffusers import DDPMScheduler
+
+        self.snr_gamma = snr_gamma
+        self.scheduler: Any = DDPMScheduler(
+            beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
+        )
+        self._alphas_cumprod: Tensor = self.scheduler.alphas_cumprod
+
+    def loss(self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws) -> Float[Tensor, ""]:
+        """Weighted mean squared error of the velocity at a random noise level per image."""
+        pixels = to_pixels(images)
+        device, count = pixels.device, pixels.shape[0]
+        self._alphas_cumprod = self._alphas_cumprod.to(device)
+        steps = draws.integers("timestep", 0, len(self._alphas_cumprod) - 1, count, device=device)
+        noise = draws.normal("noise", *pixels.shape, device=device)
+        alpha_bar = self._alphas_cumprod[steps][:, None, None, None]
+        alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=torch.channels_last)
+        target = alpha * noise - sigma * pixels
+        snr = (alpha_bar / (1 - alpha_bar)).flatten()
+        gamma = self.snr_gamma
+        weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
+        error = (velocity(noisy, steps).float() - target).square().mean(dim=(1, 2, 3))
+        return (weight * error).mean()
+
+    def sample(
+        self, velocity: Velocity, noise: Float[Tensor, "B 3 H W"], steps: int, scale: float
+    ) -> Float[Tensor, "B H W 3"]:
+        """Images in [0, 1] by DDIM with classifier-free guidance.
+
+        Args:
+            velocity: given the noisy pixels twice over [2 B, ...], predicts with the condition for the first half and
+                without for the second.
+            noise: standard normal.
+            steps: sampler steps.
+            scale: guidance scale; 1: the conditional prediction alone.
+        """
+        from diffusers import DDIMScheduler
+
+        sampler: Any = DDIMScheduler.from_config(self.scheduler.config, timestep_spacing="trailing")
+        sampler.set_timesteps(steps)
+        image = noise
+        for step in sampler.timesteps:
+            conditional, unconditional = velocity(torch.cat([image, image]), step).chunk(2)
+            guided = unconditional + scale * (conditional - unconditional)
+            image = sampler.step(guided.float(), step, image).prev_sample
+        return (image / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)

@@ -1,0 +1,75 @@
+"""Pairs of views of nano objects, with the camera of one relative to the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.data.base import PosedPairs
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.views import relative_pose
+from maquette_nano.renders import DISTANCE, FOV_DEG, VIEWS, RendersConfig, Views, load_views, tints
+
+
+@register("dataset", "nano-pairs")
+class NanoPairs:
+    """Two of an object's eight views over one background, white for most pairs.
+
+    The reference is seen from where photographs are taken, the target from anywhere.
+    """
+
+    @dataclass(frozen=True)
+    class Config(RendersConfig):
+        reference_elevation_deg: tuple[float, float] = (-10.0, 60.0)  # where references are taken from
+        white: float = 0.7  # probability of a white background; else a light grey, a little tinted
+        same_view: float = 0.05  # probability that the target is the reference itself
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def prepare(self, device: torch.device) -> None:
+        self._train = self._eligible(load_views("train", self.config, device))
+        self._held_out = self._eligible(load_views("validation", self.config, device))
+
+    def _eligible(self, views: Views) -> tuple[Views, Tensor]:
+        low, high = self.config.reference_elevation_deg
+        inside = np.flatnonzero((views.elevation_deg >= low) & (views.elevation_deg <= high))
+        return views, torch.from_numpy(inside)
+
+    def batch(self, draws: Draws, size: int) -> PosedPairs:
+        return self._draw(*self._train, draws, size)
+
+    def held_out(self, draws: Draws, size: int) -> PosedPairs:
+        return self._draw(*self._held_out, draws, size)
+
+    def _draw(self, views: Views, references: Tensor, draws: Draws, size: int) -> PosedPairs:
+        reference = references[draws.integers("reference", 0, len(references) - 1, size)]
+        another = draws.integers("target", 1, VIEWS - 1, size)
+        onward = torch.where(draws.uniform("same-view", size) < self.config.same_view, 0, another)
+        target = reference - reference % VIEWS + (reference + onward) % VIEWS
+        white = draws.uniform("white", size, 1) < self.config.white
+        background = torch.where(white, 1.0, tints(draws.uniform("background", size, 4)))
+        return _pairs(views, reference, target, background)
+
+    def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
+        views, _ = self._held_out
+        first = torch.linspace(0, len(views.azimuth_deg) // VIEWS - 1, objects).long() * VIEWS
+        target = (first[:, None] + torch.arange(1, targets + 1)).flatten()
+        reference = first.repeat_interleave(targets)
+        return _pairs(views, reference, target, torch.ones(len(target), 3))
+
+
+def _pairs(views: Views, reference: Tensor, target: Tensor, background: Tensor) -> PosedPairs:
+    pose = relative_pose(_cameras(views, reference), _cameras(views, target)).to(views.rgba.device)
+    return PosedPairs(views.over(reference, background), views.over(target, background), pose)
+
+
+def _cameras(views: Views, index: Tensor) -> Cameras:
+    one = torch.ones(len(index))
+    azimuth, elevation = (torch.from_numpy(angles)[index] for angles in (views.azimuth_deg, views.elevation_deg))
+    return orbit_cameras(azimuth, elevation, DISTANCE * one, FOV_DEG * one, views.rgba.shape[1])

@@ -1,0 +1,135 @@
+"""The nano world's objects, each rendered from eight sides once and kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from maquette_nano import world
+
+VIEWS = 8
+FOV_DEG, DISTANCE = 35.0, 3.2
+CHUNK = 250
+
+
+@dataclass(frozen=True)
+class RendersConfig:
+    """What every data set of renders can set."""
+
+    objects: int = 20_000  # training objects
+    held_out_objects: int = 1_000  # validation objects
+    size: int = 64  # image side in pixels
+    cache: str = ".cache/nano-world"  # folder of the rendered images
+    workers: int = 0  # processes that render; 0: one per core
+
+
+@dataclass
+class Views:
+    """Rendered views with straight colour and coverage, and each object's captions."""
+
+    rgba: Tensor  # [objects * VIEWS, size, size, 4], bytes
+    azimuth_deg: np.ndarray
+    elevation_deg: np.ndarray
+    short: list[str]
+    plain: list[str]
+    detailed: list[str]
+
+    def __post_init__(self) -> None:
+        turn = np.abs((self.azimuth_deg + 180) % 360 - 180)
+        self.front = np.flatnonzero(turn < 45)
+
+    def over(self, index: Tensor, background: Tensor) -> Tensor:
+        """Images [B, H, W, 3] in [0, 1] of the views `index` [B] over plain colours [B, 3]."""
+        rgba = self.rgba[index.to(self.rgba.device)].float() / 255
+        colour = background.to(rgba.device)[:, None, None, :]
+        return rgba[..., :3] * rgba[..., 3:] + colour * (1 - rgba[..., 3:])
+
+    def caption(self, index: int, short: bool, detailed: bool, told: bool, side: bool) -> str:
+        thing = index // VIEWS
+        text = self.short[thing] if short else self.detailed[thing] if detailed else self.plain[thing]
+        if not told:
+            return text
+        view = world.view_word(float(self.azimuth_deg[index]), float(self.elevation_deg[index]), side)
+        return f"{text}, {view}"
+
+
+def load_views(split: str, config: RendersConfig, device: torch.device) -> Views:
+    """The views of all objects of `split` ("train" or "validation"), rendered now if the cache lacks them."""
+    count = config.objects if split == "train" else config.held_out_objects
+    facts = f"{split}/{count}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
+    path = Path(config.cache) / f"{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _render_all(split, count, config.size, config.workers or os.cpu_count() or 1, path)
+    stored = np.load(path)
+    return Views(
+        torch.from_numpy(stored["rgba"]).to(device), stored["azimuth_deg"], stored["elevation_deg"],
+        [str(c) for c in stored["short"]], [str(c) for c in stored["plain"]], [str(c) for c in stored["detailed"]],
+    )  # fmt: skip
+
+
+def tints(uniform: Tensor) -> Tensor:
+    """Background colours [n, 3]: light greys, a little tinted, from uniform numbers [n, 4]."""
+    return (0.45 + 0.55 * uniform[:, :1].sqrt() - 0.15 * uniform[:, 1:]).clamp(0, 1)
+
+
+def _world_version() -> str:
+    """A hash of the source that pictures and captions depend on: a changed world is rendered anew."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(Path(world.__file__).parent.rglob("*.py")):
+        if path.name not in ("meshing.py", "__init__.py"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def view_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Azimuths and elevations [VIEWS] in degrees: four at right angles, four anywhere."""
+    start, level = rng.uniform(0, 360), rng.uniform(0, 30)
+    azimuth = np.concatenate([start + np.arange(4) * 90, rng.uniform(0, 360, VIEWS - 4)]) % 360
+    elevation = np.concatenate([np.full(4, level), rng.uniform(-10, 80, VIEWS - 4)])
+    return azimuth, elevation
+
+
+def _render_chunk(split: str, first: int, count: int, size: int) -> tuple[np.ndarray, ...]:
+    import numba
+
+    numba.set_num_threads(1)
+    rgba = np.empty((count * VIEWS, size, size, 4), np.uint8)
+    angles, short, plain, detailed = [], [], [], []
+    for i in range(count):
+        thing = world.sample_object(first + i, split)
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first + i, len(split), 77])))
+        azimuth, elevation = view_angles(rng)
+        c2w = np.stack([world.orbit_c2w(a, e, DISTANCE) for a, e in zip(azimuth, elevation, strict=True)])
+        views = world.render(thing, c2w, FOV_DEG, size)
+        pixels = np.concatenate([views.rgb, views.opacity[..., None]], -1)
+        rgba[i * VIEWS : (i + 1) * VIEWS] = (pixels * 255 + 0.5).astype(np.uint8)
+        angles.append((azimuth, elevation))
+        article = "an" if thing.body[0] in "aeiou" else "a"
+        short.append(f"{article} {thing.body} {thing.category}")
+        plain.append(thing.caption())
+        detailed.append(thing.caption(name_detail=True))
+    both = np.array(angles, np.float32)
+    return rgba, both[:, 0].reshape(-1), both[:, 1].reshape(-1), np.array(short), np.array(plain), np.array(detailed)
+
+
+def _render_all(split: str, count: int, size: int, workers: int, path: Path) -> None:
+    print(f"rendering {count} {split} objects with {workers} processes", flush=True)
+    world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
+    starts = range(0, count, CHUNK)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_render_chunk, split, s, min(CHUNK, count - s), size) for s in starts]
+        parts = [job.result() for job in jobs]
+    names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
+    columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
+    beside = path.with_suffix(".tmp.npz")
+    np.savez(beside, **dict(zip(names, columns, strict=True)))
+    beside.replace(path)

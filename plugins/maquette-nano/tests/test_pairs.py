@@ -1,0 +1,63 @@
+"""Pairs of views: one object, one background, and the camera of one relative to the other."""
+
+import numpy as np
+import pytest
+import torch
+
+from maquette.randomness import Draws
+from maquette_nano.pairs import NanoPairs
+from maquette_nano.renders import VIEWS
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    config = NanoPairs.Config(
+        objects=6, held_out_objects=5, size=24, cache=str(tmp_path_factory.mktemp("pairs")), workers=1, white=1.0,
+        same_view=0.2,
+    )  # fmt: skip
+    dataset = NanoPairs(config)
+    dataset.prepare(torch.device("cpu"))
+    return dataset
+
+
+def found(data, images):
+    """Which stored view each image is: the nearest in pixels over white."""
+    views = data._train[0]
+    pictures = views.over(torch.arange(len(views.azimuth_deg)), torch.ones(len(views.azimuth_deg), 3))
+    return torch.cdist(images.flatten(1), pictures.flatten(1)).argmin(1).numpy()
+
+
+def test_both_views_show_one_object_from_where_the_pose_says(data):
+    views, pairs = data._train[0], data.batch(Draws(0, 0), 40)
+    reference, target = found(data, pairs.reference), found(data, pairs.target)
+    assert (reference // VIEWS == target // VIEWS).all()
+    turn = np.deg2rad(views.azimuth_deg[target] - views.azimuth_deg[reference])
+    down = np.deg2rad(views.elevation_deg[reference] - views.elevation_deg[target])
+    expected = np.stack([down, np.sin(turn), np.cos(turn), 0 * turn], axis=1)
+    np.testing.assert_allclose(pairs.pose, expected, atol=1e-5)
+    assert 0 < (reference == target).mean() < 0.5
+    inside = views.elevation_deg[reference]
+    assert inside.min() >= -10 and inside.max() <= 60
+
+
+def test_batches_are_a_function_of_the_draws(data):
+    first, again, other = (data.batch(Draws(0, step), 6) for step in (1, 1, 2))
+    assert torch.equal(first.target, again.target) and not torch.equal(first.target, other.target)
+    assert first.target.shape == (6, 24, 24, 3) and first.pose.shape == (6, 4)
+
+
+def test_both_views_stand_before_one_background(data):
+    tinted = NanoPairs(NanoPairs.Config(**{**data.config.__dict__, "white": 0.0}))
+    tinted.prepare(torch.device("cpu"))
+    pairs = tinted.batch(Draws(0, 0), 16)
+    assert torch.equal(pairs.reference[:, 0, 0], pairs.target[:, 0, 0])
+    assert (pairs.reference[:, 0, 0] < 1).any()
+
+
+def test_the_sheet_keeps_views_of_an_object_together(data):
+    pairs = data.sample_pairs(3, 2)
+    references = pairs.reference.unflatten(0, (3, 2))
+    assert torch.equal(references[:, 0], references[:, 1])
+    assert not torch.equal(references[0, 0], references[1, 0])
+    quarter = pairs.pose.unflatten(0, (3, 2))[:, 0]
+    torch.testing.assert_close(quarter, torch.tensor([0.0, 1.0, 0.0, 0.0]).expand(3, 4), atol=1e-4, rtol=0)

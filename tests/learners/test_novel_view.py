@@ -1,0 +1,161 @@
+"""The small Zero-1-to-3: learns, samples, measures itself, and is saved in the ports' layout."""
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from maquette.cameras.base import orbit_cameras
+from maquette.data.base import PosedPairs
+from maquette.image_condition import CameraProjection
+from maquette.learners.novel_view import NovelView, by_turn, psnr
+from maquette.randomness import Draws
+from maquette.views import relative_pose
+
+SIZE = 16
+
+
+class Lamps:
+    """Grey discs with a bright half that turns with the camera."""
+
+    def batch(self, draws: Draws, size: int) -> PosedPairs:
+        one = torch.ones(size)
+        angles = [draws.uniform(name, size, high=360.0) for name in ("reference", "target")]
+        cameras = [orbit_cameras(angle, 0 * one, 3 * one, 40 * one, SIZE) for angle in angles]
+        return PosedPairs(picture(angles[0]), picture(angles[1]), relative_pose(*cameras))
+
+    held_out = batch
+
+    def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
+        return self.batch(Draws(0, 0), objects * targets)
+
+
+def picture(azimuth_deg: torch.Tensor) -> torch.Tensor:
+    across = torch.linspace(-1, 1, SIZE)
+    lit = across * torch.deg2rad(azimuth_deg)[:, None].cos()
+    return (0.5 + 0.4 * lit)[:, None, :, None].expand(-1, SIZE, SIZE, 3)
+
+
+@pytest.fixture(scope="module")
+def tiny_clip(tmp_path_factory):
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision, text = {**tower, "image_size": 8, "patch_size": 4}, {**tower, "vocab_size": 32}
+    folder = tmp_path_factory.mktemp("clip")
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def learner(tiny_clip):
+    torch.manual_seed(0)
+    config = NovelView.Config(
+        size=SIZE, widths=(16, 32), attention_levels=1, image_encoder=str(tiny_clip), sample_steps=2, evaluated=24,
+        average_decay=0.0,
+    )  # fmt: skip
+    learner = NovelView(config)
+    learner.build(Lamps())
+    return learner
+
+
+def train(learner: NovelView, steps: int) -> list[float]:
+    trainable = [p for p in learner.parameters() if p.requires_grad]
+    optimiser, losses = torch.optim.Adam(trainable, 2e-3), []
+    for step in range(steps):
+        loss = learner.loss(Lamps().batch(Draws(0, step), 16), Draws(0, step)).total()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        learner.after_step(step)
+        losses.append(float(loss))
+    return losses
+
+
+def test_the_loss_falls_and_the_image_encoder_stays(learner):
+    before = [p.clone() for p in learner.encoder.parameters()]
+    losses = train(learner, 20)
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    assert all(torch.equal(a, b) for a, b in zip(before, learner.encoder.parameters(), strict=True))
+
+
+def test_without_condition_neither_reference_nor_pose_matters(learner):
+    config = NovelView.Config(**{**learner.config.__dict__, "drop_condition": 1.0})
+    blind = NovelView(config)
+    blind.build(Lamps())
+    pairs, draws = Lamps().batch(Draws(0, 0), 4), Draws(0, 0)
+    other = PosedPairs(1 - pairs.reference, pairs.target, -pairs.pose)
+    assert torch.equal(blind.loss(pairs, draws).total(), blind.loss(other, draws).total())
+    assert not torch.equal(learner.loss(pairs, draws).total(), learner.loss(other, draws).total())
+
+
+def test_saved_files_are_those_of_the_diffusers_ports(learner, tmp_path):
+    from diffusers import DDPMScheduler, UNet2DConditionModel
+    from transformers import CLIPVisionModelWithProjection
+
+    train(learner, 2)
+    weight = learner.average.module.projection.proj.weight.clone()
+    learner.save(tmp_path)
+    assert json.loads((tmp_path / "model_index.json").read_text())["_class_name"] == "Zero123Pipeline"
+    unet = UNet2DConditionModel.from_pretrained(tmp_path, subfolder="unet", low_cpu_mem_usage=False)
+    assert (unet.config.in_channels, unet.config.out_channels, unet.config.cross_attention_dim) == (6, 3, 24)
+    assert DDPMScheduler.from_pretrained(tmp_path, subfolder="scheduler").config.prediction_type == "v_prediction"
+    encoder = CLIPVisionModelWithProjection.from_pretrained(tmp_path, subfolder="image_encoder")
+    assert encoder(pixel_values=torch.zeros(1, 3, 8, 8).to(encoder.dtype)).image_embeds.shape == (1, 24)
+    assert json.loads((tmp_path / "feature_extractor" / "preprocessor_config.json").read_text())["size"]["height"] == 8
+    place = tmp_path / "clip_camera_projection"
+    facts = json.loads((place / "config.json").read_text())
+    assert (facts["embedding_dim"], facts["additional_embeddings"]) == (24, 4)
+    state = load_file(place / "diffusion_pytorch_model.safetensors")
+    assert state["proj.weight"].shape == (24, 28) and state["proj.bias"].dtype == torch.float16
+    torch.testing.assert_close(CameraProjection.load(tmp_path).proj.weight, weight, atol=1e-3, rtol=1e-3)
+
+
+def test_it_begins_with_what_an_image_model_knows(learner, tiny_pixel_model):
+    from diffusers import UNet2DConditionModel
+
+    config = NovelView.Config(**{**learner.config.__dict__, "start": str(tiny_pixel_model)})
+    begun = NovelView(config)
+    begun.build(Lamps())
+    fresh = begun.networks.unet.state_dict()
+    old = UNet2DConditionModel.from_pretrained(
+        tiny_pixel_model, subfolder="unet", torch_dtype=torch.float32, low_cpu_mem_usage=False
+    ).state_dict()
+    assert torch.equal(fresh["conv_in.weight"][:, :3], old["conv_in.weight"])
+    assert not fresh["conv_in.weight"][:, 3:].any()
+    assert torch.equal(fresh["conv_out.weight"], old["conv_out.weight"][:3])
+    assert torch.equal(fresh["mid_block.resnets.0.conv1.weight"], old["mid_block.resnets.0.conv1.weight"])
+
+
+def test_it_goes_on_from_its_own_export(learner, tmp_path):
+    train(learner, 1)
+    learner.save(tmp_path)
+    config = NovelView.Config(**{**learner.config.__dict__, "start": str(tmp_path)})
+    again = NovelView(config)
+    again.build(Lamps())
+    known = learner.average.module.state_dict()
+    assert all(torch.equal(value.half(), known[name]) for name, value in again.networks.state_dict().items())
+
+
+def test_evaluation_names_its_figures_and_the_sheet_shows_reference_samples_and_truth(learner):
+    figures = learner.evaluate(Lamps(), Draws(0, 0), chunk=16)
+    assert {"held-out velocity", "psnr", "psnr of the input", "psnr 0-60", "psnr at the input view"} <= set(figures)
+    assert all(math.isfinite(value) for value in figures.values())
+    assert learner.sample_sheet(Lamps(), Draws(0, 0)).shape == (8 * (SIZE + 2), 9 * (SIZE + 2), 3)
+
+
+def test_psnr_agrees_with_scikit_image():
+    from skimage.metrics import peak_signal_noise_ratio
+
+    pictures = torch.rand(2, 3, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    ours = psnr(*pictures)
+    theirs = [peak_signal_noise_ratio(b.numpy(), a.numpy(), data_range=1.0) for a, b in zip(*pictures, strict=True)]
+    assert ours.tolist() == pytest.approx(theirs, abs=1e-4)
+
+
+def test_a_range_of_turns_without_pairs_has_no_mean():
+    figures = by_turn(torch.tensor([10.0, 20.0]), torch.tensor([5.0, 59.0]), "psnr")
+    assert figures["psnr 0-60"] == 15.0 and math.isnan(figures["psnr 120-180"])
