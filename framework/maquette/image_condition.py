@@ -68,7 +68,7 @@ class ImageEncoder(nn.Module):
         source = weights_source(path)
         try:
             with quiet(source):
-                both = CLIPConfig.from_pretrained(source)
+                both: Any = CLIPConfig.from_pretrained(source)
                 both.vision_config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
                 model: Any = CLIPVisionModelWithProjection.from_pretrained(
                     source, config=both.vision_config, dtype=torch.float32

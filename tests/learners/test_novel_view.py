@@ -71,7 +71,7 @@ def train(learner: NovelView, steps: int) -> list[float]:
         loss.backward()
         optimiser.step()
         learner.after_step(step)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     return losses
 
 

@@ -100,9 +100,7 @@ class NovelView(Learner[PairDataset, PosedPairs]):
         """The referenced objects from elsewhere, by DDIM from the averaged weights with classifier-free guidance."""
         networks: Any = self.average.module
         token, beside = networks.projection(self.encoder(reference), pose), to_pixels(reference)
-        both = _conditioned(
-            networks.unet, torch.cat([beside, 0 * beside]), torch.cat([token, 0 * token])
-        )  # fmt: skip
+        both = _conditioned(networks.unet, torch.cat([beside, 0 * beside]), torch.cat([token, 0 * token]))
         noise = draws.normal("sample", *beside.shape).to(beside)
         return self.diffusion.sample(both, noise, self.config.sample_steps, self.config.sample_scale)
 
@@ -145,9 +143,9 @@ class NovelView(Learner[PairDataset, PosedPairs]):
     def save(self, folder: Path) -> None:
         """Write the layout of Zero-1-to-3's diffusers ports, without a VAE."""
         networks: Any = self.average.module
-        self.encoder.save(folder)
         networks.projection.half().save(folder)
         with quiet():
+            self.encoder.save(folder)
             networks.unet.half().save_pretrained(folder / "unet", safe_serialization=True)
             self.diffusion.scheduler.save_pretrained(folder / "scheduler")
         parts = {
