@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from maquette.cameras.base import orbit_cameras
 from maquette.data.base import PosedPairs
+from maquette.errors import ConfigError
 from maquette.image_condition import CameraProjection
 from maquette.learners.novel_view import NovelView, by_turn, psnr
 from maquette.randomness import Draws
@@ -128,6 +129,12 @@ def test_it_begins_with_what_an_image_model_knows(learner, tiny_pixel_model):
     assert not fresh["conv_in.weight"][:, 3:].any()
     assert torch.equal(fresh["conv_out.weight"], old["conv_out.weight"][:3])
     assert torch.equal(fresh["mid_block.resnets.0.conv1.weight"], old["mid_block.resnets.0.conv1.weight"])
+
+
+def test_a_start_of_other_sizes_is_refused_by_name(learner, tiny_pixel_model):
+    config = {**learner.config.__dict__, "start": str(tiny_pixel_model), "widths": (16, 32, 32)}
+    with pytest.raises(ConfigError, match="cannot start with the U-Net of .* widths, layers and attention_levels"):
+        NovelView(NovelView.Config(**config)).build(Lamps())
 
 
 def test_it_goes_on_from_its_own_export(learner, tmp_path):

@@ -79,16 +79,15 @@ class VelocityDiffusion:
         self.scheduler: Any = DDPMScheduler(
             beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
         )
-        self._alphas_cumprod: Tensor = self.scheduler.alphas_cumprod
 
     def loss(self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws) -> Float[Tensor, ""]:
         """Weighted mean squared error of the velocity at a random noise level per image."""
         pixels = to_pixels(images)
         device, count = pixels.device, pixels.shape[0]
-        self._alphas_cumprod = self._alphas_cumprod.to(device)
-        steps = draws.integers("timestep", 0, len(self._alphas_cumprod) - 1, count, device=device)
+        alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
+        steps = draws.integers("timestep", 0, len(alphas_cumprod) - 1, count, device=device)
         noise = draws.normal("noise", *pixels.shape, device=device)
-        alpha_bar = self._alphas_cumprod[steps][:, None, None, None]
+        alpha_bar = alphas_cumprod[steps][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=torch.channels_last)
         target = alpha * noise - sigma * pixels

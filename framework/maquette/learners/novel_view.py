@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.data.base import PairDataset, PosedPairs
+from maquette.errors import ConfigError
 from maquette.image_condition import CameraProjection, ImageEncoder
 from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
 from maquette.learners.base import Average, Learner, sheet
@@ -176,6 +177,9 @@ def _take_over(unet: Any, source: str) -> None:
     """Begin with the U-Net at `source`: tensors of equal shape, and the channels that input and output share.
 
     Input channels that are new begin at zero. Tensors that face a context of another width stay random.
+
+    Raises:
+        ConfigError: its blocks or widths are others.
     """
     from diffusers import UNet2DConditionModel
 
@@ -185,13 +189,20 @@ def _take_over(unet: Any, source: str) -> None:
         )
     known, state = old.state_dict(), unet.state_dict()
     for name, fresh in state.items():
-        value = known[name]
-        if value.shape == fresh.shape:
+        value = known.get(name)
+        if value is not None and value.shape == fresh.shape:
             state[name] = value
-        elif name.startswith(("conv_in.", "conv_out.")):
+        elif value is not None and value.shape[0] == fresh.shape[0] and ".attn2.to_" in name:
+            continue
+        elif value is not None and name.startswith(("conv_in.", "conv_out.")):
             shared = tuple(slice(min(sizes)) for sizes in zip(value.shape, fresh.shape, strict=True))
             state[name] = torch.zeros_like(fresh)
             state[name][shared] = value[shared]
+        else:
+            raise ConfigError(
+                f"cannot start with the U-Net of {source!r}: {name} is {'missing' if value is None else 'of another size'}",
+                hint="give the learner that model's widths, layers and attention_levels",
+            )
     unet.load_state_dict(state)
 
 
