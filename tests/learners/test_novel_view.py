@@ -133,7 +133,7 @@ def test_it_begins_with_what_an_image_model_knows(learner, tiny_pixel_model):
 
 def test_a_start_of_other_sizes_is_refused_by_name(learner, tiny_pixel_model):
     config = {**learner.config.__dict__, "start": str(tiny_pixel_model), "widths": (16, 32, 32)}
-    with pytest.raises(ConfigError, match="cannot start with the U-Net of .* widths, layers and attention_levels"):
+    with pytest.raises(ConfigError, match=r"cannot start with the U-Net of .* widths, layers and attention_levels"):
         NovelView(NovelView.Config(**config)).build(Lamps())
 
 

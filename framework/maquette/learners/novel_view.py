@@ -199,8 +199,9 @@ def _take_over(unet: Any, source: str) -> None:
             state[name] = torch.zeros_like(fresh)
             state[name][shared] = value[shared]
         else:
+            problem = "missing" if value is None else "of another size"
             raise ConfigError(
-                f"cannot start with the U-Net of {source!r}: {name} is {'missing' if value is None else 'of another size'}",
+                f"cannot start with the U-Net of {source!r}: {name} is {problem}",
                 hint="give the learner that model's widths, layers and attention_levels",
             )
     unet.load_state_dict(state)
