@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from maquette.cameras import orbit_cameras
 from maquette.cli import app
 from maquette.config import load_method
 from maquette.config.parts import check
@@ -16,6 +17,8 @@ from maquette.renderers.base import Rendering
 from maquette.stages._optimisation import build_guides
 from maquette.stages.optimise import Guidance
 
+ONE = torch.ones(1)
+FROM_THE_LEFT = orbit_cameras(90 * ONE, 0 * ONE, 3 * ONE, 40 * ONE, 2)
 LATENT = ["stages.nerf.material=latent", "stages.nerf.geometry.channels=4"]
 TEXTURE = "stages.nerf.background={type: textured, height: 4, width: 4, channels: 4}"
 
@@ -48,16 +51,21 @@ def looks(tiny_run: list[str], *overrides: str):
 
 def test_by_default_the_picture_is_seen(tiny_run):
     rendering = picture()
-    assert looks(tiny_run)["sds"].look(rendering) is rendering
+    assert looks(tiny_run)["sds"].look(rendering, FROM_THE_LEFT) is rendering
 
 
 def test_normals_are_seen_as_a_picture_on_grey(tiny_run):
-    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=normal")["sds"].look(picture())
+    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=normal")["sds"].look(picture(), FROM_THE_LEFT)
     torch.testing.assert_close(seen.rgb[0, 0], torch.tensor([[0.5, 0.75, 0.5], [0.5, 0.5, 0.5]]))
 
 
+def test_normals_towards_the_camera_are_its_z(tiny_run):
+    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=camera-normal")["sds"].look(picture(), FROM_THE_LEFT)
+    torch.testing.assert_close(seen.rgb[0, 0], torch.tensor([[0.5, 0.5, 0.75], [0.5, 0.5, 0.5]]), atol=1e-6, rtol=0)
+
+
 def test_normals_and_mask_are_seen_as_latents(tiny_run):
-    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=normal-mask")["sds"].look(picture())
+    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=normal-mask")["sds"].look(picture(), FROM_THE_LEFT)
     torch.testing.assert_close(seen.latents[0, 0], torch.tensor([[0.0, 0.5, 0.0, 0.5], [0.0, 0.0, 0.0, 0.0]]))
 
 

@@ -44,7 +44,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
         groups=resolved.groups, command=command or shlex.join(sys.argv), versions=versions(), revision=revision(),
         machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )  # fmt: skip
-    context = StageContext("", method, run, resume is not None, timings=timings)
+    context = StageContext("", method, run, resume is not None, timings=timings, open_scene=finished_scene)
     started = time.perf_counter()
     try:
         for name, stage in stages.items():

@@ -39,13 +39,15 @@ class Guide:
         """Whether it has to be shown normals."""
         return self._sees != "rgb"
 
-    def look(self, rendering: Rendering) -> Rendering:
-        """The rendering as the prior is to see it."""
+    def look(self, rendering: Rendering, cameras: Cameras) -> Rendering:
+        """The rendering by these cameras as the prior is to see it."""
         if self._sees == "rgb":
             return rendering
         normal = rendering.normal
         assert normal is not None
-        if self._sees == "normal":
+        if self._sees == "camera-normal":
+            normal = normal @ cameras.c2w[:, None, :3, :3].to(normal)  # c2w's columns are the camera's axes
+        if self._sees != "normal-mask":
             return replace(rendering, rgb=normal / 2 + 0.5, latents=None)
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
 
@@ -164,7 +166,7 @@ class Optimisation(Task):
             guide = self._guidance[name]
             with self._context.timings.measure(f"guidance {name}"):
                 found = guide.objective(
-                    guide.look(rendering), cameras, guide.prior, guide.score, guide.conditions.at(cameras), step,
+                    guide.look(rendering, cameras), cameras, guide.prior, guide.score, guide.conditions.at(cameras), step,
                     self._config.steps, draws.sub(name),
                 )  # fmt: skip
             terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

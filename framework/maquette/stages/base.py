@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from maquette.runs.checkpoints import CheckpointStore
 from maquette.runs.folder import RunFolder
 from maquette.runs.manifest import Timings
 from maquette.runs.metrics import MetricsLog
+from maquette.scene import Scene
 
 
 @dataclass
@@ -24,6 +26,7 @@ class StageContext:
         resume: whether to go on from this stage's latest checkpoint.
         artifacts: what earlier stages made, by name ("scene" ...); a stage adds its own.
         timings: adds up the run's time by part.
+        open_scene: the scene that another run's folder holds.
     """
 
     name: str
@@ -32,6 +35,7 @@ class StageContext:
     resume: bool
     artifacts: dict[str, Any] = field(default_factory=dict)
     timings: Timings = field(default_factory=Timings)
+    open_scene: Callable[[RunFolder], Scene] | None = None
 
     def checkpoints(self, keep: int) -> CheckpointStore:
         """The stage's checkpoints."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -30,16 +31,18 @@ from maquette.materials.base import Material
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.runs.checkpoints import CheckpointStore
+from maquette.runs.folder import RunFolder
 from maquette.runs.loop import Loop, LoopConfig
 from maquette.scene import Scene, Viewpoint
 from maquette.stages._optimisation import Optimisation, build_guides
 from maquette.stages.base import Stage, StageContext
 
-Sees = Literal["rgb", "normal", "normal-mask"]
+Sees = Literal["rgb", "normal", "camera-normal", "normal-mask"]
 """What of a rendering a prior is shown: its picture (or its latents, where those are drawn); its normals n as a picture
-n / 2 + 1/2, grey where nothing is; or [n, opacity], 0 where nothing is, as four latents.
+n / 2 + 1/2, grey where nothing is, in the world's frame or in the camera's (x right, y up, z to the viewer); or
+[n, opacity], 0 where nothing is, as four latents.
 
-Source of the latter two: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), sec. 3.2, and its code for what lies behind.
+Source of normals: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), sec. 3.2, and its code for what lies behind.
 """
 
 
@@ -88,7 +91,9 @@ class Optimise(Stage):
         data: SupervisionSpec | None = None
         guidance: dict[str, Guidance] = field(default_factory=dict)
         losses: dict[str, LossSpec] = field(default_factory=dict)
-        start: Literal["scratch", "previous"] = "scratch"  # previous: from the scene of the stage before, converted
+        start: str = (
+            "scratch"  # or previous: from the scene of the stage before; or from that of a run folder; converted
+        )
         steps: int = 1000  # optimiser steps
         learning_rates: dict[str, Schedule] = field(default_factory=dict)  # geometry, network, material, background
         view: Viewpoint = field(default_factory=Viewpoint)  # from where previews and exports see the object
@@ -101,6 +106,8 @@ class Optimise(Stage):
                 raise ValueError("an optimise stage needs guidance or losses")
             if self.cameras is None and (self.guidance or self.data is None):
                 raise ValueError("missing value: cameras, from where the object is looked at")
+            if self.start not in ("scratch", "previous") and not (Path(self.start) / "config.yaml").is_file():
+                raise ValueError(f"start is scratch, previous or a run folder, and {self.start!r} is none of them")
             _fit(self)
 
     def __init__(self, config: Config) -> None:
@@ -111,7 +118,7 @@ class Optimise(Stage):
         cuda = config.loop.device != "cpu" and torch.cuda.is_available()
         device = torch.device("cuda" if cuda else "cpu")
         scene = self._scene(context.method.seed).to(device)
-        if config.start == "previous" and not (context.resume and self._store(context).latest()):
+        if config.start != "scratch" and not (context.resume and self._store(context).latest()):
             self._take_over(scene, context)
         with context.timings.measure("load priors"):
             guidance = build_guides(config.guidance, context.method)
@@ -138,14 +145,21 @@ class Optimise(Stage):
         return context.checkpoints(self.config.loop.keep_checkpoints)
 
     def _take_over(self, scene: Scene, context: StageContext) -> None:
+        with context.timings.measure("convert"):
+            convert(self._source(context), scene, Draws(context.method.seed, -1, f"convert/{context.name}/"))
+
+    def _source(self, context: StageContext) -> Scene:
+        """The scene to start from."""
+        if self.config.start != "previous":
+            assert context.open_scene is not None
+            return context.open_scene(RunFolder.open(Path(self.config.start)))
         if "scene" not in context.artifacts:
             raise ConfigError(
                 "there is no scene to start from",
                 key=f"stages.{context.name}.start",
-                hint="put a stage that makes one before this one, or start from scratch",
+                hint="put a stage that makes one before this one, give a run folder, or start from scratch",
             )
-        with context.timings.measure("convert"):
-            convert(context.artifacts["scene"], scene, Draws(context.method.seed, -1, f"convert/{context.name}/"))
+        return context.artifacts["scene"]
 
     def _scene(self, seed: int) -> Scene:
         config = self.config
