@@ -166,7 +166,7 @@ class Optimisation(Task):
             guide = self._guidance[name]
             with self._context.timings.measure(f"guidance {name}"):
                 found = guide.objective(
-                    guide.look(rendering, cameras), cameras, guide.prior, guide.score, guide.conditions.at(cameras), step,
-                    self._config.steps, draws.sub(name),
+                    guide.look(rendering, cameras), cameras, guide.prior, guide.score, guide.conditions.at(cameras),
+                    step, self._config.steps, draws.sub(name),
                 )  # fmt: skip
             terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

@@ -11,7 +11,7 @@ from maquette.data.base import CaptionedImages
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano import world
-from maquette_nano.renders import RendersConfig, Views, load_views, tints
+from maquette_nano.renders import RendersConfig, Shows, Views, load_views, tints
 
 
 @register("dataset", "nano-world")
@@ -29,13 +29,14 @@ class NanoWorld:
         side_words: float = 0.5  # probability that the words for a side view tell which side it is
         detail_words: float = 0.5  # probability that a plain object's caption names its detail
         short_captions: float = 0.15  # probability that a caption leaves out pattern and detail
+        shows: Shows = "colour"  # normals: in the camera's frame, over the grey that stands for none
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     def prepare(self, device: torch.device) -> None:
-        self._train = load_views("train", self.config, device)
-        self._held_out = load_views("validation", self.config, device)
+        self._train = load_views("train", self.config, device, self.config.shows)
+        self._held_out = load_views("validation", self.config, device, self.config.shows)
 
     def batch(self, draws: Draws, size: int) -> CaptionedImages:
         return self._draw(self._train, draws, size)
@@ -49,7 +50,8 @@ class NanoWorld:
         anywhere = draws.integers("view", 0, len(views.azimuth_deg) - 1, size)
         in_front = torch.from_numpy(views.front)[draws.integers("front", 0, len(views.front) - 1, size)]
         index = torch.where(biased, in_front, anywhere)
-        images = views.over(index, tints(draws.uniform("background", size, 4)))
+        behind = tints(draws.uniform("background", size, 4))
+        images = views.over(index, behind if config.shows == "colour" else torch.full((size, 3), 0.5))
         chances = draws.uniform("caption", size, 4)
         limits = torch.tensor([config.view_words, config.short_captions, config.detail_words, config.side_words])
         told, short, detailed, sides = (chances < limits).T.tolist()

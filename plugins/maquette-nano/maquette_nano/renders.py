@@ -8,12 +8,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from maquette_nano import world
+
+Shows = Literal["colour", "normals"]
+"""What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2."""
 
 VIEWS = 8
 FOV_DEG, DISTANCE = 35.0, 3.2
@@ -33,7 +37,7 @@ class RendersConfig:
 
 @dataclass
 class Views:
-    """Rendered views with straight colour and coverage, and each object's captions."""
+    """Rendered views with straight colour (or normals as colours) and coverage, and each object's captions."""
 
     rgba: Tensor  # [objects * VIEWS, size, size, 4], bytes
     azimuth_deg: np.ndarray
@@ -61,14 +65,15 @@ class Views:
         return f"{text}, {view}"
 
 
-def load_views(split: str, config: RendersConfig, device: torch.device) -> Views:
+def load_views(split: str, config: RendersConfig, device: torch.device, shows: Shows = "colour") -> Views:
     """The views of all objects of `split` ("train" or "validation"), rendered now if the cache lacks them."""
     count = config.objects if split == "train" else config.held_out_objects
     facts = f"{split}/{count}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
+    facts += "" if shows == "colour" else f"/{shows}"
     path = Path(config.cache) / f"{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _render_all(split, count, config.size, config.workers or os.cpu_count() or 1, path)
+        _render_all(split, count, config.size, shows, config.workers or os.cpu_count() or 1, path)
     stored = np.load(path)
     return Views(
         torch.from_numpy(stored["rgba"]).to(device), stored["azimuth_deg"], stored["elevation_deg"],
@@ -98,7 +103,7 @@ def view_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return azimuth, elevation
 
 
-def _render_chunk(split: str, first: int, count: int, size: int) -> tuple[np.ndarray, ...]:
+def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows) -> tuple[np.ndarray, ...]:
     import numba
 
     numba.set_num_threads(1)
@@ -110,7 +115,8 @@ def _render_chunk(split: str, first: int, count: int, size: int) -> tuple[np.nda
         azimuth, elevation = view_angles(rng)
         c2w = np.stack([world.orbit_c2w(a, e, DISTANCE) for a, e in zip(azimuth, elevation, strict=True)])
         views = world.render(thing, c2w, FOV_DEG, size)
-        pixels = np.concatenate([views.rgb, views.opacity[..., None]], -1)
+        shown = views.rgb if shows == "colour" else views.normal @ c2w[:, None, :3, :3] / 2 + 0.5
+        pixels = np.concatenate([shown, views.opacity[..., None]], -1)
         rgba[i * VIEWS : (i + 1) * VIEWS] = (pixels * 255 + 0.5).astype(np.uint8)
         angles.append((azimuth, elevation))
         article = "an" if thing.body[0] in "aeiou" else "a"
@@ -121,12 +127,12 @@ def _render_chunk(split: str, first: int, count: int, size: int) -> tuple[np.nda
     return rgba, both[:, 0].reshape(-1), both[:, 1].reshape(-1), np.array(short), np.array(plain), np.array(detailed)
 
 
-def _render_all(split: str, count: int, size: int, workers: int, path: Path) -> None:
+def _render_all(split: str, count: int, size: int, shows: Shows, workers: int, path: Path) -> None:
     print(f"rendering {count} {split} objects with {workers} processes", flush=True)
     world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
     starts = range(0, count, CHUNK)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_render_chunk, split, s, min(CHUNK, count - s), size) for s in starts]
+        jobs = [pool.submit(_render_chunk, split, s, min(CHUNK, count - s), size, shows) for s in starts]
         parts = [job.result() for job in jobs]
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
