@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 from interpreted import TRITON
 
-from maquette.kernels.compositing import accumulate, composite
+from maquette.kernels.compositing import accumulate, composite, distortion
 
 FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
@@ -136,3 +137,38 @@ def test_values_that_are_not_contiguous_get_their_gradient():
     )
     for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def spread_samples(dtype: torch.dtype = torch.float64, rays: int = 40):
+    """Weights, middles and lengths of samples that follow each other along their rays."""
+    densities, deltas, _, ray_start, ray_index = random_samples(rays, dtype)
+    weights, _ = composite(densities, deltas, ray_start, backend="reference")
+    ends = deltas.cumsum(0)
+    return weights, ends - deltas / 2, deltas, ray_start, ray_index
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_distortion_is_the_double_sum_of_its_definition(backend):
+    weights, t, deltas, ray_start, _ = spread_samples()
+    expected = []
+    for first, last in pairwise(ray_start.tolist()):
+        w, s = weights[first:last], t[first:last]
+        pairs = (w[:, None] * w * (s[:, None] - s).abs()).sum()
+        expected.append(pairs + (w.square() * deltas[first:last]).sum() / 3)
+    found = distortion(weights, t, deltas, ray_start, backend=backend)
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_of_distortion_equal_finite_differences(backend):
+    weights, t, deltas, ray_start, _ = spread_samples(rays=8)
+    weights = weights.detach().requires_grad_()
+    assert torch.autograd.gradcheck(lambda w: distortion(w, t, deltas, ray_start, backend=backend), (weights,))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_distortion_of_no_samples_is_zero(backend):
+    empty = torch.zeros(0, requires_grad=True)
+    found = distortion(empty, empty, empty, torch.tensor([0, 0, 0]), backend=backend)
+    assert torch.equal(found, torch.zeros(2))
+    found.sum().backward()

@@ -121,3 +121,27 @@ def test_wrong_inputs_are_named(change, message):
     arguments = {**dict(zip(names, one_ray(), strict=True)), "step": 0.1, "occupancy": FULL, "aabb": BOX, **change}
     with pytest.raises(ValueError, match=message):
         march_rays(**arguments)
+
+
+@pytest.mark.parametrize("backend", FAST_BACKENDS)
+def test_samples_of_several_levels_equal_the_reference(backend):
+    origins, directions, jitter = random_rays(200)
+    inner = BOX / 4
+    near, far = ray_box(origins, directions, BOX)
+    occupancy = torch.rand((3, 5, 6, 7), generator=torch.Generator().manual_seed(1)) < 0.3
+    arguments = (origins, directions, near, far, 0.037, occupancy, inner, jitter)
+    actual = march_rays(*arguments, backend=backend)
+    expected = march_rays(*arguments, backend="reference")
+    assert len(expected) > 400
+    for name in ("t_start", "t_end", "ray_start", "ray_index"):
+        assert torch.equal(getattr(actual, name), getattr(expected, name)), name
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_point_counts_in_the_smallest_box_around_it(backend):
+    origins, directions, near, far = one_ray()
+    occupancy = torch.zeros(2, 4, 4, 4, dtype=torch.bool)
+    occupancy[1] = True  # the outer level is full, but knows nothing of the inner half
+    samples = march_rays(origins, directions, near, far, 0.01, occupancy, BOX / 2, backend=backend)
+    x = samples.points(origins, directions)[:, 0]
+    assert (x.abs() >= 0.5).all() and samples.deltas.sum().item() == pytest.approx(1.0, abs=0.03)

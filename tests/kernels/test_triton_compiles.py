@@ -85,7 +85,7 @@ def march(module) -> None:
     origins, directions = torch.tensor([[-3.0, 0.1, 0.1]]), torch.tensor([[1.0, 0.0, 0.0]])
     box, occupied = torch.tensor([[-1.0] * 3, [1.0] * 3]), torch.ones(4, 4, 4, dtype=torch.bool)
     near, far = ray_box(origins, directions, box)
-    module.march_rays(origins, directions, near, far, 0.1, occupied, box, torch.zeros(1))
+    module.march_rays(origins, directions, near, far, 0.1, occupied[None], box[None], torch.zeros(1))
 
 
 def draw(module) -> None:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from maquette.losses.distortion import Distortion
 from maquette.losses.emptiness import Emptiness
 from maquette.losses.entropy import Entropy
 from maquette.losses.opacity import Opacity
@@ -17,7 +18,7 @@ from maquette.renderers.base import RaySampleValues, Rendering
 def rendering(opacity: float = 1.0, normals=None, weights=(0.5, 0.5), t=(1.0, 3.0)) -> Rendering:
     samples = RaySampleValues(
         torch.tensor(weights, requires_grad=True), torch.tensor(t), torch.zeros(2, dtype=torch.int64), 1,
-        normals, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]]),
+        normals, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]]), deltas=torch.tensor([0.3, 0.3]),
     )  # fmt: skip
     depth = sum(w * d for w, d in zip(weights, t, strict=True)) / max(sum(weights), 1e-9)
     return Rendering(
@@ -58,3 +59,8 @@ def test_z_variance_is_the_variance_of_depth():
 def test_emptiness_costs_fog_more_than_a_surface():
     surface, fog = (float(Emptiness(Emptiness.Config())(rendering(weights=w), None)) for w in ((1.0, 0.0), (0.5, 0.5)))
     assert surface == pytest.approx(math.log(11)) and fog == pytest.approx(2 * math.log(6))
+
+
+def test_distortion_is_what_the_weights_are_apart_and_wide():
+    # two halves, 2 apart: 2 * 1/4 * 2 between them, and 2 * 1/4 * 0.3 / 3 within
+    assert float(Distortion(Distortion.Config())(rendering(), None)) == pytest.approx(1.05)

@@ -72,7 +72,7 @@ def merge_density(
     return merged.reshape(density.shape)
 
 
-def binarise(density: Float[Tensor, "gx gy gz"], threshold: float) -> Bool[Tensor, "gx gy gz"]:
+def binarise(density: Float[Tensor, "*levels gx gy gz"], threshold: float) -> Bool[Tensor, "*levels gx gy gz"]:
     """Cells that hold something: density of at least min(threshold, mean density), and not zero.
 
     The mean lets a young field, thin everywhere, keep its denser half; with "at least" a uniform one keeps all of it.

@@ -27,6 +27,7 @@ class RaySampleValues:
         directions: unit ray directions [n, 3].
         gradients: of a signed distance [n, 3], None when not computed.
         points: where the samples are [n, 3], world frame.
+        deltas: lengths of the samples along the ray [n].
     """
 
     weights: Float[Tensor, " n"]
@@ -37,6 +38,7 @@ class RaySampleValues:
     directions: Float[Tensor, "n 3"]
     gradients: Float[Tensor, "n 3"] | None = None
     points: Float[Tensor, "n 3"] | None = None
+    deltas: Float[Tensor, " n"] | None = None
 
 
 @dataclass(frozen=True)

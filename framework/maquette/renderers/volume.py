@@ -15,7 +15,7 @@ from maquette.cameras.base import Cameras
 from maquette.geometry.base import Field
 from maquette.kernels import occupancy
 from maquette.kernels.compositing import accumulate, composite
-from maquette.kernels.marching import march_rays, ray_box
+from maquette.kernels.marching import level_boxes, march_rays, ray_box
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -34,12 +34,17 @@ class Volume(Renderer):
     class Config:
         samples: int = 96  # steps across the cube's diagonal
         occupancy_resolution: int = 32  # cells along a side
+        occupancy_levels: int = 1  # grids, each over half the width of the next; the last one covers the cube
         occupancy_every: int = 16  # steps between updates
         occupancy_decay: float = 0.9  # of remembered densities, per update
         occupancy_warmup: int = 0  # steps before anything is skipped
         opacity_floor: float = 0.002  # opacity per sample below which a cell counts as empty
         chunk: int = 16_384  # rays at a time outside training
         backend: str = "auto"  # of the kernels
+
+        def __post_init__(self) -> None:
+            if self.samples < 1 or self.occupancy_resolution < 1 or self.occupancy_levels < 1:
+                raise ValueError("samples, occupancy_resolution and occupancy_levels are at least 1")
 
     takes = "field"
     gives = frozenset({"normal", "samples", "latents"})
@@ -48,13 +53,15 @@ class Volume(Renderer):
         super().__init__()
         self.config, self.bound = config, bound
         self.step_size = 2 * bound * math.sqrt(3) / config.samples
-        n = config.occupancy_resolution
-        self.register_buffer("density_grid", torch.zeros(n, n, n))
-        self.register_buffer("occupied", torch.ones(n, n, n, dtype=torch.bool))
+        shape = (config.occupancy_levels, *[config.occupancy_resolution] * 3)
+        self.register_buffer("density_grid", torch.zeros(shape))
+        self.register_buffer("occupied", torch.ones(shape, dtype=torch.bool))
         self.register_buffer("aabb", torch.tensor([[-bound] * 3, [bound] * 3]), persistent=False)
+        self.register_buffer("boxes", level_boxes(self.aabb / 2 ** (shape[0] - 1), shape[0]), persistent=False)
         self.density_grid: Tensor
         self.occupied: Tensor
         self.aabb: Tensor
+        self.boxes: Tensor
 
     @torch.no_grad()
     def update(self, geometry: Field, step: int, draws: Draws) -> None:
@@ -63,10 +70,11 @@ class Volume(Renderer):
             return
         n = c.occupancy_resolution
         cells = torch.arange(n**3, device=self.aabb.device)
-        uniform = draws.uniform("occupancy", n**3, 3).to(self.aabb)
-        points = occupancy.cell_points(cells, (n, n, n), self.aabb, uniform)
-        fresh = torch.cat([geometry.density(part) for part in points.split(65_536)])
-        self.density_grid.copy_(occupancy.merge_density(self.density_grid, cells, fresh, c.occupancy_decay))
+        for level, (known, box) in enumerate(zip(self.density_grid, self.boxes, strict=True)):
+            uniform = draws.uniform("occupancy" if level == 0 else f"occupancy-{level}", n**3, 3).to(box)
+            points = occupancy.cell_points(cells, (n, n, n), box, uniform)
+            fresh = torch.cat([geometry.density(part) for part in points.split(65_536)])
+            known.copy_(occupancy.merge_density(known, cells, fresh, c.occupancy_decay))
         if step >= c.occupancy_warmup:
             self.occupied.copy_(occupancy.binarise(self.density_grid, c.opacity_floor / self.step_size))
 
@@ -120,7 +128,7 @@ class Volume(Renderer):
         backend = self.config.backend
         near, far = ray_box(origins, directions, self.aabb)
         samples = march_rays(
-            origins, directions, near, far, self.step_size, self.occupied, self.aabb, jitter, backend=backend
+            origins, directions, near, far, self.step_size, self.occupied, self.boxes[0], jitter, backend=backend
         )
         points = samples.points(origins, directions)
         wanted = normals or material.needs_normals or shading.diffuse > 0
@@ -135,8 +143,9 @@ class Volume(Renderer):
         values = torch.cat([color, ones, samples.t_mid[:, None], normal, latents], dim=-1)
         sums = accumulate(weights, values, samples.ray_index, len(origins), backend=backend)
         kept = RaySampleValues(
-            weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient, points
-        )
+            weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient, points,
+            samples.deltas,
+        )  # fmt: skip
         return *sums.split([3, 1, 1, 3, latents.shape[1]], dim=1), kept
 
 

@@ -15,7 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from maquette.kernels.compositing.reference import distortion
 from maquette.kernels.triton_support import blocks, launch, power_of_two
+
+__all__ = ["accumulate", "composite", "distortion"]  # the last is two running sums, which torch does as well
 
 _BLOCK = 64  # samples of a ray that are taken at once
 _MOST_CHANNELS = 16  # of the values, in one program

@@ -9,7 +9,7 @@ from torch import Tensor
 from maquette.kernels.backends import implementation
 from maquette.kernels.marching.samples import RaySamples
 
-__all__ = ["RaySamples", "march_rays", "ray_box"]
+__all__ = ["RaySamples", "level_boxes", "march_rays", "ray_box"]
 
 _MOST_STEPS = 2**22  # cuts are counted in float32
 
@@ -54,7 +54,7 @@ def march_rays(
     near: Float[Tensor, " rays"],
     far: Float[Tensor, " rays"],
     step: float,
-    occupancy: Bool[Tensor, "gx gy gz"],
+    occupancy: Bool[Tensor, "*levels gx gy gz"],
     aabb: Float[Tensor, "2 3"],
     jitter: Float[Tensor, " rays"] | None = None,
     *,
@@ -72,8 +72,11 @@ def march_rays(
         near: where to begin, as `ray_box` gives it; finite.
         far: where to end; a ray with far <= near gets no samples.
         step: length of a sample, > 0.
-        occupancy: whether each cell of the box holds something; indexed [x, y, z].
-        aabb: lower corner and upper corner of the box that occupancy divides; nothing is kept outside it.
+        occupancy: whether each cell of the box holds something; indexed [x, y, z]. With levels in front, level k
+            divides a box 2^k times as wide about the same centre, and a point is looked up in the smallest box around
+            it: fine cells in the middle of a scene, coarse ones far out.
+        aabb: lower corner and upper corner of the box that occupancy divides (level 0's); nothing is kept outside it
+            (outside the last level's).
         jitter: u in [0, 1) for each ray, drawn by the caller; None means 0.
         backend: "auto", "numba", "triton" or "reference".
 
@@ -95,8 +98,22 @@ def march_rays(
     """
     jitter = torch.zeros_like(near) if jitter is None else jitter
     _check(origins, directions, near, far, step, occupancy, aabb, jitter)
+    grids = occupancy if occupancy.ndim == 4 else occupancy[None]
     module = implementation("marching", backend, origins.device.type)
-    return module.march_rays(origins, directions, near, far, step, occupancy, aabb, jitter)
+    return module.march_rays(origins, directions, near, far, step, grids, level_boxes(aabb, len(grids)), jitter)
+
+
+def level_boxes(aabb: Float[Tensor, "2 3"], levels: int) -> Float[Tensor, "levels 2 3"]:
+    """The box of each level: the first is `aabb`, each other one twice as wide as the one within, about one centre.
+
+    Example:
+        >>> level_boxes(torch.tensor([[-1.0, -1.0, 0.0], [1.0, 1.0, 2.0]]), 2)[1]
+        tensor([[-2., -2., -1.],
+                [ 2.,  2.,  3.]])
+    """
+    centre = (aabb[0] + aabb[1]) / 2
+    wider = [centre + (aabb - centre) * 2**level for level in range(1, levels)]
+    return torch.stack([aabb, *wider])
 
 
 def _check(
@@ -126,9 +143,11 @@ def _check(
             raise ValueError(f"march_rays: {name} is {found}, origins are {expected}")
     if origins.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"march_rays: rays are float32 or float64, not {origins.dtype}")
-    if occupancy.ndim != 3 or occupancy.dtype != torch.bool or occupancy.device != origins.device:
+    if occupancy.ndim not in (3, 4) or occupancy.dtype != torch.bool or occupancy.device != origins.device:
         found = f"{occupancy.dtype} {list(occupancy.shape)} on {occupancy.device}"
-        raise ValueError(f"march_rays: occupancy is bool [gx, gy, gz] on {origins.device}, not {found}")
+        raise ValueError(
+            f"march_rays: occupancy is bool [gx, gy, gz], or with levels in front, on {origins.device}, not {found}"
+        )
     if not step > 0:
         raise ValueError(f"march_rays: step is {step}; it is a positive length")
     if rays and not float((far - near).max()) / step < _MOST_STEPS:

@@ -18,12 +18,12 @@ def march_rays(
     near: Float[Tensor, " rays"],
     far: Float[Tensor, " rays"],
     step: float,
-    occupancy: Bool[Tensor, "gx gy gz"],
-    aabb: Float[Tensor, "2 3"],
+    occupancy: Bool[Tensor, "levels gx gy gz"],
+    boxes: Float[Tensor, "levels 2 3"],
     jitter: Float[Tensor, " rays"],
 ) -> RaySamples:
     """As the public function; the arithmetic is the reference's, operation by operation, so that the same are kept."""
-    rays = (origins, directions, near, far, jitter, torch.tensor([step], dtype=near.dtype), occupancy, aabb)
+    rays = (origins, directions, near, far, jitter, torch.tensor([step], dtype=near.dtype), occupancy, boxes)
     counts = torch.empty(len(origins), dtype=torch.int64)
     launch(_count, *rays, counts)
     ray_start = torch.nn.functional.pad(counts.cumsum(dim=0), (1, 0))
@@ -50,36 +50,43 @@ def _cell(position, low, high, size):
 
 
 @helper
-def _occupied(origins, directions, ray, middle, occupancy, aabb):
+def _occupied(origins, directions, ray, middle, occupancy, boxes):
+    """Whether the point's cell holds something, in the first level whose box it lies in."""
     real = origins.dtype.type
-    nx, ny, nz = occupancy.shape
-    x = _cell(origins[ray, 0] + middle * directions[ray, 0], aabb[0, 0], aabb[1, 0], real(nx))
-    y = _cell(origins[ray, 1] + middle * directions[ray, 1], aabb[0, 1], aabb[1, 1], real(ny))
-    z = _cell(origins[ray, 2] + middle * directions[ray, 2], aabb[0, 2], aabb[1, 2], real(nz))
-    return x >= 0 and y >= 0 and z >= 0 and occupancy[x, y, z]
+    levels, nx, ny, nz = occupancy.shape
+    px = origins[ray, 0] + middle * directions[ray, 0]
+    py = origins[ray, 1] + middle * directions[ray, 1]
+    pz = origins[ray, 2] + middle * directions[ray, 2]
+    for level in range(levels):
+        x = _cell(px, boxes[level, 0, 0], boxes[level, 1, 0], real(nx))
+        y = _cell(py, boxes[level, 0, 1], boxes[level, 1, 1], real(ny))
+        z = _cell(pz, boxes[level, 0, 2], boxes[level, 1, 2], real(nz))
+        if x >= 0 and y >= 0 and z >= 0:
+            return occupancy[level, x, y, z]
+    return False
 
 
 @kernel
-def _count(origins, directions, near, far, jitter, step, occupancy, aabb, counts):
+def _count(origins, directions, near, far, jitter, step, occupancy, boxes, counts):
     one, two = near.dtype.type(1), near.dtype.type(2)
     for ray in numba.prange(len(origins)):
         kept, k, start = 0, one - one, near[ray]
         while start < far[ray]:
             end = _cut(k, near[ray], far[ray], jitter[ray], step[0])
-            if end > start and _occupied(origins, directions, ray, (start + end) / two, occupancy, aabb):
+            if end > start and _occupied(origins, directions, ray, (start + end) / two, occupancy, boxes):
                 kept += 1
             start, k = end, k + one
         counts[ray] = kept
 
 
 @kernel
-def _write(origins, directions, near, far, jitter, step, occupancy, aabb, ray_start, t_start, t_end, ray_index):
+def _write(origins, directions, near, far, jitter, step, occupancy, boxes, ray_start, t_start, t_end, ray_index):
     one, two = near.dtype.type(1), near.dtype.type(2)
     for ray in numba.prange(len(origins)):
         at, k, start = ray_start[ray], one - one, near[ray]
         while at < ray_start[ray + 1] and start < far[ray]:
             end = _cut(k, near[ray], far[ray], jitter[ray], step[0])
-            if end > start and _occupied(origins, directions, ray, (start + end) / two, occupancy, aabb):
+            if end > start and _occupied(origins, directions, ray, (start + end) / two, occupancy, boxes):
                 t_start[at], t_end[at], ray_index[at] = start, end, ray
                 at += 1
             start, k = end, k + one

@@ -15,8 +15,8 @@ def march_rays(
     near: Float[Tensor, " rays"],
     far: Float[Tensor, " rays"],
     step: float,
-    occupancy: Bool[Tensor, "gx gy gz"],
-    aabb: Float[Tensor, "2 3"],
+    occupancy: Bool[Tensor, "levels gx gy gz"],
+    boxes: Float[Tensor, "levels 2 3"],
     jitter: Float[Tensor, " rays"],
 ) -> RaySamples:
     """As the public function; all pieces of all rays are made, then the occupied ones are kept."""
@@ -30,15 +30,20 @@ def march_rays(
     start, end = edges[:, :-1], edges[:, 1:]
     middle = (start + end) / 2
     points = origins[:, None] + middle[..., None] * directions[:, None]
-    keep = (end > start) & _occupied(points, occupancy, aabb)
+    keep = (end > start) & _occupied(points, occupancy, boxes)
     ray_index = keep.nonzero()[:, 0]
     ray_start = torch.nn.functional.pad(keep.sum(dim=-1).cumsum(dim=0), (1, 0))
     return RaySamples(start[keep], end[keep], ray_start, ray_index)
 
 
-def _occupied(points: Tensor, occupancy: Tensor, aabb: Tensor) -> Tensor:
-    size = torch.tensor(occupancy.shape, dtype=points.dtype, device=points.device)
-    position = (points - aabb[0]) / (aabb[1] - aabb[0]) * size
-    inside = ((position >= 0) & (position < size)).all(dim=-1)
-    cell = torch.where(inside[..., None], position, torch.zeros_like(position)).long()
-    return inside & occupancy[cell.unbind(-1)]
+def _occupied(points: Tensor, occupancy: Tensor, boxes: Tensor) -> Tensor:
+    size = torch.tensor(occupancy.shape[1:], dtype=points.dtype, device=points.device)
+    found = torch.zeros(points.shape[:-1], dtype=torch.bool, device=points.device)
+    known = found
+    for grid, box in zip(occupancy, boxes, strict=True):
+        position = (points - box[0]) / (box[1] - box[0]) * size
+        inside = ((position >= 0) & (position < size)).all(dim=-1)
+        cell = torch.where(inside[..., None], position, torch.zeros_like(position)).long()
+        found = found | (inside & ~known & grid[cell.unbind(-1)])
+        known = known | inside
+    return found

@@ -23,16 +23,17 @@ def march_rays(
     near: Float[Tensor, " rays"],
     far: Float[Tensor, " rays"],
     step: float,
-    occupancy: Bool[Tensor, "gx gy gz"],
-    aabb: Float[Tensor, "2 3"],
+    occupancy: Bool[Tensor, "levels gx gy gz"],
+    boxes: Float[Tensor, "levels 2 3"],
     jitter: Float[Tensor, " rays"],
 ) -> RaySamples:
     """As the public function."""
     count = len(origins)
     # The step goes in as a tensor: rounded to the rays' dtype once, as in the reference.
     length = torch.tensor([step], dtype=near.dtype, device=near.device)
-    rays = (origins, directions, near, far, jitter, length, occupancy.to(torch.uint8), aabb, *occupancy.shape, count)
-    options = {"BLOCK": _BLOCK, "enable_fp_fusion": False}
+    grids, (levels, *sizes) = occupancy.to(torch.uint8), occupancy.shape
+    rays = (origins, directions, near, far, jitter, length, grids, boxes, *sizes, count)
+    options = {"LEVELS": levels, "BLOCK": _BLOCK, "enable_fp_fusion": False}
     ray_start = torch.zeros(count + 1, dtype=torch.int64, device=near.device)
     counts, unused = ray_start[1:], ray_start  # counted into the place of the sums
     launch(_march, (blocks(count, _BLOCK),), *rays, counts, unused, near, near, unused, WRITE=False, **options)
@@ -46,9 +47,9 @@ def march_rays(
 
 
 @triton.jit
-def _cell(ray, middle, inside, origins, directions, aabb, axis: tl.constexpr, size):
+def _cell(ray, middle, inside, origins, directions, box, axis: tl.constexpr, size):
     """Cell along one axis, -1 outside and for a NaN."""
-    low, high = tl.load(aabb + axis), tl.load(aabb + 3 + axis)
+    low, high = tl.load(box + axis), tl.load(box + 3 + axis)
     origin = tl.load(origins + ray * 3 + axis, mask=inside, other=0.0)
     direction = tl.load(directions + ray * 3 + axis, mask=inside, other=0.0)
     offset = origin + middle * direction - low
@@ -62,8 +63,8 @@ def _cell(ray, middle, inside, origins, directions, aabb, axis: tl.constexpr, si
 
 @triton.jit
 def _march(
-    origins, directions, near, far, jitter, length, occupancy, aabb, size_x, size_y, size_z, count,
-    counts, ray_start, t_start, t_end, ray_index, WRITE: tl.constexpr, BLOCK: tl.constexpr,
+    origins, directions, near, far, jitter, length, occupancy, boxes, size_x, size_y, size_z, count,
+    counts, ray_start, t_start, t_end, ray_index, WRITE: tl.constexpr, LEVELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Count the samples of each ray into `counts`, or write them where `ray_start` says."""
     ray = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -76,11 +77,16 @@ def _march(
         edge = tl.where(edge < first, first, edge)
         end = tl.where(edge > last, last, edge)
         middle = (start + end) * 0.5
-        x = _cell(ray, middle, inside, origins, directions, aabb, 0, size_x)
-        y = _cell(ray, middle, inside, origins, directions, aabb, 1, size_y)
-        z = _cell(ray, middle, inside, origins, directions, aabb, 2, size_z)
-        known = (end > start) & (x >= 0) & (y >= 0) & (z >= 0)
-        keep = tl.load(occupancy + (x * size_y + y) * size_z + z, mask=known, other=0) > 0
+        known, keep = end <= start, tl.zeros([BLOCK], tl.int1)  # pieces without length are known to hold nothing
+        for level in tl.static_range(LEVELS):
+            box = boxes + level * 6
+            x = _cell(ray, middle, inside, origins, directions, box, 0, size_x)
+            y = _cell(ray, middle, inside, origins, directions, box, 1, size_y)
+            z = _cell(ray, middle, inside, origins, directions, box, 2, size_z)
+            here = (x >= 0) & (y >= 0) & (z >= 0) & (known == 0)
+            cell = ((level * size_x + x) * size_y + y) * size_z + z
+            keep = keep | (tl.load(occupancy + cell, mask=here, other=0) > 0)
+            known = known | here
         if WRITE:
             at = tl.load(ray_start + ray, mask=inside, other=0) + kept
             tl.store(t_start + at, start, mask=keep)
