@@ -87,7 +87,7 @@ def test_a_prompt_with_braces_is_not_a_template():
 def test_embeddings_are_computed_once_per_text(tiny_pixel_model, monkeypatch):
     prior = load(tiny_pixel_model)
     prior.condition(Request("a red mug"))
-    assert len(list((cache_folder() / "text").glob("*.safetensors"))) == 5
+    assert len(list((cache_folder() / "text").glob("*.safetensors"))) == 6  # four views, the prompt and nothing
 
     def never(_):
         raise AssertionError("the text encoder was loaded again")

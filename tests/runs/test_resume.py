@@ -14,7 +14,10 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from maquette.cli import app
+from maquette.runs.folder import RunFolder
+from maquette.runs.runner import finished_scene
 
+VSD = "stages.nerf.guidance.sds.objective={type: vsd, rank: 2, learning_rate: 0.01}"
 STEPS = ["stages.nerf.steps=40", "stages.nerf.loop.checkpoint_every=20", "stages.nerf.material.lit=0.5"]
 
 
@@ -60,7 +63,9 @@ def words(tiny_run: list[str]) -> list[str]:
     return ["dreamfusion", "prompt=a red mug", *tiny_run, *STEPS]
 
 
-def test_a_killed_run_resumes_to_the_same_bits(words, tmp_path):
+@pytest.mark.parametrize("objective", [[], [VSD]], ids=["sds", "vsd"])
+def test_a_killed_run_resumes_to_the_same_bits(objective, words, tmp_path):
+    words = [*words, *objective]
     whole = run([*words, f"output={tmp_path / 'whole'}"])
     process = start(["run", *words, f"output={tmp_path / 'cut'}"])
     half = wait_for("*/*/*/checkpoints/nerf/step-00000020", tmp_path / "cut", process)
@@ -72,6 +77,17 @@ def test_a_killed_run_resumes_to_the_same_bits(words, tmp_path):
     assert same(final_state(whole), final_state(folder))
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(40))
+
+
+def test_what_trains_beside_the_object_is_in_the_checkpoint_and_a_later_stage_does_without(words, tmp_path):
+    folder = run([*words, VSD, f"output={tmp_path / 'out'}"])
+    state = final_state(folder)
+    beside = [key for key in state if key.startswith("model/beside.sds.")]
+    learned = [key for key in beside if key.endswith(".1.weight")]  # B, which begins at 0
+    assert learned and all(state[key].abs().max() > 0 for key in learned)
+    assert len(list(state)) > 2 * len(beside)  # and the optimiser has moments of them
+    scene = finished_scene(RunFolder.open(folder))
+    assert all(torch.equal(value, state[f"model/scene.{key}"]) for key, value in scene.state_dict().items())
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(words, tmp_path):

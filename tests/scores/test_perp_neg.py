@@ -166,6 +166,6 @@ def test_from_above_a_text_prior_has_no_neighbours(tiny_pixel_model):
 def test_sides_are_the_cameras_own_where_words_tell_them_apart():
     words = ViewWords(tell_sides=True)
     by_view = {view: torch.full((2,), float(i)) for i, view in enumerate(words.names)}
-    conditions = TextConditions(by_view, torch.zeros(2), torch.zeros(2), words).at(cameras(30.0, -30.0))
+    conditions = TextConditions(by_view, *[torch.zeros(2)] * 3, words).at(cameras(30.0, -30.0))
     left, right = (words.names.index(f"{side} side") for side in ("left", "right"))
     assert conditions["side"][:, 0].tolist() == [left, right]

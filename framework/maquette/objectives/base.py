@@ -9,17 +9,18 @@ from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
 from maquette.objectives._timesteps import Timesteps
-from maquette.priors.base import Prior
+from maquette.priors.base import CopyKind, Prior, Request
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
+from maquette.supervision.base import Supervision
 from maquette.terms import Terms
 
 __all__ = [
@@ -35,14 +36,29 @@ _grids: WeakKeyDictionary[Prior, tuple[int, int, int]] = WeakKeyDictionary()
 class Objective:
     """Owns the timesteps and w(t); its loss has the gradient of the paper. Light to build.
 
-    `needs` names the conditions it asks the prior for beside the score's. `wants_noise`: it denoises step by step, so
-    that a score has to predict noise, not a direction. `wants_picture`: it compares colours, so that a rendering of
-    latents is of no use.
+    `needs` names the conditions it asks the prior for beside the score's. `wants_noise`: what it does that takes a
+    score which predicts noise, not a direction; empty where either will do. `wants_picture`: it compares colours, so
+    that a rendering of latents is of no use. `copies`: the kind of trainable copy that it asks the prior for; none.
+
+    What `prepare` returns has a part in the run beside the object: its parameters are optimised at `learning_rate`, by
+    the losses that the objective puts `beside`, and with its buffers they are in every checkpoint.
     """
 
     needs: frozenset[str] = frozenset()
-    wants_noise: bool = False
+    wants_noise: str = ""
     wants_picture: bool = False
+    copies: CopyKind | None = None
+    learning_rate: Schedule = Schedule.constant(0.0)
+
+    def prepare(self, prior: Prior, request: Request, data: Supervision | None) -> nn.Module | None:
+        """Called once, before the first step and before a checkpoint is loaded.
+
+        Args:
+            prior: the one that will be asked.
+            request: what is to be made.
+            data: the stage's known views, read; None: it has none.
+        """
+        return None
 
     def __call__(
         self,

@@ -42,7 +42,7 @@ class DirectSampling(Objective):
             if self.steps < 1:
                 raise ValueError(f"sampling takes at least 1 step, not {self.steps}")
 
-    wants_noise = True
+    wants_noise = "denoises step by step"
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -35,7 +35,7 @@ def alphas_cumprod(levels: Levels) -> Float[Tensor, " T"]:
     return (1 - betas).cumprod(0)
 
 
-def implied_noise(noisy: Tensor, mean: Tensor, alpha: Tensor, sigma: Tensor, deviation: float) -> Tensor:
+def implied_noise(noisy: Tensor, mean: Tensor, alpha: Tensor, sigma: Tensor, deviation: float | Tensor) -> Tensor:
     """The expected noise in `noisy` = alpha x + sigma e when x is normal about `mean`.
 
     sigma (z - alpha mean) / (sigma^2 + alpha^2 deviation^2), elementwise. With the posterior mean of a mixture's

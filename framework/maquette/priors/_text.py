@@ -19,7 +19,7 @@ from maquette.cameras.base import Cameras
 from maquette.priors.base import Conditions
 from maquette.views import turn_deg, view_shares
 
-TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated", "front", "side"})
+TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated", "front", "side", "viewless"})
 """What a prior with view words gives; `maquette.priors.base.Conditions` says what each is."""
 
 
@@ -141,6 +141,7 @@ class TextConditions(Conditions):
 
     Args:
         by_view: what stands for the prompt with the words of each of `words.names`; anything that may be averaged.
+        viewless: what stands for the prompt alone.
         negative: what stands for the negative prompt.
         empty: what stands for the empty text.
         words: which view is whose.
@@ -149,11 +150,13 @@ class TextConditions(Conditions):
     def __init__(
         self,
         by_view: dict[str, Tensor],
+        viewless: Tensor,
         negative: Tensor,
         empty: Tensor,
         words: ViewWords,
     ) -> None:
-        self.by_view, self.negative, self.empty, self.words = by_view, negative, empty, words
+        self.by_view, self.viewless, self.words = by_view, viewless, words
+        self.negative, self.empty = negative, empty
 
     def at(self, cameras: Cameras) -> dict[str, Float[Tensor, "B ..."]]:
         seen = self.words.choose(cameras)
@@ -174,4 +177,5 @@ class TextConditions(Conditions):
             "interpolated": torch.where(above, positive, between),
             "front": torch.where(above, positive, front),
             "side": torch.where(above, positive, side),
+            "viewless": self.viewless.expand_as(positive),
         }

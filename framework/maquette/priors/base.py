@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
+CopyKind = Literal["lora", "copy"]
+"""What of a trainable copy is trained: low-rank additions to the attention layers, or everything."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Conditions:
         front, side: what is wanted, seen from the front, and from the side that is nearest to the camera. Where no
             view is a neighbour, as from above, both are the positive one, so that scores which set them off
             against it do nothing.
+        viewless: what is wanted, with no word on the view: the same for every camera, unless the prior is told cameras.
     """
 
     def at(self, cameras: Cameras) -> dict[str, Any]:
@@ -61,14 +64,35 @@ class Conditions:
         raise NotImplementedError
 
 
+class TrainableCopy(nn.Module):
+    """A model that begins as a prior and learns. Its parameters and buffers are all that a checkpoint needs of it."""
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        condition: Any,
+        pose: Float[Tensor, "B 16"],
+    ) -> Float[Tensor, "B C h w"]:
+        """What a model of the prior's `prediction` gives: the noise, v or the clean picture; differentiable.
+
+        Args:
+            condition: one of those that the prior gives.
+            pose: camera-to-world matrices, row by row; zeros where the camera is not told.
+        """
+        raise NotImplementedError
+
+
 class Prior:
     """A frozen diffusion model behind one face.
 
     Args of all methods are on any device; the prior moves them to its own.
-    `gives` names the conditions it can provide; `prediction` and `alphas_cumprod` [T] define its noise process.
+    `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `prediction` and
+    `alphas_cumprod` [T] define its noise process.
     """
 
     gives: frozenset[str]
+    copies: frozenset[str] = frozenset()
     prediction: Prediction
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device
@@ -95,6 +119,15 @@ class Prior:
         """The noise that the model sees in `noisy` under each condition, whatever it was trained to predict."""
         raise NotImplementedError
 
+    def trainable_copy(self, kind: CopyKind, rank: int) -> TrainableCopy:
+        """A copy that begins as this prior and can be trained; the prior itself stays as it is.
+
+        Args:
+            kind: one of `copies`.
+            rank: of the additions of kind "lora".
+        """
+        raise NotImplementedError
+
     def levels(self, steps: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B 1 1 1"], Float[Tensor, "B 1 1 1"]]:
         """(alpha_t, sigma_t) of z_t = alpha_t z_0 + sigma_t epsilon."""
         alpha_bar = self.alphas_cumprod[steps][:, None, None, None]
@@ -115,3 +148,12 @@ class Prior:
         if self.prediction == "sample":
             return (noisy - alpha * output) / sigma
         return output
+
+    def wanted(
+        self, clean: Float[Tensor, "B C h w"], noise: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B C h w"]:
+        """What a perfect model of this prior's `prediction` gives for alpha z_0 + sigma epsilon; see `epsilon`."""
+        alpha, sigma = self.levels(steps)
+        if self.prediction == "v_prediction":
+            return alpha * noise - sigma * clean
+        return clean if self.prediction == "sample" else noise

@@ -13,8 +13,9 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.priors._closed_form import DTYPES, Levels, alphas_cumprod, implied_noise, to_pixels, to_rgb
+from maquette.priors._closed_form_copies import LearnedGaussian
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords
-from maquette.priors.base import Prior, Request
+from maquette.priors.base import CopyKind, Prior, Request
 from maquette.registry import register
 
 GREY = (0.5, 0.5, 0.5)
@@ -31,7 +32,7 @@ class Gaussian(Prior):
     Example:
         >>> prior = Gaussian(Gaussian.Config(means={"red": (1, 0, 0), "red, back view": (0, 0, 1)}))
         >>> sorted(prior.gives)
-        ['empty', 'front', 'interpolated', 'positive', 'side', 'unconditional']
+        ['empty', 'front', 'interpolated', 'positive', 'side', 'unconditional', 'viewless']
     """
 
     @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Gaussian(Prior):
                 raise ValueError(f"deviation is at least 0, not {self.deviation}")
 
     gives = TEXT_CONDITIONS
+    copies = frozenset({"copy"})
     prediction = "epsilon"
 
     def __init__(self, config: Config) -> None:
@@ -64,6 +66,8 @@ class Gaussian(Prior):
     def condition(self, request: Request) -> TextConditions:
         """The means of a prompt: [3, 1, 1] for each view and for the negative prompt.
 
+        A prompt that has a mean for each view and none of its own has the mean of these where no view is told.
+
         Raises:
             ConfigError: a text has no mean.
         """
@@ -73,7 +77,9 @@ class Gaussian(Prior):
             view: self._mean(text if text in self.config.means else prompt, "prompt") for view, text in texts.items()
         }
         negative = self._mean(request.negative_prompt, "negative_prompt")
-        return TextConditions(by_view, negative, self._mean("", "negative_prompt"), words)
+        known = prompt in self.config.means
+        viewless = self._mean(prompt, "prompt") if known else torch.stack(list(by_view.values())).mean(dim=0)
+        return TextConditions(by_view, viewless, negative, self._mean("", "negative_prompt"), words)
 
     def _mean(self, text: str, key: str) -> Float[Tensor, "3 1 1"]:
         means = {"": GREY, **self.config.means}
@@ -94,3 +100,6 @@ class Gaussian(Prior):
         return {
             name: implied_noise(noisy, mean, alpha, sigma, self.config.deviation) for name, mean in conditions.items()
         }
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedGaussian:
+        return LearnedGaussian(self, self.config.deviation)

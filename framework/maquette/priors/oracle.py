@@ -19,12 +19,13 @@ from maquette.multiview.captioned import CaptionedViews, load_captioned_views
 from maquette.multiview.frames import Reading
 from maquette.pretrained import weights_source
 from maquette.priors._closed_form import DTYPES, Levels, alphas_cumprod, implied_noise, to_pixels, to_rgb
+from maquette.priors._closed_form_copies import LearnedPictures
 from maquette.priors._oracle_conditions import CameraConditions, ReferenceConditions
 from maquette.priors._oracle_odds import Odds
 from maquette.priors._oracle_places import CameraKernel
 from maquette.priors._oracle_posterior import log_likelihoods, responsibilities
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords
-from maquette.priors.base import Conditions, Prior, Request
+from maquette.priors.base import Conditions, CopyKind, Prior, Request
 from maquette.registry import register
 
 
@@ -74,6 +75,7 @@ class Oracle(Prior):
                 )
 
     gives = TEXT_CONDITIONS
+    copies = frozenset({"copy"})
     prediction = "epsilon"
 
     def __init__(self, config: Config, views: CaptionedViews | None = None) -> None:
@@ -116,7 +118,7 @@ class Oracle(Prior):
         if c.cameras is not None:
             return CameraConditions(odds, c.cameras, positive, negative, empty)
         by_view = {view: odds.of_text(request.prompt, "prompt", view) for view in c.views.names}
-        return TextConditions(by_view, negative, empty, c.views)
+        return TextConditions(by_view, positive, negative, empty, c.views)
 
     def _matches(self, rgb: Float[Tensor, "H W 3"], prior: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         """p(i | reference): normal in the root mean square difference of colours."""
@@ -148,6 +150,9 @@ class Oracle(Prior):
             mean = (shares.to(self.dtype) @ clean).view_as(noisy)
             predictions[name] = implied_noise(noisy, mean, alpha, sigma, c.spread)
         return predictions
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedPictures:
+        return LearnedPictures(self, self.clean, self.config.spread)
 
 
 def _read(config: Oracle.Config) -> CaptionedViews:

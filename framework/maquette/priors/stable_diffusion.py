@@ -19,7 +19,8 @@ from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.pretrained import quiet, weights_source
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, embed, identity
-from maquette.priors.base import Prior, Request
+from maquette.priors._unet_copies import UNetCopy
+from maquette.priors.base import CopyKind, Prior, Request
 from maquette.registry import register
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -59,6 +60,7 @@ class StableDiffusion(Prior):
                 )
 
     gives = TEXT_CONDITIONS
+    copies = frozenset({"lora", "copy"})
 
     def __init__(self, config: Config) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -147,10 +149,10 @@ class StableDiffusion(Prior):
         }
         folder = Path(self.source)
         model = identity(folder) if folder.is_dir() else self.source
-        known = embed([*texts.values(), request.negative_prompt, ""], model, self._embed)
+        known = embed([*texts.values(), request.prompt, request.negative_prompt, ""], model, self._embed)
         by_view = {view: known[text].to(self.device) for view, text in texts.items()}
         negative, empty = known[request.negative_prompt].to(self.device), known[""].to(self.device)
-        return TextConditions(by_view, negative, empty, words)
+        return TextConditions(by_view, known[request.prompt].to(self.device), negative, empty, words)
 
     @torch.no_grad()
     def _embed(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
@@ -181,3 +183,6 @@ class StableDiffusion(Prior):
             output = self.unet(inputs, torch.cat([steps] * count), text).sample
         outputs = output[:, : self.channels].float().chunk(count)
         return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
+        return UNetCopy(self.unet, self.channels, kind, rank, self.dtype)

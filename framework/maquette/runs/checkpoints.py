@@ -38,14 +38,28 @@ class Checkpoint:
             RunError: a file is damaged or does not fit, naming it.
         """
         state = json.loads((self.path / "state.json").read_text())
-        tensors = self._tensors("model")
-        missing, unexpected = model.load_state_dict(tensors, strict=False)
-        if missing or unexpected:
-            raise RunError(f"{self.path} does not fit this config: missing {missing[:3]}, unexpected {unexpected[:3]}")
+        self._fill(model, self._tensors("model"))
         if optimizer is not None:
             _restore_optimizer(optimizer, self._tensors("optimizer"), state["optimizer"])
         _restore_random(self._tensors("random"), state["random"])
         return state["extra"]
+
+    def load_part(self, part: torch.nn.Module, name: str) -> None:
+        """Put back the submodule `name` of the saved model alone.
+
+        Raises:
+            RunError: a file is damaged or does not fit, naming it.
+        """
+        prefix = f"{name}."
+        tensors = {
+            key.removeprefix(prefix): value for key, value in self._tensors("model").items() if key.startswith(prefix)
+        }
+        self._fill(part, tensors)
+
+    def _fill(self, model: torch.nn.Module, tensors: dict[str, Tensor]) -> None:
+        missing, unexpected = model.load_state_dict(tensors, strict=False)
+        if missing or unexpected:
+            raise RunError(f"{self.path} does not fit this config: missing {missing[:3]}, unexpected {unexpected[:3]}")
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         path = self.path / f"{name}.safetensors"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 
 
 class Guide:
-    """One guidance, built: its prior is frozen and no part of the task's state."""
+    """One guidance, built: its prior is frozen and no part of the task's state, what it trains `beside` it is."""
 
-    def __init__(self, spec: Guidance, prior: Prior, method: Any) -> None:
+    def __init__(self, spec: Guidance, prior: Prior, method: Any, data: Supervision | None = None) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
-        self.conditions = self.prior.condition(Request(method.prompt, method.negative_prompt))
+        request = Request(method.prompt, method.negative_prompt)
+        self.conditions = self.prior.condition(request)
+        self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
 
     @property
     def sees_normals(self) -> bool:
@@ -52,7 +55,7 @@ class Guide:
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
 
 
-def build_guides(specs: dict[str, Guidance], method: Any) -> dict[str, Guide]:
+def build_guides(specs: dict[str, Guidance], method: Any, data: Supervision | None = None) -> dict[str, Guide]:
     """All guidance of a stage; where the same prior is named twice, it is loaded once."""
     guides: dict[str, Guide] = {}
     loaded: list[tuple[Any, Prior]] = []
@@ -61,7 +64,7 @@ def build_guides(specs: dict[str, Guidance], method: Any) -> dict[str, Guide]:
         if prior is None:
             prior = spec.prior.build()
             loaded.append((spec.prior, prior))
-        guides[name] = Guide(spec, prior, method)
+        guides[name] = Guide(spec, prior, method, data)
     return guides
 
 
@@ -78,6 +81,9 @@ class Optimisation(Task):
     ) -> None:
         super().__init__()
         self.scene = scene
+        self.beside = nn.ModuleDict(
+            {name: guide.beside for name, guide in guidance.items() if guide.beside is not None}
+        )
         self._guidance, self._data, self._config, self._context = guidance, data, config, context
         self._sampler = config.cameras.build() if config.cameras is not None else None
         self._losses: dict[str, Loss | Comparison] = {name: spec.build() for name, spec in config.losses.items()}
@@ -90,7 +96,12 @@ class Optimisation(Task):
         parameters["background"] = list(self.scene.background.parameters())
         rates = self._config.learning_rates
         default = rates.get("default", Schedule.constant(1e-2))
-        return [ParameterGroup(name, ps, rates.get(name, default)) for name, ps in parameters.items() if ps]
+        groups = [ParameterGroup(name, ps, rates.get(name, default)) for name, ps in parameters.items() if ps]
+        return groups + [
+            ParameterGroup(f"beside {name}", ps, self._guidance[name].objective.learning_rate)
+            for name, module in self.beside.items()
+            if (ps := list(module.parameters()))
+        ]
 
     def terms(self, step: int, draws: Draws) -> Terms:
         scene, timings, total = self.scene, self._context.timings, self._config.steps

@@ -66,8 +66,13 @@ class Guidance:
                 )
         if objective.wants_noise and score.noise_free:
             raise ValueError(
-                f"objective {self.objective.name!r} denoises step by step, which takes a noise prediction, but score "
+                f"objective {self.objective.name!r} {objective.wants_noise}, which takes a noise prediction, but score "
                 f"{self.score.name!r} gives a direction"
+            )
+        if objective.copies is not None and objective.copies not in self.prior.cls.copies:
+            raise ValueError(
+                f"objective {self.objective.name!r} trains a copy of kind {objective.copies!r}, which prior "
+                f"{self.prior.name!r} does not make; it makes {_words(self.prior.cls.copies) or 'none'}"
             )
         if objective.wants_picture and self.sees == "normal-mask":
             raise ValueError(_compares_pictures(self.objective, "sees: normal-mask makes latents"))
@@ -120,12 +125,12 @@ class Optimise(Stage):
         scene = self._scene(context.method.seed).to(device)
         if config.start != "scratch" and not (context.resume and self._store(context).latest()):
             self._take_over(scene, context)
-        with context.timings.measure("load priors"):
-            guidance = build_guides(config.guidance, context.method)
         data = config.data.build() if config.data is not None else None
         if data is not None:
             with context.timings.measure("data"):
                 data.prepare(device)
+        with context.timings.measure("load priors"):
+            guidance = build_guides(config.guidance, context.method, data)
         task = Optimisation(scene, guidance, data, config, context)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
@@ -138,7 +143,7 @@ class Optimise(Stage):
         scene = self._scene(context.method.seed)
         latest = self._store(context).latest()
         if latest is not None:
-            latest.load(Optimisation(scene, {}, None, self.config, context), optimizer=None)
+            latest.load_part(scene, "scene")
         context.artifacts["scene"] = scene
 
     def _store(self, context: StageContext) -> CheckpointStore:

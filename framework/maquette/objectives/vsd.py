@@ -1,0 +1,128 @@
+"""Variational score distillation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from maquette.cameras.base import Cameras
+from maquette.config.parts import PriorSpec
+from maquette.config.schedules import Schedule
+from maquette.errors import ConfigError
+from maquette.objectives.base import (
+    Denoiser,
+    Objective,
+    PullConfig,
+    Timesteps,
+    add_noise,
+    clip_pixels,
+    pull,
+    subject,
+    weigh,
+)
+from maquette.priors.base import Conditions, CopyKind, Prior, Request, TrainableCopy
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+from maquette.scores.base import Score
+from maquette.supervision.base import Supervision
+from maquette.terms import Terms
+
+
+@register("objective", "vsd")
+class VSD(Objective):
+    """Gradient w(t) (e_hat(z_t; y, t) - e_phi(z_t; y, c, t)): `sds` with what phi sees in the place of the noise.
+
+    phi is a trainable copy of the prior that learns the renderings, by min |e_phi(alpha z + sigma e; y, c, t) - e|^2 in
+    what the copy predicts, with noise of its own, one step for each step of the object. c is the camera-to-world
+    matrix. One phi serves all pictures of a step, be they of one object or of several particles.
+
+    Source: Wang et al. 2023 (ProlificDreamer, arXiv 2305.16213), eq. 9 and alg. 1; timesteps, text without view words
+    and dropped cameras from its code.
+    """
+
+    @dataclass(frozen=True)
+    class Config(PullConfig):
+        copy: CopyKind = "lora"  # what of phi is trained; priors without a network: copy
+        rank: int = 4  # of the additions of copy: lora
+        learning_rate: Schedule = Schedule.constant(1e-4)  # of phi
+        condition: str = "viewless"  # y, that phi is asked under
+        camera_dropout: float = 0.1  # share of pictures from which phi learns without c
+        copy_timesteps: Timesteps = field(  # from which phi learns
+            default_factory=lambda: Timesteps(low=Schedule.constant(0.0), high=Schedule.constant(1.0))
+        )
+        base: PriorSpec | None = None  # what phi is a copy of, with the same latents and levels; none: the prior itself
+
+        def __post_init__(self) -> None:
+            if self.rank < 1 or not 0 <= self.camera_dropout <= 1:
+                raise ValueError("rank is at least 1, and camera_dropout between 0 and 1")
+            if self.base is None:
+                return
+            if self.copy not in self.base.cls.copies:
+                raise ValueError(f"base {self.base.name!r} makes no trainable copy of kind {self.copy!r}")
+            if self.condition not in self.base.cls.gives:
+                raise ValueError(f"base {self.base.name!r} does not give the condition {self.condition!r}")
+
+    wants_noise = "subtracts a prediction of its own"
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.learning_rate = config, config.learning_rate
+        self.copies = config.copy if config.base is None else None
+        self.needs = frozenset({config.condition} if config.base is None else ())
+        self._source: Prior
+        self._conditions: Conditions | None = None
+        self._copy: TrainableCopy
+
+    def prepare(self, prior: Prior, request: Request, data: Supervision | None) -> TrainableCopy:
+        self._source = prior
+        if self.config.base is not None:
+            self._source = self.config.base.build()
+            self._conditions = self._source.condition(request)
+            if not torch.equal(self._source.alphas_cumprod.cpu(), prior.alphas_cumprod.cpu()):
+                raise ConfigError("the base has other noise levels than the prior", key="objective.base")
+        self._copy = self._source.trainable_copy(self.config.copy, self.config.rank)
+        return self._copy
+
+    def __call__(
+        self,
+        rendering: Rendering,
+        cameras: Cameras,
+        prior: Prior,
+        score: Score,
+        conditions: dict[str, Any],
+        step: int,
+        total: int,
+        draws: Draws,
+    ) -> Terms:
+        c = self.config
+        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
+        told = conditions if self._conditions is None else self._conditions.at(cameras)
+        condition, clean = told[c.condition], subject(rendering, prior)
+        pose = cameras.c2w.flatten(1).to(clean)
+        with torch.no_grad():
+            z = add_noise(prior, clean, c.timesteps, step, total, draws)
+            output = self._copy(z.latents, z.t, condition, pose)
+            residual = denoiser.noise(z.latents, z.t) - self._source.epsilon(output, z.latents, z.t)
+            gradient = clip_pixels(weigh(c.weighting, z.alpha, z.sigma) * residual, c.gradient_clip(step, total))
+        learning = self._learn(clean.detach(), condition, pose, step, total, draws.sub("copy"))
+        return Terms({"vsd": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())}, beside={"copy": learning})
+
+    def _learn(
+        self,
+        clean: Float[Tensor, "B C h w"],
+        condition: Any,
+        pose: Float[Tensor, "B 16"],
+        step: int,
+        total: int,
+        draws: Draws,
+    ) -> Tensor:
+        """The loss of phi on the renderings."""
+        z = add_noise(self._source, clean, self.config.copy_timesteps, step, total, draws)
+        kept = draws.uniform("camera", len(clean), 1).to(pose) >= self.config.camera_dropout
+        output = self._copy(z.latents, z.t, condition, pose * kept)
+        return mse_loss(output, self._source.wanted(clean, z.noise, z.t))
