@@ -1,15 +1,19 @@
-"""Every objective with every score over priors of pixels and of latents: one step each, or a reason why not."""
+"""Every objective with every score over every prior: one step each, or a reason why not."""
 
+import gc
 from pathlib import Path
 
 import pytest
 import torch
 
 from maquette import registry
+from maquette.cameras import orbit_cameras
 from maquette.config.parts import ObjectiveSpec, PriorSpec, check, plain
 from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError
+from maquette.multiview.captioned import CaptionedViews
 from maquette.priors.base import Prior
+from maquette.priors.oracle import Oracle
 from maquette.randomness import Draws
 from maquette.runs.folder import RunFolder
 from maquette.scene import Scene
@@ -17,17 +21,19 @@ from maquette.stages._optimisation import Guide, Optimisation
 from maquette.stages.base import StageContext
 from maquette.stages.optimise import Guidance, Optimise
 
-OBJECTIVES, SCORES, PRIORS = registry.names("objective"), registry.names("score"), ("pixels", "latents")
-QUICK = {"sdi": {"steps": 3}, "ism": {"stride": 0.4}, "direct-sampling": {"steps": 8}}
+OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
+PRIORS = ("pixels", "latents", "oracle", "gaussian")
+NETWORKS = ("pixels", "latents")
+QUICK = {"sdi": {"steps": 2}, "ism": {"stride": 0.5}, "direct-sampling": {"steps": 5}}
 STAGE = {
     "geometry": {"type": "voxel-grid", "resolution": 8, "channels": 4, "blob": "magic3d"},
     "material": "plain",
     "background": {"type": "textured", "height": 2, "width": 4},
-    "renderer": {"type": "volume", "samples": 16, "occupancy_resolution": 4},
-    "cameras": {"type": "random-orbit", "batch": 2, "size": 16, "distance": [3.0, 3.2]},
+    "renderer": {"type": "volume", "samples": 12, "occupancy_resolution": 4},
+    "cameras": {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]},
 }
-SENSELESS = {("direct-sampling", "csd"), ("direct-sampling", "nfsd")}
-"""Denoising step by step along a direction."""
+DIRECTIONS = ("csd", "nfsd")
+"""Scores that leave out the noise."""
 
 
 def nowhere(key: str) -> None:
@@ -38,14 +44,32 @@ def nowhere(key: str) -> None:
 def priors(tiny_pixel_model: Path, tiny_stable_diffusion: Path) -> dict[str, tuple[dict, Prior]]:
     """Name -> how the prior is written in a config, and the prior, loaded once for all tests."""
     specs = {
-        name: {"type": "stable-diffusion", "path": str(path), "dtype": "float32"}
-        for name, path in zip(PRIORS, (tiny_pixel_model, tiny_stable_diffusion), strict=True)
+        "pixels": {"type": "stable-diffusion", "path": str(tiny_pixel_model), "dtype": "float32", "device": "cpu"},
+        "latents": {
+            "type": "stable-diffusion",
+            "path": str(tiny_stable_diffusion),
+            "dtype": "float32",
+            "device": "cpu",
+        },
+        "gaussian": {"type": "gaussian", "means": {"a red mug": [0.8, 0.2, 0.2]}},
     }
-    return {name: (spec, check(PriorSpec, spec, "prior", nowhere).build()) for name, spec in specs.items()}
+    made = {name: (spec, check(PriorSpec, spec, "prior", nowhere).build()) for name, spec in specs.items()}
+    turns = torch.tensor([0.0, 90.0, 180.0, 270.0])
+    views = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 8)
+    pictures = torch.rand(4, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    oracle = Oracle(Oracle.Config(spread=0.2, device="cpu"), CaptionedViews.of({"a red mug": pictures}, views))
+    return {**made, "oracle": ({"type": "oracle", "spread": 0.2}, oracle)}
 
 
-def step(spec: dict, prior, tmp_path: Path, stage: dict) -> tuple[dict[str, float], list[torch.Tensor]]:
-    """One optimisation step; the loss terms, and the parameters with their gradients."""
+def guidance(objective: str, score: str, prior: str, priors) -> dict:
+    """How the combination is written, with settings that fit the prior."""
+    settings = {"vsd": {"copy": "lora" if prior in NETWORKS else "copy"}} | QUICK
+    spec = {"type": objective, **settings.get(objective, {})}
+    return {"prior": priors[prior][0], "score": score, "objective": spec}
+
+
+def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict = STAGE) -> Optimisation:
+    """The task of a stage with one guidance."""
     config = check(Optimise.Config, {**stage, "guidance": {"one": spec}, "steps": 10}, "stage", nowhere)
     torch.manual_seed(0)
     geometry = config.geometry.build()
@@ -55,40 +79,76 @@ def step(spec: dict, prior, tmp_path: Path, stage: dict) -> tuple[dict[str, floa
     )  # fmt: skip
     method = MethodConfig(stages={"x": None}, prompt="a red mug")
     context = StageContext("x", method, RunFolder(tmp_path), resume=False)
-    task = Optimisation(scene, {"one": Guide(config.guidance["one"], prior, method)}, None, config, context)
+    return Optimisation(scene, {"one": Guide(config.guidance["one"], prior, method)}, None, config, context)
+
+
+def step(task: Optimisation, index: int = 3) -> dict[str, float]:
+    """One optimisation step; what it would log."""
     optimiser = torch.optim.Adam(task.parameters(), lr=0.1)
-    terms = task.terms(3, Draws(0, 3))
+    terms = task.terms(index, Draws(0, index))
     terms.total().backward()
     optimiser.step()
-    return terms.values(), list(task.parameters())
+    return dict(terms.values())
+
+
+def refusal(objective: str, score: str) -> str:
+    """Why an objective does not admit a score; empty: it does."""
+    reason = registry.get("objective", objective).wants_noise
+    return f"objective '{objective}' {reason}, which takes a noise" if reason and score in DIRECTIONS else ""
 
 
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_one_step_has_finite_gradients_or_a_reason_not_to_be(objective, score, prior, priors, tmp_path):
-    spec = {"prior": priors[prior][0], "score": score, "objective": {"type": objective, **QUICK.get(objective, {})}}
-    if (objective, score) in SENSELESS:
-        with pytest.raises(ConfigError, match=r"takes a noise prediction, but score .* gives a direction"):
+    spec = guidance(objective, score, prior, priors)
+    if reason := refusal(objective, score):
+        with pytest.raises(ConfigError, match=f"{reason} prediction, but score '{score}' gives a direction"):
             check(Guidance, spec, "guidance", nowhere)
         return
-    values, parameters = step(spec, priors[prior][1], tmp_path, STAGE)
+    task = prepared(spec, priors[prior][1], tmp_path)
+    if task.beside:
+        step(task, 2)  # a copy that has learned nothing yet may agree with its prior
+    values = step(task)
     assert all(torch.tensor(value).isfinite() for value in values.values())
-    for parameter in parameters:
+    for parameter in task.parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.isfinite().all()
-    assert sum(float(parameter.grad.abs().sum()) for parameter in parameters) > 0
+    assert sum(float(parameter.grad.abs().sum()) for parameter in task.scene.parameters()) > 0
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_step_leaves_nothing_behind(objective, prior, priors, tmp_path):
+    task = prepared(guidance(objective, "cfg", prior, priors), priors[prior][1], tmp_path)
+    step(task, 3)  # what is found out once is found out now
+    before = tensors()
+    step(task, 4)
+    assert tensors() == before
+
+
+def tensors() -> int:
+    """How many are alive; one that holds on to a graph is among them."""
+    return sum(isinstance(found, torch.Tensor) for found in gc.get_objects())
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_latents_are_pulled_without_the_autoencoder(objective, priors, tmp_path):
-    spec = {"prior": priors["latents"][0], "score": "cfg", "objective": {"type": objective, **QUICK.get(objective, {})}}
+    spec = guidance(objective, "cfg", "latents", priors)
     stage = {**STAGE, "material": "latent", "background": {"type": "textured", "height": 2, "width": 4, "channels": 4}}
     if registry.get("objective", objective).wants_picture:
         with pytest.raises(ConfigError, match="compares pictures, but material 'latent' draws latents"):
-            step(spec, priors["latents"][1], tmp_path, stage)
+            prepared(spec, priors["latents"][1], tmp_path, stage)
         return
-    _, parameters = step(spec, priors["latents"][1], tmp_path, stage)
-    assert all(parameter.grad.isfinite().all() for parameter in parameters)
+    task = prepared(spec, priors["latents"][1], tmp_path, stage)
+    step(task)
+    assert all(parameter.grad.isfinite().all() for parameter in task.parameters())
+
+
+@pytest.mark.parametrize("prior", ["oracle", "gaussian"])
+def test_a_prior_without_layers_has_no_low_rank_copy(prior, priors):
+    spec = {"prior": priors[prior][0], "score": "cfg", "objective": "vsd"}
+    with pytest.raises(ConfigError, match=f"a copy of kind 'lora', which prior '{prior}' does not make; it makes copy"):
+        check(Guidance, spec, "guidance", nowhere)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
