@@ -1,5 +1,6 @@
 """Score Jacobian chaining against score distillation, of which it is a relative."""
 
+import pytest
 import torch
 from closed_form import DRAWS, TOTAL, Gaussian, guided, pulls
 
@@ -8,6 +9,7 @@ from maquette.objectives.base import Timesteps, draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.sjc import SJC
 from maquette.randomness import Draws
+from maquette.scores.plain import Plain
 
 RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 
@@ -38,3 +40,18 @@ def test_the_pull_leads_away_from_what_the_denoiser_makes_of_the_perturbed_pictu
 def test_its_levels_leave_out_the_lowest_ten_and_the_highest_thirty():
     drawn = SJC.Config().timesteps.draw(20_000, 1000, 0, 10, Draws(0, 0))
     assert (int(drawn.min()), int(drawn.max())) == (10, 969)
+
+
+@pytest.mark.parametrize("t", [400, 700])
+def test_variance_reduction_keeps_the_mean_and_lowers_the_variance(t):
+    # row 4, DF-7. Of a Gaussian prior of deviation d the noise n is seen with coefficient sigma^2 / s^2, where
+    # s^2 = sigma^2 + (alpha d)^2; less n itself that is -(alpha d)^2 / s^2, which is smaller where alpha d < sigma
+    rgb, prior = torch.full((1, 96, 96, 3), 0.7), Gaussian()
+    at = Timesteps(low=Schedule.constant(t / 1000), high=Schedule.constant(t / 1000))
+    raw, reduced = (
+        pulls(SJC(SJC.Config(timesteps=at, variance_reduction=on)), rgb, Plain(Plain.Config())) for on in (False, True)
+    )
+    alpha, sigma = (float(level) for level in prior.levels(torch.tensor([t])))
+    assert float(reduced.std() / raw.std()) == pytest.approx(alpha**2 * prior.variance / sigma**2, rel=0.01)
+    assert reduced.std() < raw.std()
+    assert float(raw.mean()) == pytest.approx(float(reduced.mean()), abs=4 / (96 * 96 * 3) ** 0.5)
