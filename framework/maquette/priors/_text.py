@@ -38,9 +38,14 @@ def identity(folder: Path) -> str:
             if path.suffix in (".json", ".txt"):
                 digest.update(path.read_bytes())
             else:
-                facts = path.stat()
-                digest.update(f"{facts.st_size}/{facts.st_mtime_ns}".encode())
+                digest.update(stamp(path).encode())
     return digest.hexdigest()
+
+
+def stamp(path: Path) -> str:
+    """What changes when a large file does: size and time."""
+    facts = path.stat()
+    return f"{facts.st_size}/{facts.st_mtime_ns}"
 
 
 def embed(

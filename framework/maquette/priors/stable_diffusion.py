@@ -18,7 +18,9 @@ from maquette import plugins
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.pretrained import quiet, weights_source
-from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, embed, identity
+from maquette.priors._lora import LoraFile, fold_lora
+from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, embed, identity, stamp
+from maquette.priors._textual_inversion import add_embeddings, read_embeddings, spelled_out
 from maquette.priors._unet_copies import UNetCopy
 from maquette.priors.base import CopyKind, Prior, Request
 from maquette.registry import register
@@ -47,8 +49,12 @@ class StableDiffusion(Prior):
         views: ViewWords = field(default_factory=ViewWords)
         attention_slicing: bool = False  # less memory, slower
         cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
+        lora: tuple[LoraFile, ...] = ()  # added to the weights of UNet and text encoder
+        embeddings: tuple[str, ...] = ()  # files of textual inversion, whose tokens prompts may then use
 
         def __post_init__(self) -> None:
+            if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
+                raise ValueError(f"embeddings: there is no file {missing[0]}")
             path = Path(self.path).expanduser()
             if path.is_dir() or self.path in plugins.weights():
                 return
@@ -76,6 +82,8 @@ class StableDiffusion(Prior):
         self.alphas_cumprod = self.scheduler.alphas_cumprod.to(self.device)
         self.unet: Any = self._load(UNet2DConditionModel, "unet", weights=True)
         self.vae: Any = self._load(AutoencoderKL, "vae", weights=True) if index.get("vae", [None])[0] else None
+        for lora in config.lora:
+            fold_lora(self.unet, "unet", lora)
         self.unet.to(self.device, memory_format=torch.channels_last)
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
@@ -149,6 +157,8 @@ class StableDiffusion(Prior):
         }
         folder = Path(self.source)
         model = identity(folder) if folder.is_dir() else self.source
+        for extra in [*self.config.lora, *self.config.embeddings]:
+            model += f" {extra} {stamp(Path(getattr(extra, 'path', extra)).expanduser())}"
         known = embed([*texts.values(), request.prompt, request.negative_prompt, ""], model, self._embed)
         by_view = {view: known[text].to(self.device) for view, text in texts.items()}
         negative, empty = known[request.negative_prompt].to(self.device), known[""].to(self.device)
@@ -161,6 +171,11 @@ class StableDiffusion(Prior):
 
         tokenizer = self._load(AutoTokenizer, "tokenizer")
         encoder = self._load(CLIPTextModel, "text_encoder", weights=True)
+        for lora in self.config.lora:
+            fold_lora(encoder, "text_encoder", lora)
+        learned = [read_embeddings(Path(name).expanduser()) for name in self.config.embeddings]
+        for embeddings in learned:
+            texts = spelled_out(texts, add_embeddings(tokenizer, encoder, embeddings))
         tokens = tokenizer(
             list(texts), padding="max_length", truncation=True, max_length=tokenizer.model_max_length,
             return_tensors="pt",

@@ -1,0 +1,96 @@
+"""Textual inversion: learned embeddings of words that a text encoder does not have.
+
+Layouts: diffusers' `learned_embeds.bin` or .safetensors, {token: [D] or [n, D]}; that of the AUTOMATIC1111 web UI,
+{"string_to_param": {"*": [n, D]}, "name": token}; and its safetensors, {"emb_params": [n, D]}, called as the file is.
+
+Source: Gal et al. 2022 (arXiv 2208.01618); layouts as these programs write them.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from maquette.errors import ConfigError
+
+KEY = "prior.embeddings"
+
+
+def read_embeddings(path: Path) -> dict[str, Float[Tensor, "n D"]]:
+    """Token -> its n vectors.
+
+    Raises:
+        ConfigError: the file cannot be read as tensors alone, or has another layout.
+    """
+    try:
+        data = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        raise ConfigError(
+            f"{path} holds more than tensors, and nothing in it is executed", key=KEY, hint="save it as safetensors"
+        ) from problem
+    except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
+        raise ConfigError(f"cannot read embeddings from {path}: {problem}", key=KEY) from problem
+    found = _by_token(data, path.stem) if isinstance(data, Mapping) else {}
+    if not found or not all(isinstance(value, Tensor) and value.ndim in (1, 2) for value in found.values()):
+        keys = ", ".join(map(str, list(data)[:3])) if isinstance(data, Mapping) else type(data).__name__
+        raise ConfigError(f"{path} is no textual inversion: it holds {keys}", key=KEY)
+    return {token: torch.atleast_2d(value.detach().float()) for token, value in found.items()}
+
+
+def _by_token(data: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    if "string_to_param" in data:
+        values = list(data["string_to_param"].values())
+        return {str(data.get("name") or stem): values[0]} if len(values) == 1 else {}
+    if "emb_params" in data:
+        return {stem: data["emb_params"]}
+    return dict(data)
+
+
+@torch.no_grad()
+def add_embeddings(tokenizer: Any, encoder: Any, learned: Mapping[str, Float[Tensor, "n D"]]) -> dict[str, str]:
+    """Teach a tokenizer and a CLIP text encoder, in place, new words; of several vectors, as many words in a row.
+
+    Returns:
+        token -> the words that stand for it in a text.
+
+    Raises:
+        ConfigError: a token is known already, or its vectors have another length than the encoder's.
+    """
+    table: Tensor = encoder.get_input_embeddings().weight
+    words: dict[str, str] = {}
+    for token, vectors in learned.items():
+        if vectors.shape[1] != table.shape[1]:
+            raise ConfigError(
+                f"the embedding of {token!r} has {vectors.shape[1]} numbers, and this text encoder's have "
+                f"{table.shape[1]}", key=KEY, hint="it was learned for another family of models",
+            )  # fmt: skip
+        names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
+        if tokenizer.add_tokens(names) != len(names):
+            raise ConfigError(f"the tokenizer knows the word {token!r} already", key=KEY)
+        places = tokenizer.convert_tokens_to_ids(names)
+        grown = torch.cat([table, table.new_zeros(max(max(places) + 1 - len(table), 0), table.shape[1])])
+        grown[places] = vectors.to(grown)
+        table, words[token] = grown, " ".join(names)
+    encoder.set_input_embeddings(nn.Embedding.from_pretrained(table))
+    return words
+
+
+def spelled_out(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:
+    """Texts with each token replaced by all the words that stand for it.
+
+    Example:
+        >>> spelled_out(["a <cat> toy"], {"<cat>": "<cat> <cat>_1"})
+        ['a <cat> <cat>_1 toy']
+    """
+    changed = list(texts)
+    for token, several in words.items():
+        changed = [text.replace(token, several) for text in changed]
+    return changed
