@@ -73,8 +73,9 @@ def add_embeddings(tokenizer: Any, encoder: Any, learned: Mapping[str, Float[Ten
                 f"{table.shape[1]}", key=KEY, hint="it was learned for another family of models",
             )  # fmt: skip
         names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
-        if tokenizer.add_tokens(names) != len(names):
+        if {token, f"{token}</w>"} & tokenizer.get_vocab().keys():
             raise ConfigError(f"the tokenizer knows the word {token!r} already", key=KEY)
+        tokenizer.add_tokens(names)
         places = tokenizer.convert_tokens_to_ids(names)
         grown = torch.cat([table, table.new_zeros(max(max(places) + 1 - len(table), 0), table.shape[1])])
         grown[places] = vectors.to(grown)

@@ -157,8 +157,9 @@ class StableDiffusion(Prior):
         }
         folder = Path(self.source)
         model = identity(folder) if folder.is_dir() else self.source
-        for extra in [*self.config.lora, *self.config.embeddings]:
-            model += f" {extra} {stamp(Path(getattr(extra, 'path', extra)).expanduser())}"
+        for name in (*self.config.embeddings, *(lora.path for lora in self.config.lora)):
+            model += f" {name} {stamp(Path(name).expanduser())}"
+        model += f" {[lora.scale for lora in self.config.lora]}" if self.config.lora else ""
         known = embed([*texts.values(), request.prompt, request.negative_prompt, ""], model, self._embed)
         by_view = {view: known[text].to(self.device) for view, text in texts.items()}
         negative, empty = known[request.negative_prompt].to(self.device), known[""].to(self.device)
