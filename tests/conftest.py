@@ -65,6 +65,20 @@ def tiny_stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_edits(tiny_stable_diffusion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Stable Diffusion with a UNet of eight input channels, in InstructPix2Pix's layout."""
+    from diffusers import StableDiffusionInstructPix2PixPipeline, StableDiffusionPipeline, UNet2DConditionModel
+
+    parts = StableDiffusionPipeline.from_pretrained(tiny_stable_diffusion, torch_dtype=torch.float32).components
+    torch.manual_seed(1)
+    parts["unet"] = UNet2DConditionModel.from_config({**parts["unet"].config, "in_channels": 8})
+    del parts["image_encoder"]
+    folder = tmp_path_factory.mktemp("weights") / "tiny-edits"
+    StableDiffusionInstructPix2PixPipeline(**parts, requires_safety_checker=False).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def tiny_run(tiny_pixel_model: Path, tmp_path: Path) -> list[str]:
     """Overrides that shrink `dreamfusion` to a few seconds on random weights."""

@@ -11,6 +11,7 @@ from maquette.cameras import orbit_cameras
 from maquette.config.parts import ObjectiveSpec, PriorSpec, check, plain
 from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError
+from maquette.multiview import PosedImages, save_posed_images
 from maquette.multiview.captioned import CaptionedViews
 from maquette.priors.base import Prior
 from maquette.priors.oracle import Oracle
@@ -22,9 +23,12 @@ from maquette.stages.base import StageContext
 from maquette.stages.optimise import Guidance, Optimise
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
-PRIORS = ("pixels", "latents", "oracle", "gaussian")
+PRIORS = ("pixels", "latents", "edits", "oracle", "gaussian")
 NETWORKS = ("pixels", "latents")
-QUICK = {"sdi": {"steps": 2}, "ism": {"stride": 0.5}, "direct-sampling": {"steps": 5}}
+QUICK = {
+    "sdi": {"steps": 2}, "ism": {"stride": 0.5}, "direct-sampling": {"steps": 5},
+    "dataset-update": {"every": 1, "steps": 2},
+}  # fmt: skip
 STAGE = {
     "geometry": {"type": "voxel-grid", "resolution": 8, "channels": 4, "blob": "magic3d"},
     "material": "plain",
@@ -34,6 +38,8 @@ STAGE = {
 }
 DIRECTIONS = ("csd", "nfsd")
 """Scores that leave out the noise."""
+STEPWISE = ("dataset-update", "direct-sampling", "vsd")
+"""Objectives that cannot do without."""
 
 
 def nowhere(key: str) -> None:
@@ -41,9 +47,23 @@ def nowhere(key: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def priors(tiny_pixel_model: Path, tiny_stable_diffusion: Path) -> dict[str, tuple[dict, Prior]]:
+def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    """Objective -> the stage it is tried in: with cameras, or with known pictures where it looks at those."""
+    turns = torch.tensor([0.0, 90.0, 180.0, 270.0])
+    cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 12)
+    images = torch.rand(4, 12, 12, 4, generator=torch.Generator().manual_seed(0))
+    folder = tmp_path_factory.mktemp("views")
+    save_posed_images(folder, PosedImages(images, cameras, ("train",) * 4, tuple("abcd")))
+    known = {**STAGE, "data": {"type": "posed-images", "path": str(folder), "batch": 2}}
+    del known["cameras"]
+    return {**dict.fromkeys(OBJECTIVES, STAGE), "dataset-update": known}
+
+
+@pytest.fixture(scope="module")
+def priors(tiny_pixel_model: Path, tiny_stable_diffusion: Path, tiny_edits: Path) -> dict[str, tuple[dict, Prior]]:
     """Name -> how the prior is written in a config, and the prior, loaded once for all tests."""
     specs = {
+        "edits": {"type": "instruct-pix2pix", "path": str(tiny_edits), "dtype": "float32", "device": "cpu"},
         "pixels": {"type": "stable-diffusion", "path": str(tiny_pixel_model), "dtype": "float32", "device": "cpu"},
         "latents": {
             "type": "stable-diffusion",
@@ -68,9 +88,12 @@ def guidance(objective: str, score: str, prior: str, priors) -> dict:
     return {"prior": priors[prior][0], "score": score, "objective": spec}
 
 
-def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict = STAGE) -> Optimisation:
+def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict) -> Optimisation:
     """The task of a stage with one guidance."""
     config = check(Optimise.Config, {**stage, "guidance": {"one": spec}, "steps": 10}, "stage", nowhere)
+    data = config.data.build() if config.data else None
+    if data:
+        data.prepare(torch.device("cpu"))
     torch.manual_seed(0)
     geometry = config.geometry.build()
     scene = Scene(
@@ -79,7 +102,7 @@ def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict = STAGE) -> O
     )  # fmt: skip
     method = MethodConfig(stages={"x": None}, prompt="a red mug")
     context = StageContext("x", method, RunFolder(tmp_path), resume=False)
-    return Optimisation(scene, {"one": Guide(config.guidance["one"], prior, method)}, None, config, context)
+    return Optimisation(scene, {"one": Guide(config.guidance["one"], prior, method, data)}, data, config, context)
 
 
 def step(task: Optimisation, index: int = 3) -> dict[str, float]:
@@ -91,23 +114,32 @@ def step(task: Optimisation, index: int = 3) -> dict[str, float]:
     return dict(terms.values())
 
 
-def refusal(objective: str, score: str) -> str:
-    """Why an objective does not admit a score; empty: it does."""
-    reason = registry.get("objective", objective).wants_noise
-    return f"objective '{objective}' {reason}, which takes a noise" if reason and score in DIRECTIONS else ""
+def refusal(objective: str, score: str, prior: str) -> str:
+    """Why a combination is not admitted; empty: it is."""
+    if prior != "edits" and score == "cfg-two":
+        return "score 'cfg-two' needs image, which prior"
+    if prior == "edits" and score in ("nfsd", "perp-neg"):
+        return f"score '{score}' needs .*, which prior"
+    if prior == "edits" and objective == "vsd":
+        return "objective 'vsd' needs viewless, which prior"
+    if objective in STEPWISE and score in DIRECTIONS:
+        return f"objective '{objective}' .*, which takes a noise prediction, but score '{score}' gives a direction"
+    if prior == "edits" and objective != "dataset-update":
+        return f"prior 'instruct-pix2pix' changes pictures, and objective '{objective}' does not tell it which"
+    return ""
 
 
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_one_step_has_finite_gradients_or_a_reason_not_to_be(objective, score, prior, priors, tmp_path):
+def test_one_step_has_finite_gradients_or_a_reason_not_to_be(objective, score, prior, priors, stages, tmp_path):
     spec = guidance(objective, score, prior, priors)
-    if reason := refusal(objective, score):
-        with pytest.raises(ConfigError, match=f"{reason} prediction, but score '{score}' gives a direction"):
+    if reason := refusal(objective, score, prior):
+        with pytest.raises(ConfigError, match=reason):
             check(Guidance, spec, "guidance", nowhere)
         return
-    task = prepared(spec, priors[prior][1], tmp_path)
-    if task.beside:
+    task = prepared(spec, priors[prior][1], tmp_path, stages[objective])
+    if list(task.beside.parameters()):
         step(task, 2)  # a copy that has learned nothing yet may agree with its prior
     values = step(task)
     assert all(torch.tensor(value).isfinite() for value in values.values())
@@ -118,8 +150,10 @@ def test_one_step_has_finite_gradients_or_a_reason_not_to_be(objective, score, p
 
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_a_step_leaves_nothing_behind(objective, prior, priors, tmp_path):
-    task = prepared(guidance(objective, "cfg", prior, priors), priors[prior][1], tmp_path)
+def test_a_step_leaves_nothing_behind(objective, prior, priors, stages, tmp_path):
+    if refusal(objective, "cfg", prior):
+        return
+    task = prepared(guidance(objective, "cfg", prior, priors), priors[prior][1], tmp_path, stages[objective])
     step(task, 3)  # what is found out once is found out now
     before = tensors()
     step(task, 4)
@@ -132,9 +166,13 @@ def tensors() -> int:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_latents_are_pulled_without_the_autoencoder(objective, priors, tmp_path):
+def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, tmp_path):
     spec = guidance(objective, "cfg", "latents", priors)
-    stage = {**STAGE, "material": "latent", "background": {"type": "textured", "height": 2, "width": 4, "channels": 4}}
+    stage = {
+        **stages[objective],
+        "material": "latent",
+        "background": {"type": "textured", "height": 2, "width": 4, "channels": 4},
+    }
     if registry.get("objective", objective).wants_picture:
         with pytest.raises(ConfigError, match="compares pictures, but material 'latent' draws latents"):
             prepared(spec, priors["latents"][1], tmp_path, stage)

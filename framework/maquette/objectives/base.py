@@ -38,7 +38,8 @@ class Objective:
 
     `needs` names the conditions it asks the prior for beside the score's. `wants_noise`: what it does that takes a
     score which predicts noise, not a direction; empty where either will do. `wants_picture`: it compares colours, so
-    that a rendering of latents is of no use. `copies`: the kind of trainable copy that it asks the prior for; none.
+    that a rendering of latents is of no use. `wants_data`: it is shown renderings from the cameras of the stage's data,
+    and called with the `target` there. `copies`: the kind of trainable copy that it asks the prior for; none.
 
     What `prepare` returns has a part in the run beside the object: its parameters are optimised at `learning_rate`, by
     the losses that the objective puts `beside`, and with its buffers they are in every checkpoint.
@@ -47,6 +48,7 @@ class Objective:
     needs: frozenset[str] = frozenset()
     wants_noise: str = ""
     wants_picture: bool = False
+    wants_data: bool = False
     copies: CopyKind | None = None
     learning_rate: Schedule = Schedule.constant(0.0)
 

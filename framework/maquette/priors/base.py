@@ -56,6 +56,8 @@ class Conditions:
         front, side: what is wanted, seen from the front, and from the side that is nearest to the camera. Where no
             view is a neighbour, as from above, both are the positive one, so that scores which set them off
             against it do nothing.
+        image: of a prior that changes pictures: told the picture, and not what to change. There, positive is told both,
+            and unconditional neither.
         viewless: what is wanted, with no word on the view: the same for every camera, unless the prior is told cameras.
     """
 
@@ -87,12 +89,13 @@ class Prior:
     """A frozen diffusion model behind one face.
 
     Args of all methods are on any device; the prior moves them to its own.
-    `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `prediction` and
-    `alphas_cumprod` [T] define its noise process.
+    `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `edits`: it changes pictures,
+    and has to be told which; `prediction` and `alphas_cumprod` [T] define its noise process.
     """
 
     gives: frozenset[str]
     copies: frozenset[str] = frozenset()
+    edits: bool = False
     prediction: Prediction
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device
@@ -108,6 +111,10 @@ class Prior:
     def condition(self, request: Request) -> Conditions:
         """Prepare the conditions of a request, once per run."""
         raise NotImplementedError
+
+    def about(self, conditions: Mapping[str, Any], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Any]:
+        """The same conditions, told the pictures that are to be changed; of use to a prior that `edits`."""
+        return dict(conditions)
 
     def predict(
         self,

@@ -89,7 +89,7 @@ class StableDiffusion(Prior):
             self.unet.set_attention_slice("auto")
         if self.vae is not None and not config.cpu_offload:
             self.vae.to(self.device)
-        self.channels = self.unet.config.in_channels
+        self.channels = self.unet.config.in_channels if self.vae is None else self.vae.config.latent_channels
         scale = 2 ** (len(self.vae.config.block_out_channels) - 1) if self.vae is not None else 1
         self.size = config.size or self.unet.config.sample_size * scale
 
@@ -146,8 +146,12 @@ class StableDiffusion(Prior):
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
         pixels = latents
         if self.vae is not None:
-            pixels = self.vae.to(self.device).decode(latents / self.vae.config.scaling_factor).sample
+            pixels = self.vae.to(self.device).decode(self.unscaled(latents)).sample
         return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+
+    def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """Latents as the autoencoder has them."""
+        return latents if self.vae is None else latents / self.vae.config.scaling_factor
 
     def condition(self, request: Request) -> TextConditions:
         words = self.config.views
@@ -192,13 +196,18 @@ class StableDiffusion(Prior):
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         count = len(conditions)
-        inputs = torch.cat([noisy] * count).contiguous(memory_format=torch.channels_last)
         text = torch.cat(list(conditions.values()))
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype, enabled=mixed):
-            output = self.unet(inputs, torch.cat([steps] * count), text).sample
-        outputs = output[:, : self.channels].float().chunk(count)
+        outputs = self.network(torch.cat([noisy] * count), torch.cat([steps] * count), text).chunk(count)
         return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+
+    def network(
+        self, inputs: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], text: Float[Tensor, "B L D"]
+    ) -> Float[Tensor, "B C h w"]:
+        """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            output = self.unet(inputs, steps, text).sample
+        return output[:, : self.channels].float()
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
         return UNetCopy(self.unet, self.channels, kind, rank, self.dtype)

@@ -20,7 +20,7 @@ from maquette.renderers.base import Rendering
 from maquette.runs.loop import ParameterGroup, Task
 from maquette.scene import Scene
 from maquette.stages.base import StageContext
-from maquette.supervision.base import Supervision
+from maquette.supervision.base import Supervision, Target
 from maquette.terms import ChangedRows, Terms
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ class Optimisation(Task):
         self._footprints = ()
         weights = {name: loss.weight(step, total) for name, loss in self._losses.items()}
         active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
+        shown = {name: weight for name, guide in self._guidance.items() if (weight := guide.weight(step, total))}
+        revising = {name: weight for name, weight in shown.items() if self._guidance[name].objective.wants_data}
         terms, rendering = Terms(), None
         if self._sampler is not None:
             cameras = self._sampler.sample(step, total, draws.sub("cameras"))
             shading = scene.material.shading(step, total, draws.sub("material"))
-            shown = {name: weight for name, guide in self._guidance.items() if (weight := guide.weight(step, total))}
+            shown = {name: weight for name, weight in shown.items() if name not in revising}
             normals = any(self._guidance[name].sees_normals for name in shown)
             rendering = self._render(cameras, shading, active, draws.sub("render"), normals)
             self._guide(terms, rendering, cameras, shown, step, draws)
@@ -131,6 +133,7 @@ class Optimisation(Task):
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
                     terms.add(Terms({name: loss(known, target)}), weights[name])
+            self._guide(terms, known, target.cameras, revising, step, draws, target=target)
             rendering = rendering or known
         assert rendering is not None
         for name, loss in active.items():
@@ -171,13 +174,20 @@ class Optimisation(Task):
         return rendering
 
     def _guide(
-        self, terms: Terms, rendering: Rendering, cameras: Cameras, weights: dict[str, float], step: int, draws: Draws
+        self,
+        terms: Terms,
+        rendering: Rendering,
+        cameras: Cameras,
+        weights: dict[str, float],
+        step: int,
+        draws: Draws,
+        **known: Target,
     ) -> None:
         for name, weight in weights.items():
             guide = self._guidance[name]
             with self._context.timings.measure(f"guidance {name}"):
                 found = guide.objective(
                     guide.look(rendering, cameras), cameras, guide.prior, guide.score, guide.conditions.at(cameras),
-                    step, self._config.steps, draws.sub(name),
+                    step, self._config.steps, draws.sub(name), **known,
                 )  # fmt: skip
             terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

@@ -76,14 +76,22 @@ class Guidance:
             )
         if objective.wants_picture and self.sees == "normal-mask":
             raise ValueError(_compares_pictures(self.objective, "sees: normal-mask makes latents"))
+        if objective.wants_data and self.sees != "rgb":
+            raise ValueError(f"objective {self.objective.name!r} looks at known pictures, which have no {self.sees!r}")
+        if self.prior.cls.edits and not objective.wants_data:
+            fitting = [name for name in registry.names("objective") if registry.get("objective", name).wants_data]
+            raise ValueError(
+                f"prior {self.prior.name!r} changes pictures, and objective {self.objective.name!r} does not tell it "
+                f"which; objectives that do: {', '.join(fitting)}"
+            )
 
 
 @register("stage", "optimise")
 class Optimise(Stage):
     """Optimise geometry, material and background so that renderings please the guidance and the losses.
 
-    Views from `cameras` are judged by the guidance, views of the `data` by the losses that compare; the other losses
-    look at the former, or at the latter where there are no cameras.
+    Views from `cameras` are judged by the guidance, views of the `data` by the losses that compare, and by guidance
+    that changes known pictures; the other losses look at the former, or at the latter where there are no cameras.
     """
 
     @dataclass(frozen=True)
@@ -109,7 +117,8 @@ class Optimise(Stage):
                 raise ValueError(f"steps is at least 1, not {self.steps}")
             if not self.guidance and not self.losses:
                 raise ValueError("an optimise stage needs guidance or losses")
-            if self.cameras is None and (self.guidance or self.data is None):
+            orbiting = any(not guidance.objective.cls.wants_data for guidance in self.guidance.values())
+            if self.cameras is None and (orbiting or self.data is None):
                 raise ValueError("missing value: cameras, from where the object is looked at")
             if self.start not in ("scratch", "previous") and not (Path(self.start) / "config.yaml").is_file():
                 raise ValueError(f"start is scratch, previous or a run folder, and {self.start!r} is none of them")
@@ -194,6 +203,8 @@ def _fit(config: Optimise.Config) -> None:
         )
     _fit_latents(config)
     for name, guidance in config.guidance.items():
+        if guidance.objective.cls.wants_data and config.data is None:
+            raise ValueError(f"guidance {name!r} looks at known pictures, but the stage has no 'data'")
         if guidance.sees != "rgb" and "normal" not in drawing.gives:
             raise ValueError(f"guidance {name!r} sees normals, which renderer {renderer.name!r} does not give")
     for name, loss in config.losses.items():

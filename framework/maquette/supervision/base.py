@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
@@ -22,6 +22,7 @@ class Target:
         opacity: coverage in [0, 1]; 1 everywhere for photographs.
         depth: distance along the ray, up to a scale and a shift where it is estimated; None if unknown.
         normal: world normals of length 1; None if unknown.
+        places: of these pictures among all of them; None where they are not told apart.
     """
 
     cameras: Cameras
@@ -29,6 +30,7 @@ class Target:
     opacity: Float[Tensor, "B H W 1"]
     depth: Float[Tensor, "B H W 1"] | None = None
     normal: Float[Tensor, "B H W 3"] | None = None
+    places: Int[Tensor, " B"] | None = None
 
     def over(self, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
         """The pictures as they look in front of a background."""
@@ -60,6 +62,10 @@ class Supervision:
 
     def sample(self, step: int, total: int, draws: Draws) -> Target:
         """The targets of one step, a function of the arguments alone."""
+        raise NotImplementedError
+
+    def all(self) -> Target:
+        """Every picture that `sample` may give, once."""
         raise NotImplementedError
 
     def held_out(self) -> HeldOut:

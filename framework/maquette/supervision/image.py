@@ -83,9 +83,13 @@ class ImageSupervision(Supervision):
             opacity[None].to(device),
             (depth * (opacity > 0.5))[None].to(device) if depth is not None else None,
             (normal * (opacity > 0.5))[None].to(device) if normal is not None else None,
+            torch.zeros(1, dtype=torch.long, device=device),
         )
 
     def sample(self, step: int, total: int, draws: Draws) -> Target:
+        return self._target
+
+    def all(self) -> Target:
         return self._target
 
     def held_out(self) -> HeldOut:

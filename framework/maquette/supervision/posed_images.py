@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.multiview import PosedImages, Reading, load_posed_images
@@ -51,11 +51,14 @@ class PosedImagesSupervision(Supervision):
             self._order(draws, place // count, count)[place % count]
             for place in range(step * batch, (step + 1) * batch)
         ]
-        return _target(self._train[torch.tensor(chosen)])
+        return _target(self._train, torch.tensor(chosen))
+
+    def all(self) -> Target:
+        return _target(self._train, torch.arange(len(self._train)))
 
     def held_out(self) -> HeldOut:
         views = self._all.select("test" if "test" in self._all.split else "val")
-        return HeldOut(_target(views), views.names, self._surface())
+        return HeldOut(_target(views, torch.arange(len(views))), views.names, self._surface())
 
     def _order(self, draws: Draws, epoch: int, count: int) -> list[int]:
         return torch.randperm(count, generator=Draws(draws.seed, epoch, "epoch").generator("order")).tolist()
@@ -67,5 +70,7 @@ class PosedImagesSupervision(Supervision):
         return read_points(path)[0]
 
 
-def _target(images: PosedImages) -> Target:
-    return Target(images.cameras, images.images[..., :3], images.images[..., 3:])
+def _target(images: PosedImages, places: Int[Tensor, " n"]) -> Target:
+    places = places.to(images.images.device)
+    chosen = images[places]
+    return Target(chosen.cameras, chosen.images[..., :3], chosen.images[..., 3:], places=places)

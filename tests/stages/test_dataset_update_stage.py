@@ -1,0 +1,77 @@
+"""A stage whose known pictures are changed while it runs: assembly, and a resume to the same bits."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from maquette.cameras.base import orbit_cameras
+from maquette.cli import app
+from maquette.config import load_method
+from maquette.errors import ConfigError
+from maquette.multiview import PosedImages, save_posed_images
+
+
+@pytest.fixture
+def words(tmp_path: Path, tiny_pixel_model: Path) -> list[str]:
+    """A short run on four pictures; every other step one of them is edited."""
+    turns = torch.tensor([0.0, 90.0, 180.0, 270.0])
+    cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3.2, 0 * turns + 35, 16)
+    images = torch.rand(4, 16, 16, 4, generator=torch.Generator().manual_seed(0))
+    save_posed_images(tmp_path / "views", PosedImages(images, cameras, ("train",) * 4, tuple("abcd")))
+    guidance = {
+        "prior": {"type": "stable-diffusion", "path": str(tiny_pixel_model), "dtype": "float32", "device": "cpu"},
+        "score": "cfg",
+        "objective": {"type": "dataset-update", "every": 2, "steps": 2},
+    }
+    return [
+        "fit-multiview", f"data={tmp_path / 'views'}", "prompt=a red mug", f"output={tmp_path / 'out'}",
+        "stages.fit.steps=12", "stages.fit.geometry={type: voxel-grid, resolution: 8, channels: 4}",
+        "stages.fit.renderer={type: volume, samples: 12, occupancy_resolution: 4}",
+        "stages.fit.background={type: solid}", "~stages.fit.losses", f"stages.fit.guidance.edit={json.dumps(guidance)}",
+        "stages.fit.loop={checkpoint_every: 6, log_every: 1}", "~stages.evaluate", "~stages.export",
+    ]  # fmt: skip
+
+
+def run(words: list[str]) -> Path:
+    result = CliRunner().invoke(app, ["run", *words])
+    assert result.exit_code == 0, result.output
+    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
+    return Path(line.removeprefix("run folder: "))
+
+
+def test_edited_pictures_come_back_to_the_same_bits(words):
+    folder = run(words)
+    last = folder / "checkpoints" / "fit" / "step-00000012"
+    whole = {name: load_file(last / f"{name}.safetensors") for name in ("model", "optimizer")}
+    assert whole["model"]["beside.edit.done"].any() and whole["model"]["beside.edit.pictures"].any()
+    half = load_file(folder / "checkpoints" / "fit" / "step-00000006" / "model.safetensors")
+    assert not torch.equal(half["beside.edit.pictures"], whole["model"]["beside.edit.pictures"])
+    shutil.rmtree(last)
+    (folder / "state.json").write_text(json.dumps({"finished": []}))
+    run(["--resume", str(folder)])
+    for name, tensors in whole.items():
+        again = load_file(last / f"{name}.safetensors")
+        assert tensors.keys() == again.keys()
+        assert all(torch.equal(tensors[key], again[key]) for key in tensors), name
+
+
+def test_every_other_step_has_an_edit(words):
+    rows = [json.loads(line) for line in (run(words) / "metrics.jsonl").read_text().splitlines()]
+    assert ["timestep" in row for row in rows] == [True, False] * 6
+    shares = [row["edited"] for row in rows]
+    assert shares == sorted(shares) and shares[0] == 0.25
+
+
+def test_without_data_there_is_nothing_to_change():
+    with pytest.raises(ConfigError, match="guidance 'sds' looks at known pictures, but the stage has no 'data'"):
+        load_method("dreamfusion", ["prompt=x", "stages.nerf.guidance.sds.objective=dataset-update"])
+
+
+def test_known_pictures_have_no_normals(words):
+    with pytest.raises(ConfigError, match="looks at known pictures, which have no 'normal'"):
+        load_method(words[0], [*words[1:], "stages.fit.guidance.edit.sees=normal"])
