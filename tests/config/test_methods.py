@@ -1,0 +1,23 @@
+"""Every method that ships loads with every prior that fits it."""
+
+from pathlib import Path
+
+import pytest
+
+from maquette.config import load_method
+
+METHODS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
+PRIORS = {"instructnerf2nerf": ("nano", "instruct-pix2pix"), "fit-multiview": ()}
+REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
+
+
+def choices() -> list[tuple[str, str]]:
+    """Method and the group that is chosen for it."""
+    priors = [(name, f"prior={prior}") for name in METHODS for prior in PRIORS.get(name, ("nano", "sd15", "sd21"))]
+    return priors + [(name, f"representation={kind}") for name in METHODS for kind in REPRESENTATIONS.get(name, ())]
+
+
+@pytest.mark.parametrize(("method", "group"), choices())
+def test_a_method_loads(method, group, tmp_path):
+    resolved = load_method(method, ["prompt=a red mug", f"data={tmp_path}", group])
+    assert resolved.method.name == method and resolved.method.summary
