@@ -34,6 +34,23 @@ def tiny_pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_multi_view(tmp_path_factory: pytest.TempPathFactory, tiny_pixel_model: Path) -> Path:
+    """The pixel-space model as one of four views, saved by our own learner, that listens to cameras."""
+    from maquette.learners.multi_view import MultiView
+
+    class Groups:
+        views = 4
+
+    torch.manual_seed(0)
+    learner = MultiView(MultiView.Config(start=str(tiny_pixel_model)))
+    learner.build(Groups())  # type: ignore[arg-type]
+    torch.nn.init.normal_(learner.average.module.unet.class_embedding.linear_2.weight)
+    folder = tmp_path_factory.mktemp("weights") / "tiny-views"
+    learner.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random-weight Stable Diffusion 1.x layout made with diffusers' and transformers' own classes."""
     from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel

@@ -1,5 +1,6 @@
 """Backgrounds."""
 
+import pytest
 import torch
 
 from maquette.backgrounds.learned import Learned
@@ -32,3 +33,10 @@ def test_a_learned_background_depends_on_direction():
 def test_a_learned_background_gives_way_to_a_colour():
     seen = Learned(Learned.Config(random_solid=1.0))(DIRECTIONS, Draws(0, 0))
     assert torch.equal(seen[0, 0, 0], seen[0, 3, 3])
+
+
+@pytest.mark.parametrize("background", [RandomSolid, Learned])
+def test_views_of_one_object_share_their_colour(background):
+    config = {"random_solid": 1.0} if background is Learned else {}
+    seen = background(background.Config(views=2, **config))(DIRECTIONS.repeat(2, 1, 1, 1)[:3], Draws(0, 0))[:, 0, 0]
+    assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[1], seen[2])

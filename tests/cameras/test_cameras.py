@@ -4,6 +4,7 @@ import torch
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.cameras.fixed import Fixed
+from maquette.cameras.multiview_orbit import MultiviewOrbit
 from maquette.cameras.orbit import Orbit
 from maquette.cameras.random_orbit import RandomOrbit
 from maquette.config.schedules import Schedule
@@ -78,3 +79,27 @@ def test_a_fixed_camera_stays():
 def test_batches_join_and_divide():
     both = Cameras.cat([at(0, 0), at(90, 0)])
     assert len(both) == 2 and both[1:].azimuth_deg.tolist() == [90]
+
+
+def test_groups_of_views_are_even_rings_of_their_own():
+    sampler = MultiviewOrbit(MultiviewOrbit.Config(groups=Schedule.constant(2), views=3))
+    cameras = sampler.sample(0, 1, Draws(0, 0))
+    turns = (cameras.azimuth_deg.view(2, 3).diff(dim=1) % 360).flatten()
+    torch.testing.assert_close(turns, torch.full((4,), 120.0), atol=1e-3, rtol=0)
+    for values in (cameras.elevation_deg, cameras.distance, cameras.fov_y_deg):
+        first, second = values.view(2, 3)
+        assert (first == first[0]).all() and (second == second[0]).all() and first[0] != second[0]
+    assert cameras.azimuth_deg[0] != cameras.azimuth_deg[3] and cameras.azimuth_deg.abs().max() <= 180
+
+
+def test_distances_of_groups_keep_the_size_in_the_picture():
+    cameras = MultiviewOrbit(MultiviewOrbit.Config(groups=Schedule.constant(300))).sample(0, 1, Draws(0, 0))
+    height = 2 * cameras.distance * torch.tan(torch.deg2rad(cameras.fov_y_deg) / 2)
+    assert 1.6 <= height.min() < 1.65 and 1.95 < height.max() <= 2.0001
+    assert cameras.fov_y_deg.min() < 16 and cameras.fov_y_deg.max() > 59
+
+
+def test_the_number_of_groups_may_change():
+    config = MultiviewOrbit.Config(groups=Schedule.parse({"type": "step", "from": 2, "to": 1, "start": 0, "end": 5}))
+    sampler = MultiviewOrbit(config)
+    assert [len(sampler.sample(step, 10, Draws(0, step))) for step in (0, 4, 5)] == [8, 8, 4]

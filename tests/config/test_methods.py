@@ -7,7 +7,7 @@ import pytest
 from maquette.config import load_method
 
 METHODS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
-PRIORS = {"instructnerf2nerf": ("nano", "instruct-pix2pix"), "fit-multiview": ()}
+PRIORS = {"instructnerf2nerf": ("nano", "instruct-pix2pix"), "fit-multiview": (), "mvdream": ("mvdream",)}
 REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
 
 

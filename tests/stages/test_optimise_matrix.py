@@ -23,7 +23,7 @@ from maquette.stages.base import StageContext
 from maquette.stages.optimise import Guidance, Optimise
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
-PRIORS = ("pixels", "latents", "edits", "oracle", "gaussian")
+PRIORS = ("pixels", "latents", "views", "edits", "oracle", "gaussian")
 NETWORKS = ("pixels", "latents")
 QUICK = {
     "sdi": {"steps": 2}, "ism": {"stride": 0.5}, "direct-sampling": {"steps": 5},
@@ -60,9 +60,12 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def priors(tiny_pixel_model: Path, tiny_stable_diffusion: Path, tiny_edits: Path) -> dict[str, tuple[dict, Prior]]:
+def priors(
+    tiny_pixel_model: Path, tiny_stable_diffusion: Path, tiny_multi_view: Path, tiny_edits: Path
+) -> dict[str, tuple[dict, Prior]]:
     """Name -> how the prior is written in a config, and the prior, loaded once for all tests."""
     specs = {
+        "views": {"type": "mvdream", "path": str(tiny_multi_view), "views": 2, "dtype": "float32", "device": "cpu"},
         "edits": {"type": "instruct-pix2pix", "path": str(tiny_edits), "dtype": "float32", "device": "cpu"},
         "pixels": {"type": "stable-diffusion", "path": str(tiny_pixel_model), "dtype": "float32", "device": "cpu"},
         "latents": {
@@ -124,6 +127,8 @@ def refusal(objective: str, score: str, prior: str) -> str:
         return "objective 'vsd' needs viewless, which prior"
     if objective in STEPWISE and score in DIRECTIONS:
         return f"objective '{objective}' .*, which takes a noise prediction, but score '{score}' gives a direction"
+    if prior == "views" and objective == "vsd":
+        return "objective 'vsd' trains a copy of kind 'copy', which prior 'mvdream' does not make; it makes none"
     if prior == "edits" and objective != "dataset-update":
         return f"prior 'instruct-pix2pix' changes pictures, and objective '{objective}' does not tell it which"
     return ""

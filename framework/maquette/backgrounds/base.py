@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,3 +22,9 @@ class Background(nn.Module):
     def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
         """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
         raise NotImplementedError
+
+
+def uniform_by_group(draws: Draws, count: int, numbers: int, views: int) -> Float[Tensor, "B n"]:
+    """Uniform numbers for each of `count` pictures, the same for every `views` consecutive ones."""
+    groups = math.ceil(count / views)
+    return draws.uniform("background", groups, numbers).repeat_interleave(views, dim=0)[:count]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.backgrounds.base import Background
+from maquette.backgrounds.base import Background, uniform_by_group
 from maquette.randomness import Draws
 from maquette.registry import register
 
@@ -29,6 +29,7 @@ class Learned(Background):
         width: int = 32  # hidden units
         random_solid: float = 0.0  # probability that a training step shows a random colour instead
         channels: int = 3  # 3: colour; else that many latents
+        views: int = 1  # consecutive pictures of one random colour; as many as a prior of several views sees together
 
         def __post_init__(self) -> None:
             if self.channels < 1:
@@ -45,8 +46,8 @@ class Learned(Background):
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         if draws is not None and draws.uniform("background-kind", 1).item() < self.config.random_solid:
-            color = draws.uniform("background", directions.shape[0], 1, 1, 3).to(directions)
-            return color.expand_as(directions)
+            color = uniform_by_group(draws, len(directions), 3, self.config.views).to(directions)
+            return color[:, None, None, :].expand_as(directions)
         return torch.sigmoid(self.latents(directions, draws))
 
     def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.backgrounds.base import Background
+from maquette.backgrounds.base import Background, uniform_by_group
 from maquette.randomness import Draws
 from maquette.registry import register
 
@@ -23,6 +23,7 @@ class RandomSolid(Background):
         high: float = 1.0  # lightest grey
         tint: float = 0.5  # how far each channel may lie below the grey
         shown: float = 0.85  # grey outside training
+        views: int = 1  # consecutive pictures of one colour; as many as a prior of several views sees together
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -32,6 +33,6 @@ class RandomSolid(Background):
         c = self.config
         if draws is None:
             return torch.full_like(directions, c.shown)
-        uniform = draws.uniform("background", directions.shape[0], 4).to(directions)
+        uniform = uniform_by_group(draws, len(directions), 4, c.views).to(directions)
         color = (c.low + (c.high - c.low) * uniform[:, :1] - c.tint * uniform[:, 1:]).clamp(0, 1)
         return color[:, None, None, :].expand_as(directions)

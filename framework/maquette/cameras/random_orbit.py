@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.functional import normalize
 
+from maquette.cameras._ranges import Elevation, Range, between, check_ranges, elevations
 from maquette.cameras.base import Cameras, CameraSampler, look_at, orbit_positions
 from maquette.config.schedules import Schedule
 from maquette.randomness import Draws
 from maquette.registry import register
-
-Range = tuple[float, float]
 
 
 @register("cameras", "random-orbit")
@@ -31,7 +27,7 @@ class RandomOrbit(CameraSampler):
         size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
         azimuth_deg: Range = (-180.0, 180.0)
         elevation_deg: Range = (-10.0, 90.0)
-        elevation: Literal["angle", "sphere", "mixed"] = "mixed"  # uniform in angle, in area, or either at even odds
+        elevation: Elevation = "mixed"  # uniform in angle, in area, or either at even odds
         distance: Range = (1.0, 1.5)  # scene units
         fov_y_deg: Range = (40.6, 71.1)
         widening: Schedule = Schedule.constant(1.0)  # share of the azimuth and elevation ranges about their middles
@@ -42,10 +38,7 @@ class RandomOrbit(CameraSampler):
         light_distance: Range = (0.8, 1.5)  # scene units from the origin
 
         def __post_init__(self) -> None:
-            for name in ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg", "light_distance"):
-                low, high = getattr(self, name)
-                if low > high:
-                    raise ValueError(f"{name} is a range from low to high, not [{low}, {high}]")
+            check_ranges(self, "azimuth_deg", "elevation_deg", "distance", "fov_y_deg", "light_distance")
             if min(value for _, value in self.size.points) < 1:
                 raise ValueError("size is at least 1 pixel")
 
@@ -55,32 +48,18 @@ class RandomOrbit(CameraSampler):
     def sample(self, step: int, total: int, draws: Draws) -> Cameras:
         c, n = self.config, self.config.batch
         share = c.widening(step, total)
-        azimuth_deg = _between(draws.uniform("azimuth", n), _narrowed(c.azimuth_deg, share))
-        elevation_deg = self._elevations(draws, _narrowed(c.elevation_deg, share))
-        distance = _between(draws.uniform("distance", n), c.distance)
-        fov_y_deg = _between(draws.uniform("fov", n), c.fov_y_deg)
+        azimuth_deg = between(draws.uniform("azimuth", n), _narrowed(c.azimuth_deg, share))
+        elevation_deg = elevations(draws, n, _narrowed(c.elevation_deg, share), c.elevation)
+        distance = between(draws.uniform("distance", n), c.distance)
+        fov_y_deg = between(draws.uniform("fov", n), c.fov_y_deg)
         position = orbit_positions(azimuth_deg, elevation_deg, distance)
         up = torch.tensor([0.0, 0.0, 1.0]).expand(n, 3) + draws.normal("up", n, 3) * c.up_jitter
         moved = position + draws.uniform("position", n, 3, low=-1.0) * c.position_jitter
         c2w = look_at(moved, draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
         towards = normalize(position / distance[:, None] + draws.normal("light", n, 3) * c.light_spread, dim=-1)
-        light = towards * _between(draws.uniform("light-distance", n), c.light_distance)[:, None]
+        light = towards * between(draws.uniform("light-distance", n), c.light_distance)[:, None]
         size = int(c.size(step, total))
         return Cameras(c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, size, size, light)
-
-    def _elevations(self, draws: Draws, limits: Range) -> Float[Tensor, " B"]:
-        n = self.config.batch
-        uniform = draws.uniform("elevation", n)
-        angle = _between(uniform, limits)
-        low, high = (torch.sin(torch.deg2rad(torch.tensor(limit))).item() for limit in limits)
-        area = torch.rad2deg(torch.asin(_between(uniform, (low, high)).clamp(-1, 1)))
-        if self.config.elevation == "mixed":
-            return torch.where(draws.uniform("elevation-kind", n) < 0.5, angle, area)
-        return angle if self.config.elevation == "angle" else area
-
-
-def _between(uniform: Tensor, limits: Range) -> Tensor:
-    return limits[0] + uniform * (limits[1] - limits[0])
 
 
 def _narrowed(limits: Range, share: float) -> Range:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.cameras.base import Cameras
 from maquette.randomness import Draws
 
 
@@ -76,3 +77,36 @@ class PairDataset(Protocol):
 
         Pairs of one object stand together: [objects * targets, ...].
         """
+
+
+@dataclass(frozen=True)
+class CaptionedGroups:
+    """A batch of objects, each seen by several cameras and described by one text.
+
+    Args:
+        images: [G V, H, W, 3] floats in [0, 1], the V views of an object one after the other.
+        cameras: G V.
+        captions: G strings.
+    """
+
+    images: Float[Tensor, "B H W 3"]
+    cameras: Cameras
+    captions: Sequence[str]
+
+
+class GroupedDataset(Protocol):
+    """Objects seen by several cameras each, drawn at random by key and held out by split."""
+
+    views: int  # of an object
+
+    def prepare(self, device: torch.device) -> None:
+        """Make or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> CaptionedGroups:
+        """`size` training objects, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> CaptionedGroups:
+        """`size` objects that `batch` never returns."""
+
+    def sample_captions(self) -> Sequence[str]:
+        """A fixed list of captions for the sample sheet."""

@@ -80,12 +80,15 @@ class VelocityDiffusion:
             beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
         )
 
-    def loss(self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws) -> Float[Tensor, ""]:
-        """Weighted mean squared error of the velocity at a random noise level per image."""
+    def loss(
+        self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws, together: int = 1
+    ) -> Float[Tensor, ""]:
+        """Weighted mean squared error of the velocity at random noise levels, one for every `together` images."""
         pixels = to_pixels(images)
         device, count = pixels.device, pixels.shape[0]
         alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
-        steps = draws.integers("timestep", 0, len(alphas_cumprod) - 1, count, device=device)
+        steps = draws.integers("timestep", 0, len(alphas_cumprod) - 1, count // together, device=device)
+        steps = steps.repeat_interleave(together)
         noise = draws.normal("noise", *pixels.shape, device=device)
         alpha_bar = alphas_cumprod[steps][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()

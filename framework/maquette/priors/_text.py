@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.priors.base import Conditions
+from maquette.priors.base import Conditions, Request
 from maquette.views import turn_deg, view_shares
 
 TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated", "front", "side", "viewless"})
@@ -184,3 +184,26 @@ class TextConditions(Conditions):
             "side": torch.where(above, positive, side),
             "viewless": self.viewless.expand_as(positive),
         }
+
+
+def text_conditions(
+    request: Request,
+    words: ViewWords,
+    view_dependent: bool,
+    model: str,
+    compute: Callable[[Sequence[str]], Float[Tensor, "n L D"]],
+    device: torch.device,
+) -> TextConditions:
+    """The conditions of a request in embeddings, kept on disk.
+
+    Args:
+        words: which words go with which view.
+        view_dependent: whether the prompt gets them.
+        model, compute: as in `embed`.
+        device: where the embeddings go.
+    """
+    texts = {view: words.text(request.prompt, view) if view_dependent else request.prompt for view in words.names}
+    known = embed([*texts.values(), request.prompt, request.negative_prompt, ""], model, compute)
+    known = {text: embedding.to(device) for text, embedding in known.items()}
+    by_view = {view: known[text] for view, text in texts.items()}
+    return TextConditions(by_view, known[request.prompt], known[request.negative_prompt], known[""], words)

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.base import PosedPairs
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.views import relative_pose
-from maquette_nano.renders import DISTANCE, FOV_DEG, VIEWS, RendersConfig, Views, load_views, tints
+from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints
 
 
 @register("dataset", "nano-pairs")
@@ -65,11 +64,5 @@ class NanoPairs:
 
 
 def _pairs(views: Views, reference: Tensor, target: Tensor, background: Tensor) -> PosedPairs:
-    pose = relative_pose(_cameras(views, reference), _cameras(views, target)).to(views.rgba.device)
+    pose = relative_pose(views.cameras(reference), views.cameras(target)).to(views.rgba.device)
     return PosedPairs(views.over(reference, background), views.over(target, background), pose)
-
-
-def _cameras(views: Views, index: Tensor) -> Cameras:
-    one = torch.ones(len(index))
-    azimuth, elevation = (torch.from_numpy(angles)[index] for angles in (views.azimuth_deg, views.elevation_deg))
-    return orbit_cameras(azimuth, elevation, DISTANCE * one, FOV_DEG * one, views.rgba.shape[1])

@@ -11,10 +11,11 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def maquette_parts() -> list[tuple[str, str, str]]:
-    """The nano world as data sets: captioned renders, and pairs of views."""
+    """The nano world as data sets: captioned renders, pairs of views, and groups of four."""
     return [
         ("dataset", "nano-world", "maquette_nano.dataset:NanoWorld"),
         ("dataset", "nano-pairs", "maquette_nano.pairs:NanoPairs"),
+        ("dataset", "nano-groups", "maquette_nano.groups:NanoGroups"),
     ]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from maquette.cameras.base import Cameras, orbit_cameras
 from maquette_nano import world
 
 Shows = Literal["colour", "normals"]
@@ -55,6 +56,12 @@ class Views:
         rgba = self.rgba[index.to(self.rgba.device)].float() / 255
         colour = background.to(rgba.device)[:, None, None, :]
         return rgba[..., :3] * rgba[..., 3:] + colour * (1 - rgba[..., 3:])
+
+    def cameras(self, index: Tensor) -> Cameras:
+        """From where the views `index` [B] are seen."""
+        one = torch.ones(len(index))
+        azimuth, elevation = (torch.from_numpy(angles)[index] for angles in (self.azimuth_deg, self.elevation_deg))
+        return orbit_cameras(azimuth, elevation, DISTANCE * one, FOV_DEG * one, self.rgba.shape[1])
 
     def caption(self, index: int, short: bool, detailed: bool, told: bool, side: bool) -> str:
         thing = index // VIEWS

@@ -89,3 +89,19 @@ def test_the_zero123_recipe_writes_the_parts_of_its_pipeline(tmp_path):
     parts = {path.parent.name for path in (folder / "export" / "nano-zero123").rglob("*config.json")}
     assert parts == {"unet", "scheduler", "image_encoder", "feature_extractor", "clip_camera_projection"}
     assert "psnr" in json.loads((folder / "export" / "nano-zero123.json").read_text())
+
+
+def test_the_recipe_of_four_views_makes_a_prior_that_our_loader_takes(tmp_path):
+    from maquette.cameras import orbit_cameras
+    from maquette.priors.base import Request
+    from maquette.priors.mvdream import MVDream
+
+    words = recipe("nano-mvdream", str(tmp_path / "cache"), tmp_path)
+    folder = train([*words, "stages.nano-mvdream.steps=2", "stages.nano-mvdream.learner.evaluated=2"])
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
+    prior = MVDream(MVDream.Config(path=str(folder / "export" / "nano-mvdream"), dtype="float32"))
+    turns = torch.arange(4) * 90.0
+    views = orbit_cameras(turns, 0 * turns, 0 * turns + 3.2, 0 * turns + 35, 64)
+    conditions = prior.condition(Request("a red mug")).at(views)
+    noise = prior.predict(torch.randn(4, 3, 64, 64), torch.full((4,), 900), conditions, views)["positive"]
+    assert noise.shape == (4, 3, 64, 64) and noise.isfinite().all()

@@ -1,0 +1,172 @@
+"""A small diffusion model of several views at once, made out of a text-to-image model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.data.base import CaptionedGroups, GroupedDataset
+from maquette.learners._diffusion import VelocityDiffusion
+from maquette.learners.base import Average, Learner, sheet, tokenize
+from maquette.pretrained import quiet, weights_source
+from maquette.priors._joint_views import CAMERA_CONFIG, camera_rows, join_views
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.terms import Terms
+
+SHOWN_ELEVATION_DEG = 15.0  # of the sample sheet
+CHANNELS = 3  # that are predicted; a model to start from may have more (a learned variance)
+CHUNK = 16  # objects that the evaluation takes at a time
+
+
+class _Networks(nn.Module):
+    """The trainable pair: denoiser and text encoder."""
+
+    def __init__(self, unet: nn.Module, text_encoder: nn.Module) -> None:
+        super().__init__()
+        self.unet = unet
+        self.text_encoder = text_encoder
+
+
+@register("learner", "multi-view")
+class MultiView(Learner[GroupedDataset, CaptionedGroups]):
+    """Velocity-prediction diffusion of several views of an object together, told text and cameras.
+
+    It begins as a text-to-image model in pixel space (cosine noise levels, velocities), of which it keeps sizes,
+    tokenizer and weights. Self-attention runs over all views from the first step on; the camera embedding adds nothing
+    at first. The views of an object have one noise level, and all levels weigh the same. The prior `mvdream` loads
+    what it saves.
+
+    Source: Shi et al. 2023 (MVDream, arXiv 2308.16512), sec. 3.1.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        start: str  # text-to-image weights to begin with: a folder, or weights that a plugin carries
+        drop_caption: float = 0.1  # probability of training on the empty caption
+        average_decay: float = 0.998  # of the weight average that is saved
+        sample_steps: int = 20  # sampler steps of the sample sheet
+        sample_scale: float = 3.0  # guidance scale of the sample sheet
+        evaluated: int = 256  # held-out objects of the evaluation
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def build(self, dataset: GroupedDataset) -> None:
+        from transformers import AutoTokenizer, CLIPTextModel
+
+        source = weights_source(self.config.start)
+        with quiet(source):
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, subfolder="tokenizer")
+            text_encoder: Any = CLIPTextModel.from_pretrained(source, subfolder="text_encoder", dtype=torch.float32)
+        unet = multi_view_unet(source)
+        self.size: int = unet.config.sample_size
+        self.views = dataset.views
+        join_views(unet, self.views)
+        self.networks = _Networks(unet.to(memory_format=torch.channels_last), text_encoder)
+        self.average = Average(self.networks, self.config.average_decay)
+        self.diffusion = VelocityDiffusion(snr_gamma=0.0)
+
+    def loss(self, batch: CaptionedGroups, draws: Draws) -> Terms:
+        return Terms({"velocity": self._loss(self.networks, batch, draws)})
+
+    def _loss(self, networks: Any, batch: CaptionedGroups, draws: Draws) -> Tensor:
+        kept = draws.uniform("drop-caption", len(batch.captions)).ge(self.config.drop_caption).tolist()
+        text = self._text(networks, [text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)])
+        rows = camera_rows(batch.cameras)
+
+        def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
+            return networks.unet(noisy, steps, text, rows).sample
+
+        return self.diffusion.loss(velocity, batch.images, draws, together=self.views)
+
+    def _text(self, networks: Any, captions: Sequence[str]) -> Float[Tensor, "B L D"]:
+        """The embedding of each of G captions, once for every view."""
+        ids = tokenize(self.tokenizer, captions, next(networks.parameters()).device)
+        return networks.text_encoder(ids).last_hidden_state.repeat_interleave(self.views, dim=0)
+
+    def after_step(self, step: int) -> None:
+        self.average.update(self.networks)
+
+    @torch.no_grad()
+    def sample(self, captions: Sequence[str], cameras: Cameras, draws: Draws) -> Float[Tensor, "B H W 3"]:
+        """The views of each caption's object by DDIM from the averaged weights, with classifier-free guidance.
+
+        Args:
+            captions: G texts.
+            cameras: G times the number of views.
+        """
+        networks: Any = self.average.module
+        text = self._text(networks, [*captions, *([""] * len(captions))])
+        rows = camera_rows(cameras.to(text.device)).repeat(2, 1)
+        noise = draws.normal("sample", len(cameras), CHANNELS, self.size, self.size).to(text.device)
+
+        def velocity(noisy: Tensor, step: Tensor) -> Tensor:
+            return networks.unet(noisy, step, text, rows).sample
+
+        return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
+
+    def sample_sheet(self, dataset: GroupedDataset, draws: Draws) -> np.ndarray:
+        """Two captions to a row, each seen from the front and on to its left."""
+        captions = list(dataset.sample_captions())
+        azimuth_deg = (torch.arange(self.views) * (360 / self.views)).repeat(len(captions))
+        ones = torch.ones(len(azimuth_deg))
+        cameras = orbit_cameras(azimuth_deg, SHOWN_ELEVATION_DEG * ones, ones, ones, self.size)
+        return sheet(self.sample(captions, cameras, draws), columns=2 * self.views)
+
+    @torch.no_grad()
+    def evaluate(self, dataset: GroupedDataset, draws: Draws) -> dict[str, float]:
+        """Mean loss of the averaged weights on held-out objects."""
+        losses = []
+        for start in range(0, self.config.evaluated, CHUNK):
+            part = draws.sub(str(start))
+            batch = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
+            losses.append(float(self._loss(self.average.module, batch, part)))
+        return {"held-out velocity": sum(losses) / len(losses)}
+
+    def save(self, folder: Path) -> None:
+        """Write the layout of MVDream's diffusers port, without a VAE."""
+        networks: Any = self.average.module
+        parts = {
+            "scheduler": self.diffusion.scheduler,
+            "text_encoder": networks.text_encoder.half(),
+            "tokenizer": self.tokenizer,
+            "unet": networks.unet.half(),
+        }
+        with quiet():
+            for name, part in parts.items():
+                part.save_pretrained(folder / name)
+        kinds = {name: [type(part).__module__.split(".")[0], type(part).__name__] for name, part in parts.items()}
+        index = {"_class_name": "MVDreamPipeline", **kinds}
+        (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def multi_view_unet(source: str) -> Any:
+    """A text-to-image UNet in pixel space as one that takes cameras; until it learns, they make no difference.
+
+    Args:
+        source: folder in diffusers' layout.
+    """
+    from diffusers import UNet2DConditionModel
+
+    with quiet(source):
+        old: Any = UNet2DConditionModel.from_pretrained(
+            source, subfolder="unet", torch_dtype=torch.float32, low_cpu_mem_usage=False
+        )
+        config = {key: value for key, value in old.config.items() if not key.startswith("_")}
+        unet: Any = UNet2DConditionModel.from_config({**config, **CAMERA_CONFIG, "out_channels": CHANNELS})
+    state = {**unet.state_dict(), **old.state_dict()}
+    unet.load_state_dict({**state, **{name: state[name][:CHANNELS] for name in ("conv_out.weight", "conv_out.bias")}})
+    nn.init.zeros_(unet.class_embedding.linear_2.weight)
+    nn.init.zeros_(unet.class_embedding.linear_2.bias)
+    return unet

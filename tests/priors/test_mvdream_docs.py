@@ -1,0 +1,47 @@
+"""The examples of docs/mvdream.md run as the page shows them."""
+
+import doctest
+import re
+from pathlib import Path
+
+import yaml
+
+from maquette.config.parts import (
+    BackgroundSpec,
+    CamerasSpec,
+    PriorSpec,
+    check,
+)
+from maquette.priors import _joint_views
+from maquette.stages.optimise import Guidance
+
+PAGE = (Path(__file__).parents[2] / "docs" / "mvdream.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_python_example_runs(tiny_multi_view):
+    names: dict = {}
+    exec("\n".join(blocks("python")).replace("nano-mvdream", str(tiny_multi_view)), names)
+    assert names["conditions"]["positive"].shape[0] == 4
+
+
+def test_the_yaml_examples_are_valid(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sd-v2.1-base-4view.pt").touch()
+    single, method = (yaml.safe_load(text) for text in blocks("yaml"))
+
+    def nowhere(key: str) -> None:
+        """Nothing here was written in a file."""
+
+    check(PriorSpec, single["prior"], "prior", nowhere)
+    check(CamerasSpec, method["cameras"], "cameras", nowhere)
+    check(BackgroundSpec, method["background"], "background", nowhere)
+    check(Guidance, method["guidance"]["views"], "guidance", nowhere)
+
+
+def test_examples_in_docstrings_run():
+    results = doctest.testmod(_joint_views)
+    assert results.attempted and not results.failed
