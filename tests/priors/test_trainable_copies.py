@@ -95,6 +95,13 @@ def test_a_low_rank_layer_is_the_sum_of_two_products():
     torch.testing.assert_close(layer(x), x @ (linear.weight + b @ a).T + linear.bias)
 
 
+@pytest.mark.parametrize(("name", "kind"), ALL)
+def test_a_copy_stays_where_its_prior_is(name, kind, request):
+    copy = build(name, request)[0].trainable_copy(kind, rank=2)
+    torch.nn.Sequential(copy).to("meta")
+    assert {parameter.device.type for parameter in copy.parameters()} == {"cpu"}
+
+
 def test_v_and_clean_pictures_are_what_a_perfect_copy_gives():
     prior = Gaussian(Gaussian.Config(means={}, dtype="float64"))
     clean, noise = torch.randn(2, 2, 3, 4, 4).double()

@@ -67,7 +67,13 @@ class Conditions:
 
 
 class TrainableCopy(nn.Module):
-    """A model that begins as a prior and learns. Its parameters and buffers are all that a checkpoint needs of it."""
+    """A model that begins as a prior and learns. Its parameters and buffers are all that a checkpoint needs of it.
+
+    It is made on the prior's device and stays there, wherever the stage that trains it computes.
+    """
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        return self  # what `to` and its kin do to each tensor
 
     def forward(
         self,
