@@ -103,3 +103,33 @@ def test_a_merge_key_takes_in_another_mapping(tmp_path):
     (tmp_path / "wrong.yaml").write_text("a: {<<: 3}\n")
     with pytest.raises(ConfigError, match="takes in a mapping"):
         load_yaml(tmp_path / "wrong.yaml")
+
+
+def test_a_condition_may_name_several_choices(method, tmp_path):
+    text = (tmp_path / "method.yaml").read_text().replace("prior=fancy:", "prior=plain,fancy:")
+    (tmp_path / "either.yaml").write_text(text)
+    steps = [
+        load_method(str(tmp_path / "either.yaml"), words).method.stages["nerf"].config.steps
+        for words in ([], ["prior=fancy"])
+    ]
+    assert steps == [200, 200]
+
+
+def test_a_method_extends_another(method, tmp_path):
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "method.yaml").rename(tmp_path / "methods" / "base.yaml")
+    (tmp_path / "methods" / "longer.yaml").write_text("extends: base\nstages: {nerf: {steps: 300}}\n")
+    config = load_method("longer")
+    nerf = config.method.stages["nerf"].config
+    assert (config.method.name, nerf.steps, nerf.cameras.name) == ("longer", 300, "random-orbit")
+    assert config.origin("stages.nerf.steps").file.endswith("longer.yaml")
+    assert config.origin("stages.nerf.material").file.endswith("base.yaml")
+    assert load_method("longer", ["prior=fancy"]).method.stages["nerf"].config.steps == 200
+
+
+def test_methods_that_extend_each_other_are_refused(method, tmp_path):
+    (tmp_path / "methods").mkdir()
+    for name, other in (("one", "two"), ("two", "one")):
+        (tmp_path / "methods" / f"{name}.yaml").write_text(f"extends: {other}\n")
+    with pytest.raises(ConfigError, match="in a circle"):
+        load_method("one")

@@ -1,7 +1,7 @@
 """From a method's name and command-line overrides to one typed, resolved configuration.
 
-Later layers win: method file, group files (`defaults:`), matching `when:` blocks, overrides. A mapping whose `type`
-differs from the one below it replaces it instead of merging.
+Later layers win: the method that it `extends:`, the method file, group files (`defaults:`), matching `when:` blocks,
+overrides. A mapping whose `type` differs from the one below it replaces it instead of merging.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -67,7 +68,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
         ConfigError: anything wrong, before anything heavy is loaded.
     """
     path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
-    data, origins = load_yaml(path)
+    data, origins = _with_bases(path, folder)
     data.setdefault("name", path.stem)
     groups = {**(data.get("groups") or {}), **(data.pop("defaults", None) or {})}
     chosen, settings = _split_overrides(overrides, groups)
@@ -94,6 +95,19 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             )
     method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display(path))
+
+
+def _with_bases(path: Path, folder: str, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """The file's content over that of the method it extends, if it extends one."""
+    data, origins = load_yaml(path)
+    name = data.pop("extends", None)
+    if name is None:
+        return data, origins
+    if path in above:
+        raise ConfigError("these methods extend each other in a circle", key="extends", file=display(path))
+    base, places = _with_bases(paths.find_config(str(name), folder, "method"), folder, (*above, path))
+    _merge(base, data)
+    return base, {**places, **origins}
 
 
 def _split_overrides(overrides: Sequence[str], groups: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, Any]]]:
@@ -133,7 +147,7 @@ def _merge_when(data: dict[str, Any], origins: dict[str, Origin], groups: dict[s
         if not equals or group not in groups:
             known = ", ".join(f"{g}=..." for g in groups) or "none"
             raise ConfigError("not a condition on a group", key=f"when.{condition}", file=file, hint=f"known: {known}")
-        if groups[group] == choice:
+        if groups[group] in choice.split(","):
             _merge(data, block)
             prefix = f"when.{condition}."
             for key in [key for key in origins if key.startswith(prefix)]:
