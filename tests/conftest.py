@@ -96,6 +96,14 @@ def tiny_edits(tiny_stable_diffusion: Path, tmp_path_factory: pytest.TempPathFac
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_zero123(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weight Zero123 in pixel space, in the layout of the diffusers ports."""
+    from zero123_layouts import save_folder
+
+    return save_folder(tmp_path_factory.mktemp("weights") / "tiny-zero123", latent=False)
+
+
 @pytest.fixture
 def tiny_run(tiny_pixel_model: Path, tmp_path: Path) -> list[str]:
     """Overrides that shrink `dreamfusion` to a few seconds on random weights."""

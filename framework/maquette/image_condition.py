@@ -138,6 +138,11 @@ class CameraProjection(nn.Module):
         from safetensors.torch import load_file
 
         state = load_file(folder / cls.FOLDER / "diffusion_pytorch_model.safetensors")
-        projection = cls(len(state["proj.bias"]))
-        projection.load_state_dict(state)
+        return cls.of(state["proj.weight"], state["proj.bias"])
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "width inputs"], bias: Float[Tensor, " width"]) -> CameraProjection:
+        """The projection that consists of these tensors, as floats of 32 bits."""
+        projection = cls(len(bias))
+        projection.load_state_dict({"proj.weight": weight, "proj.bias": bias})
         return projection

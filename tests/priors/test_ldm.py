@@ -1,11 +1,9 @@
 """The original layout's tensors find their places: all of the published model, and as diffusers itself puts them."""
 
-import pytest
 import torch
 from tiny_mvdream import SHAPES, state
 
-from maquette.errors import ConfigError
-from maquette.priors import _ldm
+from maquette.priors import _ldm, _ldm_clip
 from maquette.priors._joint_views import CAMERA_CONFIG
 from maquette.priors._mvdream_layouts import CLIP, OPEN_CLIP, UNET, VAE
 
@@ -45,7 +43,7 @@ def test_the_autoencoder_is_converted_as_diffusers_converts_it():
 def test_the_text_encoder_gives_what_open_clip_gives():
     from tiny_mvdream import theirs
 
-    encoder = _ldm.open_clip(_ldm.under(state(), OPEN_CLIP), "")
+    encoder = _ldm_clip.open_clip(_ldm.under(state(), OPEN_CLIP), "")
     found = encoder(theirs()["tokens"]).last_hidden_state
     torch.testing.assert_close(found, theirs()["text"], rtol=1e-4, atol=1e-4)
 
@@ -58,26 +56,6 @@ def test_a_text_encoder_with_transformers_names_is_taken_as_it_is():
     wanted = CLIPTextModel(CLIPTextConfig(vocab_size=50, max_position_embeddings=8, eos_token_id=49, **size)).eval()
     named = {f"{CLIP}text_model.{name}": value for name, value in wanted.state_dict().items()}
     named[f"{CLIP}text_model.embeddings.position_ids"] = torch.arange(8)[None]
-    found = _ldm.clip(_ldm.under(named, CLIP), "")
+    found = _ldm_clip.clip(_ldm.under(named, CLIP), "")
     tokens = torch.arange(8)[None]
     torch.testing.assert_close(found(tokens).last_hidden_state, wanted(tokens).last_hidden_state)
-
-
-def test_a_map_may_lie_under_state_dict_or_in_safetensors(tmp_path):
-    from safetensors.torch import save_file
-
-    tensors = {"a.b": torch.ones(2)}
-    torch.save({"state_dict": tensors, "epoch": 3}, tmp_path / "x.ckpt")
-    save_file(tensors, tmp_path / "x.safetensors")
-    assert all(
-        torch.equal(_ldm.read_map(tmp_path / name)["a.b"], torch.ones(2)) for name in ("x.ckpt", "x.safetensors")
-    )
-
-
-def test_what_is_no_map_of_tensors_is_refused(tmp_path):
-    torch.save([1, 2], tmp_path / "list.pt")
-    with pytest.raises(ConfigError, match="holds no map of names to tensors"):
-        _ldm.read_map(tmp_path / "list.pt")
-    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04")
-    with pytest.raises(ConfigError, match="cannot read"):
-        _ldm.read_map(tmp_path / "broken.pt")

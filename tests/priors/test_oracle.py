@@ -174,9 +174,10 @@ def test_a_reference_makes_cameras_relative_to_its_own(frame):
     torch.testing.assert_close(conditions["unconditional"][0], torch.full((12,), 1 / 12).double())
 
 
-def test_a_reference_needs_cameras():
-    with pytest.raises(ConfigError, match=r"prior.cameras: a reference says nothing without cameras"):
-        toy_oracle().condition(Request("", reference=Reference(torch.ones(8, 8, 3), cameras(0.0))))
+def test_a_reference_says_nothing_to_a_prior_that_is_told_no_cameras():
+    told, view = toy_oracle(), cameras(0.0)
+    referred = told.condition(Request("", reference=Reference(torch.ones(8, 8, 3), view))).at(view)
+    assert torch.equal(referred["positive"], told.condition(Request("")).at(view)["positive"])
 
 
 def test_renderings_of_any_size_are_encoded_with_gradient():

@@ -1,9 +1,14 @@
 """Real layouts load through one code path, in our prior and in diffusers itself."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from maquette.cameras import orbit_cameras
+from maquette.errors import ConfigError
 from maquette.priors._text import ViewWords, cache_folder
 from maquette.priors.base import Prior, Request
 from maquette.priors.stable_diffusion import StableDiffusion
@@ -106,3 +111,39 @@ def test_a_negative_prompt_takes_the_place_of_the_empty_one(tiny_pixel_model):
     empty = prior.condition(Request("a red mug")).at(cameras(0.0))["unconditional"]
     negative = prior.condition(Request("a red mug", "a front view")).at(cameras(0.0))["unconditional"]
     assert not torch.equal(empty, negative)
+
+
+@pytest.mark.parametrize(
+    ("part", "names", "message"),
+    [
+        (
+            "unet",
+            {"conv_in.bias": "conv_in.base"},
+            r"unet of .* 1 missing \(conv_in.bias\), 1 unexpected \(conv_in.base\)",
+        ),
+        ("vae", {"quant_conv.bias": ""}, r"vae of .* 1 missing \(quant_conv.bias\)"),
+    ],
+)
+def test_wrong_weights_are_named_instead_of_left_random(tiny_stable_diffusion, tmp_path, part, names, message):
+    rename_tensors(tiny_stable_diffusion, tmp_path / "model", part, names)
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path / "model")
+
+
+def test_an_autoencoder_of_the_first_releases_is_complete(tiny_stable_diffusion, tmp_path):
+    first = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    names = {
+        f"{side}.mid_block.attentions.0.{new}.{tensor}": f"{side}.mid_block.attentions.0.{old}.{tensor}"
+        for side in ("encoder", "decoder") for new, old in first.items() for tensor in ("weight", "bias")
+    }  # fmt: skip
+    rename_tensors(tiny_stable_diffusion, tmp_path / "model", "vae", names)
+    rgb = torch.rand(1, 16, 16, 3)
+    assert torch.equal(load(tmp_path / "model").encode(rgb), load(tiny_stable_diffusion).encode(rgb))
+
+
+def rename_tensors(model: Path, copy: Path, part: str, names: dict[str, str]) -> None:
+    """A copy of a model with other names in one of its parts; "" leaves a tensor out."""
+    shutil.copytree(model, copy)
+    file = copy / part / "diffusion_pytorch_model.safetensors"
+    tensors = {names.get(name, name): tensor for name, tensor in load_file(file).items()}
+    save_file({name: tensor for name, tensor in tensors.items() if name}, file)

@@ -8,7 +8,7 @@ from ldm_drawn import drawn
 from safetensors.torch import load_file, save_file
 
 from maquette.learners.base import word_tokenizer
-from maquette.priors import _ldm
+from maquette.priors import _ldm, _ldm_clip
 from maquette.priors._mvdream_layouts import OPEN_CLIP, UNET, VAE
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -49,7 +49,7 @@ def save_port(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, str]:
     (folder / "unet" / "config.json").write_text(json.dumps(unet))
     save_file(_ldm.under(tensors, UNET), folder / "unet" / "diffusion_pytorch_model.safetensors")
     _ldm.vae(_ldm.under(tensors, VAE), "").save_pretrained(folder / "vae")
-    _ldm.open_clip(_ldm.under(tensors, OPEN_CLIP), "").save_pretrained(folder / "text_encoder")
+    _ldm_clip.open_clip(_ldm.under(tensors, OPEN_CLIP), "").save_pretrained(folder / "text_encoder")
     word_tokenizer(["a", "red", "mug"], 16).save_pretrained(folder / "tokenizer")
     DDIMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1, clip_sample=False,

@@ -23,7 +23,7 @@ from maquette.stages.base import StageContext
 from maquette.stages.optimise import Guidance, Optimise
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
-PRIORS = ("pixels", "latents", "views", "edits", "oracle", "gaussian")
+PRIORS = ("pixels", "latents", "views", "pictures", "edits", "oracle", "gaussian")
 NETWORKS = ("pixels", "latents")
 QUICK = {
     "sdi": {"steps": 2}, "ism": {"stride": 0.5}, "direct-sampling": {"steps": 5},
@@ -48,24 +48,26 @@ def nowhere(key: str) -> None:
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """Objective -> the stage it is tried in: with cameras, or with known pictures where it looks at those."""
+    """Objective -> the stage it is tried in, with known pictures: with cameras, unless it looks at the pictures."""
     turns = torch.tensor([0.0, 90.0, 180.0, 270.0])
     cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 12)
     images = torch.rand(4, 12, 12, 4, generator=torch.Generator().manual_seed(0))
     folder = tmp_path_factory.mktemp("views")
     save_posed_images(folder, PosedImages(images, cameras, ("train",) * 4, tuple("abcd")))
-    known = {**STAGE, "data": {"type": "posed-images", "path": str(folder), "batch": 2}}
-    del known["cameras"]
-    return {**dict.fromkeys(OBJECTIVES, STAGE), "dataset-update": known}
+    data = {"type": "posed-images", "path": str(folder), "batch": 2, "references": {"a": 1.0}}
+    orbiting = {**STAGE, "data": data}
+    known = {key: value for key, value in orbiting.items() if key != "cameras"}
+    return {**dict.fromkeys(OBJECTIVES, orbiting), "dataset-update": known}
 
 
 @pytest.fixture(scope="module")
 def priors(
-    tiny_pixel_model: Path, tiny_stable_diffusion: Path, tiny_multi_view: Path, tiny_edits: Path
+    tiny_pixel_model: Path, tiny_stable_diffusion: Path, tiny_multi_view: Path, tiny_zero123: Path, tiny_edits: Path
 ) -> dict[str, tuple[dict, Prior]]:
     """Name -> how the prior is written in a config, and the prior, loaded once for all tests."""
     specs = {
         "views": {"type": "mvdream", "path": str(tiny_multi_view), "views": 2, "dtype": "float32", "device": "cpu"},
+        "pictures": {"type": "zero123", "path": str(tiny_zero123), "dtype": "float32", "device": "cpu"},
         "edits": {"type": "instruct-pix2pix", "path": str(tiny_edits), "dtype": "float32", "device": "cpu"},
         "pixels": {"type": "stable-diffusion", "path": str(tiny_pixel_model), "dtype": "float32", "device": "cpu"},
         "latents": {
@@ -123,7 +125,9 @@ def refusal(objective: str, score: str, prior: str) -> str:
         return "score 'cfg-two' needs image, which prior"
     if prior == "edits" and score in ("nfsd", "perp-neg"):
         return f"score '{score}' needs .*, which prior"
-    if prior == "edits" and objective == "vsd":
+    if prior == "pictures" and score == "perp-neg":
+        return "score 'perp-neg' needs .*, which prior"
+    if prior in ("edits", "pictures") and objective == "vsd":
         return "objective 'vsd' needs viewless, which prior"
     if objective in STEPWISE and score in DIRECTIONS:
         return f"objective '{objective}' .*, which takes a noise prediction, but score '{score}' gives a direction"

@@ -64,6 +64,15 @@ def test_normals_towards_the_camera_point_at_it_in_the_world(picture, azimuth):
     assert torch.allclose(target.normal[0, 20, 20], towards, atol=0.02)
 
 
+def test_priors_are_shown_the_picture_over_white_as_large_as_it_is(picture):
+    made = ImageSupervision(ImageSupervision.Config(path=str(picture), size=16, fill=0.5, azimuth_deg=30))
+    made.prepare(torch.device("cpu"))
+    (reference,) = made.references()
+    assert reference.rgb.shape == (40, 40, 3) and reference.cameras.azimuth_deg.tolist() == [30]
+    assert torch.allclose(reference.rgb[20, 20], torch.tensor([1.0, 0, 0]))
+    assert torch.allclose(reference.rgb[2, 2], torch.ones(3))
+
+
 def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
     path = write(tmp_path / "photo.png", np.full((16, 16, 3), 200))
     try:

@@ -60,10 +60,12 @@ class Weights:
 
     Args:
         path: folder, name of weights that a plugin carries, or hub repository.
+        pickles: take `.bin` files where there are no safetensors; both libraries read them weights-only.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, pickles: bool = False) -> None:
         self.path, self.source = path, weights_source(path)
+        self._safetensors = None if pickles else True
 
     @property
     def text_identity(self) -> str:
@@ -96,17 +98,31 @@ class Weights:
         except (OSError, ValueError) as problem:
             raise self.unreadable(part, problem) from problem
 
-    def file(self, name: str) -> Path:
-        """A file by its path inside the model, downloaded if need be."""
+    def find(self, name: str) -> Path | None:
+        """A file by its path inside the model, downloaded if need be; None if there is none of that name."""
         folder = Path(self.source)
         if folder.is_dir():
-            return folder / name
+            return folder / name if (folder / name).is_file() else None
         from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
 
         try:
             return Path(hf_hub_download(self.source, name))
+        except EntryNotFoundError:
+            return None
         except (OSError, ValueError) as problem:
             raise self.unreadable(name, problem) from problem
+
+    def file(self, *names: str) -> Path:
+        """The first file that there is under one of these names.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        found = next((path for name in names if (path := self.find(name)) is not None), None)
+        if found is None:
+            raise ConfigError(f"{self.path!r} has no {names[0]}", key="prior.path", hint="is it complete?")
+        return found
 
     def load(self, cls: Any, part: str) -> Any:
         """A part without weights of its own: a scheduler or tokenizer."""
@@ -117,9 +133,9 @@ class Weights:
             raise self.unreadable(part, problem) from problem
 
     def load_network(self, cls: Any, part: str) -> Any:
-        """A frozen network in float32, all of whose tensors are in the file; only safetensors are read."""
+        """A frozen network in float32, all of whose tensors are in the file."""
         # low_cpu_mem_usage would need accelerate, and says so at length
-        extra = {"use_safetensors": True, "torch_dtype": torch.float32, "low_cpu_mem_usage": False}
+        extra = {"use_safetensors": self._safetensors, "torch_dtype": torch.float32, "low_cpu_mem_usage": False}
         try:
             with quiet(self.source):
                 network, found = cls.from_pretrained(self.source, subfolder=part, output_loading_info=True, **extra)
@@ -153,6 +169,11 @@ def refuse_differences(
             f"{what} does not fit the model it is for: tensors {', '.join(found)}", key="prior.path",
             hint="the file is incomplete, or of another model",
         )  # fmt: skip
+
+
+def picture_size(side: int, vae: Any) -> int:
+    """The side in pixels of the pictures of a model that denoises squares of this side."""
+    return side if vae is None else side * 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,25 +1,20 @@
-"""The original layout of latent diffusion models: one flat map of tensors, as diffusers' and transformers' networks.
+"""The original layout of latent diffusion models: one flat map of tensors, as diffusers' networks.
 
 A network's sizes are read off the shapes. Its tensors' original names are derived from their names in the network, so
 that what is missing from a file, or too much in it, is told in the file's own words.
 
-Source: the code of CompVis' latent-diffusion, mlfoundations' open_clip and diffusers.
+Source: the code of CompVis' latent-diffusion and diffusers.
 """
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from maquette.errors import ConfigError
 from maquette.priors._diffusers import refuse_differences
 
 State = Mapping[str, Tensor]
@@ -42,33 +37,6 @@ VAE = {
     "to_v": "v", "to_out.0": "proj_out", "downsamplers.0": "downsample", "upsamplers.0": "upsample",
     "down_blocks": "down", "resnets": "block",
 }  # fmt: skip
-OPEN_CLIP = {
-    "embeddings.token_embedding": "token_embedding", "embeddings.position_embedding.weight": "positional_embedding",
-    "encoder.layers": "transformer.resblocks", "final_layer_norm": "ln_final", "layer_norm1": "ln_1",
-    "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "self_attn.": "attn.",
-}  # fmt: skip
-
-
-def read_map(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors` file, or of a `.pt` or `.ckpt` file, of which nothing is executed.
-
-    Raises:
-        ConfigError: it cannot be read, or holds no map of names to tensors.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        found: Any = torch.load(path, "cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as problem:
-        first = str(problem).strip().split("\n")[0][:200]
-        raise ConfigError(
-            f"cannot read {path}: {type(problem).__name__}: {first}", key="prior.path",
-            hint="it has to hold tensors and nothing that would be executed",
-        ) from problem  # fmt: skip
-    found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ConfigError(f"{path} holds no map of names to tensors", key="prior.path")
-    return found
 
 
 def under(state: State, prefix: str) -> dict[str, Tensor]:
@@ -82,7 +50,7 @@ def unet(state: State, what: str, **extra: Any) -> Any:
     Args:
         state: all of them and no others.
         what: where they are from, for messages.
-        extra: what else its config says (that it is told cameras).
+        extra: what else its config says (that it is told cameras, the size of its pictures).
 
     Raises:
         ConfigError: tensors are missing, unexpected or of another shape.
@@ -92,23 +60,23 @@ def unet(state: State, what: str, **extra: Any) -> Any:
     steps = sorted(int(name.split(".")[1]) for name in state if re.fullmatch(r"input_blocks\.\d+\.0\.op\.bias", name))
     per_level = steps[0] if steps else 1
     levels = [per_level * level + 1 for level in range(len(steps) + 1)]
-    widths = tuple(_shape(state, f"input_blocks.{block}.0.out_layers.3.weight", what)[0] for block in levels)
+    widths = tuple(shape(state, f"input_blocks.{block}.0.out_layers.3.weight", what)[0] for block in levels)
     attends = [f"input_blocks.{block}.1.norm.weight" in state for block in levels]
-    linear = len(_shape(state, "middle_block.1.proj_in.weight", what)) == 2
+    linear = len(shape(state, "middle_block.1.proj_in.weight", what)) == 2
     with torch.device("meta"):
         made: Any = UNet2DConditionModel(
-            in_channels=_shape(state, "input_blocks.0.0.weight", what)[1],
-            out_channels=_shape(state, "out.2.weight", what)[0],
+            in_channels=shape(state, "input_blocks.0.0.weight", what)[1],
+            out_channels=shape(state, "out.2.weight", what)[0],
             block_out_channels=widths,
             layers_per_block=per_level - 1,
-            cross_attention_dim=_shape(state, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", what)[1],
+            cross_attention_dim=shape(state, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", what)[1],
             attention_head_dim=tuple(width // HEAD_WIDTH for width in widths) if linear else HEADS,
             use_linear_projection=linear,
             down_block_types=tuple("CrossAttnDownBlock2D" if on else "DownBlock2D" for on in attends),
             up_block_types=tuple("CrossAttnUpBlock2D" if on else "UpBlock2D" for on in reversed(attends)),
             **extra,
         )
-    return _filled(made, state, what, {name: _unet_name(name, per_level, attends[::-1]) for name in made.state_dict()})
+    return filled(made, state, what, {name: _unet_name(name, per_level, attends[::-1]) for name in made.state_dict()})
 
 
 def _unet_name(name: str, per_level: int, attends: list[bool]) -> str:
@@ -136,12 +104,12 @@ def vae(state: State, what: str) -> Any:
 
     levels = len({name.split(".")[2] for name in state if name.startswith("encoder.down.")})
     layers = len({name.split(".")[4] for name in state if name.startswith("encoder.down.0.block.")})
-    widths = tuple(_shape(state, f"encoder.down.{level}.block.0.conv1.weight", what)[0] for level in range(levels))
+    widths = tuple(shape(state, f"encoder.down.{level}.block.0.conv1.weight", what)[0] for level in range(levels))
     with torch.device("meta"):
         made: Any = AutoencoderKL(
             block_out_channels=widths,
             layers_per_block=layers,
-            latent_channels=_shape(state, "post_quant_conv.weight", what)[0],
+            latent_channels=shape(state, "post_quant_conv.weight", what)[0],
             down_block_types=("DownEncoderBlock2D",) * levels,
             up_block_types=("UpDecoderBlock2D",) * levels,
             scaling_factor=VAE_SCALE,
@@ -149,80 +117,30 @@ def vae(state: State, what: str) -> Any:
 
     def original(name: str) -> str:
         name = re.sub(r"up_blocks\.(\d+)", lambda found: f"up.{levels - 1 - int(found[1])}", name)
-        return _replaced(name, VAE)
+        return replaced(name, VAE)
 
-    return _filled(made, state, what, {name: original(name) for name in made.state_dict()})
-
-
-def open_clip(state: State, what: str) -> Any:
-    """A CLIPTextModel that ends where OpenCLIP's penultimate layer does, as SD 2 takes it; see `unet`."""
-    unused = ("logit_scale", "text_projection", "attn_mask")
-    last = max((int(name.split(".")[2]) for name in state if name.startswith("transformer.resblocks.")), default=1)
-    ignored = (*unused, f"transformer.resblocks.{last}.")
-    kept = {name: value for name, value in state.items() if not name.startswith(ignored)}
-    made = _text_model(
-        kept, what, "token_embedding.weight", "positional_embedding", "transformer.resblocks.0.mlp.c_fc.weight", last,
-        "gelu",
-    )  # fmt: skip
-    return _filled(made, _unfused(kept), what, {name: _replaced(name, OPEN_CLIP) for name in made.state_dict()})
+    return filled(made, state, what, {name: original(name) for name in made.state_dict()})
 
 
-def _unfused(state: State) -> dict[str, Tensor]:
-    """`in_proj_weight` and `in_proj_bias` as three of `q_proj`, `k_proj` and `v_proj` each."""
-    apart: dict[str, Tensor] = {}
-    for name, value in state.items():
-        stem, fused, kind = name.rpartition("in_proj_")
-        if fused:
-            thirds = zip("qkv", value.chunk(3), strict=True)
-            apart |= {f"{stem}{letter}_proj.{kind}": third for letter, third in thirds}
-        else:
-            apart[name] = value
-    return apart
-
-
-def clip(state: State, what: str) -> Any:
-    """A CLIPTextModel out of SD 1's tensors, which have transformers' names; see `unet`."""
-    kept = {name.removeprefix("text_model."): value for name, value in state.items() if "position_ids" not in name}
-    blocks = len({name.split(".")[2] for name in kept if name.startswith("encoder.layers.")})
-    made = _text_model(
-        kept, what, "embeddings.token_embedding.weight", "embeddings.position_embedding.weight",
-        "encoder.layers.0.mlp.fc1.weight", blocks, "quick_gelu",
-    )  # fmt: skip
-    return _filled(made, kept, what, {name: name for name in made.state_dict()})
-
-
-def _text_model(state: State, what: str, tokens: str, positions: str, hidden: str, layers: int, activation: str) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    vocabulary, width = _shape(state, tokens, what)
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=vocabulary,
-            hidden_size=width,
-            intermediate_size=_shape(state, hidden, what)[0],
-            num_hidden_layers=layers,
-            num_attention_heads=width // HEAD_WIDTH,
-            max_position_embeddings=_shape(state, positions, what)[0],
-            hidden_act=activation,
-            bos_token_id=vocabulary - 2,
-            eos_token_id=vocabulary - 1,
-        )
-    )
-
-
-def _replaced(name: str, words: Mapping[str, str]) -> str:
+def replaced(name: str, words: Mapping[str, str]) -> str:
+    """A name with one word after the other put in the place of ours."""
     for ours, theirs in words.items():
         name = name.replace(ours, theirs)
     return name
 
 
-def _shape(state: State, name: str, what: str) -> list[int]:
+def shape(state: State, name: str, what: str) -> list[int]:
+    """The shape of a tensor that has to be there.
+
+    Raises:
+        ConfigError: it is missing.
+    """
     if name not in state:
         refuse_differences(what, [name], ())
     return list(state[name].shape)
 
 
-def _filled(network: Any, state: State, what: str, names: Mapping[str, str]) -> Any:
+def filled(network: Any, state: State, what: str, names: Mapping[str, str]) -> Any:
     """The network with a map's tensors, 1 x 1 convolutions as linear layers where it has those.
 
     Args:

@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from maquette.errors import ConfigError
-from maquette.priors import _ldm
-from maquette.priors._diffusers import Weights, clip_embeddings, refuse_differences
+from maquette.priors import _ldm, _ldm_clip
+from maquette.priors._diffusers import Weights, clip_embeddings, picture_size, refuse_differences
 from maquette.priors._joint_views import CAMERA_CONFIG
 from maquette.priors.base import Prediction
+from maquette.tensor_files import read_tensors
 
 FILES = (".pt", ".ckpt", ".safetensors")
 PORTED = "MultiViewUNetModel"  # class of the port's UNet, whose tensors have the original's names
@@ -67,7 +68,7 @@ def from_file(path: str, tokenizer: str) -> Parts:
     from transformers import AutoTokenizer
 
     file = Path(path).expanduser()
-    state = _ldm.read_map(file)
+    state = read_tensors(file, "prior.path")
     prefixes = (UNET, VAE, OPEN_CLIP, CLIP)
     foreign = [name for name in state if "." in name and not name.startswith(prefixes)]
     refuse_differences(str(file), (), foreign)
@@ -76,8 +77,8 @@ def from_file(path: str, tokenizer: str) -> Parts:
 
     def embed(texts: Sequence[str]) -> Tensor:
         words = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
-        make = _ldm.clip if prefix == CLIP else _ldm.open_clip
-        encoder = make(_ldm.under(_ldm.read_map(file), prefix), f"the text encoder in {file}")
+        make = _ldm_clip.clip if prefix == CLIP else _ldm_clip.open_clip
+        encoder = make(_ldm.under(read_tensors(file, "prior.path"), prefix), f"the text encoder in {file}")
         return clip_embeddings(words, encoder, texts)
 
     facts = file.stat()
@@ -118,11 +119,10 @@ def from_folder(path: str) -> Parts:
                 f"{path!r} takes no cameras", key="prior.path", hint="for a text-to-image model use stable-diffusion"
             )
         side = unet.config.sample_size
-    size = side * 2 ** (len(vae.config.block_out_channels) - 1) if vae is not None else side
 
     def embed(texts: Sequence[str]) -> Tensor:
         tokenizer = weights.load(AutoTokenizer, "tokenizer")
         return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
     prediction, identity = scheduler.config.prediction_type, weights.text_identity
-    return Parts(unet, vae, scheduler.alphas_cumprod, prediction, size, identity, embed)
+    return Parts(unet, vae, scheduler.alphas_cumprod, prediction, picture_size(side, vae), identity, embed)

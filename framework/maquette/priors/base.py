@@ -24,10 +24,12 @@ class Reference:
     Args:
         rgb: [H, W, 3] in [0, 1], over the background that the prior is used to.
         cameras: the one camera that took it.
+        weight: how much it counts beside others, for priors that take several.
     """
 
     rgb: Float[Tensor, "H W 3"]
     cameras: Cameras
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,18 @@ class Request:
         prompt: text.
         negative_prompt: what to steer away from; empty means the empty caption.
         reference: what it looks like from one side, for priors that continue a picture.
+        others: what it looks like from more sides, for those that take several.
     """
 
     prompt: str
     negative_prompt: str = ""
     reference: Reference | None = None
+    others: tuple[Reference, ...] = ()
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All of them."""
+        return (() if self.reference is None else (self.reference,)) + self.others
 
 
 class Conditions:
@@ -96,12 +105,14 @@ class Prior:
 
     Args of all methods are on any device; the prior moves them to its own.
     `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `edits`: it changes pictures,
-    and has to be told which; `prediction` and `alphas_cumprod` [T] define its noise process.
+    and has to be told which; `wants_reference`: it continues a picture, so that a request without one is of no use;
+    `prediction` and `alphas_cumprod` [T] define its noise process.
     """
 
     gives: frozenset[str]
     copies: frozenset[str] = frozenset()
     edits: bool = False
+    wants_reference: bool = False
     prediction: Prediction
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device

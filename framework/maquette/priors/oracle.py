@@ -39,8 +39,8 @@ class Oracle(Prior):
 
     the exact score of the set blurred by h (`spread`). What a text says: which objects are meant, by exact caption,
     and with its view words from which side. What a camera says, if the prior is told: which view. What a reference
-    says: which object, seen from where; then cameras are relative to its own. Of `joint` consecutive pictures of a
-    batch it knows that they show one object.
+    says, likewise: which object, seen from where; then cameras are relative to its own. Of `joint` consecutive pictures
+    of a batch it knows that they show one object.
 
     Conditions are odds [B, N] of the N pictures, float64. Pictures are put over `background`, and so must be what is
     denoised. docs/oracle.md shows how to make a set.
@@ -103,16 +103,12 @@ class Oracle(Prior):
         """The odds of the pictures under a request.
 
         Raises:
-            ConfigError: nothing is called so, or there is a reference but the prior is not told cameras.
+            ConfigError: nothing is called so.
         """
         c, odds = self.config, self.odds
         positive = odds.of_text(request.prompt, "prompt")
         negative, empty = odds.of_text(request.negative_prompt, "negative_prompt"), odds.of_text("", "negative_prompt")
-        if request.reference is not None:
-            if c.cameras is None:
-                raise ConfigError(
-                    "a reference says nothing without cameras", key="prior.cameras", hint="give {angle_deg: 10}"
-                )
+        if request.reference is not None and c.cameras is not None:
             matches = self._matches(request.reference.rgb, positive)
             return ReferenceConditions(odds, c.cameras, matches, request.reference.cameras, empty)
         if c.cameras is not None:

@@ -20,6 +20,7 @@ from maquette.priors._diffusers import (
     choose_device,
     choose_dtype,
     clip_embeddings,
+    picture_size,
 )
 from maquette.priors._lora import LoraFile, fold_lora
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, stamp, text_conditions
@@ -79,8 +80,7 @@ class StableDiffusion(Prior):
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
         self.channels = vae.config.latent_channels if latent else self.unet.config.in_channels
-        scale = 2 ** (len(vae.config.block_out_channels) - 1) if latent else 1
-        self.size = config.size or self.unet.config.sample_size * scale
+        self.size = config.size or picture_size(self.unet.config.sample_size, vae)
         self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:

@@ -33,7 +33,8 @@ class Guide:
     def __init__(self, spec: Guidance, prior: Prior, method: Any, data: Supervision | None = None) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
-        request = Request(method.prompt, method.negative_prompt)
+        references = data.references() if data is not None else ()
+        request = Request(method.prompt, method.negative_prompt, next(iter(references), None), references[1:])
         self.conditions = self.prior.condition(request)
         self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
 

@@ -207,6 +207,11 @@ def _fit(config: Optimise.Config) -> None:
             raise ValueError(f"guidance {name!r} looks at known pictures, but the stage has no 'data'")
         if guidance.sees != "rgb" and "normal" not in drawing.gives:
             raise ValueError(f"guidance {name!r} sees normals, which renderer {renderer.name!r} does not give")
+        if guidance.prior.cls.wants_reference and config.data is None:
+            raise ValueError(
+                f"guidance {name!r}: prior {guidance.prior.name!r} continues a picture, but the stage has no 'data'; "
+                "give it data: {type: image, path: PICTURE.png}"
+            )
     for name, loss in config.losses.items():
         if issubclass(loss.cls, Comparison):
             _fit_comparison(name, loss, config)

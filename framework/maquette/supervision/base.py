@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.priors.base import Reference
 from maquette.randomness import Draws
 
 
@@ -67,6 +68,10 @@ class Supervision:
     def all(self) -> Target:
         """Every picture that `sample` may give, once."""
         raise NotImplementedError
+
+    def references(self) -> tuple[Reference, ...]:
+        """Pictures that priors may continue, over white, once prepared; none unless the data is made for that."""
+        return ()
 
     def held_out(self) -> HeldOut:
         """What to measure on. Raises ConfigError when there is nothing."""

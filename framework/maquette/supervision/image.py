@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,9 +15,12 @@ from torch.nn import functional
 from maquette.cameras.base import orbit_cameras
 from maquette.errors import ConfigError, MissingDependency
 from maquette.multiview.pictures import area_resample, read_rgba
+from maquette.priors.base import Reference
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.supervision.base import HeldOut, Supervision, Target
+
+LARGEST = 512  # side of the picture that priors are shown, pixels
 
 
 @register("supervision", "image")
@@ -57,6 +60,7 @@ class ImageSupervision(Supervision):
     def __init__(self, config: Config) -> None:
         self.config = config
         self._target: Target
+        self._reference: Reference
 
     def prepare(self, device: torch.device) -> None:
         c = self.config
@@ -71,7 +75,8 @@ class ImageSupervision(Supervision):
             found = _companion(path, name, given)
             if found is not None:
                 layers[name] = _like(read_rgba(found), rgba, found)
-        framed = {name: _framed(layer, rgba[..., 3], c.size, c.fill) for name, layer in layers.items()}
+        square = _square(rgba[..., 3], c.fill)
+        framed = {name: _framed(layer, rgba[..., 3], square, c.size) for name, layer in layers.items()}
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
         opacity = framed["color"][..., 3:]
@@ -86,11 +91,19 @@ class ImageSupervision(Supervision):
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
+        shown = _framed(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
+        over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
+        self._reference = Reference(over_white, cameras.resized(len(shown)))
+
     def sample(self, step: int, total: int, draws: Draws) -> Target:
         return self._target
 
     def all(self) -> Target:
         return self._target
+
+    def references(self) -> tuple[Reference, ...]:
+        """The picture, larger than the target if there is more of it."""
+        return (self._reference,)
 
     def held_out(self) -> HeldOut:
         return HeldOut(self._target, (Path(self.config.path).stem,))
@@ -114,19 +127,32 @@ def _like(layer: Float[Tensor, "h w 4"], picture: Float[Tensor, "H W 4"], path: 
     return layer
 
 
-def _framed(
-    layer: Float[Tensor, "H W 4"], alpha: Float[Tensor, "H W"], size: int, fill: float
-) -> Float[Tensor, "size size 4"]:
-    """The square about the object, each pixel the mean of what it covers, colours weighted by the object's alpha."""
+class _Square(NamedTuple):
+    """Which part of a picture is taken: the middle, row and column, and the side, pixels."""
+
+    middle: tuple[float, float]
+    side: float
+
+
+def _square(alpha: Float[Tensor, "H W"], fill: float) -> _Square:
+    """The square about the object, of which it fills a share, or about the whole picture."""
     rows, columns = (alpha > 0.5).any(1).nonzero()[:, 0], (alpha > 0.5).any(0).nonzero()[:, 0]
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     height, width = alpha.shape
-    side = max(bottom - top, right - left) / fill if fill > 0 else float(max(height, width))
-    middle = ((top + bottom) / 2, (left + right) / 2) if fill > 0 else (height / 2, width / 2)
-    rim = math.ceil(side)  # what lies outside the picture is transparent
+    if fill == 0:
+        return _Square((height / 2, width / 2), float(max(height, width)))
+    return _Square(((top + bottom) / 2, (left + right) / 2), max(bottom - top, right - left) / fill)
+
+
+def _framed(
+    layer: Float[Tensor, "H W 4"], alpha: Float[Tensor, "H W"], square: _Square, size: int
+) -> Float[Tensor, "size size 4"]:
+    """A part of a picture, each pixel the mean of what it covers, colours weighted by the object's alpha."""
+    rim = math.ceil(square.side)  # what lies outside the picture is transparent
     padded = functional.pad(torch.cat([layer[..., :3], alpha[..., None]], dim=-1), (0, 0, rim, rim, rim, rim))
-    center = (middle[0] + rim, middle[1] + rim)
-    return area_resample(padded[None], center, (side / size, side / size), (size, size))[0]
+    center = (square.middle[0] + rim, square.middle[1] + rim)
+    step = square.side / size
+    return area_resample(padded[None], center, (step, step), (size, size))[0]
 
 
 def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "H W 3"]:

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.errors import ConfigError
 from maquette.multiview import PosedImages, Reading, load_posed_images
 from maquette.point_clouds import read_points
+from maquette.priors.base import Reference
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.supervision.base import HeldOut, Supervision, Target
@@ -30,11 +32,14 @@ class PosedImagesSupervision(Supervision):
     class Config:
         path: str  # folder of pictures and cameras
         batch: int = 1  # pictures per step
+        references: dict[str, float] = field(default_factory=dict)  # names of pictures to continue -> their weights
         reading: Reading = field(default_factory=Reading)
 
         def __post_init__(self) -> None:
             if self.batch < 1:
                 raise ValueError(f"batch is at least 1, not {self.batch}")
+            if any(weight <= 0 for weight in self.references.values()):
+                raise ValueError(f"weights of references are positive, not {self.references}")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -55,6 +60,19 @@ class PosedImagesSupervision(Supervision):
 
     def all(self) -> Target:
         return _target(self._train, torch.arange(len(self._train)))
+
+    def references(self) -> tuple[Reference, ...]:
+        train, weights = self._train, self.config.references
+        if unknown := weights.keys() - set(train.names):
+            raise ConfigError(
+                f"no training picture is called {', '.join(sorted(unknown))}", key="data.references",
+                hint=f"some names are {', '.join(train.names[:5])}",
+            )  # fmt: skip
+        places = {name: train.names.index(name) for name in weights}
+        rgb = train.composited((1.0, 1.0, 1.0))
+        return tuple(
+            Reference(rgb[place], train.cameras[place : place + 1], weights[name]) for name, place in places.items()
+        )
 
     def held_out(self) -> HeldOut:
         views = self._all.select("test" if "test" in self._all.split else "val")
