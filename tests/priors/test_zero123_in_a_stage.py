@@ -10,12 +10,12 @@ import torch
 import yaml
 from PIL import Image
 from typer.testing import CliRunner
-from zero123_layouts import save_checkpoint, save_folder, tiny_state
 
 from maquette.cli import app
 from maquette.config import load_method
 from maquette.config.parts import PriorSpec, SupervisionSpec, check
 from maquette.errors import ConfigError
+from zero123_layouts import save_checkpoint, save_folder, tiny_state
 
 PAGE = (Path(__file__).parents[2] / "docs" / "zero123.md").read_text(encoding="utf-8")
 
