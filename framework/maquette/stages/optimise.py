@@ -36,6 +36,7 @@ from maquette.runs.loop import Loop, LoopConfig
 from maquette.scene import Scene, Viewpoint
 from maquette.stages._optimisation import Optimisation, build_guides
 from maquette.stages.base import Stage, StageContext
+from maquette.supervision.base import Supervision
 
 Sees = Literal["rgb", "normal", "camera-normal", "normal-mask"]
 """What of a rendering a prior is shown: its picture (or its latents, where those are drawn); its normals n as a picture
@@ -138,6 +139,7 @@ class Optimise(Stage):
         if data is not None:
             with context.timings.measure("data"):
                 data.prepare(device)
+            _hold_to(config.losses, data, context)
         with context.timings.measure("load priors"):
             guidance = build_guides(config.guidance, context.method, data)
         task = Optimisation(scene, guidance, data, config, context)
@@ -259,6 +261,20 @@ def _fit_comparison(name: str, loss: PartSpec, config: Optimise.Config) -> None:
     lacking = loss.cls.wants - config.data.cls.gives
     if lacking:
         raise ValueError(f"loss {name!r} wants {_words(lacking)}, which data {config.data.name!r} does not give")
+
+
+def _hold_to(losses: dict[str, LossSpec], data: Supervision, context: StageContext) -> None:
+    """Refuse losses that compare with what these pictures turn out not to have."""
+    target = data.sample(0, 1, Draws(context.method.seed, 0, "look/"))
+    for name, loss in losses.items():
+        wanted = loss.cls.wants if issubclass(loss.cls, Comparison) else frozenset()
+        lacking = frozenset(entry for entry in wanted if getattr(target, entry) is None)
+        if lacking:
+            key = f"stages.{context.name}.losses.{name}"
+            raise ConfigError(
+                f"loss {name!r} wants {_words(lacking)}, which the stage's pictures come without", key=key,
+                hint=f"give the data what it lacks (data.{min(lacking)}), or leave the loss out: ~{key}",
+            )  # fmt: skip
 
 
 def _words(names: frozenset[str]) -> str:
