@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -24,7 +24,7 @@ from maquette.supervision.base import Supervision
 from maquette.terms import Terms
 
 __all__ = [
-    "Denoiser", "Noised", "Objective", "PullConfig", "Timesteps", "Weighting", "add_noise", "clip_pixels",
+    "Denoiser", "Noised", "Objective", "Pull", "PullConfig", "Timesteps", "Weighting", "add_noise", "clip_pixels",
     "draw_timesteps", "pull", "subject", "threshold_noise", "weigh",
 ]  # fmt: skip
 
@@ -168,6 +168,10 @@ class Denoiser:
     cameras: Cameras
     threshold: float = 0.0
 
+    def through(self, score: Score) -> Denoiser:
+        """The same prior, seen through another score and without a threshold."""
+        return replace(self, score=score, threshold=0.0)
+
     def predictions(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], also: frozenset[str] = frozenset()
     ) -> dict[str, Tensor]:
@@ -233,3 +237,42 @@ def threshold_noise(
     """The noise prediction whose implied clean picture (z - sigma e) / alpha is cut to [-limit, limit]."""
     clean = ((noisy - sigma * noise) / alpha).clamp(-limit, limit)
     return (noisy - alpha * clean) / sigma
+
+
+class Pull(Objective):
+    """An objective whose loss is a pull along a gradient in what the prior denoises; a subclass gives the gradient."""
+
+    part_name: str
+    config: PullConfig
+
+    def __call__(
+        self,
+        rendering: Rendering,
+        cameras: Cameras,
+        prior: Prior,
+        score: Score,
+        conditions: dict[str, Any],
+        step: int,
+        total: int,
+        draws: Draws,
+    ) -> Terms:
+        denoiser = Denoiser(prior, score, conditions, cameras, self.config.threshold)
+        return self.pulled(subject(rendering, prior), denoiser, step, total, draws)
+
+    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws) -> Terms:
+        """The loss whose gradient to `clean` is `gradient`, no pixel's longer than the config says."""
+        with torch.no_grad():
+            gradient, t = self.gradient(clean, denoiser, step, total, draws)
+            gradient = clip_pixels(gradient, self.config.gradient_clip(step, total))
+        return Terms({self.part_name: pull(clean, gradient)}, {"timestep": float(t.float().mean())})
+
+    def gradient(
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+    ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
+        """The gradient of each picture, and the timesteps it was found at; called without recording derivatives.
+
+        Args:
+            clean: what the prior denoises.
+            denoiser: the prior seen through the score.
+        """
+        raise NotImplementedError

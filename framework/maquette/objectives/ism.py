@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from maquette.cameras.base import Cameras
 from maquette.config.parts import PartSpec, ScoreSpec
 from maquette.config.schedules import Schedule
 from maquette.objectives._ddim import invert, level, move, refuse_direction
-from maquette.objectives.base import (
-    Denoiser,
-    Objective,
-    PullConfig,
-    Timesteps,
-    Weighting,
-    clip_pixels,
-    draw_timesteps,
-    pull,
-    subject,
-    weigh,
-)
-from maquette.priors.base import Prior
+from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, draw_timesteps, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
 from maquette.scores.weighted import Weighted
-from maquette.terms import Terms
 
 
 @register("objective", "ism")
-class ISM(Objective):
+class ISM(Pull):
     """Gradient w(t) (e_hat(z_t; y, t) - e(z_s; s)), z_s and z_t on one deterministic way up from the picture.
 
     s lies an interval below t. The way from z to z_s, by larger steps, and the one step from z_s to z_t are without
@@ -60,32 +45,22 @@ class ISM(Objective):
                 raise ValueError(f"stride is above 0 and at most 1, not {self.stride:g}")
             refuse_direction(self.inversion)
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._inversion: Score = config.inversion.build()
         self.needs = self._inversion.needs
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
-        c, levels = self.config, len(prior.alphas_cumprod)
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
-        upwards = Denoiser(prior, self._inversion, conditions, cameras)
-        clean = subject(rendering, prior)
-        with torch.no_grad():
-            t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
-            s = (t - max(round(c.interval(step, total) * levels), 1)).clamp(min=0)
-            below = invert(upwards, clean, s, max(round(c.stride * levels), 1))
-            noise = upwards.noise(below, s)
-            noisy = move(below, noise, level(prior, s), level(prior, t))
-            gradient = weigh(c.weighting, *prior.levels(t)) * (denoiser.noise(noisy, t, noise) - noise)
-            gradient = clip_pixels(gradient, c.gradient_clip(step, total))
-        return Terms({"ism": pull(clean, gradient)}, {"timestep": float(t.float().mean())})
+    def gradient(
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+    ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
+        c, prior = self.config, denoiser.prior
+        levels = len(prior.alphas_cumprod)
+        upwards = denoiser.through(self._inversion)
+        t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
+        s = (t - max(round(c.interval(step, total) * levels), 1)).clamp(min=0)
+        below = invert(upwards, clean, s, max(round(c.stride * levels), 1))
+        noise = upwards.noise(below, s)
+        noisy = move(below, noise, level(prior, s), level(prior, t))
+        return weigh(c.weighting, *prior.levels(t)) * (denoiser.noise(noisy, t, noise) - noise), t

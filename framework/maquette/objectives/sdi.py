@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from maquette.cameras.base import Cameras
 from maquette.config.parts import PartSpec, ScoreSpec
 from maquette.config.schedules import Schedule
 from maquette.objectives._ddim import invert, level, refuse_direction
-from maquette.objectives.base import (
-    Denoiser,
-    Objective,
-    PullConfig,
-    Timesteps,
-    Weighting,
-    clip_pixels,
-    draw_timesteps,
-    pull,
-    subject,
-    weigh,
-)
-from maquette.priors.base import Prior
+from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, draw_timesteps, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
-from maquette.terms import Terms
 
 FALLING = Schedule(((0, 0.98), ("100%", 0.02)))
 
 
 @register("objective", "sdi")
-class SDI(Objective):
+class SDI(Pull):
     """Gradient w(t) (e_hat(alpha z + sigma k; y, t) - k): `sds` with the noise k that leads to this very picture.
 
     k is found by deterministic steps upwards from z to a level a little above t, with a negative guidance scale:
@@ -60,35 +45,25 @@ class SDI(Objective):
                 raise ValueError(f"the way up has at least 1 step, not {self.steps}")
             refuse_direction(self.inversion)
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._inversion: Score = config.inversion.build()
         self.needs = self._inversion.needs
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
-        c, levels = self.config, len(prior.alphas_cumprod)
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
-        upwards = Denoiser(prior, self._inversion, conditions, cameras)
-        clean = subject(rendering, prior)
-        with torch.no_grad():
-            t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
-            stride = max(levels // c.steps, 1)
-            tau = draws.integers("tau", 0, stride - 1, 1 if c.timesteps.shared else len(clean)).to(t)
-            above = (t + tau).clamp(min=1, max=levels - 1)
-            inverted = invert(upwards, clean, above, stride, c.eta, draws)
-            alpha_above, sigma_above = level(prior, above)
-            noise = (inverted - alpha_above * clean) / sigma_above
-            alpha, sigma = prior.levels(t)
-            residual = denoiser.noise(alpha * clean + sigma * noise, t, noise) - noise
-            gradient = clip_pixels(weigh(c.weighting, alpha, sigma) * residual, c.gradient_clip(step, total))
-        return Terms({"sdi": pull(clean, gradient)}, {"timestep": float(t.float().mean())})
+    def gradient(
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+    ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
+        c, prior = self.config, denoiser.prior
+        levels = len(prior.alphas_cumprod)
+        t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
+        stride = max(levels // c.steps, 1)
+        tau = draws.integers("tau", 0, stride - 1, 1 if c.timesteps.shared else len(clean)).to(t)
+        above = (t + tau).clamp(min=1, max=levels - 1)
+        inverted = invert(denoiser.through(self._inversion), clean, above, stride, c.eta, draws)
+        alpha_above, sigma_above = level(prior, above)
+        noise = (inverted - alpha_above * clean) / sigma_above
+        alpha, sigma = prior.levels(t)
+        residual = denoiser.noise(alpha * clean + sigma * noise, t, noise) - noise
+        return weigh(c.weighting, alpha, sigma) * residual, t

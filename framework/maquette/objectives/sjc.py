@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import (
-    Denoiser,
-    Objective,
-    PullConfig,
-    Timesteps,
-    Weighting,
-    add_noise,
-    clip_pixels,
-    pull,
-    subject,
-    weigh,
-)
-from maquette.priors.base import Prior
+from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, add_noise, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
-from maquette.terms import Terms
 
 
 @register("objective", "sjc")
-class SJC(Objective):
+class SJC(Pull):
     """The perturb-and-average score of the picture: up (D(x + s n; s) - x) / s, averaged over noise n of many levels s.
 
     The denoiser D takes pictures x + s n of exploding variance; a model of preserved variance is one too, with
@@ -48,29 +32,18 @@ class SJC(Objective):
         weighting: Weighting = "uniform"
         variance_reduction: bool = True
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
+    def gradient(
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+    ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
-        clean = subject(rendering, prior)
-        with torch.no_grad():
-            z = add_noise(prior, clean, c.timesteps, step, total, draws)
-            level = z.sigma / z.alpha
-            perturbed = z.latents / z.alpha
-            denoised = perturbed - level * denoiser.noise(z.latents, z.t, z.noise)
-            start = clean if c.variance_reduction else perturbed
-            gradient = weigh(c.weighting, z.alpha, z.sigma) * (start - denoised) / level
-            gradient = clip_pixels(gradient, c.gradient_clip(step, total))
-        return Terms({"sjc": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())})
+        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        level = z.sigma / z.alpha
+        perturbed = z.latents / z.alpha
+        denoised = perturbed - level * denoiser.noise(z.latents, z.t, z.noise)
+        start = clean if c.variance_reduction else perturbed
+        return weigh(c.weighting, z.alpha, z.sigma) * (start - denoised) / level, z.t

@@ -6,36 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from maquette.cameras.base import Cameras
 from maquette.config.parts import PriorSpec
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
-from maquette.objectives.base import (
-    Denoiser,
-    Objective,
-    PullConfig,
-    Timesteps,
-    add_noise,
-    clip_pixels,
-    pull,
-    subject,
-    weigh,
-)
+from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, add_noise, weigh
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, TrainableCopy
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
 from maquette.supervision.base import Supervision
 from maquette.terms import Terms
 
 
 @register("objective", "vsd")
-class VSD(Objective):
+class VSD(Pull):
     """Gradient w(t) (e_hat(z_t; y, t) - e_phi(z_t; y, c, t)): `sds` with what phi sees in the place of the noise.
 
     phi is a trainable copy of the prior that learns the renderings, by min |e_phi(alpha z + sigma e; y, c, t) - e|^2 in
@@ -70,6 +57,8 @@ class VSD(Objective):
 
     wants_noise = "subtracts a prediction of its own"
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
         self.config, self.learning_rate = config, config.learning_rate
         self.copies = config.copy if config.base is None else None
@@ -88,29 +77,26 @@ class VSD(Objective):
         self._copy = self._source.trainable_copy(self.config.copy, self.config.rank)
         return self._copy
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
+    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws) -> Terms:
+        terms = super().pulled(clean, denoiser, step, total, draws)
+        condition, pose = self._told(clean, denoiser)
+        terms.beside["copy"] = self._learn(clean.detach(), condition, pose, step, total, draws.sub("copy"))
+        return terms
+
+    def gradient(
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+    ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
-        told = conditions if self._conditions is None else self._conditions.at(cameras)
-        condition, clean = told[c.condition], subject(rendering, prior)
-        pose = cameras.c2w.flatten(1).to(clean)
-        with torch.no_grad():
-            z = add_noise(prior, clean, c.timesteps, step, total, draws)
-            output = self._copy(z.latents, z.t, condition, pose)
-            residual = denoiser.noise(z.latents, z.t) - self._source.epsilon(output, z.latents, z.t)
-            gradient = clip_pixels(weigh(c.weighting, z.alpha, z.sigma) * residual, c.gradient_clip(step, total))
-        learning = self._learn(clean.detach(), condition, pose, step, total, draws.sub("copy"))
-        return Terms({"vsd": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())}, beside={"copy": learning})
+        condition, pose = self._told(clean, denoiser)
+        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        output = self._copy(z.latents, z.t, condition, pose)
+        residual = denoiser.noise(z.latents, z.t) - self._source.epsilon(output, z.latents, z.t)
+        return weigh(c.weighting, z.alpha, z.sigma) * residual, z.t
+
+    def _told(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser) -> tuple[Any, Float[Tensor, "B 16"]]:
+        """What phi is told of each picture: y, and c as numbers."""
+        conditions = denoiser.conditions if self._conditions is None else self._conditions.at(denoiser.cameras)
+        return conditions[self.config.condition], denoiser.cameras.c2w.flatten(1).to(clean)
 
     def _learn(
         self,

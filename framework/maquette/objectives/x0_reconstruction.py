@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import (
-    Denoiser,
-    Objective,
-    PullConfig,
-    Timesteps,
-    Weighting,
-    add_noise,
-    clip_pixels,
-    pull,
-    subject,
-    weigh,
-)
-from maquette.priors.base import Prior
+from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, add_noise, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
 from maquette.scores.cfg_rescale import rescaled
-from maquette.terms import Terms
 
 
 @register("objective", "x0-reconstruction")
-class X0Reconstruction(Objective):
+class X0Reconstruction(Pull):
     """1/2 |z - sg(x_0)|^2, with x_0 = (z_t - sigma e_hat) / alpha brought to the deviation of the unguided x_0.
 
     As in `cfg-rescale`, phi x_0 std(x_0 of the positive) / std(x_0) + (1 - phi) x_0, over all views of an object.
@@ -57,34 +39,23 @@ class X0Reconstruction(Objective):
             if not 0 <= self.rescale <= 1 or self.views < 1:
                 raise ValueError("rescale is between 0 and 1, and views is at least 1")
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self.needs = frozenset({"positive"} if config.rescale > 0 else ())
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
+    def gradient(
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+    ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
-        clean = subject(rendering, prior)
-        with torch.no_grad():
-            z = add_noise(prior, clean, c.timesteps, step, total, draws)
-            predictions = denoiser.predictions(z.latents, z.t, self.needs)
-            guided = (z.latents - z.sigma * denoiser.combine(predictions, z.latents, z.t, z.noise)) / z.alpha
-            if c.rescale > 0:
-                unguided = (z.latents - z.sigma * predictions["positive"]) / z.alpha
-                guided = self._by_object(guided, unguided)
-            gradient = weigh(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma * (clean - guided)
-            gradient = clip_pixels(gradient, c.gradient_clip(step, total))
-        return Terms({"x0-reconstruction": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())})
+        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        predictions = denoiser.predictions(z.latents, z.t, self.needs)
+        guided = (z.latents - z.sigma * denoiser.combine(predictions, z.latents, z.t, z.noise)) / z.alpha
+        if c.rescale > 0:
+            unguided = (z.latents - z.sigma * predictions["positive"]) / z.alpha
+            guided = self._by_object(guided, unguided)
+        return weigh(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma * (clean - guided), z.t
 
     def _by_object(
         self, guided: Float[Tensor, "B C h w"], unguided: Float[Tensor, "B C h w"]
