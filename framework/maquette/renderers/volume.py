@@ -130,12 +130,12 @@ class Volume(Renderer):
         samples = march_rays(
             origins, directions, near, far, self.step_size, self.occupied, self.boxes[0], jitter, backend=backend
         )
-        points = samples.points(origins, directions)
+        points, deltas = samples.points(origins, directions), samples.deltas
         wanted = normals or material.needs_normals or shading.diffuse > 0
         field = geometry.query(points, normals=wanted)
         along = directions[samples.ray_index]
-        density = geometry.section_density(field, along, samples.deltas)
-        weights, _ = composite(density, samples.deltas, samples.ray_start, backend=backend)
+        density = geometry.section_density(field, along, deltas)
+        weights, _ = composite(density, deltas, samples.ray_start, backend=backend)
         color = material.shade(field.features, points, field.normal, along, lights[samples.ray_index], shading)
         normal = field.normal if field.normal is not None else torch.zeros_like(points)
         ones = torch.ones_like(weights)[:, None]
@@ -144,7 +144,7 @@ class Volume(Renderer):
         sums = accumulate(weights, values, samples.ray_index, len(origins), backend=backend)
         kept = RaySampleValues(
             weights, samples.t_mid, samples.ray_index, len(origins), field.normal, along, field.gradient, points,
-            samples.deltas,
+            deltas,
         )  # fmt: skip
         return *sums.split([3, 1, 1, 3, latents.shape[1]], dim=1), kept
 
