@@ -1,4 +1,4 @@
-"""What priors made of diffusers' and transformers' parts share: where they are, loading them, pictures to latents."""
+"""What priors of diffusers' and transformers' parts share: finding, loading and running them, pictures to latents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -179,6 +179,27 @@ def picture_size(side: int, vae: Any) -> int:
 def _some(names: Sequence[str]) -> str:
     rest = len(names) - SHOWN_NAMES
     return ", ".join(names[:SHOWN_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def run_unet(
+    unet: Any,
+    inputs: Float[Tensor, "B I h w"],
+    steps: Int[Tensor, " B"],
+    text: Float[Tensor, "B L D"],
+    dtype: torch.dtype,
+    **told: Any,
+) -> Float[Tensor, "B O h w"]:
+    """What a UNet2DConditionModel gives, in float32.
+
+    Args:
+        inputs: noisy latents, and what else it takes beside them.
+        text: embeddings that it attends to.
+        dtype: of its arithmetic.
+        told: what else it is told, by its names (class_labels, added_cond_kwargs ...).
+    """
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
+        return unet(inputs, steps, text, **told).sample.float()
 
 
 @torch.no_grad()

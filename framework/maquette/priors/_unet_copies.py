@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maquette.errors import ConfigError
+from maquette.priors._diffusers import run_unet
 from maquette.priors.base import CopyKind, TrainableCopy
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj")
@@ -56,9 +57,8 @@ class UNetCopy(TrainableCopy):
         condition: Float[Tensor, "B L D"],
         pose: Float[Tensor, "B 16"],
     ) -> Float[Tensor, "B C h w"]:
-        with torch.autocast(noisy.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            output = self._unet.module(noisy, steps, condition, class_labels=pose).sample
-        return output[:, : self._channels].float()
+        output = run_unet(self._unet.module, noisy, steps, condition, self._dtype, class_labels=pose)
+        return output[:, : self._channels]
 
 
 class _Unlisted:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
-from maquette.priors._diffusers import DtypeName, Pictures, check_path, choose_device, choose_dtype
+from maquette.priors._diffusers import DtypeName, Pictures, check_path, choose_device, choose_dtype, run_unet
 from maquette.priors._joint_views import camera_rows, join_views
 from maquette.priors._mvdream_layouts import from_file, from_folder, is_file
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, text_conditions
@@ -92,11 +92,8 @@ class MVDream(Prior):
                 hint="let the cameras come in multiples of it (multiview-orbit)",
             )  # fmt: skip
         count = len(conditions)
-        inputs = torch.cat([noisy] * count).contiguous(memory_format=torch.channels_last)
-        text = torch.cat(list(conditions.values()))
+        inputs, text = torch.cat([noisy] * count), torch.cat(list(conditions.values()))
         rows = camera_rows(cameras.to(self.device)).repeat(count, 1)
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype, enabled=mixed):
-            output = self.unet(inputs, torch.cat([steps] * count), text, rows).sample
-        outputs = output[:, : self.channels].float().chunk(count)
+        output = run_unet(self.unet, inputs, torch.cat([steps] * count), text, self.dtype, class_labels=rows)
+        outputs = output[:, : self.channels].chunk(count)
         return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}

@@ -21,6 +21,7 @@ from maquette.priors._diffusers import (
     choose_dtype,
     clip_embeddings,
     picture_size,
+    run_unet,
 )
 from maquette.priors._lora import LoraFile, fold_lora
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, stamp, text_conditions
@@ -131,10 +132,7 @@ class StableDiffusion(Prior):
         self, inputs: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], text: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
         """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self.unet(inputs, steps, text).sample
-        return output[:, : self.channels].float()
+        return run_unet(self.unet, inputs, steps, text, self.dtype)[:, : self.channels]
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
         return UNetCopy(self.unet, self.channels, kind, rank, self.dtype)

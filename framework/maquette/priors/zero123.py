@@ -14,7 +14,15 @@ from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
-from maquette.priors._diffusers import DtypeName, Pictures, check_path, choose_device, choose_dtype, picture_size
+from maquette.priors._diffusers import (
+    DtypeName,
+    Pictures,
+    check_path,
+    choose_device,
+    choose_dtype,
+    picture_size,
+    run_unet,
+)
 from maquette.priors._zero123_conditions import Known, Pose, ReferenceViews, Told
 from maquette.priors._zero123_ldm import LdmParts
 from maquette.priors._zero123_parts import DiffusersParts, Parts
@@ -125,11 +133,10 @@ class Zero123(Prior):
         distinct = list({id(told): told for told in conditions.values()}.values())
         owner = torch.cat([told.owner for told in distinct])
         pictures = torch.cat([told.picture for told in distinct])
-        inputs = torch.cat([noisy[owner], pictures], dim=1).contiguous(memory_format=torch.channels_last)
+        inputs = torch.cat([noisy[owner], pictures], dim=1)
         tokens = torch.cat([told.token for told in distinct])
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self.unet(inputs, steps[owner], tokens).sample
-        each = self.epsilon(output.float(), noisy[owner], steps[owner]).split([len(told.owner) for told in distinct])
+        output = run_unet(self.unet, inputs, steps[owner], tokens, self.dtype)
+        each = self.epsilon(output, noisy[owner], steps[owner]).split([len(told.owner) for told in distinct])
         means = {
             id(told): torch.zeros_like(noisy).index_add_(0, told.owner, told.share[:, None, None, None] * noise)
             for told, noise in zip(distinct, each, strict=True)
