@@ -26,6 +26,8 @@ class ClipPixels:
         size: side of the encoder's pictures in pixels.
     """
 
+    FOLDER = "feature_extractor"
+
     def __init__(self, folder: Path, size: int) -> None:
         settings = folder / "preprocessor_config.json"
         stored = json.loads(settings.read_text()) if settings.is_file() else {}
@@ -52,45 +54,50 @@ class ClipPixels:
 
 
 class ImageEncoder(nn.Module):
-    """The frozen image tower of a CLIP, with what prepares its pictures.
+    """The image tower of a CLIP, frozen, with what prepares its pictures.
 
     Args:
-        path: CLIP weights (a name that a plugin carries, a folder, or a hub name).
+        path: CLIP weights, or a folder with such a tower alone in `image_encoder/` (a name that a plugin carries, a
+            folder, or a hub name).
 
     Raises:
         ConfigError: they cannot be loaded.
     """
 
+    FOLDER = "image_encoder"
+
     def __init__(self, path: str) -> None:
         super().__init__()
-        from transformers import CLIPConfig, CLIPVisionModelWithProjection
+        from transformers import CLIPConfig, CLIPVisionConfig, CLIPVisionModelWithProjection
 
         source = weights_source(path)
         try:
             with quiet(source):
-                both: Any = CLIPConfig.from_pretrained(source)
-                both.vision_config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
-                model: Any = CLIPVisionModelWithProjection.from_pretrained(
-                    source, config=both.vision_config, dtype=torch.float32
-                )
+                tower, extractor = Path(source) / self.FOLDER, Path(source) / ClipPixels.FOLDER
+                if tower.is_dir():
+                    config: Any = CLIPVisionConfig.from_pretrained(tower)
+                else:
+                    both: Any = CLIPConfig.from_pretrained(source)
+                    config, tower, extractor = both.vision_config, source, Path(source)
+                    config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
+                model: Any = CLIPVisionModelWithProjection.from_pretrained(tower, config=config, dtype=torch.float32)
         except (OSError, ValueError) as problem:
             raise ConfigError(
                 f"cannot load a CLIP image encoder from {path!r}: {str(problem).splitlines()[0]}",
                 hint="give a plugin's weights (nano-clip), a folder in transformers' layout, or a hub name",
             ) from problem
         self.model = model.eval().requires_grad_(False)
-        self.pixels = ClipPixels(Path(source), both.vision_config.image_size)
-        self.width: int = both.projection_dim
+        self.pixels = ClipPixels(extractor, config.image_size)
+        self.width: int = config.projection_dim
 
-    @torch.no_grad()
     def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B width"]:
         """Projected embeddings of pictures in [0, 1], not scaled to unit length."""
         return self.model(pixel_values=self.pixels(images)).image_embeds
 
     def save(self, folder: Path) -> None:
         """Write `image_encoder/` and `feature_extractor/`, half precision."""
-        self.model.half().save_pretrained(folder / "image_encoder", safe_serialization=True)
-        self.pixels.save(folder / "feature_extractor")
+        self.model.half().save_pretrained(folder / self.FOLDER, safe_serialization=True)
+        self.pixels.save(folder / ClipPixels.FOLDER)
 
 
 class CameraProjection(nn.Module):

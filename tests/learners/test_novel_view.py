@@ -12,8 +12,9 @@ from maquette.data.base import PosedPairs
 from maquette.errors import ConfigError
 from maquette.image_condition import CameraProjection
 from maquette.learners.novel_view import NovelView, by_turn, psnr
+from maquette.priors.base import Reference, Request
+from maquette.priors.zero123 import Zero123
 from maquette.randomness import Draws
-from maquette.views import relative_pose
 
 SIZE = 16
 
@@ -25,7 +26,7 @@ class Lamps:
         one = torch.ones(size)
         angles = [draws.uniform(name, size, high=360.0) for name in ("reference", "target")]
         cameras = [orbit_cameras(angle, 0 * one, 3 * one, 40 * one, SIZE) for angle in angles]
-        return PosedPairs(picture(angles[0]), picture(angles[1]), relative_pose(*cameras))
+        return PosedPairs(picture(angles[0]), picture(angles[1]), *cameras)
 
     held_out = batch
 
@@ -37,18 +38,6 @@ def picture(azimuth_deg: torch.Tensor) -> torch.Tensor:
     across = torch.linspace(-1, 1, SIZE)
     lit = across * torch.deg2rad(azimuth_deg)[:, None].cos()
     return (0.5 + 0.4 * lit)[:, None, :, None].expand(-1, SIZE, SIZE, 3)
-
-
-@pytest.fixture(scope="module")
-def tiny_clip(tmp_path_factory):
-    from transformers import CLIPConfig, CLIPModel
-
-    torch.manual_seed(0)
-    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision, text = {**tower, "image_size": 8, "patch_size": 4}, {**tower, "vocab_size": 32}
-    folder = tmp_path_factory.mktemp("clip")
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture
@@ -88,7 +77,7 @@ def test_without_condition_neither_reference_nor_pose_matters(learner):
     blind = NovelView(config)
     blind.build(Lamps())
     pairs, draws = Lamps().batch(Draws(0, 0), 4), Draws(0, 0)
-    other = PosedPairs(1 - pairs.reference, pairs.target, -pairs.pose)
+    other = PosedPairs(1 - pairs.reference, pairs.target, pairs.target_cameras, pairs.reference_cameras)
     assert torch.equal(blind.loss(pairs, draws).total(), blind.loss(other, draws).total())
     assert not torch.equal(learner.loss(pairs, draws).total(), learner.loss(other, draws).total())
 
@@ -145,6 +134,24 @@ def test_it_goes_on_from_its_own_export(learner, tmp_path):
     again.build(Lamps())
     known = learner.average.module.state_dict()
     assert all(torch.equal(value.half(), known[name]) for name, value in again.networks.state_dict().items())
+
+
+def test_the_prior_predicts_what_a_modulated_model_learnt(learner, tmp_path):
+    config = NovelView.Config(**{**learner.config.__dict__, "modulated": True, "shift": 3.0})
+    modulated = NovelView(config)
+    modulated.build(Lamps())
+    train(modulated, 3)
+    modulated.save(tmp_path)  # in half precision; what it keeps, in full
+    pairs, networks = Lamps().batch(Draws(0, 0), 1), modulated.average.module.float()
+    prior = Zero123(Zero123.Config(path=str(tmp_path), dtype="float32", device="cpu"))
+    told = prior.condition(Request("", reference=Reference(pairs.reference[0], pairs.reference_cameras)))
+    noisy, t = torch.rand(1, 3, SIZE, SIZE), torch.tensor([700])
+    found = prior.predict(noisy, t, told.at(pairs.target_cameras), pairs.target_cameras)["positive"]
+    token = networks.projection(modulated.encoder.float()(pairs.reference), pairs.pose)
+    beside = pairs.reference.permute(0, 3, 1, 2) * 2 - 1
+    velocity = networks.unet(torch.cat([noisy, beside], 1), t, token, class_labels=token[:, 0]).sample
+    alpha, sigma = prior.levels(t)
+    torch.testing.assert_close(found, alpha * velocity + sigma * noisy, atol=1e-4, rtol=1e-4)
 
 
 def test_evaluation_names_its_figures_and_the_sheet_shows_reference_samples_and_truth(learner):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.randomness import Draws
+from maquette.views import relative_pose
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,18 @@ class PosedPairs:
 
     Args:
         reference, target: [B, H, W, 3] floats in [0, 1].
-        pose: where the target's camera stands as seen from the reference's, `maquette.views.relative_pose`.
+        reference_cameras, target_cameras: B each, about the object, whose front is at azimuth 0.
     """
 
     reference: Float[Tensor, "B H W 3"]
     target: Float[Tensor, "B H W 3"]
-    pose: Float[Tensor, "B 4"]
+    reference_cameras: Cameras
+    target_cameras: Cameras
+
+    @property
+    def pose(self) -> Float[Tensor, "B 4"]:
+        """Where the target's camera stands as seen from the reference's, `maquette.views.relative_pose`."""
+        return relative_pose(self.reference_cameras, self.target_cameras)
 
 
 class PairDataset(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.randomness import Draws
@@ -26,6 +26,7 @@ class UNetShape:
         layers: residual blocks per resolution.
         heads: attention heads.
         attention_levels: how many of the coarsest resolutions attend to themselves and to the context.
+        modulated: whether a class embedding, as wide as the context, scales and shifts what every block computes.
     """
 
     size: int
@@ -33,6 +34,7 @@ class UNetShape:
     layers: int
     heads: int
     attention_levels: int
+    modulated: bool = False
 
 
 def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_width: int) -> Any:
@@ -41,6 +43,12 @@ def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_wi
     from diffusers.models.attention_processor import AttnProcessor
 
     plain = len(shape.widths) - shape.attention_levels
+    told: dict[str, Any] = {
+        "class_embed_type": "projection",
+        "projection_class_embeddings_input_dim": context_width,
+        "resnet_time_scale_shift": "scale_shift",
+        "time_embedding_dim": 2 * max(shape.widths),
+    }
     unet: Any = UNet2DConditionModel(
         sample_size=shape.size,
         in_channels=in_channels,
@@ -52,6 +60,7 @@ def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_wi
         norm_num_groups=16,
         down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * shape.attention_levels,
         up_block_types=("CrossAttnUpBlock2D",) * shape.attention_levels + ("UpBlock2D",) * plain,
+        **(told if shape.modulated else {}),
     )
     unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
     return unet.to(memory_format=torch.channels_last)
@@ -66,16 +75,17 @@ class VelocityDiffusion:
     """Noise levels, training loss and sampler of a model that predicts velocities.
 
     Source: velocity target, Salimans & Ho 2022 (arXiv 2202.00512), app. D; loss weight min(SNR, gamma) / (SNR + 1),
-    Hang et al. 2023 (arXiv 2303.09556), eq. 9.
+    Hang et al. 2023 (arXiv 2303.09556), eq. 9; shift of the levels, Esser et al. 2024 (arXiv 2403.03206), eq. 23.
 
     Args:
         snr_gamma: gamma of the loss weight; 0: all noise levels weigh the same in velocity.
+        shift: how much more often noisy levels are trained on; 1: all as often.
     """
 
-    def __init__(self, snr_gamma: float) -> None:
+    def __init__(self, snr_gamma: float, shift: float = 1.0) -> None:
         from diffusers import DDPMScheduler
 
-        self.snr_gamma = snr_gamma
+        self.snr_gamma, self.shift = snr_gamma, shift
         self.scheduler: Any = DDPMScheduler(
             beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
         )
@@ -87,8 +97,9 @@ class VelocityDiffusion:
         pixels = to_pixels(images)
         device, count = pixels.device, pixels.shape[0]
         alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
-        steps = draws.integers("timestep", 0, len(alphas_cumprod) - 1, count // together, device=device)
-        steps = steps.repeat_interleave(together)
+        levels = len(alphas_cumprod)
+        steps = draws.integers("timestep", 0, levels - 1, count // together, device=device)
+        steps = shifted(steps, levels, self.shift).repeat_interleave(together)
         noise = draws.normal("noise", *pixels.shape, device=device)
         alpha_bar = alphas_cumprod[steps][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
@@ -122,3 +133,13 @@ class VelocityDiffusion:
             guided = unconditional + scale * (conditional - unconditional)
             image = sampler.step(guided.float(), step, image).prev_sample
         return (image / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+
+
+def shifted(steps: Int[Tensor, " B"], levels: int, shift: float) -> Int[Tensor, " B"]:
+    """Timesteps u of `levels`, as shares of the whole, moved to shift u / (1 + (shift - 1) u).
+
+    Example:
+        >>> shifted(torch.tensor([0, 250, 500, 999]), 1000, shift=3.0)
+        tensor([  0, 500, 750, 999])
+    """
+    return torch.div(shift * levels * steps, levels + (shift - 1) * steps, rounding_mode="floor").to(steps.dtype)

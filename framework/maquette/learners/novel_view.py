@@ -54,8 +54,10 @@ class NovelView(Learner[PairDataset, PosedPairs]):
         layers: int = 1  # residual blocks per resolution
         heads: int = 4  # attention heads
         attention_levels: int = 2  # how many of the coarsest resolutions attend to themselves and to the token
+        modulated: bool = False  # the token also scales and shifts what every block computes
         image_encoder: str = "nano-clip"  # CLIP weights whose image tower embeds the reference; it stays as it is
         snr_gamma: float = 0.0  # gamma of the min-SNR weight; 0: all noise levels weigh the same in velocity
+        shift: float = 1.0  # how much more often noisy levels, which decide the pose, are trained on
         drop_condition: float = 0.1  # probability of training without token and reference
         average_decay: float = 0.998  # of the weight average that is saved
         sample_steps: int = 16  # sampler steps of sample sheet and evaluation
@@ -70,7 +72,7 @@ class NovelView(Learner[PairDataset, PosedPairs]):
     def build(self, dataset: PairDataset) -> None:
         c = self.config
         self.encoder = ImageEncoder(c.image_encoder)
-        shape = UNetShape(c.size, c.widths, c.layers, c.heads, c.attention_levels)
+        shape = UNetShape(c.size, c.widths, c.layers, c.heads, c.attention_levels, c.modulated)
         unet = small_unet(shape, in_channels=6, out_channels=3, context_width=self.encoder.width)
         projection = CameraProjection(self.encoder.width)
         if c.start:
@@ -80,7 +82,7 @@ class NovelView(Learner[PairDataset, PosedPairs]):
                 projection = CameraProjection.load(Path(source))
         self.networks = _Networks(unet, projection)
         self.average = Average(self.networks, c.average_decay)
-        self.diffusion = VelocityDiffusion(c.snr_gamma)
+        self.diffusion = VelocityDiffusion(c.snr_gamma, c.shift)
 
     def loss(self, batch: PosedPairs, draws: Draws) -> Terms:
         return Terms({"velocity": self._loss(self.networks, batch, draws)})
@@ -168,7 +170,7 @@ def _conditioned(unet: Any, beside: Float[Tensor, "B 3 H W"], token: Float[Tenso
 
     def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
         both = torch.cat([noisy, beside], dim=1).contiguous(memory_format=torch.channels_last)
-        return unet(both, steps, token).sample
+        return unet(both, steps, token, class_labels=token[:, 0] if unet.config.class_embed_type else None).sample
 
     return velocity
 

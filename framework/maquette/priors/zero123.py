@@ -135,7 +135,8 @@ class Zero123(Prior):
         pictures = torch.cat([told.picture for told in distinct])
         inputs = torch.cat([noisy[owner], pictures], dim=1)
         tokens = torch.cat([told.token for told in distinct])
-        output = run_unet(self.unet, inputs, steps[owner], tokens, self.dtype)
+        label = tokens[:, 0] if self.unet.config.class_embed_type else None  # the nano model modulates its blocks
+        output = run_unet(self.unet, inputs, steps[owner], tokens, self.dtype, class_labels=label)
         each = self.epsilon(output, noisy[owner], steps[owner]).split([len(told.owner) for told in distinct])
         means = {
             id(told): torch.zeros_like(noisy).index_add_(0, told.owner, told.share[:, None, None, None] * noise)

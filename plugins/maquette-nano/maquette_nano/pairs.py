@@ -11,7 +11,6 @@ from torch import Tensor
 from maquette.data.base import PosedPairs
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.views import relative_pose
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints
 
 
@@ -64,5 +63,6 @@ class NanoPairs:
 
 
 def _pairs(views: Views, reference: Tensor, target: Tensor, background: Tensor) -> PosedPairs:
-    pose = relative_pose(views.cameras(reference), views.cameras(target)).to(views.rgba.device)
-    return PosedPairs(views.over(reference, background), views.over(target, background), pose)
+    images = (views.over(index, background) for index in (reference, target))
+    cameras = (views.cameras(index).to(views.rgba.device) for index in (reference, target))
+    return PosedPairs(*images, *cameras)

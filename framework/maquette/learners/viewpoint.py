@@ -1,0 +1,111 @@
+"""An image encoder that tells from where an object is seen, for models that turn it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.cameras.base import Cameras
+from maquette.data.base import PairDataset, PosedPairs
+from maquette.image_condition import ImageEncoder
+from maquette.learners.base import Average, Learner
+from maquette.pretrained import quiet
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.terms import Terms
+from maquette.views import turn_deg
+
+HIDDEN = 256  # width of what reads the direction out of an embedding
+NEAR_DEG = 30.0  # an azimuth within which `evaluate` counts as right
+
+
+class _Networks(nn.Module):
+    """The encoder, and what its embedding is asked for in training."""
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        wide = encoder.width
+        self.direction = nn.Sequential(
+            nn.Linear(wide, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 3)
+        )
+        self.recall = nn.Linear(wide, wide)
+
+
+@register("learner", "viewpoint")
+class Viewpoint(Learner[PairDataset, PosedPairs]):
+    """Fine-tunes a CLIP's image tower until its embedding holds the direction of the camera beside what is seen.
+
+    The embedding of a contrastive encoder holds what captions say, and those rarely say from where. A model told only
+    by how much to turn an object (`novel-view`) then has to find out itself where it begins. Here a small network
+    reads elevation, sine and cosine of azimuth out of the embedding, and a linear map the embedding as it was. Only
+    the tower is saved.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        start: str = "nano-clip"  # CLIP weights to begin with
+        recall: float = 0.2  # weight of the embedding as it was, beside the direction
+        average_decay: float = 0.99  # of the weight average that is saved
+        evaluated: int = 512  # held-out pictures of the evaluation
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def build(self, dataset: PairDataset) -> None:
+        self.known = ImageEncoder(self.config.start)
+        encoder = ImageEncoder(self.config.start)
+        encoder.model.requires_grad_(True)
+        self.networks = _Networks(encoder)
+        self.average = Average(self.networks, self.config.average_decay)
+
+    def loss(self, batch: PosedPairs, draws: Draws) -> Terms:
+        images = torch.cat([batch.reference, batch.target])
+        embedding = self.networks.encoder(images)
+        seen = torch.cat([directions(batch.reference_cameras), directions(batch.target_cameras)]).to(embedding.device)
+        found, recalled = self.networks.direction(embedding).float(), self.networks.recall(embedding).float()
+        with torch.no_grad():
+            known = self.known(images)
+        return Terms(
+            {
+                "direction": (found - seen).square().mean(),
+                "recall": self.config.recall * (recalled - known).square().mean(),
+            }
+        )
+
+    def after_step(self, step: int) -> None:
+        self.average.update(self.networks)
+
+    @torch.no_grad()
+    def evaluate(self, dataset: PairDataset, draws: Draws) -> dict[str, float]:
+        """How far found azimuths of held-out references are off, and the share of the old embedding that is lost."""
+        networks: Any = self.average.module
+        pairs = dataset.held_out(draws, self.config.evaluated)
+        embedding = networks.encoder(pairs.reference)
+        found, known = networks.direction(embedding), self.known(pairs.reference)
+        azimuth_deg = torch.rad2deg(torch.atan2(found[:, 1], found[:, 2]))
+        off = turn_deg(azimuth_deg - pairs.reference_cameras.azimuth_deg.to(azimuth_deg)).abs()
+        lost = (networks.recall(embedding) - known).square().mean() / known.var(dim=0).mean()
+        return {
+            "median azimuth error in degrees": float(off.median()),
+            f"azimuths within {NEAR_DEG:.0f} degrees": float((off < NEAR_DEG).float().mean()),
+            "lost of the embedding": float(lost),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write `image_encoder/` and `feature_extractor/`, as `novel-view` takes them for its `image_encoder`."""
+        networks: Any = self.average.module
+        with quiet():
+            networks.encoder.save(folder)
+
+
+def directions(cameras: Cameras) -> Float[Tensor, "B 3"]:
+    """Elevation in radians, sine and cosine of azimuth of B cameras."""
+    azimuth = torch.deg2rad(cameras.azimuth_deg)
+    return torch.stack([torch.deg2rad(cameras.elevation_deg), azimuth.sin(), azimuth.cos()], dim=1)
