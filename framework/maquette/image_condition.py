@@ -91,8 +91,13 @@ class ImageEncoder(nn.Module):
         self.width: int = config.projection_dim
 
     def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B width"]:
-        """Projected embeddings of pictures in [0, 1], not scaled to unit length."""
+        """Projected embeddings of pictures in [0, 1], not scaled to unit length; differentiable."""
         return self.model(pixel_values=self.pixels(images)).image_embeds
+
+    def patches(self, images: Float[Tensor, "B H W 3"]) -> list[Float[Tensor, "B n channels"]]:
+        """What the tower makes of each of its n patches, before and after each layer; differentiable."""
+        output = self.model(pixel_values=self.pixels(images), output_hidden_states=True)
+        return [state[:, 1:] for state in output.hidden_states]  # the first is the class token
 
     def save(self, folder: Path) -> None:
         """Write `image_encoder/` and `feature_extractor/`, half precision."""

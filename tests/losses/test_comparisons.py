@@ -1,5 +1,7 @@
 """Comparisons vanish on what they know, and count what differs."""
 
+import math
+
 import pytest
 import torch
 
@@ -61,6 +63,25 @@ def test_depth_may_be_stretched_and_shifted_but_not_turned_around(metric):
     turned = rendering(known, depth=-known.depth)
     if metric == "pearson":
         assert float(loss(turned, known)) == pytest.approx(1, abs=1e-5)
+
+
+def test_scale_invariant_depth_is_the_variance_of_the_logarithm_s_error():
+    known = target(depth=1 + target().depth)
+    loss = Depth(Depth.Config(metric="scale-invariant"))
+    assert float(loss(rendering(known, depth=3 * known.depth), known)) == pytest.approx(0, abs=1e-6)
+    assert float(loss(rendering(known, depth=known.depth + 3), known)) > 1e-3  # unlike a shift
+    factor = torch.ones_like(known.depth)
+    factor[:, :, : SIZE // 4] = math.e**2  # d = 2 on a quarter: mean d^2 - (mean d)^2 = 1 - 1/4
+    assert float(loss(rendering(known, depth=factor * known.depth), known)) == pytest.approx(0.75, rel=1e-4)
+
+
+def test_scale_invariant_depth_of_nothing_known_is_finite():
+    known = target()
+    known = target(depth=0 * known.depth)
+    depth = torch.rand_like(known.depth).requires_grad_()
+    value = Depth(Depth.Config(metric="scale-invariant"))(rendering(known, depth=depth), known)
+    value.backward()
+    assert torch.isfinite(value) and torch.isfinite(depth.grad).all()
 
 
 def test_depth_is_compared_only_where_both_are_opaque():

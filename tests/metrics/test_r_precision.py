@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
+from maquette.clip import Clip
 from maquette.errors import ConfigError
-from maquette.metrics._clip import Clip
 from maquette.metrics.base import Case
 from maquette.metrics.r_precision import RPrecision
 
@@ -54,7 +55,8 @@ def test_pictures_of_something_else_score_nothing(red_mug):
 def test_any_picture_size_is_resized_to_the_encoders(red_mug):
     clip = Clip("nano-clip")
     small = red_mug.reshape(8, 64, 2, 64, 2, 3).mean((2, 4))
-    assert float((clip.images(red_mug) * clip.images(small)).sum(1).min()) > 0.98
+    large, fewer = (clip.images(torch.from_numpy(pictures)) for pictures in (red_mug, small))
+    assert float((large * fewer).sum(1).min()) > 0.98
 
 
 def test_configs_that_cannot_work_say_why():

@@ -1,6 +1,9 @@
 """The reference picture: framed about the object, with depth nearer-is-smaller and normals in the world."""
 
+import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,9 +84,22 @@ def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
         pytest.skip("rembg is installed")
     except ImportError:
         pass
-    with pytest.raises(MissingDependency, match=r"pip install rembg"):
+    with pytest.raises(MissingDependency, match=r"pip install \"maquette\[image\]\""):
         prepared(path)
     assert float(prepared(path, remove_background="never", fill=0).opacity.min()) == 1
+
+
+def test_a_background_remover_without_its_model_names_the_remedies(tmp_path, monkeypatch):
+    def unreachable(model):
+        raise ConnectionError(f"Max retries exceeded with url: /{model}.onnx")
+
+    monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(new_session=unreachable))
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "models"))
+    path = write(tmp_path / "photo.png", np.full((16, 16, 3), 200))
+    with pytest.raises(ConfigError, match=r"Max retries exceeded.*photo\.png.*background, or put u2net\.onnx"):
+        prepared(path)
+    with pytest.raises(ConfigError, match=re.escape(f"into {tmp_path / 'models'}")):
+        prepared(path)
 
 
 def test_wrong_pictures_are_named(tmp_path, picture):

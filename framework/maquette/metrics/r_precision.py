@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from maquette.clip import Clip
 from maquette.export.base import Subject
-from maquette.metrics._clip import Clip
 from maquette.metrics.base import Case, Measurement
 from maquette.registry import register
 
@@ -62,7 +63,7 @@ class RPrecision:
             captions[case.prompt] = {}
             names = [*names, case.prompt]
             texts = self._clip.texts(names)
-        similarity = self._clip.images(rgb) @ texts.T
+        similarity = self._clip.images(torch.from_numpy(np.ascontiguousarray(rgb)).float()) @ texts.T
         best = [names[index] for index in similarity.argmax(1).tolist()]
         pooled = names[int(similarity.mean(0).argmax())]
         values: dict[str, float] = {}

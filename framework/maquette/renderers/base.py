@@ -69,6 +69,10 @@ class Rendering:
     footprints: tuple[Projected, ...] | None = None
     latents: Float[Tensor, "B H W C"] | None = None
 
+    def depth_before(self, behind: float) -> Float[Tensor, "B H W 1"]:
+        """Expected distance along the ray when what is not covered lies at distance `behind`, scene units."""
+        return self.depth * self.opacity + behind * (1 - self.opacity)
+
 
 class Renderer(nn.Module):
     """Draws a scene. `takes` names the sort of geometry it understands: "field", "surface" or "splats"."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
 from maquette.kernels.splatting import Projected
-from maquette.losses.base import Comparison, Loss
+from maquette.losses.base import Comparison, Loss, Probe, Surroundings
 from maquette.materials.base import Shading
 from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws
@@ -33,8 +34,7 @@ class Guide:
     def __init__(self, spec: Guidance, prior: Prior, method: Any, data: Supervision | None = None) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
-        references = data.references() if data is not None else ()
-        request = Request(method.prompt, method.negative_prompt, next(iter(references), None), references[1:])
+        request = request_of(method, data)
         self.conditions = self.prior.condition(request)
         self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
 
@@ -54,6 +54,12 @@ class Guide:
         if self._sees != "normal-mask":
             return replace(rendering, rgb=normal / 2 + 0.5, latents=None)
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
+
+
+def request_of(method: Any, data: Supervision | None) -> Request:
+    """What a method makes, with the pictures of it that are known."""
+    references = data.references() if data is not None else ()
+    return Request(method.prompt, method.negative_prompt, next(iter(references), None), references[1:])
 
 
 def build_guides(specs: dict[str, Guidance], method: Any, data: Supervision | None = None) -> dict[str, Guide]:
@@ -87,7 +93,13 @@ class Optimisation(Task):
         )
         self._guidance, self._data, self._config, self._context = guidance, data, config, context
         self._sampler = config.cameras.build() if config.cameras is not None else None
-        self._losses: dict[str, Loss | Comparison] = {name: spec.build() for name, spec in config.losses.items()}
+        self._losses: dict[str, Loss | Comparison | Probe] = {
+            name: spec.build() for name, spec in config.losses.items()
+        }
+        request = request_of(context.method, data)
+        for loss in self._losses.values():
+            if isinstance(loss, Loss):
+                loss.prepare(request)
         self._seen: dict[str, Any] = {}
         self._footprints: tuple[Projected, ...] = ()
 
@@ -114,13 +126,14 @@ class Optimisation(Task):
         active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
         shown = {name: weight for name, guide in self._guidance.items() if (weight := guide.weight(step, total))}
         revising = {name: weight for name, weight in shown.items() if self._guidance[name].objective.wants_data}
-        terms, rendering = Terms(), None
+        terms, rendering, around = Terms(), None, None
+        normals = any("normal" in loss.needs for loss in active.values())
         if self._sampler is not None:
             cameras = self._sampler.sample(step, total, draws.sub("cameras"))
             shading = scene.material.shading(step, total, draws.sub("material"))
             shown = {name: weight for name, weight in shown.items() if name not in revising}
-            normals = any(self._guidance[name].sees_normals for name in shown)
-            rendering = self._render(cameras, shading, active, draws.sub("render"), normals)
+            seen = normals or any(self._guidance[name].sees_normals for name in shown)
+            rendering, around = self._watch(cameras, shading, draws.sub("render"), seen)
             self._guide(terms, rendering, cameras, shown, step, draws)
             self._seen = {
                 "prompt": self._context.method.prompt,
@@ -130,16 +143,20 @@ class Optimisation(Task):
             }
         if self._data is not None:
             target = self._data.sample(step, total, draws.sub("data"))
-            known = self._render(target.cameras, Shading(), active, draws.sub("known"))
+            known, around_known = self._watch(target.cameras, Shading(), draws.sub("known"), normals)
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
                     terms.add(Terms({name: loss(known, target)}), weights[name])
             self._guide(terms, known, target.cameras, revising, step, draws, target=target)
-            rendering = rendering or known
-        assert rendering is not None
+            if rendering is None:
+                rendering, around = known, around_known
+        assert rendering is not None and around is not None
         for name, loss in active.items():
             if isinstance(loss, Loss):
                 terms.add(Terms({name: loss(rendering, scene.geometry)}), weights[name])
+            elif isinstance(loss, Probe):
+                own = replace(around, draws=around.draws.sub(name))
+                terms.add(Terms({name: loss(rendering, own)}), weights[name])
         terms.logs["opacity"] = float(rendering.opacity.detach().mean())
         return terms
 
@@ -157,22 +174,19 @@ class Optimisation(Task):
     def describe(self) -> dict[str, Any]:
         return self._seen
 
-    def _render(
-        self,
-        cameras: Cameras,
-        shading: Shading,
-        active: dict[str, Loss | Comparison],
-        draws: Draws,
-        normals: bool = False,
-    ) -> Rendering:
+    def _watch(self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool) -> tuple[Rendering, Surroundings]:
+        """A rendering, by which the geometry judges where to grow, and what is about it, by which it does not."""
+        rendering = self._render(cameras, shading, draws, normals)
+        self._footprints += rendering.footprints or ()
+        again = partial(self._render, shading=shading, draws=draws, normals=False)
+        return rendering, Surroundings(cameras, self.scene.geometry, again, draws.sub("loss"))
+
+    def _render(self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool) -> Rendering:
         scene = self.scene
-        normals = normals or any("normal" in loss.needs for loss in active.values())
         with self._context.timings.measure("render"):
-            rendering = scene.renderer.render(
+            return scene.renderer.render(
                 scene.geometry, scene.material, scene.background, cameras.to(scene.device), shading, normals, draws
             )
-        self._footprints += rendering.footprints or ()
-        return rendering
 
     def _guide(
         self,

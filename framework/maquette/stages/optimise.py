@@ -26,7 +26,7 @@ from maquette.config.parts import (
 from maquette.config.schedules import Schedule
 from maquette.conversions import convert
 from maquette.errors import ConfigError
-from maquette.losses.base import Comparison
+from maquette.losses.base import Comparison, Loss
 from maquette.materials.base import Material
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -217,6 +217,11 @@ def _fit(config: Optimise.Config) -> None:
     for name, loss in config.losses.items():
         if issubclass(loss.cls, Comparison):
             _fit_comparison(name, loss, config)
+        if issubclass(loss.cls, Loss) and loss.cls.wants_reference and config.data is None:
+            raise ValueError(
+                f"loss {name!r} is about a picture of the object, but the stage has no 'data'; "
+                "give it data: {type: image, path: PICTURE.png}"
+            )
         lacking = loss.cls.needs - drawing.gives - geometry.cls.offers
         if lacking:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,6 +22,7 @@ from maquette.registry import register
 from maquette.supervision.base import HeldOut, Supervision, Target
 
 LARGEST = 512  # side of the picture that priors are shown, pixels
+CUTTER = "u2net"  # rembg's model; its own choice changes with its version, and may not be free for every use
 
 
 @register("supervision", "image")
@@ -67,7 +69,7 @@ class ImageSupervision(Supervision):
         path = Path(c.path).expanduser()
         rgba = read_rgba(path)
         if c.remove_background == "auto" and bool((rgba[..., 3] == 1).all()):
-            rgba = _without_background(rgba)
+            rgba = _without_background(rgba, path)
         if not bool((rgba[..., 3] > 0.5).any()):
             raise ConfigError("nothing in this picture is opaque", file=str(path))
         layers = {"color": rgba}
@@ -161,13 +163,23 @@ def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) ->
     return functional.normalize(opengl @ rotation.T, dim=-1)
 
 
-def _without_background(rgba: Float[Tensor, "H W 4"]) -> Float[Tensor, "H W 4"]:
+def _without_background(rgba: Float[Tensor, "H W 4"], path: Path) -> Float[Tensor, "H W 4"]:
     try:
         import rembg
-    except ImportError as problem:
+    except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
         raise MissingDependency(
-            "this picture has no alpha channel, and removing its background needs rembg: run `pip install rembg[cpu]`, "
-            "or save the picture with a transparent background"
+            "this picture has no alpha channel, and removing its background needs rembg: run "
+            '`pip install "maquette[image]"`, or save the picture with a transparent background'
         ) from problem
+    try:
+        cutter = rembg.new_session(CUTTER)
+    except Exception as problem:  # those of downloads and of onnxruntime have no common base
+        home = os.environ.get("U2NET_HOME") or Path(os.environ.get("XDG_DATA_HOME", "~"), ".u2net")
+        raise ConfigError(
+            f"this picture has no alpha channel, and rembg's model {CUTTER}, which removes its background, cannot be "
+            f"had: {str(problem).strip().splitlines()[0]}", file=str(path),
+            hint=f"save the picture with a transparent background, or put {CUTTER}.onnx from rembg's releases "
+            f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
+        ) from problem  # fmt: skip
     pixels = (rgba[..., :3].numpy() * 255 + 0.5).astype("uint8")
-    return torch.from_numpy(rembg.remove(pixels)).float() / 255
+    return torch.from_numpy(rembg.remove(pixels, session=cutter)).float() / 255

@@ -68,11 +68,10 @@ class PosedImagesSupervision(Supervision):
                 f"no training picture is called {', '.join(sorted(unknown))}", key="data.references",
                 hint=f"some names are {', '.join(train.names[:5])}",
             )  # fmt: skip
-        places = {name: train.names.index(name) for name in weights}
-        rgb = train.composited((1.0, 1.0, 1.0))
-        return tuple(
-            Reference(rgb[place], train.cameras[place : place + 1], weights[name]) for name, place in places.items()
-        )
+        places = torch.tensor([train.names.index(name) for name in weights], dtype=torch.long)
+        chosen = train[places.to(train.images.device)]
+        rgb = chosen.composited((1.0, 1.0, 1.0))
+        return tuple(Reference(rgb[i], chosen.cameras[i : i + 1], weight) for i, weight in enumerate(weights.values()))
 
     def held_out(self) -> HeldOut:
         views = self._all.select("test" if "test" in self._all.split else "val")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -45,11 +44,14 @@ class Clip:
         self._pixels = ClipPixels(Path(source), model.config.vision_config.image_size)
         self.size = self._pixels.size
 
-    @torch.no_grad()
-    def images(self, rgb: np.ndarray) -> Float[Tensor, "B D"]:
-        """Unit embeddings of pictures [B, H, W, 3] in [0, 1], resized to the model's size."""
-        pixels = self._pixels(torch.from_numpy(np.ascontiguousarray(rgb)).float())
-        output = self._model.get_image_features(pixel_values=pixels)
+    def to(self, device: torch.device) -> Clip:
+        """Itself, on that device from now on."""
+        self._model.to(device)
+        return self
+
+    def images(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B D"]:
+        """Unit embeddings of pictures in [0, 1], resized to the model's size; differentiable."""
+        output = self._model.get_image_features(pixel_values=self._pixels(rgb))
         return functional.normalize(_embedding(output), dim=-1)
 
     @torch.no_grad()
@@ -59,7 +61,7 @@ class Clip:
             list(texts), padding="max_length", truncation=True, max_length=self._tokenizer.model_max_length,
             return_tensors="pt",
         )  # fmt: skip
-        output = self._model.get_text_features(input_ids=encoded.input_ids)
+        output = self._model.get_text_features(input_ids=encoded.input_ids.to(self._model.device))
         return functional.normalize(_embedding(output), dim=-1)
 
 

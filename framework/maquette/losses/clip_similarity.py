@@ -1,0 +1,64 @@
+"""From every side, the object should look like one that has its picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.config.schedules import Schedule
+from maquette.errors import ConfigError
+from maquette.image_condition import ImageEncoder
+from maquette.losses.base import Loss
+from maquette.priors.base import Request
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "clip-similarity")
+class ClipSimilarity(Loss):
+    """1 - cosine between CLIP's embeddings of a rendering, from any camera, and of the reference picture.
+
+    Of several references, the cosines are averaged with their weights. References are over white: renderings are best
+    too.
+
+    Source: the semantic consistency of Jain et al. 2021 (DietNeRF, arXiv 2104.00677).
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(0.1)
+        path: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
+
+    wants_reference = True
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+        self._encoder = ImageEncoder(config.path)
+        self._known: Float[Tensor, "R D"]
+        self._shares: Float[Tensor, " R"]
+
+    def prepare(self, request: Request) -> None:
+        """Embed the references. Raises ConfigError when there is none."""
+        if not request.references:
+            raise ConfigError(
+                "loss 'clip-similarity' is about a picture of the object, and there is none", key="data",
+                hint="give the stage data: {type: image, path: PICTURE.png}, or name pictures in data.references",
+            )  # fmt: skip
+        pictures = [reference.rgb[None].float() for reference in request.references]
+        self._encoder.to(pictures[0].device)
+        self._known = torch.cat([self._embed(picture) for picture in pictures])
+        weights = self._known.new_tensor([reference.weight for reference in request.references])
+        self._shares = weights / weights.sum()
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        self._encoder.to(rendering.rgb.device)
+        known, shares = self._known.to(rendering.rgb), self._shares.to(rendering.rgb)
+        return 1 - (self._embed(rendering.rgb) @ known.T @ shares).mean()
+
+    def _embed(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B D"]:
+        return functional.normalize(self._encoder(rgb), dim=-1)

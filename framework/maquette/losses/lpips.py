@@ -1,0 +1,131 @@
+"""What is seen as it is known to be, by a distance that was fitted to people's judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from maquette.config.schedules import Schedule
+from maquette.errors import ConfigError
+from maquette.losses._features import unit_difference
+from maquette.losses.base import Comparison
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+from maquette.supervision.base import Target
+from maquette.tensor_files import read_tensors
+
+VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Channels of the convolutions of 3 x 3 pixels, each with a ReLU behind it, between poolings of 2 x 2."""
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures
+SMALLEST = 2 ** (len(VGG16) - 1)  # side of a picture of which poolings leave one pixel
+
+
+@register("loss", "lpips")
+class LPIPS(Comparison):
+    """sum over VGG16's five blocks of the mean over places of w . (f - f*)^2; f of unit length at each place.
+
+    The weights of VGG16 come from a hub or a file, those of the channels with torchmetrics (version 0.1 of LPIPS).
+
+    Source: Zhang et al. 2018 (LPIPS, arXiv 1801.03924), eq. 1; network: Simonyan & Zisserman 2015 (arXiv 1409.1556).
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1.0)
+        path: str = "timm/vgg16.tv_in1k"  # VGG16 trained on ImageNet: a file in torchvision's layout, or a hub name
+        linear: str = ""  # file of the channels' weights; "": torchmetrics' own
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+        self._network = _Network(_weights_file(config.path), _linear_file(config.linear))
+
+    def __call__(self, rendering: Rendering, target: Target) -> Tensor:
+        height, width = rendering.rgb.shape[1:3]
+        if min(height, width) < SMALLEST:
+            raise ConfigError(
+                f"loss 'lpips' compares pictures of {SMALLEST} pixels or more, not {height} x {width}", key="data.size"
+            )
+        network = self._network.to(rendering.rgb.device)
+        ours, known = network(rendering.rgb), network(target.over(rendering.background).detach())
+        layers = [
+            (unit_difference(one, other) @ weights).mean()
+            for one, other, weights in zip(ours, known, network.linear, strict=True)
+        ]
+        return torch.stack(layers).sum()
+
+
+class _Network(nn.Module):
+    """VGG16 up to its last convolution, frozen, and the weights of its blocks' channels."""
+
+    def __init__(self, weights: Path, linear: Path) -> None:
+        super().__init__()
+        self.kernels = nn.ParameterList(_read(weights, _convolutions(), "path"))  # and biases, in turn
+        rows = {f"lin{i}.model.1.weight": (1, channels[-1], 1, 1) for i, channels in enumerate(VGG16)}
+        self.linear = nn.ParameterList(row.flatten() for row in _read(linear, rows, "linear"))
+        self.requires_grad_(False)
+
+    def forward(self, rgb: Float[Tensor, "B H W 3"]) -> list[Float[Tensor, "B n C"]]:
+        """Features at the n places of each block's end."""
+        values = ((rgb - rgb.new_tensor(MEAN)) / rgb.new_tensor(STD)).permute(0, 3, 1, 2)
+        kernels, found = iter(self.kernels), []
+        for index, channels in enumerate(VGG16):
+            values = functional.max_pool2d(values, 2) if index else values
+            for _ in channels:
+                values = functional.relu(functional.conv2d(values, next(kernels), next(kernels), padding=1))
+            found.append(values.flatten(2).mT)
+        return found
+
+
+def _convolutions() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the parameters; torchvision counts convolutions, ReLUs and poolings alike."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    before, place = 3, 0
+    for channels in VGG16:
+        for after in channels:
+            shapes |= {f"features.{place}.weight": (after, before, 3, 3), f"features.{place}.bias": (after,)}
+            before, place = after, place + 2
+        place += 1
+    return shapes
+
+
+def _read(path: Path, shapes: Mapping[str, tuple[int, ...]], key: str) -> list[Tensor]:
+    found = read_tensors(path, key)
+    wrong = [name for name, shape in shapes.items() if name not in found or found[name].shape != shape]
+    if wrong:
+        raise ConfigError(
+            f"{path} lacks {', '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''} in the right shape", key=key,
+            hint="VGG16's weights are named features.0.weight ..., those of LPIPS' channels lin0.model.1.weight ...",
+        )  # fmt: skip
+    return [found[name].float() for name in shapes]
+
+
+def _weights_file(path: str) -> Path:
+    if Path(path).expanduser().is_file():
+        return Path(path).expanduser()
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(path, "model.safetensors"))
+    except (OSError, ValueError) as problem:
+        raise ConfigError(
+            f"loss 'lpips' cannot find VGG16 at {path!r}: {str(problem).strip().splitlines()[0]}", key="path",
+            hint="give a file in torchvision's layout (vgg16-397923af.pth) or a hub name; the loss 'perceptual' needs "
+            "no more than a CLIP",
+        ) from problem  # fmt: skip
+
+
+def _linear_file(path: str) -> Path:
+    if not path:
+        import torchmetrics
+
+        return Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models" / "vgg.pth"
+    if not Path(path).expanduser().is_file():
+        raise ConfigError(f"there is no file {path}", key="linear", hint="leave it out for torchmetrics' own")
+    return Path(path).expanduser()

@@ -1,0 +1,119 @@
+"""What losses are handed in a step: a second look where one asks for it, and no rendering more."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from maquette.cameras import orbit_cameras
+from maquette.config.parts import check
+from maquette.config.schema import MethodConfig
+from maquette.geometry.gaussians import Gaussians
+from maquette.multiview import PosedImages, save_posed_images
+from maquette.randomness import Draws
+from maquette.renderers.base import Rendering
+from maquette.renderers.splat import Splat
+from maquette.renderers.volume import Volume
+from maquette.runs.folder import RunFolder
+from maquette.scene import Scene
+from maquette.stages._optimisation import Optimisation
+from maquette.stages.base import StageContext
+from maquette.stages.optimise import Optimise
+
+CAMERAS = {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]}
+VOXELS = {"type": "voxel-grid", "resolution": 8, "channels": 3, "blob": "magic3d"}
+VOLUME = {"type": "volume", "samples": 12, "occupancy_resolution": 4}
+
+
+class Watched(Volume):
+    """Keeps what it draws."""
+
+    def __init__(self, config: Volume.Config, bound: float) -> None:
+        super().__init__(config, bound)
+        self.drawn: list[Rendering] = []
+
+    def render(self, *args) -> Rendering:
+        self.drawn.append(super().render(*args))
+        return self.drawn[-1]
+
+
+@pytest.fixture
+def views(tmp_path: Path) -> dict:
+    """Known views, one of them to be continued."""
+    turns = torch.tensor([0.0, 90.0])
+    images = torch.rand(2, 12, 12, 4, generator=torch.Generator().manual_seed(0))
+    cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 12)
+    save_posed_images(tmp_path, PosedImages(images, cameras, ("train",) * 2, ("a", "b")))
+    return {"type": "posed-images", "path": str(tmp_path), "references": {"a": 1.0}}
+
+
+def prepared(tmp_path: Path, losses: dict, drawing=Watched, **stage) -> Optimisation:
+    parts = {"geometry": VOXELS, "material": "plain", "background": "random-solid", "renderer": VOLUME, **stage}
+    config = check(Optimise.Config, {**parts, "losses": losses, "steps": 10}, "stage", lambda key: None)
+    data = config.data.build() if config.data else None
+    if data:
+        data.prepare(torch.device("cpu"))
+    torch.manual_seed(0)
+    geometry = config.geometry.build()
+    renderer = drawing(config.renderer.config, geometry.bound)
+    scene = Scene(geometry, config.material.build(), config.background.build(), renderer, config.view)
+    context = StageContext("x", MethodConfig(stages={"x": None}, prompt="a red mug"), RunFolder(tmp_path), False)
+    return Optimisation(scene, {}, data, config, context)
+
+
+@pytest.mark.parametrize(
+    ("losses", "drawn"),
+    [
+        ({"opacity": {}, "normal-smoothness-3d": {}, "depth-smoothness": {"weight": 1.0}}, 1),
+        ({"opacity": {}, "near-view": {"weight": [[0, 0.0], [5, 0.0], [6, 1.0]]}}, 1),
+        ({"opacity": {}, "near-view": {"weight": 1.0}}, 2),
+    ],
+)
+def test_nothing_is_drawn_twice_unless_a_loss_asks(losses, drawn, tmp_path):
+    task = prepared(tmp_path, losses, cameras=CAMERAS)
+    task.terms(3, Draws(0, 3)).total().backward()
+    assert len(task.scene.renderer.drawn) == drawn
+    assert task.scene.geometry.grid.grad.isfinite().all()
+
+
+def test_the_second_look_has_the_same_light_and_background_from_a_little_aside(tmp_path):
+    task = prepared(tmp_path, {"near-view": {"weight": 1.0}}, cameras=CAMERAS)
+    task.terms(3, Draws(0, 3))
+    first, second = task.scene.renderer.drawn
+    assert torch.equal(first.background, second.background) and first.shading == second.shading
+    assert 0 < float((first.rgb - second.rgb).detach().abs().mean()) < 0.05
+
+
+def test_a_step_is_a_function_of_its_number(tmp_path):
+    task = prepared(tmp_path, {"near-view": {"weight": 1.0}, "normal-smoothness-3d": {}}, cameras=CAMERAS)
+    one, again, other = ({**task.terms(step, Draws(0, step)).values()} for step in (3, 3, 4))
+    assert one == again and one != other
+
+
+def test_without_cameras_the_known_view_is_looked_at_again(views, tmp_path):
+    losses = {"near-view": {"weight": 1.0}, "clip-similarity": {}, "prompt-similarity": {}, "perceptual": {}}
+    task = prepared(tmp_path, losses, data=views)
+    terms = task.terms(0, Draws(0, 0))
+    terms.total().backward()
+    assert len(task.scene.renderer.drawn) == 2 and set(terms.losses) == set(losses)
+    assert not any("clip" in name or "encoder" in name for name in task.state_dict())
+
+
+class Counted(Gaussians):
+    """Counts the views that it is told of after a step."""
+
+    views = 0
+
+    def adapt(self, footprints, *rest):
+        self.views = len(footprints)
+        return super().adapt(footprints, *rest)
+
+
+def test_a_cloud_grows_by_the_views_it_is_shown_and_not_by_second_looks(tmp_path):
+    losses = {"opacity": {}, "near-view": {"weight": 1.0}}
+    parts = {"geometry": {"type": "gaussians", "count": 200}, "renderer": {"type": "splat"}, "cameras": CAMERAS}
+    task = prepared(tmp_path, losses, Splat, **parts)
+    task.scene.geometry = Counted(task.scene.geometry.config)
+    task.terms(3, Draws(0, 3)).total().backward()
+    task.after_step(3, Draws(0, 3))
+    assert task.scene.geometry.views == CAMERAS["batch"]
