@@ -41,7 +41,7 @@ class Clip:
                 hint="give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights()),
             ) from problem
         self._model = model.eval().requires_grad_(False)
-        self._pixels = ClipPixels(Path(source), model.config.vision_config.image_size)
+        self._pixels = ClipPixels(model.config.vision_config.image_size, Path(source) / ClipPixels.FILE)
         self.size = self._pixels.size
 
     def to(self, device: torch.device) -> Clip:

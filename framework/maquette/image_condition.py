@@ -22,24 +22,29 @@ class ClipPixels:
     """Pictures as a CLIP image encoder takes them: of its size, with its mean and deviation per channel.
 
     Args:
-        folder: where `preprocessor_config.json` lies; without one, the statistics of OpenAI's models hold.
         size: side of the encoder's pictures in pixels.
+        settings: its `preprocessor_config.json`; None or no such file: the statistics of OpenAI's models hold.
+        smooth: whether pictures are smoothed when they are made smaller; models of Zero-1-to-3's family do not (source:
+            FrozenCLIPImageEmbedder in ldm/modules/encoders/modules.py of its code).
     """
 
     FOLDER = "feature_extractor"
+    FILE = "preprocessor_config.json"
 
-    def __init__(self, folder: Path, size: int) -> None:
-        settings = folder / "preprocessor_config.json"
-        stored = json.loads(settings.read_text()) if settings.is_file() else {}
-        self.size = size
+    def __init__(self, size: int, settings: Path | None = None, smooth: bool = True) -> None:
+        stored = json.loads(settings.read_text()) if settings is not None and settings.is_file() else {}
+        self.size, self.smooth = size, smooth
         self.mean: list[float] = stored.get("image_mean", [0.48145466, 0.4578275, 0.40821073])
         self.std: list[float] = stored.get("image_std", [0.26862954, 0.26130258, 0.27577711])
 
     def __call__(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
         """Pictures in [0, 1], resized and normalised."""
         pixels = images.permute(0, 3, 1, 2)
-        if pixels.shape[-2:] != (self.size, self.size):
-            pixels = functional.interpolate(pixels, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
+        size = (self.size, self.size)
+        if pixels.shape[-2:] != size and self.smooth:
+            pixels = functional.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 1)
+        elif pixels.shape[-2:] != size:
+            pixels = functional.interpolate(pixels, size, mode="bicubic", align_corners=True)
         mean, std = (pixels.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         return (pixels - mean) / std
 
@@ -57,28 +62,41 @@ class ImageEncoder(nn.Module):
     """The image tower of a CLIP, frozen, with what prepares its pictures.
 
     Args:
-        path: CLIP weights, or a folder with such a tower alone in `image_encoder/` (a name that a plugin carries, a
-            folder, or a hub name).
-
-    Raises:
-        ConfigError: they cannot be loaded.
+        model: a CLIPVisionModelWithProjection.
+        pixels: what prepares its pictures.
     """
 
     FOLDER = "image_encoder"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, model: Any, pixels: ClipPixels) -> None:
         super().__init__()
+        self.model, self.pixels = model.eval().requires_grad_(False), pixels
+        self.width: int = model.config.projection_dim
+
+    @classmethod
+    def load(cls, path: str, smooth: bool = True) -> ImageEncoder:
+        """The tower of a CLIP, or one that stands alone in `image_encoder/`, as floats of 32 bits.
+
+        Args:
+            path: a name that a plugin carries, a folder, or a hub name.
+            smooth: as `ClipPixels` has it.
+
+        Raises:
+            ConfigError: it cannot be loaded.
+        """
         from transformers import CLIPConfig, CLIPVisionConfig, CLIPVisionModelWithProjection
 
         source = weights_source(path)
+        alone = (Path(source) / cls.FOLDER).is_dir()
+        tower = str(Path(source) / cls.FOLDER) if alone else source
+        settings = (Path(source) / ClipPixels.FOLDER if alone else Path(source)) / ClipPixels.FILE
         try:
             with quiet(source):
-                tower, extractor = Path(source) / self.FOLDER, Path(source) / ClipPixels.FOLDER
-                if tower.is_dir():
+                if alone:
                     config: Any = CLIPVisionConfig.from_pretrained(tower)
                 else:
-                    both: Any = CLIPConfig.from_pretrained(source)
-                    config, tower, extractor = both.vision_config, source, Path(source)
+                    both: Any = CLIPConfig.from_pretrained(tower)
+                    config = both.vision_config
                     config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
                 model: Any = CLIPVisionModelWithProjection.from_pretrained(tower, config=config, dtype=torch.float32)
         except (OSError, ValueError) as problem:
@@ -86,9 +104,7 @@ class ImageEncoder(nn.Module):
                 f"cannot load a CLIP image encoder from {path!r}: {str(problem).splitlines()[0]}",
                 hint="give a plugin's weights (nano-clip), a folder in transformers' layout, or a hub name",
             ) from problem
-        self.model = model.eval().requires_grad_(False)
-        self.pixels = ClipPixels(extractor, config.image_size)
-        self.width: int = config.projection_dim
+        return cls(model, ClipPixels(config.image_size, settings, smooth))
 
     def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B width"]:
         """Projected embeddings of pictures in [0, 1], not scaled to unit length; differentiable."""

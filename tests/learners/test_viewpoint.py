@@ -1,4 +1,4 @@
-"""The image encoder that learns from where: reads directions, keeps what it knew, and loads into the novel-view learner."""
+"""The image encoder that learns from where: reads directions, keeps what it knew, is taken by novel-view."""
 
 import pytest
 import torch
@@ -47,7 +47,9 @@ def learner(tiny_clip):
 def test_directions_are_elevation_and_the_point_on_the_circle():
     one = torch.ones(2)
     cameras = orbit_cameras(torch.tensor([0.0, 90.0]), torch.tensor([0.0, 30.0]), one, one, SIZE)
-    torch.testing.assert_close(directions(cameras), torch.tensor([[0.0, 0, 1], [torch.pi / 6, 1, 0]]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        directions(cameras), torch.tensor([[0.0, 0, 1], [torch.pi / 6, 1, 0]]), atol=1e-6, rtol=0
+    )
 
 
 def test_azimuths_are_read_and_the_old_embedding_is_not_forgotten(learner):
@@ -56,7 +58,7 @@ def test_azimuths_are_read_and_the_old_embedding_is_not_forgotten(learner):
 
 
 def test_what_it_was_stays_as_it_was(learner, tiny_clip):
-    fresh = ImageEncoder(str(tiny_clip))
+    fresh = ImageEncoder.load(str(tiny_clip))
     assert all(torch.equal(a, b) for a, b in zip(learner.known.parameters(), fresh.parameters(), strict=True))
     pairs = zip(learner.networks.encoder.parameters(), fresh.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)

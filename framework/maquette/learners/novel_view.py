@@ -71,7 +71,7 @@ class NovelView(Learner[PairDataset, PosedPairs]):
 
     def build(self, dataset: PairDataset) -> None:
         c = self.config
-        self.encoder = ImageEncoder(c.image_encoder)
+        self.encoder = ImageEncoder.load(c.image_encoder, smooth=False)
         shape = UNetShape(c.size, c.widths, c.layers, c.heads, c.attention_levels, c.modulated)
         unet = small_unet(shape, in_channels=6, out_channels=3, context_width=self.encoder.width)
         projection = CameraProjection(self.encoder.width)

@@ -59,8 +59,8 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
         self.config = config
 
     def build(self, dataset: PairDataset) -> None:
-        self.known = ImageEncoder(self.config.start)
-        encoder = ImageEncoder(self.config.start)
+        self.known = ImageEncoder.load(self.config.start, smooth=False)
+        encoder = ImageEncoder.load(self.config.start, smooth=False)
         encoder.model.requires_grad_(True)
         self.networks = _Networks(encoder)
         self.average = Average(self.networks, self.config.average_decay)

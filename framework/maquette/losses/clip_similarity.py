@@ -38,7 +38,7 @@ class ClipSimilarity(Loss):
 
     def __init__(self, config: Config) -> None:
         self.weight = config.weight
-        self._encoder = ImageEncoder(config.path)
+        self._encoder = ImageEncoder.load(config.path)
         self._known: Float[Tensor, "R D"]
         self._shares: Float[Tensor, " R"]
 

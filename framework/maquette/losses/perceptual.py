@@ -33,7 +33,7 @@ class Perceptual(Comparison):
 
     def __init__(self, config: Config) -> None:
         self.weight = config.weight
-        self._encoder = ImageEncoder(config.path)
+        self._encoder = ImageEncoder.load(config.path)
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         self._encoder.to(rendering.rgb.device)

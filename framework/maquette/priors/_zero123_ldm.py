@@ -8,10 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from maquette.image_condition import CameraProjection
+from maquette.image_condition import CameraProjection, ClipPixels, ImageEncoder
 from maquette.priors import _ldm, _ldm_clip
 from maquette.priors._diffusers import refuse_differences
-from maquette.priors._zero123_parts import ImageEncoder
 
 UNET, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.model.visual."
 AVERAGE = "model_ema.diffusion_model"
@@ -69,7 +68,8 @@ class LdmParts:
         return CameraProjection.of(*(self._tensors[name] for name in PROJECTION)).requires_grad_(False)
 
     def image_encoder(self) -> ImageEncoder:
-        return ImageEncoder(self._picture_tower())
+        tower = self._picture_tower()
+        return ImageEncoder(tower, ClipPixels(tower.config.image_size, smooth=False))
 
     def _picture_tower(self) -> Any:
         return _ldm_clip.picture_tower(_ldm.under(self._tensors, CLIP), f"CLIP's picture tower in {self._name}")

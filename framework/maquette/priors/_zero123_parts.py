@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any, Protocol
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import interpolate
-
 from maquette.errors import ConfigError
-from maquette.image_condition import CameraProjection
+from maquette.image_condition import CameraProjection, ClipPixels, ImageEncoder
 from maquette.priors._diffusers import Weights, refuse_differences
 from maquette.tensor_files import read_tensors
 
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's
 PROJECTIONS = ("clip_camera_projection", "cc_projection")  # what the ports call it
 
 
@@ -37,32 +29,6 @@ class Parts(Protocol):
 
     def image_encoder(self) -> ImageEncoder:
         """Picture -> embedding."""
-
-
-class ImageEncoder:
-    """CLIP's picture tower, with the pictures that it expects.
-
-    Args:
-        model: a CLIPVisionModelWithProjection.
-        mean, std: of each colour channel, in [0, 1].
-    """
-
-    def __init__(self, model: Any, mean: Sequence[float] = CLIP_MEAN, std: Sequence[float] = CLIP_STD) -> None:
-        self.model, self.size = model, model.config.image_size
-        self._mean, self._std = (torch.tensor(list(values))[:, None, None] for values in (mean, std))
-
-    @torch.no_grad()
-    def __call__(self, rgb: Float[Tensor, "K H W 3"]) -> Float[Tensor, "K E"]:
-        """Embeddings, not of unit length, of pictures in [0, 1].
-
-        They are resized the way the models were trained: bicubic, corners on corners, without smoothing.
-
-        Source: FrozenCLIPImageEmbedder in ldm/modules/encoders/modules.py of Zero-1-to-3's code.
-        """
-        pixels = rgb.permute(0, 3, 1, 2)
-        if pixels.shape[-2:] != (self.size, self.size):
-            pixels = interpolate(pixels, (self.size, self.size), mode="bicubic", align_corners=True)
-        return self.model(pixel_values=(pixels - self._mean.to(pixels)) / self._std.to(pixels)).image_embeds
 
 
 class DiffusersParts:
@@ -118,6 +84,5 @@ class DiffusersParts:
         from transformers import CLIPVisionModelWithProjection
 
         model = self._weights.load_network(CLIPVisionModelWithProjection, "image_encoder")
-        settings = self._weights.find("feature_extractor/preprocessor_config.json")
-        known = json.loads(settings.read_text()) if settings is not None else {}
-        return ImageEncoder(model, known.get("image_mean", CLIP_MEAN), known.get("image_std", CLIP_STD))
+        settings = self._weights.find(f"{ClipPixels.FOLDER}/{ClipPixels.FILE}")
+        return ImageEncoder(model, ClipPixels(model.config.image_size, settings, smooth=False))
