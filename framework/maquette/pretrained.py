@@ -8,6 +8,9 @@ from pathlib import Path
 
 from maquette import plugins
 
+LEARNED_WORDS = "learned_embeds.safetensors"
+"""The file of a textual inversion, as diffusers calls it."""
+
 
 def weights_source(path: str) -> str:
     """The folder that `path` stands for: one that a plugin carries by that name, or one on disk; else a hub name."""

@@ -117,3 +117,46 @@ class GroupedDataset(Protocol):
 
     def sample_captions(self) -> Sequence[str]:
         """A fixed list of captions for the sample sheet."""
+
+
+@dataclass(frozen=True)
+class DepthsAndNormals:
+    """A batch of pictures with what their geometry is.
+
+    Args:
+        images: [B, H, W, 3] floats in [0, 1], in front of some background.
+        opacity: [B, H, W, 1] the object's coverage in [0, 1]; the rest only holds where it is 1.
+        depth: [B, H, W, 1] distances along the ray, larger than 0.
+        normal: [B, H, W, 3] of length 1, in the camera's frame: x right, y up, z to the viewer.
+    """
+
+    images: Float[Tensor, "B H W 3"]
+    opacity: Float[Tensor, "B H W 1"]
+    depth: Float[Tensor, "B H W 1"]
+    normal: Float[Tensor, "B H W 3"]
+
+
+class GeometryDataset(Protocol):
+    """Pictures with depth and normals, drawn at random by key and held out by split."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Make or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> DepthsAndNormals:
+        """`size` training pictures, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> DepthsAndNormals:
+        """`size` pictures of objects that `batch` never returns."""
+
+    def sample_views(self, count: int) -> DepthsAndNormals:
+        """A fixed choice of held-out pictures for the sample sheet."""
+
+
+class PictureDataset(Protocol):
+    """Pictures of one thing, drawn at random by key."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Make or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> Float[Tensor, "B H W 3"]:
+        """`size` pictures in [0, 1], a function of `draws` alone."""

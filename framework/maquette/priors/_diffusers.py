@@ -202,13 +202,15 @@ def run_unet(
         return unet(inputs, steps, text, **told).sample.float()
 
 
-@torch.no_grad()
 def clip_embeddings(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-    """The last hidden states of a CLIP text encoder, texts padded and cut to the tokenizer's length."""
+    """The last hidden states of a CLIP text encoder, texts padded and cut to the tokenizer's length.
+
+    Differentiable in what of the encoder is trained.
+    """
     tokens = tokenizer(
         list(texts), padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
     )
-    return encoder(tokens.input_ids).last_hidden_state
+    return encoder(tokens.input_ids.to(encoder.device)).last_hidden_state
 
 
 class Pictures:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -41,12 +42,14 @@ class Request:
         negative_prompt: what to steer away from; empty means the empty caption.
         reference: what it looks like from one side, for priors that continue a picture.
         others: what it looks like from more sides, for those that take several.
+        words: files of textual inversion, with words that were learned for it and that the texts may use.
     """
 
     prompt: str
     negative_prompt: str = ""
     reference: Reference | None = None
     others: tuple[Reference, ...] = ()
+    words: tuple[Path, ...] = ()
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -100,17 +103,50 @@ class TrainableCopy(nn.Module):
         raise NotImplementedError
 
 
+class TrainableWord(nn.Module):
+    """A word that a prior's text encoder does not have. Its embedding learns; nothing else of the prior does.
+
+    It stays on the prior's device, as a `TrainableCopy` does.
+
+    Args:
+        token: how it is spelt.
+        start: the embedding it begins with.
+    """
+
+    def __init__(self, token: str, start: Float[Tensor, " D"]) -> None:
+        super().__init__()
+        self.token = token
+        self.start: Tensor
+        self.register_buffer("start", start.clone())
+        self.embedding = nn.Parameter(start.clone())
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        return self  # what `to` and its kin do to each tensor
+
+    def condition(self, texts: Sequence[str]) -> Any:
+        """What the prior's `predict` takes for each of these texts; differentiable."""
+        raise NotImplementedError
+
+    def forward(
+        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Any
+    ) -> Float[Tensor, "B C h w"]:
+        """What a model of the prior's `prediction` gives: the noise, v or the clean picture; differentiable."""
+        raise NotImplementedError
+
+
 class Prior:
     """A frozen diffusion model behind one face.
 
     Args of all methods are on any device; the prior moves them to its own.
-    `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `edits`: it changes pictures,
-    and has to be told which; `wants_reference`: it continues a picture, so that a request without one is of no use;
-    `prediction` and `alphas_cumprod` [T] define its noise process.
+    `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `learns_words`: its text
+    encoder can be taught new ones; `edits`: it changes pictures, and has to be told which; `wants_reference`: it
+    continues a picture, so that a request without one is of no use; `prediction` and `alphas_cumprod` [T] define its
+    noise process.
     """
 
     gives: frozenset[str]
     copies: frozenset[str] = frozenset()
+    learns_words: bool = False
     edits: bool = False
     wants_reference: bool = False
     prediction: Prediction
@@ -149,6 +185,15 @@ class Prior:
         Args:
             kind: one of `copies`.
             rank: of the additions of kind "lora".
+        """
+        raise NotImplementedError
+
+    def trainable_word(self, token: str, meaning: str) -> TrainableWord:
+        """A word that begins as the mean of the embeddings of what `meaning` is made of.
+
+        Args:
+            token: how it is to be spelt; new to the text encoder.
+            meaning: words; empty: the mean of all that there are.
         """
         raise NotImplementedError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from maquette.priors._diffusers import (
     run_unet,
 )
 from maquette.priors._lora import LoraFile, fold_lora
+from maquette.priors._new_words import NewWord
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, stamp, text_conditions
 from maquette.priors._textual_inversion import add_embeddings, read_embeddings, spelled_out
 from maquette.priors._unet_copies import UNetCopy
@@ -61,6 +63,7 @@ class StableDiffusion(Prior):
 
     gives = TEXT_CONDITIONS
     copies = frozenset({"lora", "copy"})
+    learns_words = True
 
     def __init__(self, config: Config) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -96,24 +99,29 @@ class StableDiffusion(Prior):
 
     def condition(self, request: Request) -> TextConditions:
         c = self.config
+        learned = [*(Path(name).expanduser() for name in c.embeddings), *request.words]
         model = self._weights.text_identity
-        for name in (*c.embeddings, *(lora.path for lora in c.lora)):
-            model += f" {name} {stamp(Path(name).expanduser())}"
+        for path in (*learned, *(Path(lora.path).expanduser() for lora in c.lora)):
+            model += f" {path} {stamp(path)}"
         model += f" {[lora.scale for lora in c.lora]}" if c.lora else ""
-        return text_conditions(request, c.views, c.view_dependent, model, self._embed, self.device)
+        embed = partial(self._embed, learned)
+        return text_conditions(request, c.views, c.view_dependent, model, embed, self.device)
 
-    def _embed(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-        """Embeddings of texts; the text encoder lives only here."""
+    def _embed(self, learned: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
+        """Embeddings of texts, which may use the words of files; the text encoder lives only here."""
+        tokenizer, encoder = self._text_encoder()
+        for path in learned:
+            texts = spelled_out(texts, add_embeddings(tokenizer, encoder, read_embeddings(path)))
+        return clip_embeddings(tokenizer, encoder, texts)
+
+    def _text_encoder(self) -> tuple[Any, Any]:
+        """Tokenizer and text encoder, LoRA folded in."""
         from transformers import AutoTokenizer, CLIPTextModel
 
-        tokenizer = self._weights.load(AutoTokenizer, "tokenizer")
         encoder = self._weights.load_network(CLIPTextModel, "text_encoder")
         for lora in self.config.lora:
             fold_lora(encoder, "text_encoder", lora)
-        learned = [read_embeddings(Path(name).expanduser()) for name in self.config.embeddings]
-        for embeddings in learned:
-            texts = spelled_out(texts, add_embeddings(tokenizer, encoder, embeddings))
-        return clip_embeddings(tokenizer, encoder, texts)
+        return self._weights.load(AutoTokenizer, "tokenizer"), encoder
 
     @torch.no_grad()
     def predict(
@@ -132,7 +140,12 @@ class StableDiffusion(Prior):
         self, inputs: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], text: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
         """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
-        return run_unet(self.unet, inputs, steps, text, self.dtype)[:, : self.channels]
+        dtype = torch.bfloat16 if self.dtype == torch.float16 and text.requires_grad else self.dtype  # see `UNetCopy`
+        return run_unet(self.unet, inputs, steps, text, dtype)[:, : self.channels]
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
         return UNetCopy(self.unet, self.channels, kind, rank, self.dtype)
+
+    def trainable_word(self, token: str, meaning: str) -> NewWord:
+        tokenizer, encoder = self._text_encoder()
+        return NewWord(tokenizer, encoder.to(self.device), token, meaning, self.network)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 class Guide:
     """One guidance, built: its prior is frozen and no part of the task's state, what it trains `beside` it is."""
 
-    def __init__(self, spec: Guidance, prior: Prior, method: Any, data: Supervision | None = None) -> None:
+    def __init__(
+        self, spec: Guidance, prior: Prior, method: Any, data: Supervision | None = None, words: Sequence[Path] = ()
+    ) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
-        request = request_of(method, data)
+        request = request_of(method, data, words)
         self.conditions = self.prior.condition(request)
         self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
 
@@ -56,14 +60,23 @@ class Guide:
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
 
 
-def request_of(method: Any, data: Supervision | None) -> Request:
-    """What a method makes, with the pictures of it that are known."""
+def request_of(method: Any, data: Supervision | None, words: Sequence[Path] = ()) -> Request:
+    """What a method makes, with the pictures of it that are known and the files of words that were learned for it."""
     references = data.references() if data is not None else ()
-    return Request(method.prompt, method.negative_prompt, next(iter(references), None), references[1:])
+    first = next(iter(references), None)
+    return Request(method.prompt, method.negative_prompt, first, references[1:], tuple(words))
 
 
-def build_guides(specs: dict[str, Guidance], method: Any, data: Supervision | None = None) -> dict[str, Guide]:
-    """All guidance of a stage; where the same prior is named twice, it is loaded once."""
+def build_guides(
+    specs: dict[str, Guidance], method: Any, data: Supervision | None = None, words: Sequence[Path] = ()
+) -> dict[str, Guide]:
+    """All guidance of a stage; where the same prior is named twice, it is loaded once.
+
+    Args:
+        method: whose prompts are asked for.
+        data: the stage's known views, read.
+        words: files of textual inversion, made by earlier stages.
+    """
     guides: dict[str, Guide] = {}
     loaded: list[tuple[Any, Prior]] = []
     for name, spec in specs.items():
@@ -71,7 +84,7 @@ def build_guides(specs: dict[str, Guidance], method: Any, data: Supervision | No
         if prior is None:
             prior = spec.prior.build()
             loaded.append((spec.prior, prior))
-        guides[name] = Guide(spec, prior, method, data)
+        guides[name] = Guide(spec, prior, method, data, words)
     return guides
 
 

@@ -141,7 +141,7 @@ class Optimise(Stage):
                 data.prepare(device)
             _hold_to(config.losses, data, context)
         with context.timings.measure("load priors"):
-            guidance = build_guides(config.guidance, context.method, data)
+            guidance = build_guides(config.guidance, context.method, data, context.artifacts.get("words", ()))
         task = Optimisation(scene, guidance, data, config, context)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,

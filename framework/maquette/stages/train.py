@@ -12,6 +12,7 @@ from torch import nn
 
 from maquette.config.parts import DatasetSpec, LearnerSpec
 from maquette.config.schedules import Schedule
+from maquette.pretrained import LEARNED_WORDS
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.runs.folder import write_atomically
@@ -22,7 +23,10 @@ from maquette.terms import ChangedRows, Terms
 
 @register("stage", "train")
 class Train(Stage):
-    """Train a learner on a data set; the finished model goes to `export/<stage>` in the run folder."""
+    """Train a learner on a data set; the finished model goes to `export/<stage>` in the run folder.
+
+    A word that was learned so is known to the text priors of all later stages.
+    """
 
     @dataclass(frozen=True)
     class Config:
@@ -46,7 +50,7 @@ class Train(Stage):
         learner = config.learner.build()
         learner.build(dataset)
         count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
-        print(f"{context.name}: {config.learner.name}, {count / 1e6:.2f} M parameters, on {device}")
+        print(f"{context.name}: {config.learner.name}, {count:,} parameters, on {device}")
         task = _Training(learner, dataset, config, Draws(context.method.seed, -1, "sheet/"))
         store = context.checkpoints(config.loop.keep_checkpoints)
         loop = Loop(
@@ -57,10 +61,15 @@ class Train(Stage):
         learner.to(device)
         figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
         print("".join(f"{name}: {value:.4f}\n" for name, value in figures.items()), end="")
-        folder = context.run.export / context.name
-        learner.cpu().save(folder)
+        learner.cpu().save(context.run.export / context.name)
         write_atomically(context.run.export / f"{context.name}.json", json.dumps(figures, indent=1))
+        self.restore(context)
+
+    def restore(self, context: StageContext) -> None:
+        folder = context.run.export / context.name
         context.artifacts[context.name] = folder
+        if (folder / LEARNED_WORDS).is_file():
+            context.artifacts["words"] = (*context.artifacts.get("words", ()), folder / LEARNED_WORDS)
 
 
 class _Training(Task):

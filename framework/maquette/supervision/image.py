@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,15 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.cameras.base import orbit_cameras
-from maquette.errors import ConfigError, MissingDependency
-from maquette.multiview.pictures import area_resample, read_rgba
+from maquette.errors import ConfigError
+from maquette.framing import RemoveBackground, frame, read_object, square_about
+from maquette.multiview.pictures import read_rgba
 from maquette.priors.base import Reference
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.supervision.base import HeldOut, Supervision, Target
 
 LARGEST = 512  # side of the picture that priors are shown, pixels
-CUTTER = "u2net"  # rembg's model; its own choice changes with its version, and may not be free for every use
 
 
 @register("supervision", "image")
@@ -47,7 +44,7 @@ class ImageSupervision(Supervision):
         fill: float = 0.7  # share of the picture's side that the object's longer side takes; 0: as it is
         depth: str = "auto"  # path of a depth map; auto: beside the picture, if it is there; "": none
         normal: str = "auto"  # path of a normal map, likewise
-        remove_background: Literal["auto", "never"] = "auto"  # auto: when the picture has no alpha
+        remove_background: RemoveBackground = "auto"  # auto: when the picture has no alpha
 
         def __post_init__(self) -> None:
             if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:
@@ -67,18 +64,14 @@ class ImageSupervision(Supervision):
     def prepare(self, device: torch.device) -> None:
         c = self.config
         path = Path(c.path).expanduser()
-        rgba = read_rgba(path)
-        if c.remove_background == "auto" and bool((rgba[..., 3] == 1).all()):
-            rgba = _without_background(rgba, path)
-        if not bool((rgba[..., 3] > 0.5).any()):
-            raise ConfigError("nothing in this picture is opaque", file=str(path))
+        rgba = read_object(path, c.remove_background)
         layers = {"color": rgba}
         for name, given in (("depth", c.depth), ("normal", c.normal)):
             found = _companion(path, name, given)
             if found is not None:
                 layers[name] = _like(read_rgba(found), rgba, found)
-        square = _square(rgba[..., 3], c.fill)
-        framed = {name: _framed(layer, rgba[..., 3], square, c.size) for name, layer in layers.items()}
+        square = square_about(rgba[..., 3], c.fill)
+        framed = {name: frame(layer, rgba[..., 3], square, c.size) for name, layer in layers.items()}
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
         opacity = framed["color"][..., 3:]
@@ -93,7 +86,7 @@ class ImageSupervision(Supervision):
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
-        shown = _framed(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
+        shown = frame(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
         over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
         self._reference = Reference(over_white, cameras.resized(len(shown)))
 
@@ -129,57 +122,7 @@ def _like(layer: Float[Tensor, "h w 4"], picture: Float[Tensor, "H W 4"], path: 
     return layer
 
 
-class _Square(NamedTuple):
-    """Which part of a picture is taken: the middle, row and column, and the side, pixels."""
-
-    middle: tuple[float, float]
-    side: float
-
-
-def _square(alpha: Float[Tensor, "H W"], fill: float) -> _Square:
-    """The square about the object, of which it fills a share, or about the whole picture."""
-    rows, columns = (alpha > 0.5).any(1).nonzero()[:, 0], (alpha > 0.5).any(0).nonzero()[:, 0]
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    height, width = alpha.shape
-    if fill == 0:
-        return _Square((height / 2, width / 2), float(max(height, width)))
-    return _Square(((top + bottom) / 2, (left + right) / 2), max(bottom - top, right - left) / fill)
-
-
-def _framed(
-    layer: Float[Tensor, "H W 4"], alpha: Float[Tensor, "H W"], square: _Square, size: int
-) -> Float[Tensor, "size size 4"]:
-    """A part of a picture, each pixel the mean of what it covers, colours weighted by the object's alpha."""
-    rim = math.ceil(square.side)  # what lies outside the picture is transparent
-    padded = functional.pad(torch.cat([layer[..., :3], alpha[..., None]], dim=-1), (0, 0, rim, rim, rim, rim))
-    center = (square.middle[0] + rim, square.middle[1] + rim)
-    step = square.side / size
-    return area_resample(padded[None], center, (step, step), (size, size))[0]
-
-
 def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "H W 3"]:
     """From camera axes right, down, forward to the world."""
     opengl = normal * torch.tensor([1.0, -1.0, -1.0])
     return functional.normalize(opengl @ rotation.T, dim=-1)
-
-
-def _without_background(rgba: Float[Tensor, "H W 4"], path: Path) -> Float[Tensor, "H W 4"]:
-    try:
-        import rembg
-    except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
-        raise MissingDependency(
-            "this picture has no alpha channel, and removing its background needs rembg: run "
-            '`pip install "maquette[image]"`, or save the picture with a transparent background'
-        ) from problem
-    try:
-        cutter = rembg.new_session(CUTTER)
-    except Exception as problem:  # those of downloads and of onnxruntime have no common base
-        home = os.environ.get("U2NET_HOME") or Path(os.environ.get("XDG_DATA_HOME", "~"), ".u2net")
-        raise ConfigError(
-            f"this picture has no alpha channel, and rembg's model {CUTTER}, which removes its background, cannot be "
-            f"had: {str(problem).strip().splitlines()[0]}", file=str(path),
-            hint=f"save the picture with a transparent background, or put {CUTTER}.onnx from rembg's releases "
-            f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
-        ) from problem  # fmt: skip
-    pixels = (rgba[..., :3].numpy() * 255 + 0.5).astype("uint8")
-    return torch.from_numpy(rembg.remove(pixels, session=cutter)).float() / 255

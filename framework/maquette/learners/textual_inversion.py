@@ -1,0 +1,121 @@
+"""A new word for the thing in a picture: all that is learned is its embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+
+from maquette.cameras.base import orbit_cameras
+from maquette.config.parts import PriorSpec
+from maquette.data.base import PictureDataset
+from maquette.learners.base import Learner, sheet
+from maquette.objectives._ddim import sample
+from maquette.objectives.base import Denoiser
+from maquette.pretrained import LEARNED_WORDS
+from maquette.priors.base import Prior, TrainableWord
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.scores.cfg import CFG
+from maquette.terms import Terms
+
+SHOWN = 4  # variations of the picture on the sample sheet, and pictures of the word
+MEASURED = (8, 4)  # batches of the evaluation, and pictures in each
+
+
+@register("learner", "textual-inversion")
+class TextualInversion(Learner[PictureDataset, Tensor]):
+    """The embedding with which a text prior, left as it is, denoises pictures of one thing best.
+
+    Saved as `learned_embeds.safetensors`. The text priors of all later stages of the method know the word, and prompts
+    may use it; other runs name the file: `prior.embeddings=[FILE]`.
+
+    Source: Gal et al. 2022 (arXiv 2208.01618), sec. 3; for 3D from one picture, Melas-Kyriazi et al. 2023 (RealFusion,
+    arXiv 2302.10663), sec. 3.2, and Qian et al. 2023 (Magic123, arXiv 2306.17843), sec. 3.2.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        prior: PriorSpec  # whose word it becomes
+        token: str = "<object>"  # how it is spelt in prompts
+        init: str = ""  # what the thing is, in a word or a few; "": nothing in particular
+        templates: tuple[str, ...] = (  # texts that the pictures come with, {} for the token; from the paper's list
+            "a photo of a {}",
+            "a rendering of a {}",
+            "a good photo of a {}",
+            "a close-up photo of a {}",
+            "a photo of one {}",
+            "a photo of the clean {}",
+        )
+        sample_steps: int = 25  # sampler steps of the sample sheet
+        sample_scale: float = 5.0  # guidance scale of the sample sheet
+
+        def __post_init__(self) -> None:
+            if not self.prior.cls.learns_words:
+                raise ValueError(f"prior {self.prior.name!r} cannot be taught a word; stable-diffusion can")
+            if not self.token.strip() or " " in self.token:
+                raise ValueError(f"token is one word, such as <object>, not {self.token!r}")
+            if not self.templates or not all("{}" in template for template in self.templates):
+                raise ValueError("templates are texts with {} where the token goes")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def build(self, dataset: PictureDataset) -> None:
+        self._prior: Prior = self.config.prior.build()
+        self.word: TrainableWord = self._prior.trainable_word(self.config.token, self.config.init)
+
+    def loss(self, batch: Float[Tensor, "B H W 3"], draws: Draws) -> Terms:
+        prior, templates = self._prior, self.config.templates
+        with torch.no_grad():
+            clean = prior.encode(batch)
+        steps = draws.integers("timestep", 0, len(prior.alphas_cumprod) - 1, len(clean)).to(clean.device)
+        noise = draws.normal("noise", *clean.shape).to(clean)
+        alpha, sigma = prior.levels(steps)
+        chosen = draws.integers("template", 0, len(templates) - 1, len(clean)).tolist()
+        text = self.word.condition([templates[i].replace("{}", self.word.token) for i in chosen])
+        output = self.word(alpha * clean + sigma * noise, steps, text)
+        return Terms({"denoising": (output - prior.wanted(clean, noise, steps)).square().mean()})
+
+    @torch.no_grad()
+    def sample_sheet(self, dataset: PictureDataset, draws: Draws) -> np.ndarray:
+        """Variations of the picture above, and what the prior draws for the word below."""
+        prior, one = self._prior, torch.ones(SHOWN)
+        seen = dataset.batch(draws.sub("seen"), SHOWN)
+        like = prior.encode(seen)
+        texts = {"positive": self.config.templates[0].replace("{}", self.word.token), "unconditional": ""}
+        conditions = {name: self.word.condition([text] * SHOWN) for name, text in texts.items()}
+        cameras = orbit_cameras(0 * one, 0 * one, one, one, seen.shape[1])
+        denoiser = Denoiser(prior, CFG(CFG.Config(scale=self.config.sample_scale)), conditions, cameras)
+        noise, last = draws.normal("sample", *like.shape).to(like), len(prior.alphas_cumprod) - 1
+        drawn = prior.decode(sample(denoiser, noise, last, self.config.sample_steps)).to(seen)
+        if drawn.shape[1:3] != seen.shape[1:3]:
+            drawn = torch.nn.functional.interpolate(drawn.movedim(3, 1), seen.shape[1:3], mode="area").movedim(1, 3)
+        return sheet(torch.cat([seen, drawn]), columns=SHOWN)
+
+    @torch.no_grad()
+    def evaluate(self, dataset: PictureDataset, draws: Draws) -> dict[str, float]:
+        """The denoising error with the word as learned, and as it began, under the same noise."""
+        batches, size = MEASURED
+        pictures = [dataset.batch(draws.sub(f"picture {i}"), size) for i in range(batches)]
+
+        def error() -> float:
+            losses = [self.loss(picture, draws.sub(str(i))).total() for i, picture in enumerate(pictures)]
+            return float(torch.stack(losses).mean())
+
+        learned, before = error(), self.word.embedding.clone()
+        try:
+            self.word.embedding.copy_(self.word.start)
+            return {"denoising error": learned, "denoising error at first": error()}
+        finally:
+            self.word.embedding.copy_(before)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({self.word.token: self.word.embedding.detach().float().cpu().contiguous()}, folder / LEARNED_WORDS)
