@@ -7,7 +7,11 @@ import pytest
 from maquette.config import load_method
 
 METHODS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
-PRIORS = {"instructnerf2nerf": ("nano", "instruct-pix2pix"), "fit-multiview": (), "mvdream": ("mvdream",)}
+NOVEL_VIEWS = ("zero123", "zero123-xl", "stable-zero123")
+PRIORS = {
+    "instructnerf2nerf": ("nano", "instruct-pix2pix"), "fit-multiview": (), "mvdream": ("mvdream",),
+    "zero123": NOVEL_VIEWS, "zero123-sjc": NOVEL_VIEWS, "magic123": ("sd15", "sd21"),
+}  # fmt: skip
 REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
 
 
@@ -19,5 +23,7 @@ def choices() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("method", "group"), choices())
 def test_a_method_loads(method, group, tmp_path):
-    resolved = load_method(method, ["prompt=a red mug", f"data={tmp_path}", group])
+    picture = tmp_path / "picture.png"
+    picture.touch()
+    resolved = load_method(method, ["prompt=a red mug", f"data={tmp_path}", f"image={picture}", group])
     assert resolved.method.name == method and resolved.method.summary

@@ -1,6 +1,7 @@
 """What guidance sees of a rendering, and which guidance a stage refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,14 @@ def test_a_prior_named_twice_is_loaded_once(tiny_run):
     first = method.stages["nerf"].config.guidance["sds"]
     guides = build_guides({"one": first, "two": first}, method)
     assert guides["one"].prior is guides["two"].prior
+
+
+def test_guidance_may_ask_for_something_else_than_the_method(tiny_run):
+    own = looks(tiny_run, "stages.nerf.guidance.sds.prompt=a blue duck")["sds"]
+    method = replace(load(tiny_run), prompt="a blue duck")
+    asked = build_guides(load(tiny_run).stages["nerf"].config.guidance, method)["sds"]
+    texts = [guide.conditions.at(FROM_THE_LEFT)["positive"] for guide in (own, asked, looks(tiny_run)["sds"])]
+    assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[0], texts[2])
 
 
 def test_normals_are_rendered_for_a_prior_that_sees_them(tiny_run):

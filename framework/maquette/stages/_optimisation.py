@@ -38,7 +38,7 @@ class Guide:
     ) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
-        request = request_of(method, data, words)
+        request = request_of(method, data, words, spec.prompt)
         self.conditions = self.prior.condition(request)
         self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
 
@@ -60,11 +60,11 @@ class Guide:
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
 
 
-def request_of(method: Any, data: Supervision | None, words: Sequence[Path] = ()) -> Request:
-    """What a method makes, with the pictures of it that are known and the files of words that were learned for it."""
+def request_of(method: Any, data: Supervision | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
+    """What a method makes, or `prompt`, with known pictures of it and the files of words that were learned for it."""
     references = data.references() if data is not None else ()
     first = next(iter(references), None)
-    return Request(method.prompt, method.negative_prompt, first, references[1:], tuple(words))
+    return Request(prompt or method.prompt, method.negative_prompt, first, references[1:], tuple(words))
 
 
 def build_guides(

@@ -56,6 +56,7 @@ class Guidance:
     objective: ObjectiveSpec
     weight: Schedule = Schedule.constant(1.0)  # where it is 0, nothing is asked
     sees: Sees = "rgb"
+    prompt: str = ""  # what is asked for; "": the method's prompt
 
     def __post_init__(self) -> None:
         score, objective, gives = self.score.build(), self.objective.build(), self.prior.cls.gives
