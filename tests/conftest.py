@@ -97,6 +97,89 @@ def tiny_edits(tiny_stable_diffusion: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def tiny_control(tiny_stable_diffusion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ControlNet for the tiny Stable Diffusion, whose closing layers are no longer zero."""
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    unet = UNet2DConditionModel.from_pretrained(tiny_stable_diffusion, subfolder="unet", torch_dtype=torch.float32)
+    torch.manual_seed(1)
+    control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32))
+    for parameter in control.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    folder = tmp_path_factory.mktemp("weights") / "tiny-control"
+    control.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_xl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weight Stable Diffusion XL layout made with diffusers' and transformers' own classes."""
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    from maquette.learners.base import word_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = word_tokenizer(["a", "red", "mug"], 16)
+    text = {
+        "vocab_size": len(tokenizer), "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": 16, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }  # fmt: skip
+    pipeline = StableDiffusionXLPipeline(
+        vae=AutoencoderKL(block_out_channels=(16, 16), latent_channels=4, norm_num_groups=8, scaling_factor=0.13025,
+                          down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2),
+        text_encoder=CLIPTextModel(CLIPTextConfig(hidden_size=16, **text)),
+        text_encoder_2=CLIPTextModelWithProjection(
+            CLIPTextConfig(hidden_size=24, projection_dim=20, hidden_act="gelu", **text)
+        ),
+        tokenizer=tokenizer, tokenizer_2=tokenizer,
+        unet=UNet2DConditionModel(sample_size=16, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8,
+                                  cross_attention_dim=40, attention_head_dim=(2, 4), use_linear_projection=True,
+                                  transformer_layers_per_block=(1, 2), addition_embed_type="text_time",
+                                  addition_time_embed_dim=8, projection_class_embeddings_input_dim=68,
+                                  down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                                  up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")),
+        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012,
+                                         steps_offset=1, timestep_spacing="leading"),
+        add_watermarker=False,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("weights") / "tiny-xl"
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_if(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weight first stage of DeepFloyd IF with a T5 encoder, made with diffusers' and transformers' classes."""
+    from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    torch.manual_seed(0)
+    pieces = ["<pad>", "</s>", "<unk>", "▁", "▁a", "▁red", "▁mug", "▁front", "▁side", "▁view", ",", *"abcdefgh"]
+    tokenizer = T5Tokenizer(vocab=[(piece, -float(len(pieces))) for piece in pieces], extra_ids=0)
+    text = T5Config(vocab_size=len(pieces), d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
+    pipeline = IFPipeline(
+        tokenizer=tokenizer,
+        text_encoder=T5EncoderModel(text),
+        unet=UNet2DConditionModel(sample_size=16, in_channels=3, out_channels=6, block_out_channels=(16, 32),
+                                  layers_per_block=1, norm_num_groups=8, attention_head_dim=8, act_fn="gelu",
+                                  cross_attention_dim=32, encoder_hid_dim=32, addition_embed_type="text",
+                                  addition_embed_type_num_heads=2, resnet_time_scale_shift="scale_shift",
+                                  down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+                                  mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+                                  up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D")),
+        scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range", thresholding=True,
+                                dynamic_thresholding_ratio=0.95, sample_max_value=1.5),
+        safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("weights") / "tiny-if"
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_zero123(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random-weight Zero123 in pixel space, in the layout of the diffusers ports."""
     from zero123_layouts import save_folder

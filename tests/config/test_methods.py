@@ -7,11 +7,17 @@ import pytest
 from maquette.config import load_method
 
 METHODS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
+CONTROLS = ("controlnet-depth", "controlnet-normal", "controlnet-canny")
 NOVEL_VIEWS = ("zero123", "zero123-xl", "stable-zero123")
 PRIORS = {
-    "instructnerf2nerf": ("nano", "instruct-pix2pix"), "fit-multiview": (), "mvdream": ("mvdream",),
-    "zero123": NOVEL_VIEWS, "zero123-sjc": NOVEL_VIEWS, "magic123": ("sd15", "sd21"),
-}  # fmt: skip
+    "dreamfusion": ("nano", "sd15", "sd21", "sdxl", "deepfloyd-if", *CONTROLS),
+    "instructnerf2nerf": ("nano", "instruct-pix2pix"),
+    "fit-multiview": (),
+    "mvdream": ("mvdream",),
+    "zero123": NOVEL_VIEWS,
+    "zero123-sjc": NOVEL_VIEWS,
+    "magic123": ("sd15", "sd21"),
+}
 REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
 
 

@@ -1,15 +1,14 @@
 """InstructPix2Pix against diffusers' own pipeline with the same weights."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from by_hand import assert_same, denoised, with_ddim
 from toy_views import cameras
 
 from maquette.config.parts import check
 from maquette.errors import ConfigError
-from maquette.objectives._ddim import move
 from maquette.priors.base import Request
 from maquette.priors.instruct_pix2pix import InstructPix2Pix
 from maquette.scores.cfg_two import CFGTwo
@@ -24,13 +23,9 @@ def load(path: Path) -> InstructPix2Pix:
 
 
 def test_guided_denoising_is_that_of_the_original_pipeline(tiny_edits):
-    from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
+    from diffusers import StableDiffusionInstructPix2PixPipeline
 
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(tiny_edits, torch_dtype=torch.float32)
-    pipeline.scheduler = DDIMScheduler.from_config(
-        pipeline.scheduler.config, timestep_spacing="trailing", clip_sample=False
-    )
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = with_ddim(StableDiffusionInstructPix2PixPipeline.from_pretrained(tiny_edits, torch_dtype=torch.float32))
     noisy = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
     wanted = pipeline(
         "a red mug", RGB.permute(0, 3, 1, 2), num_inference_steps=4, guidance_scale=7.5, image_guidance_scale=1.5,
@@ -39,12 +34,8 @@ def test_guided_denoising_is_that_of_the_original_pipeline(tiny_edits):
 
     prior, score = load(tiny_edits), CFGTwo(CFGTwo.Config(image_scale=1.5, text_scale=7.5))
     conditions = prior.about(prior.condition(Request("a red mug")).at(VIEW), RGB)
-    steps = [torch.tensor([int(t)]) for t in pipeline.scheduler.timesteps]
-    levels = [prior.levels(t) for t in steps] + [(torch.ones(()), torch.zeros(()))]
-    found = noisy
-    for t, (start, end) in zip(steps, pairwise(levels), strict=True):
-        found = move(found, score.combine(prior.predict(found, t, conditions, VIEW)), start, end)
-    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+    found = denoised(prior, score, conditions, VIEW, noisy, pipeline.scheduler.timesteps)
+    assert_same(found, wanted)
 
 
 def test_only_what_is_told_the_picture_depends_on_it(tiny_edits):

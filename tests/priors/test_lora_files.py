@@ -12,6 +12,7 @@ from maquette.errors import ConfigError
 from maquette.priors._lora import LoraFile, fold_lora
 from maquette.priors.base import Request
 from maquette.priors.stable_diffusion import StableDiffusion
+from maquette.priors.stable_diffusion_xl import StableDiffusionXL
 
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 OUT = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_out.0"
@@ -54,6 +55,27 @@ def test_each_programs_names_find_the_layer(names, layer, tiny_stable_diffusion,
     save_file(dict(zip(names(layer), (a, b), strict=True)), tmp_path / "style.safetensors")
     prior = load(tiny_stable_diffusion, LoraFile(str(tmp_path / "style.safetensors"), 0.5))
     torch.testing.assert_close(prior.unet.get_submodule(layer).weight, before + 0.5 * b @ a)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("input_blocks_3_1_transformer_blocks_0_attn1_to_q", QUERY),
+        ("output_blocks_0_1_transformer_blocks_1_attn2_to_out_0",
+         "up_blocks.0.attentions.0.transformer_blocks.1.attn2.to_out.0"),
+        ("middle_block_2_in_layers_2", "mid_block.resnets.1.conv1"),
+    ],
+)  # fmt: skip
+def test_names_of_the_original_blocks_find_the_layer_of_sdxl(theirs, ours, tiny_xl, tmp_path):
+    def weight(*lora: LoraFile) -> torch.Tensor:
+        config = StableDiffusionXL.Config(path=str(tiny_xl), dtype="float32", device="cpu", lora=lora)
+        return StableDiffusionXL(config).unet.get_submodule(ours).weight
+
+    before = weight()
+    a, b = halves(before)
+    save_file(dict(zip(kohya(theirs), (a, b), strict=True)), tmp_path / "style.safetensors")
+    found = weight(LoraFile(str(tmp_path / "style.safetensors")))
+    torch.testing.assert_close(found, before + (b.flatten(1) @ a.flatten(1)).view_as(before))
 
 
 def test_alpha_over_rank_scales_and_convolutions_are_additions_too(tiny_stable_diffusion, tmp_path):

@@ -97,7 +97,7 @@ def test_embeddings_are_computed_once_per_text(tiny_pixel_model, monkeypatch):
     def never(_):
         raise AssertionError("the text encoder was loaded again")
 
-    monkeypatch.setattr(prior, "_embed", never)
+    monkeypatch.setattr(prior, "embed", never)
     prior.condition(Request("a red mug"))
 
 

@@ -54,6 +54,8 @@ class VSD(Pull):
                 raise ValueError(f"base {self.base.name!r} makes no trainable copy of kind {self.copy!r}")
             if self.condition not in self.base.cls.gives:
                 raise ValueError(f"base {self.base.name!r} does not give the condition {self.condition!r}")
+            if self.base.cls.watches(self.base.config):
+                raise ValueError(f"base {self.base.name!r} goes by the rendering, which only the prior itself is shown")
 
     wants_noise = "subtracts a prediction of its own"
 

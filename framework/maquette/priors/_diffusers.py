@@ -61,10 +61,11 @@ class Weights:
     Args:
         path: folder, name of weights that a plugin carries, or hub repository.
         pickles: take `.bin` files where there are no safetensors; both libraries read them weights-only.
+        key: of the config, that messages name.
     """
 
-    def __init__(self, path: str, pickles: bool = False) -> None:
-        self.path, self.source = path, weights_source(path)
+    def __init__(self, path: str, pickles: bool = False, key: str = "prior.path") -> None:
+        self.path, self.source, self.key = path, weights_source(path), key
         self._safetensors = None if pickles else True
 
     @property
@@ -79,7 +80,7 @@ class Weights:
         if folder.is_dir():
             path = folder / "model_index.json"
             if not path.is_file():
-                raise ConfigError(f"not a model in diffusers' layout: {path} is missing", key="prior.path")
+                raise ConfigError(f"not a model in diffusers' layout: {path} is missing", key=self.key)
             return json.loads(path.read_text())
         from diffusers import DiffusionPipeline
 
@@ -121,7 +122,7 @@ class Weights:
         """
         found = next((path for name in names if (path := self.find(name)) is not None), None)
         if found is None:
-            raise ConfigError(f"{self.path!r} has no {names[0]}", key="prior.path", hint="is it complete?")
+            raise ConfigError(f"{self.path!r} has no {names[0]}", key=self.key, hint="is it complete?")
         return found
 
     def load(self, cls: Any, part: str) -> Any:
@@ -133,16 +134,17 @@ class Weights:
             raise self.unreadable(part, problem) from problem
 
     def load_network(self, cls: Any, part: str) -> Any:
-        """A frozen network in float32, all of whose tensors are in the file."""
+        """A frozen network in float32, all of whose tensors are in the file; part "": the model is this one network."""
         # low_cpu_mem_usage would need accelerate, and says so at length
         extra = {"use_safetensors": self._safetensors, "torch_dtype": torch.float32, "low_cpu_mem_usage": False}
         try:
             with quiet(self.source):
                 network, found = cls.from_pretrained(self.source, subfolder=part, output_loading_info=True, **extra)
         except Exception as problem:  # safetensors, json, hub and key errors have no common base
-            raise self.unreadable(part, problem) from problem
+            raise self.unreadable(part or cls.__name__, problem) from problem
         unexpected = [name for name in found["unexpected_keys"] if not name.endswith("position_ids")]
-        refuse_differences(f"{part} of {self.path!r}", found["missing_keys"], unexpected)
+        what = f"{part or cls.__name__} of {self.path!r}"
+        refuse_differences(what, found["missing_keys"], unexpected, key=self.key)
         return network.requires_grad_(False).eval()
 
     def unreadable(self, part: str, problem: Exception) -> ConfigError:
@@ -150,12 +152,12 @@ class Weights:
         first = str(problem).strip().split("\n")[0][:200]
         return ConfigError(
             f"cannot load {part} of {self.path!r}: {type(problem).__name__}: {first}",
-            key="prior.path", hint="give a folder in diffusers' layout with safetensors, or a hub name you can reach",
+            key=self.key, hint="give a folder in diffusers' layout with safetensors, or a hub name you can reach",
         )  # fmt: skip
 
 
 def refuse_differences(
-    what: str, missing: Sequence[str], unexpected: Sequence[str], shapes: Sequence[str] = ()
+    what: str, missing: Sequence[str], unexpected: Sequence[str], shapes: Sequence[str] = (), key: str = "prior.path"
 ) -> None:
     """Stop where tensors of a checkpoint are missing, unexpected or of another shape.
 
@@ -166,7 +168,7 @@ def refuse_differences(
     found = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in kinds.items() if names]
     if found:
         raise ConfigError(
-            f"{what} does not fit the model it is for: tensors {', '.join(found)}", key="prior.path",
+            f"{what} does not fit the model it is for: tensors {', '.join(found)}", key=key,
             hint="the file is incomplete, or of another model",
         )  # fmt: skip
 
@@ -179,6 +181,11 @@ def picture_size(side: int, vae: Any) -> int:
 def _some(names: Sequence[str]) -> str:
     rest = len(names) - SHOWN_NAMES
     return ", ".join(names[:SHOWN_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def arithmetic(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """The context in which a network of float32 weights computes in `dtype`."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def run_unet(
@@ -198,19 +205,8 @@ def run_unet(
         told: what else it is told, by its names (class_labels, added_cond_kwargs ...).
     """
     inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
+    with arithmetic(inputs.device, dtype):
         return unet(inputs, steps, text, **told).sample.float()
-
-
-def clip_embeddings(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-    """The last hidden states of a CLIP text encoder, texts padded and cut to the tokenizer's length.
-
-    Differentiable in what of the encoder is trained.
-    """
-    tokens = tokenizer(
-        list(texts), padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
-    )
-    return encoder(tokens.input_ids.to(encoder.device)).last_hidden_state
 
 
 class Pictures:

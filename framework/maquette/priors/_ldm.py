@@ -22,6 +22,7 @@ VAE_SCALE = 0.18215  # of the latents of SD 1 and 2
 HEAD_WIDTH, HEADS = 64, 8  # channels of a head where projections are linear (SD 2), heads where they are not (SD 1)
 UNET = {
     "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
     "class_embedding.linear_1": "camera_embed.0", "class_embedding.linear_2": "camera_embed.2",
     "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
     "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
@@ -77,6 +78,16 @@ def unet(state: State, what: str, **extra: Any) -> Any:
             **extra,
         )
     return filled(made, state, what, {name: _unet_name(name, per_level, attends[::-1]) for name in made.state_dict()})
+
+
+def original_layers(unet: Any) -> dict[str, str]:
+    """Layer of a UNet2DConditionModel -> its original name; none where the original had no such blocks."""
+    ups = getattr(getattr(unet, "config", None), "up_block_types", ())
+    if not ups or not set(ups) <= {"UpBlock2D", "CrossAttnUpBlock2D"}:
+        return {}
+    per_level, attends = unet.config.layers_per_block + 1, [kind == "CrossAttnUpBlock2D" for kind in ups]
+    names = [name.removesuffix(".weight") for name in unet.state_dict() if name.endswith(".weight")]
+    return {name: _unet_name(f"{name}.weight", per_level, attends).removesuffix(".weight") for name in names}
 
 
 def _unet_name(name: str, per_level: int, attends: list[bool]) -> str:

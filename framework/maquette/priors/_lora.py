@@ -1,8 +1,8 @@
 """LoRA files: small additions to a model's weights, folded into them when it is loaded.
 
-Names are those of kohya's scripts (`lora_unet_..._to_q.lora_down.weight`, `.lora_up.weight`, `.alpha`) and of diffusers
-in its three generations (`unet....to_q.lora_A.weight`, `....to_q.lora.down.weight`,
-`....processor.to_q_lora.down.weight`).
+Names are those of kohya's scripts (`lora_unet_..._to_q.lora_down.weight`, `.lora_up.weight`, `.alpha`; for SDXL's UNet
+by the original layout's blocks, `lora_unet_input_blocks_4_1_...`) and of diffusers in its three generations
+(`unet....to_q.lora_A.weight`, `....to_q.lora.down.weight`, `....processor.to_q_lora.down.weight`).
 
 Source: Hu et al. 2021 (LoRA, arXiv 2106.09685), sec. 4.1; names as these programs write them.
 """
@@ -20,12 +20,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from maquette.errors import ConfigError
+from maquette.priors._ldm import original_layers
 
-Part = Literal["unet", "text_encoder"]
+Part = Literal["unet", "text_encoder", "text_encoder_2"]
 
 PREFIXES: dict[str, Part] = {
     "lora_unet_": "unet", "unet.": "unet", "lora_te_": "text_encoder", "lora_te1_": "text_encoder",
-    "text_encoder.": "text_encoder",
+    "text_encoder.": "text_encoder", "lora_te2_": "text_encoder_2", "text_encoder_2.": "text_encoder_2",
 }  # fmt: skip
 ROLE = re.compile(
     r"^(?P<layer>.+?)(?:\.lora_(?P<kohya>down|up)\.weight|\.lora_(?P<peft>[AB])(?:\.default)?\.weight"
@@ -63,16 +64,14 @@ def fold_lora(network: nn.Module, part: Part, lora: LoraFile) -> None:
 
     Args:
         network: a UNet or text encoder as diffusers and transformers make it.
-        part: which of the two; what the file holds for the other one is left alone.
+        part: which it is; what the file holds for the others is left alone.
         lora: alpha is r where the file does not say.
 
     Raises:
         ConfigError: the file cannot be read, or holds something else than additions that fit; naming the keys.
     """
     additions = _read(lora)[part]
-    layers = {
-        _plain(name): layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)
-    }
+    layers = _layers(network)
     if unknown := [key for name, found in additions.items() if name not in layers for key in found.keys]:
         raise _misfit(lora, f"has {len(unknown)} keys for layers that the {part} does not have", unknown)
     for name, found in additions.items():
@@ -87,9 +86,16 @@ def fold_lora(network: nn.Module, part: Part, lora: LoraFile) -> None:
         weight += (lora.scale * ratio * up @ down).view_as(weight).to(weight)
 
 
+def _layers(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
+    """Each layer by all its plain names."""
+    named = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    original = {_plain(theirs): named[ours] for ours, theirs in original_layers(network).items() if ours in named}
+    return original | {_plain(name): layer for name, layer in named.items()}
+
+
 def _read(lora: LoraFile) -> dict[Part, dict[str, _Addition]]:
     """Part -> layer -> addition."""
-    found: dict[Part, dict[str, _Addition]] = {"unet": {}, "text_encoder": {}}
+    found: dict[Part, dict[str, _Addition]] = {"unet": {}, "text_encoder": {}, "text_encoder_2": {}}
     tensors, alphas = _open(lora)
     unknown = []
     for key, tensor in tensors.items():

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from maquette.errors import ConfigError
 from maquette.priors import _ldm, _ldm_clip
-from maquette.priors._diffusers import Weights, clip_embeddings, picture_size, refuse_differences
+from maquette.priors._clip_texts import clip_embeddings
+from maquette.priors._diffusers import Weights, picture_size, refuse_differences
 from maquette.priors._joint_views import CAMERA_CONFIG
 from maquette.priors.base import Prediction
 from maquette.tensor_files import read_tensors

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maquette.priors._diffusers import clip_embeddings
+from maquette.priors._clip_texts import clip_embeddings
 from maquette.priors._textual_inversion import add_embeddings
 from maquette.priors.base import TrainableWord
 

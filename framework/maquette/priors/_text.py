@@ -30,9 +30,9 @@ def cache_folder() -> Path:
 
 
 def identity(folder: Path) -> str:
-    """A hash that changes with a model folder's text encoder or tokenizer (sizes and times of large files)."""
+    """A hash that changes with a model folder's text encoders or tokenizers (sizes and times of large files)."""
     digest = hashlib.blake2b(digest_size=12)
-    for part in ("text_encoder", "tokenizer"):
+    for part in ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"):
         for path in sorted((folder / part).glob("*")):
             digest.update(path.name.encode())
             if path.suffix in (".json", ".txt"):
@@ -63,8 +63,10 @@ def embed(
     known = {text: loaded for text, path in paths.items() if (loaded := _read(path)) is not None}
     missing = [text for text in paths if text not in known]
     if missing:
-        for text, embedding in zip(missing, compute(missing), strict=True):
-            known[text] = embedding.detach().float().cpu().contiguous()
+        with torch.no_grad():
+            computed = compute(missing)
+        for text, embedding in zip(missing, computed, strict=True):
+            known[text] = embedding.float().cpu().contiguous()
             _write(paths[text], known[text])
     return known
 

@@ -1,7 +1,8 @@
 """Textual inversion: learned embeddings of words that a text encoder does not have.
 
 Layouts: diffusers' `learned_embeds.bin` or .safetensors, {token: [D] or [n, D]}; that of the AUTOMATIC1111 web UI,
-{"string_to_param": {"*": [n, D]}, "name": token}; and its safetensors, {"emb_params": [n, D]}, called as the file is.
+{"string_to_param": {"*": [n, D]}, "name": token}; and its safetensors, {"emb_params": [n, D]}, called as the file is;
+for SDXL {"clip_l": [n, D], "clip_g": [n, E]}, one for each encoder, called so, too.
 
 Source: Gal et al. 2022 (arXiv 2208.01618); layouts as these programs write them.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -22,10 +23,15 @@ from torch import Tensor, nn
 from maquette.errors import ConfigError
 
 KEY = "prior.embeddings"
+Learned: TypeAlias = dict[str, Float[Tensor, "n D"]]
+"""Token -> its n vectors."""
 
 
-def read_embeddings(path: Path) -> dict[str, Float[Tensor, "n D"]]:
-    """Token -> its n vectors.
+def read_embeddings(path: Path, encoder: str = "") -> Learned:
+    """The words of a file.
+
+    Args:
+        encoder: for which of several encoders, by its name in the file; "": there is but one.
 
     Raises:
         ConfigError: the file cannot be read as tensors alone, or has another layout.
@@ -38,14 +44,17 @@ def read_embeddings(path: Path) -> dict[str, Float[Tensor, "n D"]]:
         ) from problem
     except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
         raise ConfigError(f"cannot read embeddings from {path}: {problem}", key=KEY) from problem
-    found = _by_token(data, path.stem) if isinstance(data, Mapping) else {}
+    found = _by_token(data, path.stem, encoder) if isinstance(data, Mapping) else {}
     if not found or not all(isinstance(value, Tensor) and value.ndim in (1, 2) for value in found.values()):
         keys = ", ".join(map(str, list(data)[:3])) if isinstance(data, Mapping) else type(data).__name__
-        raise ConfigError(f"{path} is no textual inversion: it holds {keys}", key=KEY)
+        kind = f"textual inversion with {encoder}" if encoder else "textual inversion"
+        raise ConfigError(f"{path} is no {kind}: it holds {keys}", key=KEY)
     return {token: torch.atleast_2d(value.detach().float()) for token, value in found.items()}
 
 
-def _by_token(data: Mapping[str, Any], stem: str) -> dict[str, Any]:
+def _by_token(data: Mapping[str, Any], stem: str, encoder: str) -> dict[str, Any]:
+    if encoder:
+        return {stem: data[encoder]} if encoder in data else {}
     if "string_to_param" in data:
         values = list(data["string_to_param"].values())
         return {str(data.get("name") or stem): values[0]} if len(values) == 1 else {}
@@ -55,7 +64,7 @@ def _by_token(data: Mapping[str, Any], stem: str) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def add_embeddings(tokenizer: Any, encoder: Any, learned: Mapping[str, Float[Tensor, "n D"]]) -> dict[str, str]:
+def add_embeddings(tokenizer: Any, encoder: Any, learned: Learned) -> dict[str, str]:
     """Teach a tokenizer and a CLIP text encoder, in place, new words; of several vectors, as many words in a row.
 
     Returns:

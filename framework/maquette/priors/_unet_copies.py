@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +17,7 @@ from maquette.priors.base import CopyKind, TrainableCopy
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj")
 """Names of the linear layers of diffusers' attention."""
 POSE = 16  # numbers of a camera-to-world matrix
+Tell: TypeAlias = Callable[[Tensor, Tensor, Any], tuple[Tensor, dict[str, Any]]]
 
 
 class UNetCopy(TrainableCopy):
@@ -30,9 +32,11 @@ class UNetCopy(TrainableCopy):
         unet: stays as it is.
         channels: of what it denoises; more than these (a learned variance) are left out of its output.
         dtype: of its arithmetic; with float16, in which gradients overflow, it computes in float32.
+        tell: makes of noisy pictures, timesteps and a condition the text that the UNet attends to, and what else it is
+            told, by its names.
     """
 
-    def __init__(self, unet: Any, channels: int, kind: CopyKind, rank: int, dtype: torch.dtype) -> None:
+    def __init__(self, unet: Any, channels: int, kind: CopyKind, rank: int, dtype: torch.dtype, tell: Tell) -> None:
         super().__init__()
         if unet.class_embedding is not None:
             raise ConfigError(
@@ -47,17 +51,18 @@ class UNetCopy(TrainableCopy):
             self.trained = nn.ModuleList([network.requires_grad_(True)])
         else:
             self.trained = nn.ModuleList([network.class_embedding, *_add_low_rank(network, rank)])
-        self._unet, self._channels = _Unlisted(network), channels
+        self._unet, self._channels, self._tell = _Unlisted(network), channels, tell
         self._dtype = torch.float32 if dtype == torch.float16 else dtype
 
     def forward(
         self,
         noisy: Float[Tensor, "B C h w"],
         steps: Int[Tensor, " B"],
-        condition: Float[Tensor, "B L D"],
+        condition: Any,
         pose: Float[Tensor, "B 16"],
     ) -> Float[Tensor, "B C h w"]:
-        output = run_unet(self._unet.module, noisy, steps, condition, self._dtype, class_labels=pose)
+        text, told = self._tell(noisy, steps, condition)
+        output = run_unet(self._unet.module, noisy, steps, text, self._dtype, class_labels=pose, **told)
         return output[:, : self._channels]
 
 

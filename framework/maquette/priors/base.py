@@ -57,6 +57,23 @@ class Request:
         return (() if self.reference is None else (self.reference,)) + self.others
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What a rendering shows, for priors that go by more than what they denoise. Without gradients.
+
+    Args:
+        rgb: colour over the background, in [0, 1].
+        opacity: coverage in [0, 1].
+        depth: distance along the viewing axis, averaged over what is hit; 0 where nothing is.
+        normal: in the camera's frame (x right, y up, z to the viewer), length at most 1; None where not drawn.
+    """
+
+    rgb: Float[Tensor, "B H W 3"]
+    opacity: Float[Tensor, "B H W 1"]
+    depth: Float[Tensor, "B H W 1"]
+    normal: Float[Tensor, "B H W 3"] | None = None
+
+
 class Conditions:
     """Named conditions of a request; `at(cameras)` picks those that fit each view.
 
@@ -153,6 +170,11 @@ class Prior:
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device
 
+    @classmethod
+    def watches(cls, config: Any) -> frozenset[str]:
+        """Entries of a `Sight` that a prior made from this config goes by; see `watch`."""
+        return frozenset()
+
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
         """Pictures in [0, 1] -> what the model denoises; differentiable."""
         raise NotImplementedError
@@ -167,6 +189,10 @@ class Prior:
 
     def about(self, conditions: Mapping[str, Any], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Any]:
         """The same conditions, told the pictures that are to be changed; of use to a prior that `edits`."""
+        return dict(conditions)
+
+    def watch(self, conditions: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
+        """The same conditions, told what the pictures to be judged show; of use to a prior that `watches`."""
         return dict(conditions)
 
     def predict(

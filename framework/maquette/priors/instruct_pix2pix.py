@@ -12,6 +12,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.priors._text_to_image import TextToImageConfig
 from maquette.priors.base import Conditions, Prior, Request
 from maquette.priors.stable_diffusion import StableDiffusion
 from maquette.registry import register
@@ -44,7 +45,7 @@ class InstructPix2Pix(Prior):
     """
 
     @dataclass(frozen=True)
-    class Config(StableDiffusion.Config):
+    class Config(TextToImageConfig):
         view_dependent: bool = False  # an instruction names no view
 
     gives = frozenset({"positive", "image", "unconditional"})

@@ -22,6 +22,7 @@ from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.runs.loop import ParameterGroup, Task
 from maquette.scene import Scene
+from maquette.stages._sight import camera_normals, sight
 from maquette.stages.base import StageContext
 from maquette.supervision.base import Supervision, Target
 from maquette.terms import ChangedRows, Terms
@@ -38,6 +39,7 @@ class Guide:
     ) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
+        self._watches = spec.prior.cls.watches(spec.prior.config)
         request = request_of(method, data, words, spec.prompt)
         self.conditions = self.prior.condition(request)
         self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
@@ -45,7 +47,7 @@ class Guide:
     @property
     def sees_normals(self) -> bool:
         """Whether it has to be shown normals."""
-        return self._sees != "rgb"
+        return self._sees != "rgb" or "normal" in self._watches
 
     def look(self, rendering: Rendering, cameras: Cameras) -> Rendering:
         """The rendering by these cameras as the prior is to see it."""
@@ -54,10 +56,15 @@ class Guide:
         normal = rendering.normal
         assert normal is not None
         if self._sees == "camera-normal":
-            normal = normal @ cameras.c2w[:, None, :3, :3].to(normal)  # c2w's columns are the camera's axes
+            normal = camera_normals(normal, cameras)
         if self._sees != "normal-mask":
             return replace(rendering, rgb=normal / 2 + 0.5, latents=None)
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
+
+    def told(self, rendering: Rendering, cameras: Cameras) -> dict[str, Any]:
+        """The conditions that fit these cameras' views, and the rendering where the prior watches it."""
+        conditions = self.conditions.at(cameras)
+        return self.prior.watch(conditions, sight(rendering, cameras)) if self._watches else conditions
 
 
 def request_of(method: Any, data: Supervision | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
@@ -156,7 +163,8 @@ class Optimisation(Task):
             }
         if self._data is not None:
             target = self._data.sample(step, total, draws.sub("data"))
-            known, around_known = self._watch(target.cameras, Shading(), draws.sub("known"), normals)
+            known_normals = normals or any(self._guidance[name].sees_normals for name in revising)
+            known, around_known = self._watch(target.cameras, Shading(), draws.sub("known"), known_normals)
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
                     terms.add(Terms({name: loss(known, target)}), weights[name])
@@ -215,7 +223,7 @@ class Optimisation(Task):
             guide = self._guidance[name]
             with self._context.timings.measure(f"guidance {name}"):
                 found = guide.objective(
-                    guide.look(rendering, cameras), cameras, guide.prior, guide.score, guide.conditions.at(cameras),
+                    guide.look(rendering, cameras), cameras, guide.prior, guide.score, guide.told(rendering, cameras),
                     step, self._config.steps, draws.sub(name), **known,
                 )  # fmt: skip
             terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

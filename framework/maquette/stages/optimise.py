@@ -208,7 +208,8 @@ def _fit(config: Optimise.Config) -> None:
     for name, guidance in config.guidance.items():
         if guidance.objective.cls.wants_data and config.data is None:
             raise ValueError(f"guidance {name!r} looks at known pictures, but the stage has no 'data'")
-        if guidance.sees != "rgb" and "normal" not in drawing.gives:
+        sees_normals = guidance.sees != "rgb" or "normal" in guidance.prior.cls.watches(guidance.prior.config)
+        if sees_normals and "normal" not in drawing.gives:
             raise ValueError(f"guidance {name!r} sees normals, which renderer {renderer.name!r} does not give")
         if guidance.prior.cls.wants_reference and config.data is None:
             raise ValueError(
