@@ -1,0 +1,177 @@
+"""One picture to 3D on nano objects whose other sides are known: zero123, and magic123 with either prior and with both.
+
+    python benchmarks/image_to_3d.py                          # all 16 objects, four ways; 64 runs
+    python benchmarks/image_to_3d.py --objects 2 --way zero123
+
+Objects are the first of the test split, one of each category. Each is seen once, lit as the priors know it, and
+measured on 16 views from all around. A run that is there already is not repeated. Figures go to
+benchmarks/results/image-to-3d.json, pictures beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from imageio.v3 import imread, imwrite
+
+from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.export.sheets import contact_sheet
+from maquette.export.writers import to_bytes
+from maquette.multiview import PosedImages, save_posed_images
+from maquette.runs.folder import RunFolder
+from maquette.runs.manifest import machine
+from maquette.runs.runner import finished_scene
+from maquette_nano import world
+from maquette_nano.posed import spiral
+from maquette_nano.renders import DISTANCE, FOV_DEG
+
+WAYS = {
+    "zero123": ["zero123"],
+    "magic123, 2D prior only": ["magic123", "stages.coarse.guidance.3d.weight=0", "stages.fine.guidance.3d.weight=0"],
+    "magic123, 3D prior only": ["magic123", "variables.lambda_2d_3d=0"],
+    "magic123, both": ["magic123"],
+}
+OBJECTS, TEST_VIEWS, SIZE, SUPERSAMPLE = 16, 16, 64, 4
+AZIMUTH_DEG, ELEVATION_DEG = 30.0, 15.0  # of the picture
+SHOWN_TURNS_DEG = (90, 180, 270)  # from the picture on
+BAR_SECONDS = 240.0
+FIGURES = ("psnr", "ssim", "silhouette_iou")
+
+
+@dataclass(frozen=True)
+class Task:
+    """An object, the picture that is given, and the folder of views that are held out."""
+
+    name: str
+    caption: str
+    picture: Path
+    truth: Path
+
+
+def tasks(folder: Path) -> Iterator[Task]:
+    """The first object of each category in the test split, pictures and truth written to `folder`."""
+    categories: set[str] = set()
+    for index in range(10_000):
+        thing = world.sample_object(index, "test")
+        if thing.category in categories:
+            continue
+        categories.add(thing.category)
+        place = folder / thing.category
+        cameras, names = spiral(TEST_VIEWS, SIZE, 0.0), tuple(f"test-{i:02}" for i in range(TEST_VIEWS))
+        save_posed_images(place / "truth", PosedImages(seen(thing, cameras), cameras, ("test",) * TEST_VIEWS, names))
+        imwrite(place / "picture.png", to_bytes(seen(thing, turned((0,)))[0].numpy()))
+        yield Task(thing.category, thing.caption(), place / "picture.png", place / "truth")
+
+
+def turned(turns_deg: Sequence[float] = SHOWN_TURNS_DEG) -> Cameras:
+    """Cameras at the picture's height, turned from where it was taken."""
+    azimuth_deg = AZIMUTH_DEG + torch.tensor(turns_deg).float()
+    one = torch.ones_like(azimuth_deg)
+    return orbit_cameras(azimuth_deg, ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SIZE)
+
+
+def seen(thing: world.NanoObject, cameras: Cameras) -> torch.Tensor:
+    """RGBA pictures [B, H, W, 4] with the world's light."""
+    views = world.render(thing, cameras.c2w.numpy(), FOV_DEG, SIZE, SUPERSAMPLE)
+    return torch.cat([torch.from_numpy(views.rgb), torch.from_numpy(views.opacity)[..., None]], dim=-1)
+
+
+def run(task: Task, way: str, folder: Path, seed: int) -> Path:
+    """The run's folder."""
+    if (found := finished(folder)) is not None:
+        return found
+    method, *words = WAYS[way]
+    stages = ("nerf",) if method == "zero123" else ("coarse", "fine")
+    evaluate = {"type": "evaluate", "data": {"type": "posed-images", "path": str(task.truth)}}
+    command = [
+        sys.executable, "-m", "maquette", "run", method, f"image={task.picture}", f"output={folder}", f"seed={seed}",
+        "~stages.export", f"stages.evaluate={json.dumps(evaluate)}", *words,
+        *(f"stages.{stage}.data.{key}={value}" for stage in stages for key, value in
+          {"fill": 0, "azimuth_deg": AZIMUTH_DEG, "elevation_deg": ELEVATION_DEG}.items()),
+        *(f"stages.{stage}.loop.preview_every=0" for stage in stages),
+    ]  # fmt: skip
+    command += [f"prompt={task.caption}"] if method == "magic123" else []
+    subprocess.run(command, check=True)
+    done = finished(folder)
+    assert done is not None
+    return done
+
+
+def finished(folder: Path) -> Path | None:
+    """The latest finished run in `folder`."""
+    found = [path.parent.parent for path in folder.glob("*/*/*/export/evaluate.json")]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def measured(place: Path) -> dict[str, float]:
+    """Means over the held-out views, and what the run took."""
+    report = json.loads((place / "export" / "evaluate.json").read_text())
+    manifest = json.loads((place / "manifest.json").read_text())
+    figures = {name: round(report[name], 4) for name in FIGURES}
+    seconds = sum(times["wall_seconds"] for name, times in manifest["times"].items() if name.startswith("stage "))
+    return figures | {"seconds": round(seconds, 1), "peak_memory_mb": manifest["peak_memory_mb"]}
+
+
+def drawn(place: Path) -> list[np.ndarray]:
+    """The finished scene from the shown turns, before white."""
+    seen = finished_scene(RunFolder(place)).pictures(turned(), normals=False)
+    return list((seen.foreground + 1 - seen.opacity[..., None]).clip(0, 1))
+
+
+def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Means over objects, with 95 % intervals from resampling objects."""
+    from scipy.stats import bootstrap
+
+    found: dict[str, Any] = {"objects": len(rows), "slowest_seconds": max(row["seconds"] for row in rows)}
+    for name in (*FIGURES, "seconds"):
+        values = np.array([row[name] for row in rows])
+        found[name] = {"mean": round(float(values.mean()), 3)}
+        if len(rows) > 1:
+            known = bootstrap((values,), np.mean, method="percentile", rng=0).confidence_interval
+            found[name]["interval"] = [round(float(known.low), 3), round(float(known.high), 3)]
+    return found
+
+
+def main(
+    objects: Annotated[int, typer.Option(help="how many objects")] = OBJECTS,
+    way: Annotated[list[str] | None, typer.Option(help=f"one of: {'; '.join(WAYS)}; all by default")] = None,
+    seed: Annotated[int, typer.Option(help="of every run")] = 0,
+    runs: Annotated[Path, typer.Option(help="folder for pictures and runs")] = Path("outputs/image-to-3d"),
+    results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
+) -> None:
+    """Run what is not there yet, measure, write the table and the sheet."""
+    ways = way or list(WAYS)
+    table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in ways}
+    shown: dict[str, list[np.ndarray | None]] = {}
+    for task in islice(tasks(runs / "truth"), objects):
+        picture = imread(task.picture).astype(np.float32) / 255
+        row: list[np.ndarray | None] = [picture[..., :3] * picture[..., 3:] + 1 - picture[..., 3:]]
+        for name in ways:
+            place = run(task, name, runs / name.replace(", ", "-").replace(" ", "-") / task.name, seed)
+            table[name][task.name] = measured(place)
+            print(f"{task.name}, {name}: {table[name][task.name]}", flush=True)
+            row += drawn(place)
+        shown[task.name] = row
+    results.mkdir(parents=True, exist_ok=True)
+    columns = ["picture", *(f"{name}, {turn} on" for name in ways for turn in SHOWN_TURNS_DEG)]
+    imwrite(results / "image-to-3d.png", to_bytes(contact_sheet(list(shown.values()), list(shown), columns)))
+    report = {
+        "machine": machine(), "seed": seed, "bar_seconds": BAR_SECONDS, "views": TEST_VIEWS, "size": SIZE,
+        "summary": {name: summary(list(rows.values())) for name, rows in table.items()}, "results": table,
+    }  # fmt: skip
+    (results / "image-to-3d.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["summary"], indent=1))
+
+
+if __name__ == "__main__":
+    typer.run(main)
