@@ -67,9 +67,10 @@ def tasks(folder: Path) -> Iterator[Task]:
             continue
         categories.add(thing.category)
         place = folder / thing.category
-        cameras, names = spiral(TEST_VIEWS, SIZE, 0.0), tuple(f"test-{i:02}" for i in range(TEST_VIEWS))
-        save_posed_images(place / "truth", PosedImages(seen(thing, cameras), cameras, ("test",) * TEST_VIEWS, names))
-        imwrite(place / "picture.png", to_bytes(seen(thing, turned((0,)))[0].numpy()))
+        cameras = Cameras.cat([turned((0,)), spiral(TEST_VIEWS, SIZE, 0.0)])
+        images, names = seen(thing, cameras), ("picture", *(f"test-{i:02}" for i in range(TEST_VIEWS)))
+        save_posed_images(place / "truth", PosedImages(images, cameras, ("train", *("test",) * TEST_VIEWS), names))
+        imwrite(place / "picture.png", to_bytes(images[0].numpy()))
         yield Task(thing.category, thing.caption(), place / "picture.png", place / "truth")
 
 
