@@ -187,6 +187,14 @@ def tiny_zero123(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_folder(tmp_path_factory.mktemp("weights") / "tiny-zero123", latent=False)
 
 
+@pytest.fixture(scope="session")
+def tiny_zero123plus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weight Zero123++ in pixel space, in the layout of the published ones."""
+    from zero123plus_layouts import save_folder
+
+    return save_folder(tmp_path_factory.mktemp("weights") / "tiny-zero123plus", latent=False)
+
+
 @pytest.fixture
 def tiny_run(tiny_pixel_model: Path, tmp_path: Path) -> list[str]:
     """Overrides that shrink `dreamfusion` to a few seconds on random weights."""

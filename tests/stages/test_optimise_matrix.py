@@ -1,5 +1,6 @@
 """Every objective with every score over every prior: one step each, or a reason why not."""
 
+import dataclasses
 import gc
 from itertools import product
 from pathlib import Path
@@ -24,7 +25,7 @@ from maquette.stages.base import StageContext
 from maquette.stages.optimise import Guidance, Optimise
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
-PRIORS = ("pixels", "latents", "views", "pictures", "edits", "oracle", "gaussian")
+PRIORS = ("pixels", "latents", "views", "pictures", "tiles", "edits", "oracle", "gaussian")
 RELATIVES = ("t5", "xl", "controlled")
 """Priors that answer by the code of "pixels" and "latents": every objective with one score, one with every score."""
 NETWORKS = ("pixels", "latents", *RELATIVES)
@@ -40,6 +41,11 @@ STAGE = {
     "renderer": {"type": "volume", "samples": 12, "occupancy_resolution": 4},
     "cameras": {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]},
 }
+SIX = {
+    "type": "list", "azimuth_deg": [30, 90, 150, 210, 270, 330], "elevation_deg": [20, -10], "distance": [3.0],
+    "size": 8,
+}  # fmt: skip
+"""Cameras of the prior that knows no others."""
 DIRECTIONS = ("csd", "nfsd")
 """Scores that leave out the noise."""
 STEPWISE = ("dataset-update", "direct-sampling", "vsd")
@@ -70,6 +76,7 @@ def priors(
     tiny_stable_diffusion: Path,
     tiny_multi_view: Path,
     tiny_zero123: Path,
+    tiny_zero123plus: Path,
     tiny_edits: Path,
     tiny_if: Path,
     tiny_xl: Path,
@@ -80,6 +87,7 @@ def priors(
     specs = {
         "views": {"type": "mvdream", "path": str(tiny_multi_view), "views": 2, **cpu},
         "pictures": {"type": "zero123", "path": str(tiny_zero123), **cpu},
+        "tiles": {"type": "zero123plus", "path": str(tiny_zero123plus), "layout": "v1.2", **cpu},
         "edits": {"type": "instruct-pix2pix", "path": str(tiny_edits), **cpu},
         "pixels": {"type": "stable-diffusion", "path": str(tiny_pixel_model), **cpu},
         "latents": {"type": "stable-diffusion", "path": str(tiny_stable_diffusion), **cpu},
@@ -103,7 +111,19 @@ def guidance(objective: str, score: str, prior: str, priors) -> dict:
     """How the combination is written, with settings that fit the prior."""
     settings = {"vsd": {"copy": "lora" if prior in NETWORKS else "copy"}} | QUICK
     spec = {"type": objective, **settings.get(objective, {})}
+    if prior == "tiles" and "timesteps" in field_names(objective):
+        spec["timesteps"] = {"shared": True}
     return {"prior": priors[prior][0], "score": score, "objective": spec}
+
+
+def field_names(objective: str) -> set[str]:
+    """Of its settings."""
+    return {field.name for field in dataclasses.fields(registry.get("objective", objective).Config)}
+
+
+def fitted(stage: dict, prior: str) -> dict:
+    """The stage with cameras that the prior takes."""
+    return {**stage, "cameras": SIX} if prior == "tiles" else stage
 
 
 def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict) -> Optimisation:
@@ -138,14 +158,16 @@ def refusal(objective: str, score: str, prior: str) -> str:
         return "score 'cfg-two' needs image, which prior"
     if prior == "edits" and score in ("nfsd", "perp-neg"):
         return f"score '{score}' needs .*, which prior"
-    if prior == "pictures" and score == "perp-neg":
+    if prior in ("pictures", "tiles") and score == "perp-neg":
         return "score 'perp-neg' needs .*, which prior"
-    if prior in ("edits", "pictures") and objective == "vsd":
+    if prior in ("edits", "pictures", "tiles") and objective == "vsd":
         return "objective 'vsd' needs viewless, which prior"
     if objective in STEPWISE and score in DIRECTIONS:
         return f"objective '{objective}' .*, which takes a noise prediction, but score '{score}' gives a direction"
     if prior == "views" and objective == "vsd":
         return "objective 'vsd' trains a copy of kind 'copy', which prior 'mvdream' does not make; it makes none"
+    if prior == "tiles" and objective == "dataset-update":
+        return "prior 'zero123plus' knows views from cameras of its own alone, and objective 'dataset-update' looks"
     if prior == "edits" and objective != "dataset-update":
         return f"prior 'instruct-pix2pix' changes pictures, and objective '{objective}' does not tell it which"
     return ""
@@ -158,7 +180,7 @@ def test_one_step_has_finite_gradients_or_a_reason_not_to_be(objective, score, p
         with pytest.raises(ConfigError, match=reason):
             check(Guidance, spec, "guidance", nowhere)
         return
-    task = prepared(spec, priors[prior][1], tmp_path, stages[objective])
+    task = prepared(spec, priors[prior][1], tmp_path, fitted(stages[objective], prior))
     if list(task.beside.parameters()):
         step(task, 2)  # a copy that has learned nothing yet may agree with its prior
     values = step(task)
@@ -173,7 +195,8 @@ def test_one_step_has_finite_gradients_or_a_reason_not_to_be(objective, score, p
 def test_a_step_leaves_nothing_behind(objective, prior, priors, stages, tmp_path):
     if refusal(objective, "cfg", prior):
         return
-    task = prepared(guidance(objective, "cfg", prior, priors), priors[prior][1], tmp_path, stages[objective])
+    stage = fitted(stages[objective], prior)
+    task = prepared(guidance(objective, "cfg", prior, priors), priors[prior][1], tmp_path, stage)
     step(task, 3)  # what is found out once is found out now
     before = tensors()
     step(task, 4)
@@ -202,6 +225,12 @@ def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, t
     task = prepared(spec, priors["latents"][1], tmp_path, stage)
     step(task)
     assert all(parameter.grad.isfinite().all() for parameter in task.parameters())
+
+
+def test_a_prior_of_fixed_views_is_not_asked_at_several_levels(priors):
+    spec = {"prior": priors["tiles"][0], "score": "cfg", "objective": "sds"}
+    with pytest.raises(ConfigError, match=r"one noise level, and objective 'sds' draws .*timesteps.shared: true"):
+        check(Guidance, spec, "guidance", nowhere)
 
 
 @pytest.mark.parametrize("prior", ["oracle", "gaussian"])

@@ -76,6 +76,13 @@ def test_priors_are_shown_the_picture_over_white_as_large_as_it_is(picture):
     assert torch.allclose(reference.rgb[2, 2], torch.ones(3))
 
 
+def test_priors_may_put_the_picture_over_another_grey(picture):
+    made = ImageSupervision(ImageSupervision.Config(path=str(picture), size=16, fill=0.5))
+    made.prepare(torch.device("cpu"))
+    shown = made.references()[0].over(0.25)
+    assert torch.allclose(shown[20, 20], torch.tensor([1.0, 0, 0])) and torch.allclose(shown[2, 2], torch.tensor(0.25))
+
+
 def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
     path = write(tmp_path / "photo.png", np.full((16, 16, 3), 200))
     try:

@@ -31,6 +31,7 @@ def test_named_pictures_are_references_over_white(folder):
     assert left.cameras.azimuth_deg.item() == pytest.approx(90, abs=1e-3)
     assert torch.equal(left.rgb, torch.tensor([0.0, 1.0, 0.0]).expand(8, 8, 3))
     assert torch.equal(front.rgb, torch.ones(8, 8, 3))
+    assert torch.equal(left.over(0.25), left.rgb) and torch.equal(front.over(0.25), torch.full((8, 8, 3), 0.25))
 
 
 def test_none_are_unless_they_are_named(folder):

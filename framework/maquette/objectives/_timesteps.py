@@ -38,6 +38,11 @@ class Timesteps:
     centre: float = 0.5  # m, of time-prioritised
     width: float = 0.125  # s, of time-prioritised
 
+    @property
+    def same_for_all(self) -> bool:
+        """Whether all pictures of a step have one noise level, whatever is drawn."""
+        return self.shared or self.kind != "uniform"
+
     def draw(
         self,
         count: int,

@@ -25,7 +25,7 @@ from maquette.terms import Terms
 
 __all__ = [
     "Denoiser", "Noised", "Objective", "Pull", "PullConfig", "Timesteps", "Weighting", "add_noise", "clip_pixels",
-    "draw_timesteps", "pull", "subject", "threshold_noise", "weigh",
+    "draw_timesteps", "grid", "pull", "subject", "threshold_noise", "weigh",
 ]  # fmt: skip
 
 Weighting = Literal["sigma2", "uniform", "fantasia", "x0"]
@@ -95,7 +95,7 @@ def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
     """
     if rendering.latents is None:
         return prior.encode(rendering.rgb)
-    channels, height, width = _grid(prior)
+    channels, height, width = grid(prior)
     drawn = rendering.latents.shape[-1]
     if drawn != channels:
         raise ConfigError(
@@ -109,10 +109,10 @@ def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
 
 
 @torch.no_grad()
-def _grid(prior: Prior) -> tuple[int, int, int]:
-    """(C, h, w) of what the prior denoises, found once by encoding a picture."""
+def grid(prior: Prior) -> tuple[int, int, int]:
+    """(C, h, w) of what the prior denoises of each picture, found once by encoding some."""
     if prior not in _grids:
-        _, channels, height, width = prior.encode(torch.zeros(1, 8, 8, 3)).shape
+        _, channels, height, width = prior.encode(torch.zeros(prior.views, 8, 8, 3)).shape
         _grids[prior] = (channels, height, width)
     return _grids[prior]
 

@@ -23,14 +23,28 @@ class Reference:
     """A picture of what is to be made.
 
     Args:
-        rgb: [H, W, 3] in [0, 1], over the background that the prior is used to.
+        rgb: [H, W, 3] in [0, 1], over white.
         cameras: the one camera that took it.
         weight: how much it counts beside others, for priors that take several.
+        opacity: how much of each pixel is the object, in [0, 1]; None: unknown, and what is behind it stays.
     """
 
     rgb: Float[Tensor, "H W 3"]
     cameras: Cameras
     weight: float = 1.0
+    opacity: Float[Tensor, "H W 1"] | None = None
+
+    def over(self, grey: float) -> Float[Tensor, "H W 3"]:
+        """The picture as it looks in front of a grey in [0, 1], as far as what is behind it is known.
+
+        Example:
+            >>> from maquette.cameras.base import orbit_cameras
+            >>> one = torch.ones(1)
+            >>> camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 1)
+            >>> Reference(torch.full((1, 1, 3), 0.75), camera, opacity=torch.full((1, 1, 1), 0.5)).over(0.5)
+            tensor([[[0.5000, 0.5000, 0.5000]]])
+        """
+        return self.rgb if self.opacity is None else self.rgb - (1 - self.opacity) * (1 - grey)
 
 
 @dataclass(frozen=True)
@@ -157,8 +171,9 @@ class Prior:
     Args of all methods are on any device; the prior moves them to its own.
     `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `learns_words`: its text
     encoder can be taught new ones; `edits`: it changes pictures, and has to be told which; `wants_reference`: it
-    continues a picture, so that a request without one is of no use; `prediction` and `alphas_cumprod` [T] define its
-    noise process.
+    continues a picture, so that a request without one is of no use; `views`: how many consecutive pictures show one
+    object and are encoded and decoded together; `fixed_views`: it knows these from cameras of its own alone, and at one
+    noise level; `prediction` and `alphas_cumprod` [T] define its noise process.
     """
 
     gives: frozenset[str]
@@ -166,6 +181,8 @@ class Prior:
     learns_words: bool = False
     edits: bool = False
     wants_reference: bool = False
+    views: int = 1
+    fixed_views: bool = False
     prediction: Prediction
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device

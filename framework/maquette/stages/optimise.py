@@ -28,6 +28,7 @@ from maquette.conversions import convert
 from maquette.errors import ConfigError
 from maquette.losses.base import Comparison, Loss
 from maquette.materials.base import Material
+from maquette.objectives.base import Objective, Timesteps
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.runs.checkpoints import CheckpointStore
@@ -80,11 +81,27 @@ class Guidance:
             raise ValueError(_compares_pictures(self.objective, "sees: normal-mask makes latents"))
         if objective.wants_data and self.sees != "rgb":
             raise ValueError(f"objective {self.objective.name!r} looks at known pictures, which have no {self.sees!r}")
+        if self.prior.cls.fixed_views:
+            self._fit_fixed_views(objective)
         if self.prior.cls.edits and not objective.wants_data:
             fitting = [name for name in registry.names("objective") if registry.get("objective", name).wants_data]
             raise ValueError(
                 f"prior {self.prior.name!r} changes pictures, and objective {self.objective.name!r} does not tell it "
                 f"which; objectives that do: {', '.join(fitting)}"
+            )
+
+    def _fit_fixed_views(self, objective: Objective) -> None:
+        """Refuse an objective that looks from elsewhere, or at several noise levels at once."""
+        if objective.wants_data:
+            raise ValueError(
+                f"prior {self.prior.name!r} knows views from cameras of its own alone, and objective "
+                f"{self.objective.name!r} looks from those of the data"
+            )
+        timesteps = getattr(self.objective.config, "timesteps", None)
+        if isinstance(timesteps, Timesteps) and not timesteps.same_for_all:
+            raise ValueError(
+                f"prior {self.prior.name!r} sees all views of an object at one noise level, and objective "
+                f"{self.objective.name!r} draws one for each; set objective.timesteps.shared: true"
             )
 
 

@@ -88,7 +88,7 @@ class ImageSupervision(Supervision):
 
         shown = frame(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
         over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
-        self._reference = Reference(over_white, cameras.resized(len(shown)))
+        self._reference = Reference(over_white, cameras.resized(len(shown)), opacity=shown[..., 3:])
 
     def sample(self, step: int, total: int, draws: Draws) -> Target:
         return self._target

@@ -71,7 +71,11 @@ class PosedImagesSupervision(Supervision):
         places = torch.tensor([train.names.index(name) for name in weights], dtype=torch.long)
         chosen = train[places.to(train.images.device)]
         rgb = chosen.composited((1.0, 1.0, 1.0))
-        return tuple(Reference(rgb[i], chosen.cameras[i : i + 1], weight) for i, weight in enumerate(weights.values()))
+        opacity = chosen.images[..., 3:]
+        return tuple(
+            Reference(rgb[i], chosen.cameras[i : i + 1], weight, opacity[i])
+            for i, weight in enumerate(weights.values())
+        )
 
     def held_out(self) -> HeldOut:
         views = self._all.select("test" if "test" in self._all.split else "val")

@@ -1,0 +1,56 @@
+"""Cameras that are listed one by one, for priors and comparisons that take certain views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
+from maquette.config.schedules import Schedule
+from maquette.randomness import Draws
+from maquette.registry import register
+
+LISTS = ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg")
+
+
+@register("cameras", "list")
+class List(CameraSampler):
+    """The same cameras at every step, in the order of the list; a shorter list starts over, as often as need be.
+
+    Elevations [20, -10] with six azimuths are 20, -10, 20, -10, 20, -10.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        azimuth_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
+        elevation_deg: tuple[float, ...] = (15.0,)
+        distance: tuple[float, ...] = (3.0,)  # scene units
+        fov_y_deg: tuple[float, ...] = (40.0,)
+        turn_deg: float = 0.0  # added to all azimuths: that of a picture which they are relative to
+        size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
+
+        def __post_init__(self) -> None:
+            lengths = {name: len(getattr(self, name)) for name in LISTS}
+            longest = max(lengths.values())
+            for name, length in lengths.items():
+                if length == 0 or longest % length:
+                    raise ValueError(f"{name} has {length} entries, which do not go evenly into {longest} cameras")
+            if min(value for _, value in self.size.points) < 1:
+                raise ValueError("size is at least 1 pixel")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+        c = self.config
+        count = max(len(getattr(c, name)) for name in LISTS)
+
+        def listed(values: tuple[float, ...]) -> Float[Tensor, " n"]:
+            return torch.tensor(values, dtype=torch.float32).repeat(count // len(values))
+
+        azimuth_deg = listed(c.azimuth_deg) + c.turn_deg
+        size = int(c.size(step, total))
+        return orbit_cameras(azimuth_deg, listed(c.elevation_deg), listed(c.distance), listed(c.fov_y_deg), size)

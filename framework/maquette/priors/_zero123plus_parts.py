@@ -1,0 +1,117 @@
+"""The parts of a Zero123++ model, from a folder or hub repository in diffusers' layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from maquette.errors import ConfigError
+from maquette.image_condition import ClipPixels, ImageEncoder
+from maquette.priors._clip_texts import clip_embeddings
+from maquette.priors._diffusers import Weights
+from maquette.priors._text import embed
+
+NEEDED = (
+    "unet", "scheduler", "text_encoder", "tokenizer", "vision_encoder", "feature_extractor_clip",
+    "feature_extractor_vae",
+)  # fmt: skip
+RAMP = "ramping_coefficients"
+RESAMPLING = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
+
+
+class ReferencePixels:
+    """The reference as the UNet is shown it, before the autoencoder.
+
+    Args:
+        settings: a `preprocessor_config.json` of a CLIPImageProcessor: size, mean and deviation, and how it resizes.
+    """
+
+    def __init__(self, settings: Path) -> None:
+        stored = json.loads(settings.read_text())
+        self.size: int = _side(stored["crop_size"])
+        if self.size != _side(stored["size"]):
+            raise ConfigError(f"{settings} cuts its pictures, which would cut off what they show", key="prior.path")
+        self.mode = RESAMPLING[stored["resample"]]
+        self.mean, self.std = (torch.tensor(stored[f"image_{name}"]).view(-1, 1, 1) for name in ("mean", "std"))
+
+    def __call__(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
+        """Pictures in [0, 1], resized and normalised."""
+        pixels = rgb.permute(0, 3, 1, 2)
+        size = (self.size, self.size)
+        if pixels.shape[-2:] != size:
+            pixels = interpolate(pixels, size, mode=self.mode, antialias=True).clamp(0, 1)
+        return ((pixels - self.mean) / self.std).contiguous()  # rounding shows where a picture is of one grey
+
+
+def _side(size: int | dict[str, int]) -> int:
+    return size if isinstance(size, int) else next(iter(size.values()))
+
+
+class Parts:
+    """What a Zero123++ model is made of; networks are frozen and in float32.
+
+    Args:
+        path: folder, name of weights that a plugin carries, or hub repository.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self._weights = path, Weights(path, pickles=True)
+        self._index = self._weights.index()
+        missing = [name for name in NEEDED if not self._has(name)] + [RAMP] * (RAMP not in self._index)
+        if missing:
+            raise ConfigError(
+                f"{path!r} is no Zero123++ model: model_index.json names no {', '.join(missing)}", key="prior.path"
+            )
+
+    def _has(self, name: str) -> bool:
+        return self._index.get(name, [None])[0] is not None
+
+    def scheduler(self) -> Any:
+        """diffusers' DDPMScheduler."""
+        from diffusers import DDPMScheduler
+
+        return self._weights.load(DDPMScheduler, "scheduler")
+
+    def unet(self) -> Any:
+        """UNet2DConditionModel."""
+        from diffusers import UNet2DConditionModel
+
+        return self._weights.load_network(UNet2DConditionModel, "unet")
+
+    def vae(self) -> Any:
+        """AutoencoderKL; None in pixel space."""
+        from diffusers import AutoencoderKL
+
+        return self._weights.load_network(AutoencoderKL, "vae") if self._has("vae") else None
+
+    def reference_pixels(self) -> ReferencePixels:
+        """Picture -> what the autoencoder is given of a reference."""
+        return ReferencePixels(self._weights.file(f"feature_extractor_vae/{ClipPixels.FILE}"))
+
+    def image_encoder(self) -> ImageEncoder:
+        """Picture -> embedding."""
+        from transformers import CLIPVisionModelWithProjection
+
+        model = self._weights.load_network(CLIPVisionModelWithProjection, "vision_encoder")
+        settings = self._weights.file(f"feature_extractor_clip/{ClipPixels.FILE}")
+        return ImageEncoder(model, ClipPixels(model.config.image_size, settings))
+
+    def empty_text(self) -> Float[Tensor, "L D"]:
+        """The embedding of the empty text, kept on disk."""
+        from transformers import AutoTokenizer, CLIPTextModel
+
+        def compute(texts: Any) -> Tensor:
+            tokenizer = self._weights.load(AutoTokenizer, "tokenizer")
+            return clip_embeddings(tokenizer, self._weights.load_network(CLIPTextModel, "text_encoder"), texts)
+
+        return embed([""], self._weights.text_identity, compute)[""]
+
+    def ramp(self) -> Float[Tensor, "L 1"]:
+        """How much of a picture's embedding is added to each token."""
+        return torch.tensor(self._index[RAMP], dtype=torch.float32)[:, None]
