@@ -16,6 +16,7 @@ PRIORS = {
     "mvdream": ("mvdream",),
     "zero123": NOVEL_VIEWS,
     "zero123-sjc": NOVEL_VIEWS,
+    "dreamgaussian-image": NOVEL_VIEWS,
     "magic123": ("sd15", "sd21"),
 }
 REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
