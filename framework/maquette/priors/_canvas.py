@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.errors import ConfigError
-from maquette.priors._diffusers import Pictures
+from maquette.priors._pictures import Pictures
 
 ROWS, COLUMNS = 3, 2
 VIEWS = ROWS * COLUMNS

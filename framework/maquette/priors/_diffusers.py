@@ -1,17 +1,17 @@
-"""What priors of diffusers' and transformers' parts share: finding, loading and running them, pictures to latents."""
+"""What priors of diffusers' and transformers' parts share: finding, loading and running them."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from maquette import plugins
 from maquette.errors import ConfigError
@@ -74,6 +74,7 @@ class Weights:
         folder = Path(self.source)
         return identity(folder) if folder.is_dir() else self.source
 
+    @cached_property
     def index(self) -> dict[str, Any]:
         """`model_index.json`: part -> [library, class]."""
         folder = Path(self.source)
@@ -88,6 +89,24 @@ class Weights:
             return dict(DiffusionPipeline.load_config(self.source))
         except (OSError, ValueError) as problem:
             raise self.unreadable("model_index.json", problem) from problem
+
+    def has(self, part: str) -> bool:
+        """Whether the model has a part of that name."""
+        return (self.index.get(part) or [None])[0] is not None
+
+    def refuse_without(self, kind: str, *parts: str) -> None:
+        """Stop where the model lacks parts.
+
+        Args:
+            kind: of model that has them.
+
+        Raises:
+            ConfigError: naming them.
+        """
+        if missing := [part for part in parts if not self.has(part)]:
+            raise ConfigError(
+                f"{self.path!r} is no {kind} model: model_index.json names no {', '.join(missing)}", key=self.key
+            )
 
     def config(self, part: str) -> dict[str, Any]:
         """The `config.json` of one of diffusers' parts, whatever its class."""
@@ -133,6 +152,24 @@ class Weights:
         except Exception as problem:  # json, hub and key errors have no common base
             raise self.unreadable(part, problem) from problem
 
+    def scheduler(self) -> Any:
+        """diffusers' DDPMScheduler, whatever kind the model samples with."""
+        from diffusers import DDPMScheduler
+
+        return self.load(DDPMScheduler, "scheduler")
+
+    def unet(self) -> Any:
+        """diffusers' UNet2DConditionModel."""
+        from diffusers import UNet2DConditionModel
+
+        return self.load_network(UNet2DConditionModel, "unet")
+
+    def vae(self) -> Any:
+        """diffusers' AutoencoderKL; None: the model denoises pixels."""
+        from diffusers import AutoencoderKL
+
+        return self.load_network(AutoencoderKL, "vae") if self.has("vae") else None
+
     def load_network(self, cls: Any, part: str) -> Any:
         """A frozen network in float32, all of whose tensors are in the file; part "": the model is this one network."""
         # low_cpu_mem_usage would need accelerate, and says so at length
@@ -173,11 +210,6 @@ def refuse_differences(
         )  # fmt: skip
 
 
-def picture_size(side: int, vae: Any) -> int:
-    """The side in pixels of the pictures of a model that denoises squares of this side."""
-    return side if vae is None else side * 2 ** (len(vae.config.block_out_channels) - 1)
-
-
 def _some(names: Sequence[str]) -> str:
     rest = len(names) - SHOWN_NAMES
     return ", ".join(names[:SHOWN_NAMES]) + (f" and {rest} more" if rest > 0 else "")
@@ -207,55 +239,3 @@ def run_unet(
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     with arithmetic(inputs.device, dtype):
         return unet(inputs, steps, text, **told).sample.float()
-
-
-class Pictures:
-    """The way between pictures and what a model denoises.
-
-    Args:
-        vae: diffusers' autoencoder; none: the model denoises pixels.
-        size: picture side that the model is given.
-        device: where to compute.
-        offload: keep the autoencoder on the CPU until it is used.
-    """
-
-    def __init__(self, vae: Any, size: int, device: torch.device, offload: bool = False) -> None:
-        self.vae, self.size, self.device = vae, size, device
-        if vae is not None and not offload:
-            vae.to(device)
-
-    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        """Pictures in [0, 1] -> latents, scaled; or pixels in [-1, 1]."""
-        return self.compress(self.pixels(rgb))
-
-    @torch.no_grad()
-    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        """The inverse, cut to [0, 1]."""
-        return self.rgb(self.expand(latents))
-
-    def pixels(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
-        """Pictures in [0, 1] -> pixels in [-1, 1] of the size that the model is given."""
-        pixels = rgb.to(self.device).permute(0, 3, 1, 2) * 2 - 1
-        if pixels.shape[-1] == self.size:
-            return pixels
-        return interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
-
-    def rgb(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W 3"]:
-        """Pixels in [-1, 1] -> pictures, cut to [0, 1]."""
-        return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
-
-    def compress(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Pixels of any size -> latents, scaled; without an autoencoder, the pixels."""
-        if self.vae is None:
-            return pixels
-        latents = self.vae.to(self.device).encode(pixels).latent_dist.mean
-        return latents * self.vae.config.scaling_factor
-
-    @torch.no_grad()
-    def expand(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
-        """The inverse."""
-        return latents if self.vae is None else self.vae.to(self.device).decode(self.unscaled(latents)).sample
-
-    def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-        """Latents as the autoencoder has them."""
-        return latents if self.vae is None else latents / self.vae.config.scaling_factor

@@ -14,8 +14,9 @@ from torch import Tensor
 from maquette.errors import ConfigError
 from maquette.priors import _ldm, _ldm_clip
 from maquette.priors._clip_texts import clip_embeddings
-from maquette.priors._diffusers import Weights, picture_size, refuse_differences
+from maquette.priors._diffusers import Weights, refuse_differences
 from maquette.priors._joint_views import CAMERA_CONFIG
+from maquette.priors._pictures import picture_size
 from maquette.priors.base import Prediction
 from maquette.tensor_files import read_tensors
 
@@ -100,13 +101,10 @@ def from_folder(path: str) -> Parts:
     Raises:
         ConfigError: a part cannot be read, is incomplete, or is of another kind of model.
     """
-    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from transformers import AutoTokenizer, CLIPTextModel
 
     weights = Weights(path)
-    latent = weights.index().get("vae", [None])[0] is not None
-    scheduler = weights.load(DDPMScheduler, "scheduler")
-    vae = weights.load_network(AutoencoderKL, "vae") if latent else None
+    scheduler, vae = weights.scheduler(), weights.vae()
     config = weights.config("unet")
     if config.get("_class_name") == PORTED:
         if config.get("ip_dim"):
@@ -114,7 +112,7 @@ def from_folder(path: str) -> Parts:
         state = load_file(weights.file("unet/diffusion_pytorch_model.safetensors"))
         unet, side = _ldm.unet(state, f"unet of {path!r}", **CAMERA_CONFIG), config["image_size"]
     else:
-        unet = weights.load_network(UNet2DConditionModel, "unet")
+        unet = weights.unet()
         if any(unet.config[key] != value for key, value in CAMERA_CONFIG.items()):
             raise ConfigError(
                 f"{path!r} takes no cameras", key="prior.path", hint="for a text-to-image model use stable-diffusion"

@@ -16,15 +16,14 @@ from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.priors._diffusers import (
     DtypeName,
-    Pictures,
     Weights,
     check_path,
     choose_device,
     choose_dtype,
-    picture_size,
     run_unet,
 )
 from maquette.priors._lora import LoraFile, Part, fold_lora
+from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, stamp, text_conditions
 from maquette.priors._textual_inversion import Learned, add_embeddings
 from maquette.priors._unet_copies import UNetCopy
@@ -74,26 +73,22 @@ class TextToImage(Prior):
     copies = frozenset({"lora", "copy"})
 
     def __init__(self, config: TextToImageConfig) -> None:
-        from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-
         self.config = config
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.dtype, self.device)
         self.weights = Weights(config.path)
-        self.index = self.weights.index()
+        self.index = self.weights.index
         self._refuse_other_families()
-        latent = self.index.get("vae", [None])[0] is not None
-        scheduler = self.weights.load(DDPMScheduler, "scheduler")
+        scheduler, vae = self.weights.scheduler(), self.weights.vae()
         self.prediction = scheduler.config.prediction_type
         self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
-        self.unet: Any = self.weights.load_network(UNet2DConditionModel, "unet")
-        vae: Any = self.weights.load_network(AutoencoderKL, "vae") if latent else None
+        self.unet: Any = self.weights.unet()
         for lora in config.lora:
             fold_lora(self.unet, "unet", lora)
         self.unet.to(self.device, memory_format=torch.channels_last)
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
-        self.channels = vae.config.latent_channels if latent else self.unet.config.in_channels
+        self.channels = vae.config.latent_channels if vae is not None else self.unet.config.in_channels
         self.size = config.size or picture_size(self.unet.config.sample_size, vae)
         self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from maquette.errors import ConfigError
 from maquette.image_condition import CameraProjection, ClipPixels, ImageEncoder
 from maquette.priors._diffusers import Weights, refuse_differences
 from maquette.tensor_files import read_tensors
@@ -43,32 +42,17 @@ class DiffusersParts:
 
     def __init__(self, path: str) -> None:
         self._weights = Weights(path, pickles=True)
-        self._index = self._weights.index()
-        self._projection = next((name for name in PROJECTIONS if self._has(name)), "")
-        missing = [] if self._projection else [PROJECTIONS[0]]
-        missing += [name for name in ("unet", "scheduler", "image_encoder") if not self._has(name)]
-        if missing:
-            raise ConfigError(
-                f"{path!r} is no Zero123 model: model_index.json names no {', '.join(missing)}", key="prior.path"
-            )
-
-    def _has(self, name: str) -> bool:
-        return self._index.get(name, [None])[0] is not None
+        self._projection = next((name for name in PROJECTIONS if self._weights.has(name)), PROJECTIONS[0])
+        self._weights.refuse_without("Zero123", self._projection, "unet", "scheduler", "image_encoder")
 
     def scheduler(self) -> Any:
-        from diffusers import DDPMScheduler
-
-        return self._weights.load(DDPMScheduler, "scheduler")
+        return self._weights.scheduler()
 
     def unet(self) -> Any:
-        from diffusers import UNet2DConditionModel
-
-        return self._weights.load_network(UNet2DConditionModel, "unet")
+        return self._weights.unet()
 
     def vae(self) -> Any:
-        from diffusers import AutoencoderKL
-
-        return self._weights.load_network(AutoencoderKL, "vae") if self._has("vae") else None
+        return self._weights.vae()
 
     def projection(self) -> CameraProjection:
         folder = self._projection

@@ -17,11 +17,11 @@ from maquette.priors._clip_texts import clip_embeddings
 from maquette.priors._diffusers import Weights
 from maquette.priors._text import embed
 
+RAMP = "ramping_coefficients"
 NEEDED = (
     "unet", "scheduler", "text_encoder", "tokenizer", "vision_encoder", "feature_extractor_clip",
-    "feature_extractor_vae",
+    "feature_extractor_vae", RAMP,
 )  # fmt: skip
-RAMP = "ramping_coefficients"
 RESAMPLING = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
@@ -54,52 +54,26 @@ def _side(size: int | dict[str, int]) -> int:
 
 
 class Parts:
-    """What a Zero123++ model is made of; networks are frozen and in float32.
+    """What a Zero123++ model has beyond scheduler, UNet and autoencoder; networks are frozen and in float32.
 
     Args:
         path: folder, name of weights that a plugin carries, or hub repository.
     """
 
     def __init__(self, path: str) -> None:
-        self.path, self._weights = path, Weights(path, pickles=True)
-        self._index = self._weights.index()
-        missing = [name for name in NEEDED if not self._has(name)] + [RAMP] * (RAMP not in self._index)
-        if missing:
-            raise ConfigError(
-                f"{path!r} is no Zero123++ model: model_index.json names no {', '.join(missing)}", key="prior.path"
-            )
-
-    def _has(self, name: str) -> bool:
-        return self._index.get(name, [None])[0] is not None
-
-    def scheduler(self) -> Any:
-        """diffusers' DDPMScheduler."""
-        from diffusers import DDPMScheduler
-
-        return self._weights.load(DDPMScheduler, "scheduler")
-
-    def unet(self) -> Any:
-        """UNet2DConditionModel."""
-        from diffusers import UNet2DConditionModel
-
-        return self._weights.load_network(UNet2DConditionModel, "unet")
-
-    def vae(self) -> Any:
-        """AutoencoderKL; None in pixel space."""
-        from diffusers import AutoencoderKL
-
-        return self._weights.load_network(AutoencoderKL, "vae") if self._has("vae") else None
+        self.weights = Weights(path, pickles=True)
+        self.weights.refuse_without("Zero123++", *NEEDED)
 
     def reference_pixels(self) -> ReferencePixels:
         """Picture -> what the autoencoder is given of a reference."""
-        return ReferencePixels(self._weights.file(f"feature_extractor_vae/{ClipPixels.FILE}"))
+        return ReferencePixels(self.weights.file(f"feature_extractor_vae/{ClipPixels.FILE}"))
 
     def image_encoder(self) -> ImageEncoder:
         """Picture -> embedding."""
         from transformers import CLIPVisionModelWithProjection
 
-        model = self._weights.load_network(CLIPVisionModelWithProjection, "vision_encoder")
-        settings = self._weights.file(f"feature_extractor_clip/{ClipPixels.FILE}")
+        model = self.weights.load_network(CLIPVisionModelWithProjection, "vision_encoder")
+        settings = self.weights.file(f"feature_extractor_clip/{ClipPixels.FILE}")
         return ImageEncoder(model, ClipPixels(model.config.image_size, settings))
 
     def empty_text(self) -> Float[Tensor, "L D"]:
@@ -107,11 +81,11 @@ class Parts:
         from transformers import AutoTokenizer, CLIPTextModel
 
         def compute(texts: Any) -> Tensor:
-            tokenizer = self._weights.load(AutoTokenizer, "tokenizer")
-            return clip_embeddings(tokenizer, self._weights.load_network(CLIPTextModel, "text_encoder"), texts)
+            tokenizer = self.weights.load(AutoTokenizer, "tokenizer")
+            return clip_embeddings(tokenizer, self.weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
-        return embed([""], self._weights.text_identity, compute)[""]
+        return embed([""], self.weights.text_identity, compute)[""]
 
     def ramp(self) -> Float[Tensor, "L 1"]:
         """How much of a picture's embedding is added to each token."""
-        return torch.tensor(self._index[RAMP], dtype=torch.float32)[:, None]
+        return torch.tensor(self.weights.index[RAMP], dtype=torch.float32)[:, None]

@@ -16,13 +16,12 @@ from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.priors._diffusers import (
     DtypeName,
-    Pictures,
     check_path,
     choose_device,
     choose_dtype,
-    picture_size,
     run_unet,
 )
+from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._zero123_conditions import Known, Pose, ReferenceViews, Told
 from maquette.priors._zero123_ldm import LdmParts
 from maquette.priors._zero123_parts import DiffusersParts, Parts

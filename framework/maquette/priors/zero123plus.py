@@ -14,7 +14,8 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.priors._canvas import ROWS, VIEWS, Canvases, check_groups, one_level, tile, untile
-from maquette.priors._diffusers import DtypeName, Pictures, check_path, choose_device, choose_dtype, picture_size
+from maquette.priors._diffusers import DtypeName, check_path, choose_device, choose_dtype
+from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._reference_attention import let_references_in, run_beside
 from maquette.priors._six_views import ELEVATIONS_DEG, Layout, SixViews, Told, six_cameras
 from maquette.priors._zero123plus_parts import Parts
@@ -71,12 +72,11 @@ class Zero123Plus(Prior):
         self.parts = Parts(config.path)
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.dtype, self.device)
-        scheduler = self.parts.scheduler()
+        scheduler, vae = self.parts.weights.scheduler(), self.parts.weights.vae()
         self.prediction = scheduler.config.prediction_type
         self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
-        self.unet = self.parts.unet().to(self.device, memory_format=torch.channels_last)
+        self.unet = self.parts.weights.unet().to(self.device, memory_format=torch.channels_last)
         let_references_in(self.unet)
-        vae = self.parts.vae()
         self.size: int = config.size or _view_size(self.unet.config.sample_size, vae)
         self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
         self._canvases = Canvases(self._pictures)

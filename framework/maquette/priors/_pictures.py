@@ -1,0 +1,67 @@
+"""The way between pictures and what a model of diffusers' denoises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+class Pictures:
+    """The way between pictures and what a model denoises.
+
+    Args:
+        vae: diffusers' autoencoder; none: the model denoises pixels.
+        size: picture side that the model is given.
+        device: where to compute.
+        offload: keep the autoencoder on the CPU until it is used.
+    """
+
+    def __init__(self, vae: Any, size: int, device: torch.device, offload: bool = False) -> None:
+        self.vae, self.size, self.device = vae, size, device
+        if vae is not None and not offload:
+            vae.to(device)
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        """Pictures in [0, 1] -> latents, scaled; or pixels in [-1, 1]."""
+        return self.compress(self.pixels(rgb))
+
+    @torch.no_grad()
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        """The inverse, cut to [0, 1]."""
+        return self.rgb(self.expand(latents))
+
+    def pixels(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
+        """Pictures in [0, 1] -> pixels in [-1, 1] of the size that the model is given."""
+        pixels = rgb.to(self.device).permute(0, 3, 1, 2) * 2 - 1
+        if pixels.shape[-1] == self.size:
+            return pixels
+        return interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
+
+    def rgb(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W 3"]:
+        """Pixels in [-1, 1] -> pictures, cut to [0, 1]."""
+        return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+
+    def compress(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
+        """Pixels of any size -> latents, scaled; without an autoencoder, the pixels."""
+        if self.vae is None:
+            return pixels
+        latents = self.vae.to(self.device).encode(pixels).latent_dist.mean
+        return latents * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def expand(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
+        """The inverse."""
+        return latents if self.vae is None else self.vae.to(self.device).decode(self.unscaled(latents)).sample
+
+    def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """Latents as the autoencoder has them."""
+        return latents if self.vae is None else latents / self.vae.config.scaling_factor
+
+
+def picture_size(side: int, vae: Any) -> int:
+    """The side in pixels of the pictures of a model that denoises squares of this side."""
+    return side if vae is None else side * 2 ** (len(vae.config.block_out_channels) - 1)
