@@ -18,6 +18,7 @@ PRIORS = {
     "zero123-sjc": NOVEL_VIEWS,
     "dreamgaussian-image": NOVEL_VIEWS,
     "magic123": ("sd15", "sd21"),
+    "textmesh": ("nano", "sd15", "deepfloyd-if"),
 }
 REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
 

@@ -7,6 +7,7 @@ from coloured_ball import CENTRE, RADIUS, VOLUME, converted, empty, field_ball, 
 
 from maquette.conversions import convert
 from maquette.errors import ConfigError
+from maquette.materials.diffuse import Diffuse
 from maquette.materials.latent import Latent
 from maquette.materials.pbr import PBR
 from maquette.meshes.mesh import Mesh
@@ -136,6 +137,23 @@ def test_colours_reach_a_material_that_stores_them_otherwise(sources):
     torch.testing.assert_close(made.color(points, points), wanted, atol=0.02, rtol=0)
 
 
-def test_an_unknown_pair_names_what_is_possible(sources):
-    with pytest.raises(ConfigError, match=r"a field cannot become a voxel-grid.*dmtet.*mesh.*sdf-grid"):
-        convert(sources["field"], sources["field"], Draws(0, 0))
+def test_a_field_goes_on_as_it_is_under_the_same_material():
+    ball, empty_grid = field_ball(), field_ball()
+    empty_grid.geometry.grid.data.zero_()
+    convert(ball, empty_grid, Draws(0, 0))
+    assert torch.equal(empty_grid.geometry.grid, ball.geometry.grid)
+
+
+def test_latents_go_on_into_their_refinement():
+    ball = field_ball(4, Latent(Latent.Config()))
+    refined = field_ball(4, Latent(Latent.Config(refine=True)))
+    refined.geometry.grid.data.zero_()
+    convert(ball, refined, Draws(0, 0))
+    before, after = (scene.render([0.0, 120.0], 10.0, 16).rgb for scene in (ball, refined))
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("other", [field_ball(5, pbr()), field_ball(3, Diffuse(Diffuse.Config()))])
+def test_an_unknown_pair_names_what_is_possible(sources, other):
+    with pytest.raises(ConfigError, match=r"a field cannot become a voxel-grid.*dmtet.*mesh.*sdf-grid.*same settings"):
+        convert(sources["field"], other, Draws(0, 0))

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from maquette.cli import app
+from maquette.materials.latent import LATENT_TO_RGB
 from maquette.runs.folder import RunFolder
 from maquette.runs.runner import finished_scene
 
@@ -33,6 +35,23 @@ stages:
     renderer: mesh
     losses: {laplacian: {weight: 1.0e-6}}
 """
+
+
+SMALL = {  # what makes a method of two stages take seconds, by the renderer of a stage
+    "volume": ("levels=4", "log2_table_size=10", "finest_resolution=32"),
+    "mesh": ("texture_size=32", "max_faces=500"),
+}
+
+
+def small(folder: Path, weights: Path, **stages: str) -> list[str]:
+    """Overrides for a run of few and small steps on a tiny Stable Diffusion, up to the export."""
+    words = ["prompt=a red mug", "prior=sd15", f"prior.path={weights}", "prior.size=32", "prior.dtype=float32"]
+    for stage, renderer in stages.items():
+        words += [f"stages.{stage}.geometry.{setting}" for setting in SMALL[renderer]]
+        words += [f"stages.{stage}.{setting}" for setting in ("steps=2", "cameras.size=16", "loop.preview_every=0")]
+        if renderer == "volume":
+            words.append(f"stages.{stage}.renderer.samples=24")
+    return [*words, f"output={folder}", "~stages.export"]
 
 
 def run(words: list[str]) -> Path:
@@ -67,3 +86,19 @@ def test_a_stage_starts_from_the_scene_of_another_run(chain):
 def test_a_start_that_is_no_run_folder_is_refused(chain):
     result = CliRunner().invoke(app, ["run", *chain, "stages.mesh.start=previus"])
     assert result.exit_code != 0 and "start is scratch, previous or a run folder" in result.output
+
+
+def test_latents_are_refined_through_a_map_that_learns(tiny_stable_diffusion, tmp_path):
+    words = small(tmp_path, tiny_stable_diffusion, latent="volume", refine="volume")
+    scene = finished_scene(RunFolder.open(run(["latent-nerf", *words])))
+    assert scene.geometry.channels == 4 and scene.material.latent_channels == 0
+    assert 0 < (scene.material.to_rgb.detach() - torch.tensor(LATENT_TO_RGB)).abs().max() < 0.01
+
+
+def test_a_mesh_is_repainted_by_its_depth(tiny_stable_diffusion, tiny_control, tmp_path):
+    words = small(tmp_path, tiny_stable_diffusion, sdf="volume", texture="mesh")
+    prior = "stages.texture.guidance.repaint.prior"
+    words += [f"{prior}.path={tiny_stable_diffusion}", f"{prior}.controlnet={tiny_control}", f"{prior}.size=32"]
+    words += [f"{prior}.dtype=float32", "stages.texture.guidance.repaint.objective.steps=4"]
+    scene = finished_scene(RunFolder.open(run(["textmesh", *words])))
+    assert not scene.extracted and scene.geometry.paint.features.shape[:2] == (32, 32)

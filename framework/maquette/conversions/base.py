@@ -27,21 +27,35 @@ def converter(provides: str, target: type) -> Callable[[Conversion], Conversion]
 def convert(source: Scene, target: Scene, draws: Draws) -> None:
     """Give `target` the shape and colours of `source`, and its material and background where they are alike.
 
+    A field just like the source's, under the same kind of material, is taken over as it is.
+
     Raises:
         ConfigError: there is no conversion for the pair; names those from the same source.
     """
     pair = (source.geometry.provides, type(target.geometry))
-    if pair not in _known:
+    same = _same_field(source, target)
+    if pair not in _known and not same:
         reachable = [cls.part_name for provides, cls in _known if provides == pair[0]]  # type: ignore[attr-defined]
         raise ConfigError(
             f"a {pair[0]} cannot become a {target.geometry.part_name}",
-            hint=f"a {pair[0]} can become: {', '.join(sorted(reachable)) or 'nothing yet'}",
+            hint=f"a {pair[0]} can become: {', '.join(sorted(reachable)) or 'nothing yet'}; "
+            "or go on as it is, with the same settings and material",
         )
     for name in ("material", "background"):
         old, new = getattr(source, name), getattr(target, name)
         if type(old) is type(new) and _shapes(old) == _shapes(new):
             new.load_state_dict(old.state_dict())
-    _known[pair](source, target, draws)
+    if same:
+        target.geometry.load_state_dict(source.geometry.state_dict())
+    else:
+        _known[pair](source, target, draws)
+
+
+def _same_field(source: Scene, target: Scene) -> bool:
+    """Whether the numbers in one field mean the same in the other."""
+    old, new = source.geometry, target.geometry
+    alike = type(old) is type(new) and type(source.material) is type(target.material)
+    return alike and old.provides == "field" and old.config == new.config
 
 
 def _shapes(module: torch.nn.Module) -> dict[str, torch.Size]:
