@@ -63,6 +63,8 @@ class NanoPairs:
 
 
 def _pairs(views: Views, reference: Tensor, target: Tensor, background: Tensor) -> PosedPairs:
-    images = (views.over(index, background) for index in (reference, target))
-    cameras = (views.cameras(index).to(views.rgba.device) for index in (reference, target))
-    return PosedPairs(*images, *cameras)
+    device = views.rgba.device
+    return PosedPairs(
+        views.over(reference, background), views.over(target, background),
+        views.cameras(reference).to(device), views.cameras(target).to(device),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -144,5 +144,6 @@ def _render_all(split: str, count: int, size: int, shows: Shows, workers: int, p
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
     beside = path.with_suffix(".tmp.npz")
-    np.savez(beside, **dict(zip(names, columns, strict=True)))
+    stored: dict[str, Any] = dict(zip(names, columns, strict=True))
+    np.savez(beside, **stored)
     beside.replace(path)
