@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from maquette import plugins
 
+HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 LEARNED_WORDS = "learned_embeds.safetensors"
 """The file of a textual inversion, as diffusers calls it."""
 
@@ -16,6 +18,22 @@ def weights_source(path: str) -> str:
     """The folder that `path` stands for: one that a plugin carries by that name, or one on disk; else a hub name."""
     folder = plugins.weights().get(path, Path(path).expanduser())
     return str(folder) if folder.is_dir() else path
+
+
+def check_path(path: str) -> None:
+    """Refuse what is neither a folder, nor weights that a plugin carries, nor a hub name.
+
+    Raises:
+        ValueError: naming the weights that plugins carry.
+    """
+    if Path(path).expanduser().is_dir() or path in plugins.weights():
+        return
+    if path.startswith(("/", ".", "~")) or not HUB_NAME.match(path):
+        known = ", ".join(plugins.weights()) or "none installed"
+        raise ValueError(
+            f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({known}), "
+            "nor a hub name like org/model"
+        )
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 
 from maquette.errors import ConfigError, MissingDependency
+from maquette.estimation import Estimator
+from maquette.learners.depth_normals import DepthNormals
 from maquette.randomness import Draws
 from maquette.supervision.image import ImageSupervision
 
@@ -118,3 +120,59 @@ def test_wrong_pictures_are_named(tmp_path, picture):
     write(tmp_path / "thing_depth.png", np.zeros((5, 5)))
     with pytest.raises(ConfigError, match="5 x 5 pixels and its picture 100 x 80"):
         prepared(picture)
+
+
+@pytest.fixture
+def estimator(tmp_path: Path) -> str:
+    """A random network that sees depth and normals."""
+    torch.manual_seed(0)
+    sizes = {"side": 32, "stem": 16, "stages": (16, 32, 32), "width": 32, "layers": 2, "fused": 16}
+    learner = DepthNormals(DepthNormals.Config(**sizes))
+    learner.build(None)
+    learner.save(tmp_path / "estimator")
+    return str(tmp_path / "estimator")
+
+
+def test_maps_that_are_not_there_are_estimated(picture, estimator):
+    settings = {"size": 40, "fill": 0.5, "azimuth_deg": 90.0, "estimator": estimator}
+    files = prepared(picture, **settings)
+    (picture.parent / "thing_depth.png").unlink()
+    mixed = prepared(picture, **settings)
+    assert torch.equal(mixed.normal, files.normal) and not torch.equal(mixed.depth, files.depth)
+    both = prepared(picture, **settings, normal="estimate")
+    assert torch.equal(both.depth, mixed.depth) and not torch.equal(both.normal, files.normal)
+
+    made = ImageSupervision(ImageSupervision.Config(path=str(picture), **settings))
+    made.prepare(torch.device("cpu"))
+    seen, inside = Estimator(estimator).estimate(made.references()[0].rgb[None]), both.opacity[0, ..., 0] > 0.5
+    right, up, back = both.cameras.c2w[0, :3, :3].T
+    world = seen.normal[..., :1] * right + seen.normal[..., 1:2] * up + seen.normal[..., 2:] * back
+    torch.testing.assert_close(both.normal[0][inside], world[0][inside])
+    nearness, depth = seen.nearness[0][inside][:, 0], both.depth[0][inside][:, 0]
+    assert float(torch.corrcoef(torch.stack([nearness, depth]))[0, 1]) == pytest.approx(-1, abs=1e-4)
+
+
+def test_without_an_estimator_nothing_is_made_up(picture, estimator):
+    for name in ("depth", "normal"):
+        (picture.parent / f"thing_{name}.png").unlink()
+    bare = prepared(picture)
+    assert bare.depth is None and bare.normal is None
+    some = prepared(picture, estimator=estimator, depth="")
+    assert some.depth is None and some.normal is not None
+
+
+def test_an_estimate_that_nobody_can_make_is_refused(picture, tmp_path):
+    with pytest.raises(ValueError, match="depth: estimate needs an estimator, such as estimator: nano-depth-normals"):
+        ImageSupervision.Config(path=str(picture), depth="estimate")
+    with pytest.raises(ValueError, match=r"there are no weights at '\./nowhere'"):
+        ImageSupervision.Config(path=str(picture), estimator="./nowhere")
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 4, "num_attention_heads": 1, "fusion_hidden_size": 8}
+    config = DPTConfig(**sizes, image_size=32, backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8] * 4)
+    DPTForDepthEstimation(config).save_pretrained(tmp_path / "depth-only")
+    DPTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "depth-only")
+    settings = {"estimator": str(tmp_path / "depth-only"), "size": 40, "fill": 0.5}
+    with pytest.raises(ConfigError, match=r"data\.normal: .* sees depth and no normals; give the path of a normal map"):
+        prepared(picture, **settings, normal="estimate")
+    assert prepared(picture, **settings, depth="estimate").depth is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,31 +12,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette import plugins
 from maquette.errors import ConfigError
 from maquette.pretrained import quiet, weights_source
 from maquette.priors._text import identity
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 SHOWN_NAMES = 5  # of missing or unexpected tensors in a message
-
-
-def check_path(path: str) -> None:
-    """Refuse what is neither a folder, nor weights that a plugin carries, nor a hub name.
-
-    Raises:
-        ValueError: naming the weights that plugins carry.
-    """
-    if Path(path).expanduser().is_dir() or path in plugins.weights():
-        return
-    if path.startswith(("/", ".", "~")) or not HUB_NAME.match(path):
-        known = ", ".join(plugins.weights()) or "none installed"
-        raise ValueError(
-            f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({known}), "
-            "nor a hub name like org/model"
-        )
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.pretrained import check_path
 from maquette.priors._diffusers import (
     DtypeName,
     Weights,
-    check_path,
     choose_device,
     choose_dtype,
     run_unet,

@@ -13,8 +13,9 @@ from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.pretrained import check_path
 from maquette.priors._control_pictures import Canny, canny_picture, depth_picture, normal_picture
-from maquette.priors._diffusers import Weights, arithmetic, check_path, run_unet
+from maquette.priors._diffusers import Weights, arithmetic, run_unet
 from maquette.priors._text import TEXT_CONDITIONS
 from maquette.priors._text_to_image import TextToImageConfig
 from maquette.priors._unet_copies import UNetCopy

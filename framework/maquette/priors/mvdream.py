@@ -12,7 +12,8 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
-from maquette.priors._diffusers import DtypeName, check_path, choose_device, choose_dtype, run_unet
+from maquette.pretrained import check_path
+from maquette.priors._diffusers import DtypeName, choose_device, choose_dtype, run_unet
 from maquette.priors._joint_views import camera_rows, join_views
 from maquette.priors._mvdream_layouts import from_file, from_folder, is_file
 from maquette.priors._pictures import Pictures

@@ -14,9 +14,9 @@ from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.pretrained import check_path
 from maquette.priors._diffusers import (
     DtypeName,
-    check_path,
     choose_device,
     choose_dtype,
     run_unet,

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.pretrained import check_path
 from maquette.priors._canvas import ROWS, VIEWS, Canvases, check_groups, one_level, tile, untile
-from maquette.priors._diffusers import DtypeName, check_path, choose_device, choose_dtype
+from maquette.priors._diffusers import DtypeName, choose_device, choose_dtype
 from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._reference_attention import let_references_in, run_beside
 from maquette.priors._six_views import ELEVATIONS_DEG, Layout, SixViews, Told, six_cameras

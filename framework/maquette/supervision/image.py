@@ -12,23 +12,27 @@ from torch.nn import functional
 
 from maquette.cameras.base import orbit_cameras
 from maquette.errors import ConfigError
-from maquette.framing import RemoveBackground, frame, read_object, square_about
+from maquette.estimation import Estimator
+from maquette.framing import RemoveBackground, Square, frame, read_object, square_about
 from maquette.multiview.pictures import read_rgba
+from maquette.pretrained import check_path
 from maquette.priors.base import Reference
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.supervision.base import HeldOut, Supervision, Target
 
 LARGEST = 512  # side of the picture that priors are shown, pixels
+MAPS = ("depth", "normal")
+OMNIDATA = (1.0, -1.0, -1.0)  # its camera axes right, down, forward along ours: right, up, to the viewer
 
 
 @register("supervision", "image")
 class ImageSupervision(Supervision):
     """The reference view of image-to-3D, the object centred and scaled to fill a share of the picture.
 
-    `NAME_rgba.png` may have `NAME_depth.png` and `NAME_normal.png` beside it. Depth maps are as MiDaS makes them:
-    brighter is nearer, up to a scale and a shift. Normal maps are as Omnidata makes them: 2 rgb - 1 in camera axes
-    right, down, forward.
+    `NAME_rgba.png` may have `NAME_depth.png` and `NAME_normal.png` beside it; what is not there can be estimated. Depth
+    maps are as MiDaS makes them: brighter is nearer, up to a scale and a shift. Normal maps are as Omnidata makes them:
+    2 rgb - 1 in camera axes right, down, forward.
 
     Source: the inputs of Qian et al. 2023 (Magic123, arXiv 2306.17843), sec. 3.1.
     """
@@ -42,8 +46,11 @@ class ImageSupervision(Supervision):
         fov_y_deg: float = 35.0
         size: int = 64  # side of the target in pixels
         fill: float = 0.7  # share of the picture's side that the object's longer side takes; 0: as it is
-        depth: str = "auto"  # path of a depth map; auto: beside the picture, if it is there; "": none
-        normal: str = "auto"  # path of a normal map, likewise
+        depth: str = (
+            "auto"  # path of a depth map; auto: beside the picture, or else by the estimator; estimate; "": none
+        )
+        normal: str = "auto"  # likewise
+        estimator: str = ""  # who sees depth and normals: a plugin's weights (nano-depth-normals), folder or hub name
         remove_background: RemoveBackground = "auto"  # auto: when the picture has no alpha
 
         def __post_init__(self) -> None:
@@ -53,6 +60,11 @@ class ImageSupervision(Supervision):
                 )
             if not Path(self.path).expanduser().is_file():
                 raise ValueError(f"path: there is no picture {self.path}")
+            for name in MAPS:
+                if getattr(self, name) == "estimate" and not self.estimator:
+                    raise ValueError(f"{name}: estimate needs an estimator, such as estimator: nano-depth-normals")
+            if self.estimator:
+                check_path(self.estimator)
 
     gives = frozenset({"depth", "normal"})
 
@@ -65,30 +77,55 @@ class ImageSupervision(Supervision):
         c = self.config
         path = Path(c.path).expanduser()
         rgba = read_object(path, c.remove_background)
-        layers = {"color": rgba}
-        for name, given in (("depth", c.depth), ("normal", c.normal)):
-            found = _companion(path, name, given)
-            if found is not None:
-                layers[name] = _like(read_rgba(found), rgba, found)
         square = square_about(rgba[..., 3], c.fill)
-        framed = {name: frame(layer, rgba[..., 3], square, c.size) for name, layer in layers.items()}
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
-        opacity = framed["color"][..., 3:]
-        depth = 1 - framed["depth"][..., :1] if "depth" in framed else None
-        normal = _to_world(framed["normal"][..., :3] * 2 - 1, cameras.c2w[0, :3, :3]) if "normal" in framed else None
+        shown = frame(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
+        over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
+        self._reference = Reference(over_white, cameras.resized(len(shown)), opacity=shown[..., 3:])
+
+        color = frame(rgba, rgba[..., 3], square, c.size)
+        maps = self._estimated(over_white, shown[..., 3], path)
+        for name in MAPS:
+            found = _companion(path, name, getattr(c, name))
+            if found is not None:
+                maps[name] = frame(_like(read_rgba(found), rgba, found), rgba[..., 3], square, c.size)
+        opacity = color[..., 3:]
+        depth = 1 - maps["depth"][..., :1] if "depth" in maps else None
+        normal = _to_world(maps["normal"][..., :3] * 2 - 1, cameras.c2w[0, :3, :3]) if "normal" in maps else None
         self._target = Target(
             cameras.to(device),
-            framed["color"][None, ..., :3].to(device),
+            color[None, ..., :3].to(device),
             opacity[None].to(device),
             (depth * (opacity > 0.5))[None].to(device) if depth is not None else None,
             (normal * (opacity > 0.5))[None].to(device) if normal is not None else None,
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
-        shown = frame(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
-        over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
-        self._reference = Reference(over_white, cameras.resized(len(shown)), opacity=shown[..., 3:])
+    def _estimated(
+        self, rgb: Float[Tensor, "S S 3"], alpha: Float[Tensor, "S S"], path: Path
+    ) -> dict[str, Float[Tensor, "size size 4"]]:
+        """The maps that are to be estimated, in the conventions of files."""
+        c = self.config
+        wanted = [
+            name
+            for name in MAPS
+            if getattr(c, name) == "estimate" or (getattr(c, name) == "auto" and not _companion(path, name, "auto"))
+        ]
+        if not c.estimator or not wanted:
+            return {}
+        nearness, normals = Estimator(c.estimator).estimate(rgb[None])
+        if normals is None and c.normal == "estimate":
+            raise ConfigError(
+                f"{c.estimator!r} sees depth and no normals", key="data.normal",
+                hint='give the path of a normal map, leave it out (""), or name an estimator that sees both',
+            )  # fmt: skip
+        low, high = nearness[0, alpha > 0.5].aminmax()
+        drawn = {"depth": ((nearness[0] - low) / (high - low).clamp(min=1e-6)).expand(-1, -1, 3)}
+        if normals is not None:
+            drawn["normal"] = normals[0] * torch.tensor(OMNIDATA) / 2 + 0.5
+        whole = Square((len(rgb) / 2, len(rgb) / 2), float(len(rgb)))
+        return {name: frame(drawn[name].clamp(0, 1), alpha, whole, c.size) for name in wanted if name in drawn}
 
     def sample(self, step: int, total: int, draws: Draws) -> Target:
         return self._target
@@ -108,7 +145,7 @@ def _companion(path: Path, name: str, given: str) -> Path | None:
     if given == "auto":
         beside = path.with_name(f"{path.stem.removesuffix('_rgba')}_{name}.png")
         return beside if beside.is_file() else None
-    if not given:
+    if given in ("", "estimate"):
         return None
     if not Path(given).expanduser().is_file():
         raise ConfigError(f"there is no picture {given}", key=name)
@@ -124,5 +161,5 @@ def _like(layer: Float[Tensor, "h w 4"], picture: Float[Tensor, "H W 4"], path: 
 
 def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "H W 3"]:
     """From camera axes right, down, forward to the world."""
-    opengl = normal * torch.tensor([1.0, -1.0, -1.0])
+    opengl = normal * torch.tensor(OMNIDATA)
     return functional.normalize(opengl @ rotation.T, dim=-1)

@@ -17,11 +17,13 @@ from torch import Tensor
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette_nano import world
 
-Shows = Literal["colour", "normals"]
-"""What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2."""
+Shows = Literal["colour", "normals", "geometry"]
+"""What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2; "geometry" is
+colour with normals and depth beside it."""
 
 VIEWS = 8
 FOV_DEG, DISTANCE = 35.0, 3.2
+NEAR, FAR = DISTANCE - world.BOUND, DISTANCE + world.BOUND  # of the depths that a byte holds, in scene units
 CHUNK = 250
 
 
@@ -40,7 +42,7 @@ class RendersConfig:
 class Views:
     """Rendered views with straight colour (or normals as colours) and coverage, and each object's captions."""
 
-    rgba: Tensor  # [objects * VIEWS, size, size, 4], bytes
+    pixels: Tensor  # [objects * VIEWS, size, size, 4], bytes; or 8, with normal and depth behind
     azimuth_deg: np.ndarray
     elevation_deg: np.ndarray
     short: list[str]
@@ -50,6 +52,16 @@ class Views:
     def __post_init__(self) -> None:
         turn = np.abs((self.azimuth_deg + 180) % 360 - 180)
         self.front = np.flatnonzero(turn < 45)
+
+    @property
+    def rgba(self) -> Tensor:
+        """Colour and coverage [objects * VIEWS, size, size, 4], bytes."""
+        return self.pixels[..., :4]
+
+    def geometry(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Normals in the camera's frame [B, H, W, 3] and distances along the ray [B, H, W, 1] of the views `index`."""
+        beside = self.pixels[index.to(self.pixels.device), ..., 4:].float() / 255
+        return beside[..., :3] * 2 - 1, NEAR + (FAR - NEAR) * beside[..., 3:]
 
     def over(self, index: Tensor, background: Tensor) -> Tensor:
         """Images [B, H, W, 3] in [0, 1] of the views `index` [B] over plain colours [B, 3]."""
@@ -114,7 +126,7 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows) -
     import numba
 
     numba.set_num_threads(1)
-    rgba = np.empty((count * VIEWS, size, size, 4), np.uint8)
+    rgba = np.empty((count * VIEWS, size, size, 8 if shows == "geometry" else 4), np.uint8)
     angles, short, plain, detailed = [], [], [], []
     for i in range(count):
         thing = world.sample_object(first + i, split)
@@ -122,9 +134,11 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows) -
         azimuth, elevation = view_angles(rng)
         c2w = np.stack([world.orbit_c2w(a, e, DISTANCE) for a, e in zip(azimuth, elevation, strict=True)])
         views = world.render(thing, c2w, FOV_DEG, size)
-        shown = views.rgb if shows == "colour" else views.normal @ c2w[:, None, :3, :3] / 2 + 0.5
-        pixels = np.concatenate([shown, views.opacity[..., None]], -1)
-        rgba[i * VIEWS : (i + 1) * VIEWS] = (pixels * 255 + 0.5).astype(np.uint8)
+        normal = views.normal @ c2w[:, None, :3, :3] / 2 + 0.5
+        planes: list[np.ndarray] = [normal if shows == "normals" else views.rgb, views.opacity[..., None]]
+        if shows == "geometry":
+            planes += [normal, (views.depth[..., None].clip(NEAR, FAR) - NEAR) / (FAR - NEAR)]
+        rgba[i * VIEWS : (i + 1) * VIEWS] = (np.concatenate(planes, -1) * 255 + 0.5).astype(np.uint8)
         angles.append((azimuth, elevation))
         article = "an" if thing.body[0] in "aeiou" else "a"
         short.append(f"{article} {thing.body} {thing.category}")

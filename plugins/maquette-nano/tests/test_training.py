@@ -105,3 +105,15 @@ def test_the_recipe_of_four_views_makes_a_prior_that_our_loader_takes(tmp_path):
     conditions = prior.condition(Request("a red mug")).at(views)
     noise = prior.predict(torch.randn(4, 3, 64, 64), torch.full((4,), 900), conditions, views)["positive"]
     assert noise.shape == (4, 3, 64, 64) and noise.isfinite().all()
+
+
+def test_the_recipe_of_depth_and_normals_makes_an_estimator_that_our_loader_takes(tmp_path):
+    from maquette.estimation import Estimator
+
+    learner = "stages.nano-depth-normals.learner"
+    small = [f"{learner}.side=32", f"{learner}.stages=[16, 32, 32]", f"{learner}.evaluated=4"]
+    folder = train([*recipe("nano-depth-normals", str(tmp_path / "cache"), tmp_path), *small])
+    figures = json.loads((folder / "export" / "nano-depth-normals.json").read_text())
+    assert -1 <= figures["held-out depth correlation"] <= 1 and 0 <= figures["held-out normal angle_deg"] <= 180
+    found = Estimator(str(folder / "export" / "nano-depth-normals")).estimate(torch.rand(1, 64, 64, 3))
+    assert found.nearness.shape == (1, 64, 64, 1) and found.normal.shape == (1, 64, 64, 3)

@@ -1,0 +1,54 @@
+"""Nano objects with their depth and normals, as a data set for learners that estimate them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from maquette.data.base import DepthsAndNormals
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints
+
+
+@register("dataset", "nano-geometry")
+class NanoGeometry:
+    """Views of nano objects with what a depth sensor would see: distances along the ray and normals.
+
+    Backgrounds are white for most, else a light grey with a tint.
+    """
+
+    @dataclass(frozen=True)
+    class Config(RendersConfig):
+        white: float = 0.7  # probability of a white background
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def prepare(self, device: torch.device) -> None:
+        self._train = load_views("train", self.config, device, "geometry")
+        self._held_out = load_views("validation", self.config, device, "geometry")
+
+    def batch(self, draws: Draws, size: int) -> DepthsAndNormals:
+        return self._draw(self._train, draws, size)
+
+    def held_out(self, draws: Draws, size: int) -> DepthsAndNormals:
+        return self._draw(self._held_out, draws, size)
+
+    def _draw(self, views: Views, draws: Draws, size: int) -> DepthsAndNormals:
+        index = draws.integers("view", 0, len(views.azimuth_deg) - 1, size)
+        white = draws.uniform("white", size, 1) < self.config.white
+        return _seen(views, index, torch.where(white, 1.0, tints(draws.uniform("background", size, 4))))
+
+    def sample_views(self, count: int) -> DepthsAndNormals:
+        """One view each of `count` held-out objects, from all sides, over white."""
+        things = torch.linspace(0, len(self._held_out.azimuth_deg) // VIEWS - 1, count).long()
+        return _seen(self._held_out, things * VIEWS + torch.arange(count) % VIEWS, torch.ones(count, 3))
+
+
+def _seen(views: Views, index: Tensor, background: Tensor) -> DepthsAndNormals:
+    normal, depth = views.geometry(index)
+    opacity = views.rgba[index.to(views.pixels.device), ..., 3:].float() / 255
+    return DepthsAndNormals(views.over(index, background), opacity, depth, normal)
