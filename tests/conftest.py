@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton, which reads it once
 torch.set_num_threads(min(torch.get_num_threads(), 2))
 
 
