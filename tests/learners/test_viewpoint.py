@@ -5,10 +5,12 @@ import torch
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.base import PosedPairs
+from maquette.errors import ConfigError
 from maquette.image_condition import ImageEncoder
 from maquette.learners.novel_view import NovelView
-from maquette.learners.viewpoint import Viewpoint, directions
+from maquette.learners.viewpoint import Viewpoint
 from maquette.randomness import Draws
+from maquette.viewpoint import ViewpointReader, directions
 
 SIZE = 8
 
@@ -60,16 +62,28 @@ def test_azimuths_are_read_and_the_old_embedding_is_not_forgotten(learner):
 def test_what_it_was_stays_as_it_was(learner, tiny_clip):
     fresh = ImageEncoder.load(str(tiny_clip))
     assert all(torch.equal(a, b) for a, b in zip(learner.known.parameters(), fresh.parameters(), strict=True))
-    pairs = zip(learner.networks.encoder.parameters(), fresh.parameters(), strict=True)
+    pairs = zip(learner.networks.reader.encoder.parameters(), fresh.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
 
 
 def test_the_novel_view_learner_takes_the_tower(learner, tmp_path):
     picture, _ = seen_from(torch.tensor([40.0]))
-    before = learner.average.module.encoder(picture)
+    before = learner.average.module.reader.encoder(picture)
     learner.save(tmp_path)
     other = NovelView(
         NovelView.Config(size=16, widths=(16, 32), attention_levels=1, modulated=True, image_encoder=str(tmp_path))
     )
     other.build(Weathercocks())
     torch.testing.assert_close(other.encoder(picture), before.float(), atol=2e-2, rtol=2e-2)
+
+
+def test_what_is_saved_reads_directions_as_the_learner_does(learner, tmp_path):
+    picture, _ = seen_from(torch.tensor([40.0, 200.0]))
+    before = learner.average.module.reader(picture)
+    learner.save(tmp_path)
+    torch.testing.assert_close(ViewpointReader.load(str(tmp_path))(picture), before, atol=2e-2, rtol=2e-2)
+
+
+def test_weights_without_a_direction_are_refused_by_name(tiny_clip):
+    with pytest.raises(ConfigError, match="cannot read viewpoints with"):
+        ViewpointReader.load(str(tiny_clip))

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from maquette.cameras.base import Cameras
 from maquette.data.base import PairDataset, PosedPairs
 from maquette.image_condition import ImageEncoder
 from maquette.learners.base import Average, Learner
@@ -18,23 +16,19 @@ from maquette.pretrained import quiet
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
+from maquette.viewpoint import ViewpointReader, directions
 from maquette.views import turn_deg
 
-HIDDEN = 256  # width of what reads the direction out of an embedding
 NEAR_DEG = 30.0  # an azimuth within which `evaluate` counts as right
 
 
 class _Networks(nn.Module):
-    """The encoder, and what its embedding is asked for in training."""
+    """The reader, and what its embedding is asked for in training."""
 
     def __init__(self, encoder: ImageEncoder) -> None:
         super().__init__()
-        self.encoder = encoder
-        wide = encoder.width
-        self.direction = nn.Sequential(
-            nn.Linear(wide, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 3)
-        )
-        self.recall = nn.Linear(wide, wide)
+        self.reader = ViewpointReader(encoder)
+        self.recall = nn.Linear(encoder.width, encoder.width)
 
 
 @register("learner", "viewpoint")
@@ -43,8 +37,8 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
 
     The embedding of a contrastive encoder holds what captions say, and those rarely say from where. A model told only
     by how much to turn an object (`novel-view`) then has to find out itself where it begins. Here a small network
-    reads elevation, sine and cosine of azimuth out of the embedding, and a linear map the embedding as it was. Only
-    the tower is saved.
+    reads elevation, sine and cosine of azimuth out of the embedding, and a linear map the embedding as it was; that
+    map is not saved.
     """
 
     @dataclass(frozen=True)
@@ -67,9 +61,9 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
 
     def loss(self, batch: PosedPairs, draws: Draws) -> Terms:
         images = torch.cat([batch.reference, batch.target])
-        embedding = self.networks.encoder(images)
+        embedding = self.networks.reader.encoder(images)
         seen = torch.cat([directions(batch.reference_cameras), directions(batch.target_cameras)]).to(embedding.device)
-        found, recalled = self.networks.direction(embedding).float(), self.networks.recall(embedding).float()
+        found, recalled = self.networks.reader.direction(embedding).float(), self.networks.recall(embedding).float()
         with torch.no_grad():
             known = self.known(images)
         return Terms(
@@ -87,8 +81,8 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
         """How far found azimuths of held-out references are off, and the share of the old embedding that is lost."""
         networks: Any = self.average.module
         pairs = dataset.held_out(draws, self.config.evaluated)
-        embedding = networks.encoder(pairs.reference)
-        found, known = networks.direction(embedding), self.known(pairs.reference)
+        embedding = networks.reader.encoder(pairs.reference)
+        found, known = networks.reader.direction(embedding), self.known(pairs.reference)
         azimuth_deg = torch.rad2deg(torch.atan2(found[:, 1], found[:, 2]))
         off = turn_deg(azimuth_deg - pairs.reference_cameras.azimuth_deg.to(azimuth_deg)).abs()
         lost = (networks.recall(embedding) - known).square().mean() / known.var(dim=0).mean()
@@ -99,13 +93,7 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
         }
 
     def save(self, folder: Path) -> None:
-        """Write `image_encoder/` and `feature_extractor/`, as `novel-view` takes them for its `image_encoder`."""
+        """Write what `ViewpointReader` loads; `novel-view` takes it for its `image_encoder` as well."""
         networks: Any = self.average.module
         with quiet():
-            networks.encoder.save(folder)
-
-
-def directions(cameras: Cameras) -> Float[Tensor, "B 3"]:
-    """Elevation in radians, sine and cosine of azimuth of B cameras."""
-    azimuth = torch.deg2rad(cameras.azimuth_deg)
-    return torch.stack([torch.deg2rad(cameras.elevation_deg), azimuth.sin(), azimuth.cos()], dim=1)
+            networks.reader.save(folder)

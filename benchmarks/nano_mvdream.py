@@ -1,0 +1,172 @@
+"""Do the four views of nano-mvdream show one object? Its identity by retrieval, its geometry by fitting a volume.
+
+    python benchmarks/nano_mvdream.py                 # 60 prompts; volumes for the first 12
+    python benchmarks/nano_mvdream.py --prompts 8 --volumes 2
+
+Identity: an image-text encoder (nano-clip) retrieves one of 240 captions from each view; a sample agrees with itself if
+all four are the same. The same is asked of true pictures beside, since the encoder errs too. Geometry: a volume is
+fitted to the four views alone and compared with them. Figures go to benchmarks/results/nano-mvdream.json, pictures beside.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from imageio.v3 import imwrite
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.bench.suites import load_suite
+from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.clip import Clip
+from maquette.export.sheets import contact_sheet
+from maquette.export.writers import to_bytes
+from maquette.learners.novel_view import psnr
+from maquette.multiview import PosedImages, save_posed_images
+from maquette.priors.base import Request
+from maquette.priors.mvdream import MVDream
+from maquette.randomness import Draws
+from maquette.runs.folder import RunFolder
+from maquette.runs.manifest import machine, revision
+from maquette.runs.runner import finished_scene
+from maquette.sampling import sample_views
+from maquette.scores.cfg import CFG
+from maquette_nano import world
+from maquette_nano.renders import DISTANCE, FOV_DEG
+from maquette_nano.world.categories import CATEGORIES
+from maquette_nano.world.colours import COLOURS
+
+VIEWS, SIZE, ELEVATION_DEG = 4, 64, 15.0
+STEPS, SCALE, THRESHOLD = 25, 3.0, 1.0  # of the sampler
+FIT_STEPS = 400
+BARS = {"all four alike": 0.9, "psnr": 20.0}
+
+
+class Retrieval:
+    """The captions of the test vocabulary, retrieved from pictures."""
+
+    def __init__(self) -> None:
+        spec = load_suite("nano-text").metrics["r-precision"]
+        self.captions = list(spec.config.captions)
+        self.clip = Clip(spec.config.scorer)
+        self.texts = self.clip.texts(self.captions)
+
+    def __call__(self, images: Float[Tensor, "B H W 3"]) -> list[str]:
+        return [self.captions[i] for i in (self.clip.images(images) @ self.texts.T).argmax(1).tolist()]
+
+
+def ring() -> Cameras:
+    """Four cameras at right angles, the first in front."""
+    one = torch.ones(VIEWS)
+    turns = torch.arange(VIEWS) * (360.0 / VIEWS)
+    return orbit_cameras(turns, ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SIZE)
+
+
+def true_pictures(index: int) -> Float[Tensor, "4 H W 3"]:
+    """Four views of an object of the test split over light grey."""
+    seen = world.render(world.sample_object(index, "test"), ring().c2w.numpy(), FOV_DEG, SIZE)
+    opacity = torch.from_numpy(seen.opacity)[..., None]
+    return (torch.from_numpy(seen.rgb) * opacity + 0.85 * (1 - opacity)).float()
+
+
+def agreement(found: list[list[str]], asked: list[str] | None = None) -> dict[str, float]:
+    """Shares of samples: all four views alike; at least three; and of views that show what was asked for."""
+    most = [max(views.count(name) for name in views) for views in found]
+    figures = {
+        "all four alike": sum(m == VIEWS for m in most) / len(most),
+        "three or more alike": sum(m >= VIEWS - 1 for m in most) / len(most),
+    }
+    if asked is not None:
+        right = [name == wanted for views, wanted in zip(found, asked, strict=True) for name in views]
+        figures["as asked"] = sum(right) / len(right)
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def border(pictures: Float[Tensor, "4 H W 3"]) -> list[float]:
+    """The colour at the pictures' edges, which is their background."""
+    edge = torch.cat([pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]], dim=1)
+    return [round(value, 4) for value in edge.flatten(0, 1).median(dim=0).values.tolist()]
+
+
+def fitted(pictures: Float[Tensor, "4 H W 3"], folder: Path) -> tuple[float, np.ndarray]:
+    """PSNR of a volume fitted to the four pictures alone against them, and how it looks from there."""
+    opaque = torch.cat([pictures, torch.ones_like(pictures[..., :1])], dim=-1)
+    names = tuple(f"view-{i}" for i in range(VIEWS))
+    save_posed_images(folder / "views", PosedImages(opaque, ring(), ("train",) * VIEWS, names))
+    behind = border(pictures)
+    if not list(folder.glob("*/*/*/manifest.json")):
+        command = [
+            sys.executable, "-m", "maquette", "run", "fit-multiview", f"data={folder / 'views'}", f"output={folder}",
+            f"stages.fit.steps={FIT_STEPS}", "~stages.evaluate", "~stages.export", "stages.fit.loop.preview_every=0",
+            f"stages.fit.background={json.dumps({'type': 'solid', 'color': behind})}", "stages.fit.data.hold_out=0",
+        ]  # fmt: skip
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    run = next(folder.glob("*/*/*/manifest.json")).parent
+    seen = finished_scene(RunFolder(run)).pictures(ring(), normals=False)
+    drawn = (seen.foreground + (1 - seen.opacity[..., None]) * np.array(behind)).clip(0, 1)
+    return float(psnr(torch.from_numpy(drawn).float(), pictures).mean()), drawn
+
+
+def main(
+    prompts: Annotated[int, typer.Option(help="how many prompts: held-out pairs of colour and category")] = 60,
+    volumes: Annotated[int, typer.Option(help="to how many samples a volume is fitted")] = 12,
+    weights: Annotated[str, typer.Option(help="weights of the prior")] = "nano-mvdream",
+    seed: Annotated[int, typer.Option(help="of the noise")] = 0,
+    runs: Annotated[Path, typer.Option(help="folder of the fitted volumes")] = Path("outputs/nano-mvdream"),
+    results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
+) -> None:
+    """Sample, retrieve, fit, write the table and the sheet."""
+    prior, retrieve = MVDream(MVDream.Config(path=weights)), Retrieval()
+    score = CFG(CFG.Config(scale=SCALE, base="unconditional"))
+    asked = held_out()[:prompts]
+    found: list[list[str]] = []
+    rows: list[list[np.ndarray | None]] = []
+    scores: list[float] = []
+    for i, prompt in enumerate(asked):
+        draws = Draws(seed, i)
+        pictures = sample_views(prior, Request(prompt), ring(), score, STEPS, draws, threshold=THRESHOLD).float()
+        found.append(retrieve(pictures))
+        row: list[np.ndarray | None] = list(pictures.numpy())
+        if i < volumes:
+            value, drawn = fitted(pictures, runs / f"{i:03d}")
+            scores.append(round(value, 2))
+            row += list(drawn)
+        rows.append(row)
+        print(
+            f"{i + 1}/{len(asked)}  {prompt}: {found[-1]}" + (f", {scores[-1]} dB" if i < volumes else ""), flush=True
+        )
+    report: dict[str, Any] = {
+        "machine": machine(), "revision": revision(), "weights": weights, "seed": seed,
+        "sampler": {"steps": STEPS, "scale": SCALE, "threshold": THRESHOLD}, "bars": BARS,
+        "identity": {"samples": len(asked), **agreement(found, asked)},
+        "identity of true pictures": agreement([retrieve(true_pictures(i)) for i in range(400)]),
+        "geometry": {"volumes": len(scores), "psnr": round(float(np.mean(scores)), 2), "least": min(scores)},
+        "retrieved": dict(zip(asked, found, strict=True)), "psnr": scores,
+    }  # fmt: skip
+    results.mkdir(parents=True, exist_ok=True)
+    turns = [f"{turn:.0f}°" for turn in ring().azimuth_deg.tolist()]
+    columns = [*turns, *(f"volume, {turn}" for turn in turns)]
+    imwrite(results / "nano-mvdream.png", to_bytes(contact_sheet(rows[:volumes], asked[:volumes], columns)))
+    (results / "nano-mvdream.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps({key: report[key] for key in ("identity", "identity of true pictures", "geometry")}, indent=1))
+
+
+def held_out() -> list[str]:
+    """Held-out pairs of colour and category as captions: one of each category, then two more of each."""
+    spare = [
+        [f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {category}" for colour in COLOURS
+         if world.split_of(category, colour) != "train"]
+        for category in CATEGORIES
+    ]  # fmt: skip
+    return [captions[turn] for turn in range(3) for captions in spare]
+
+
+if __name__ == "__main__":
+    typer.run(main)
