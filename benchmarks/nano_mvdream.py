@@ -5,7 +5,7 @@
 
 Identity: an image-text encoder (nano-clip) retrieves one of 240 captions from each view; a sample agrees with itself if
 all four are the same. The same is asked of true pictures beside, since the encoder errs too. Geometry: a volume is
-fitted to the four views alone and compared with them. Figures go to benchmarks/results/nano-mvdream.json, pictures beside.
+fitted to the four views alone and compared with them. Figures and pictures go to benchmarks/results/nano-mvdream.*
 """
 
 from __future__ import annotations
