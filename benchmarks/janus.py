@@ -40,7 +40,7 @@ WAYS = {
 }
 FRONTLESS = ("lamp", "mushroom", "tree", "rocket")  # the same from all sides, or nearly
 PROMPTS, JUDGED = 16, 8  # prompts; true objects of each category that the judge is tried on
-SHOWN_DEG = (0, 90, 180, 270)
+SHOWN_DEG, SHOWN_SIZE = (0, 90, 180, 270), 96
 WHITE = 1.0
 
 
@@ -110,7 +110,7 @@ def measured(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
     assert job.run is not None
     scene = finished_scene(job.run)
     found = judge(scene, job.case)
-    views = scene.render(list(SHOWN_DEG), judge.config.elevation_deg, judge.config.size)
+    views = scene.render(list(SHOWN_DEG), judge.config.elevation_deg, SHOWN_SIZE)
     manifest = json.loads((job.run.path / "manifest.json").read_text())
     seconds = {"cpu_seconds": round(manifest["times"]["stage nerf"]["cpu_seconds"], 1)}
     return {**found.values, **found.facts, **seconds}, list(

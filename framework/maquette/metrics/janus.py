@@ -32,9 +32,9 @@ class Janus:
     @dataclass(frozen=True)
     class Config:
         reader: str = "nano-viewpoint"  # what the learner `viewpoint` saved: a plugin's name for it, or a folder
-        views: int = 24  # azimuths, evenly spaced from the front
+        views: int = 16  # azimuths, evenly spaced from the front
         elevation_deg: float = 15.0  # height of the camera above the horizon
-        size: int = 128  # picture side in pixels
+        size: int = 64  # picture side in pixels
         threshold: float = math.cos(math.radians(45))  # least cosine of the azimuth of a front view
 
     def __init__(self, config: Config) -> None:
