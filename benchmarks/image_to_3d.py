@@ -17,13 +17,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 import typer
 from imageio.v3 import imread, imwrite
+from nano_truth import held_out_objects
 
+from maquette.bench.results import summarise
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.export.sheets import contact_sheet
 from maquette.export.writers import to_bytes
@@ -60,12 +62,7 @@ class Task:
 
 def tasks(folder: Path) -> Iterator[Task]:
     """The first object of each category in the test split, pictures and truth written to `folder`."""
-    categories: set[str] = set()
-    for index in range(10_000):
-        thing = world.sample_object(index, "test")
-        if thing.category in categories:
-            continue
-        categories.add(thing.category)
+    for thing in held_out_objects(1):
         place = folder / thing.category
         cameras = Cameras.cat([turned((0,)), spiral(TEST_VIEWS, SIZE, 0.0)])
         images, names = seen(thing, cameras), ("picture", *(f"test-{i:02}" for i in range(TEST_VIEWS)))
@@ -125,22 +122,7 @@ def measured(place: Path) -> dict[str, float]:
 
 def drawn(place: Path) -> list[np.ndarray]:
     """The finished scene from the shown turns, before white."""
-    seen = finished_scene(RunFolder(place)).pictures(turned(), normals=False)
-    return list((seen.foreground + 1 - seen.opacity[..., None]).clip(0, 1))
-
-
-def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """Means over objects, with 95 % intervals from resampling objects."""
-    from scipy.stats import bootstrap
-
-    found: dict[str, Any] = {"objects": len(rows), "slowest_seconds": max(row["seconds"] for row in rows)}
-    for name in (*FIGURES, "seconds"):
-        values = np.array([row[name] for row in rows])
-        found[name] = {"mean": round(float(values.mean()), 3)}
-        if len(rows) > 1:
-            known = bootstrap((values,), np.mean, method="percentile", rng=0).confidence_interval
-            found[name]["interval"] = [round(float(known.low), 3), round(float(known.high), 3)]
-    return found
+    return list(finished_scene(RunFolder(place)).pictures(turned(), normals=False).over(1.0).clip(0, 1))
 
 
 def main(
@@ -168,7 +150,7 @@ def main(
     imwrite(results / "image-to-3d.png", to_bytes(contact_sheet(list(shown.values()), list(shown), columns)))
     report = {
         "machine": machine(), "seed": seed, "bar_seconds": BAR_SECONDS, "views": TEST_VIEWS, "size": SIZE,
-        "summary": {name: summary(list(rows.values())) for name, rows in table.items()}, "results": table,
+        "summary": {name: summarise(list(rows.values()), {}) for name, rows in table.items()}, "results": table,
     }  # fmt: skip
     (results / "image-to-3d.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report["summary"], indent=1))

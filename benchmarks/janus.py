@@ -12,23 +12,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 from imageio.v3 import imwrite
+from nano_truth import held_out_objects, pictures
 from scipy.stats import binomtest
 
 from maquette.bench.running import Job, jobs_of, run_jobs
 from maquette.bench.suites import Suite
+from maquette.cameras.base import orbit_cameras
 from maquette.config.parts import check
 from maquette.export.sheets import contact_sheet
 from maquette.export.writers import to_bytes
 from maquette.metrics.janus import Janus
 from maquette.runs.manifest import machine, revision
 from maquette.runs.runner import finished_scene
+from maquette.views import turn_deg
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.world.categories import CATEGORIES
@@ -41,7 +44,6 @@ WAYS = {
 FRONTLESS = ("lamp", "mushroom", "tree", "rocket")  # the same from all sides, or nearly
 PROMPTS, JUDGED = 16, 8  # prompts; true objects of each category that the judge is tried on
 SHOWN_DEG, SHOWN_SIZE = (0, 90, 180, 270), 96
-WHITE = 1.0
 
 
 def cases() -> list[dict[str, Any]]:
@@ -66,26 +68,23 @@ def suite(way: str, prompts: int, seed: int) -> Suite:
 
 def accuracy(judge: Janus, objects: int = JUDGED) -> dict[str, Any]:
     """How often the judge is right about true objects with a front: view by view, and of whole objects."""
-    azimuth_deg = [360.0 * i / judge.config.views for i in range(judge.config.views)]
-    c2w = np.stack([world.orbit_c2w(azimuth, judge.config.elevation_deg, DISTANCE) for azimuth in azimuth_deg])
-    front = np.abs((np.array(azimuth_deg) + 180) % 360 - 180) < 45
-    left = {category: objects for category in CATEGORIES if category not in FRONTLESS}
-    right, false = [], []
-    for index in count():
-        if not any(left.values()):
-            break
-        thing = world.sample_object(index, "test")
-        if left.get(thing.category, 0) == 0:
+    azimuth_deg = torch.tensor(judge.azimuth_deg)
+    ones = torch.ones_like(azimuth_deg)
+    around = orbit_cameras(
+        azimuth_deg, judge.config.elevation_deg * ones, DISTANCE * ones, FOV_DEG * ones, judge.config.size
+    )
+    front = (turn_deg(azimuth_deg).abs() < 45).numpy()
+    right, multi_front = [], {}
+    for number, thing in enumerate(held_out_objects(objects)):
+        if thing.category in FRONTLESS:
             continue
-        left[thing.category] -= 1
-        views = world.render(thing, c2w, FOV_DEG, 64)
-        opacity = views.opacity[..., None]
-        found = judge.judge((views.rgb * opacity + WHITE * (1 - opacity)).astype(np.float32), azimuth_deg)
+        found = judge.judge(pictures(thing, around).numpy(), judge.azimuth_deg)
         right.append(float(np.mean((np.array(found.facts["frontness"]) > judge.config.threshold) == front)))
-        false.append(found.values["janus"])
+        multi_front[f"{number}: {thing.caption()}"] = found.values["janus"]
     return {
-        "objects": len(right), "views": len(right) * len(azimuth_deg), "front or not": round(float(np.mean(right)), 4),
-        "called multi-front": rate(false),
+        "objects": len(right), "views": len(right) * len(front), "front or not": round(float(np.mean(right)), 4),
+        "called multi-front": rate(list(multi_front.values())),
+        "which": [name for name, called in multi_front.items() if called],
     }  # fmt: skip
 
 
@@ -113,9 +112,7 @@ def measured(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
     views = scene.render(list(SHOWN_DEG), judge.config.elevation_deg, SHOWN_SIZE)
     manifest = json.loads((job.run.path / "manifest.json").read_text())
     seconds = {"cpu_seconds": round(manifest["times"]["stage nerf"]["cpu_seconds"], 1)}
-    return {**found.values, **found.facts, **seconds}, list(
-        (views.foreground + WHITE * (1 - views.opacity[..., None])).clip(0, 1)
-    )
+    return {**found.values, **found.facts, **seconds}, list(views.over(1.0).clip(0, 1))
 
 
 def main(

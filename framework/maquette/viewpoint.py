@@ -74,6 +74,16 @@ class ViewpointReader(nn.Module):
         return reader.eval().requires_grad_(False)
 
 
+def azimuths_deg(read: Float[Tensor, "B 3"]) -> Float[Tensor, " B"]:
+    """Azimuths in [-180, 180] of what was read.
+
+    Example:
+        >>> azimuths_deg(torch.tensor([[0.0, 0.5, 0.0], [0.2, 0.0, -0.3]]))
+        tensor([ 90., 180.])
+    """
+    return torch.rad2deg(torch.atan2(read[:, 1], read[:, 2]))
+
+
 def directions(cameras: Cameras) -> Float[Tensor, "B 3"]:
     """Elevation in radians, sine and cosine of azimuth of B cameras."""
     azimuth = torch.deg2rad(cameras.azimuth_deg)

@@ -152,6 +152,8 @@ def test_latents_go_on_into_their_refinement():
     points = Draws(0, 1).uniform("points", 64, 3, low=-1, high=1)
     before, after = (scene.color(points, torch.zeros_like(points)) for scene in (ball, refined))
     torch.testing.assert_close(after, before, rtol=0, atol=0)
+    densities = (scene.geometry.query(points, normals=False).density for scene in (ball, refined))
+    torch.testing.assert_close(*densities, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("other", [field_ball(5, pbr()), field_ball(3, Diffuse(Diffuse.Config()))])

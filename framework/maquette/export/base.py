@@ -39,6 +39,10 @@ class RenderedViews:
         assert self.background is not None, "pictures from a renderer without a background"
         return self.rgb - (1 - self.opacity[..., None]) * self.background
 
+    def over(self, color: float | Sequence[float]) -> np.ndarray:
+        """The pictures [B, H, W, 3] over a grey or a colour in [0, 1] instead."""
+        return self.foreground + (1 - self.opacity[..., None]) * np.asarray(color, self.opacity.dtype)
+
 
 class Subject(Protocol):
     """A finished object, whatever it is made of.

@@ -16,7 +16,7 @@ from maquette.pretrained import quiet
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
-from maquette.viewpoint import ViewpointReader, directions
+from maquette.viewpoint import ViewpointReader, azimuths_deg, directions
 from maquette.views import turn_deg
 
 NEAR_DEG = 30.0  # an azimuth within which `evaluate` counts as right
@@ -83,7 +83,7 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
         pairs = dataset.held_out(draws, self.config.evaluated)
         embedding = networks.reader.encoder(pairs.reference)
         found, known = networks.reader.direction(embedding), self.known(pairs.reference)
-        azimuth_deg = torch.rad2deg(torch.atan2(found[:, 1], found[:, 2]))
+        azimuth_deg = azimuths_deg(found)
         off = turn_deg(azimuth_deg - pairs.reference_cameras.azimuth_deg.to(azimuth_deg)).abs()
         lost = (networks.recall(embedding) - known).square().mean() / known.var(dim=0).mean()
         return {

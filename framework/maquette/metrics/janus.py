@@ -11,7 +11,7 @@ import torch
 from maquette.export.base import Subject
 from maquette.metrics.base import Case, Measurement
 from maquette.registry import register
-from maquette.viewpoint import ViewpointReader
+from maquette.viewpoint import ViewpointReader, azimuths_deg
 from maquette.views import turn_deg
 
 APART_DEG = 90.0  # two fronts are two if they are farther apart than that
@@ -40,21 +40,19 @@ class Janus:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.reader = ViewpointReader.load(config.reader)
+        self.azimuth_deg = [360.0 * i / config.views for i in range(config.views)]
 
     def __call__(self, subject: Subject, case: Case) -> Measurement:
         """Render over white, read, count; see `Metric`."""
-        azimuth_deg = [360.0 * i / self.config.views for i in range(self.config.views)]
-        views = subject.render(azimuth_deg, self.config.elevation_deg, self.config.size)
-        over_white = views.foreground + 1 - views.opacity[..., None]
-        return self.judge(over_white.clip(0, 1), azimuth_deg)
+        views = subject.render(self.azimuth_deg, self.config.elevation_deg, self.config.size)
+        return self.judge(views.over(1.0).clip(0, 1), self.azimuth_deg)
 
     def judge(self, rgb: np.ndarray, azimuth_deg: list[float]) -> Measurement:
         """Measure pictures [B, H, W, 3] in [0, 1] of one scene, seen from those azimuths, over white."""
         read = self.reader(torch.from_numpy(np.ascontiguousarray(rgb)).float())
-        seen_deg, frontness = torch.rad2deg(torch.atan2(read[:, 1], read[:, 2])), read[:, 2]
-        cameras_deg = torch.tensor(azimuth_deg)
+        frontness, cameras_deg = read[:, 2], torch.tensor(azimuth_deg)
         found = fronts(frontness, cameras_deg, self.config.threshold)
-        right = turn_deg(seen_deg - cameras_deg).abs() < 45
+        right = turn_deg(azimuths_deg(read) - cameras_deg).abs() < 45
         values = {
             "janus": float(len(found) > 1),
             "no front": float(not found),

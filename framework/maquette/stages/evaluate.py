@@ -65,7 +65,7 @@ class Evaluate(Stage):
         wanted = known.views.over(torch.full_like(known.views.rgb, grey))
         drawn = scene.pictures(cameras, normals=False)
         opacity = torch.from_numpy(drawn.opacity)[..., None]
-        made = torch.from_numpy(drawn.foreground) + grey * (1 - opacity)
+        made = torch.from_numpy(drawn.over(grey))
         masked = bool((known.views.opacity < 1).any())  # photographs have no silhouette
         rows: list[dict[str, float]] = []
         for i in range(len(cameras)):
