@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.learners.base import memory_order
 from maquette.randomness import Draws
 
 Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -38,9 +39,8 @@ class UNetShape:
 
 
 def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_width: int) -> Any:
-    """A fresh `UNet2DConditionModel`, laid out for speed on a CPU."""
+    """A fresh `UNet2DConditionModel`."""
     from diffusers import UNet2DConditionModel
-    from diffusers.models.attention_processor import AttnProcessor
 
     plain = len(shape.widths) - shape.attention_levels
     told: dict[str, Any] = {
@@ -62,8 +62,21 @@ def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_wi
         up_block_types=("CrossAttnUpBlock2D",) * shape.attention_levels + ("UpBlock2D",) * plain,
         **(told if shape.modulated else {}),
     )
-    unet.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on a CPU
-    return unet.to(memory_format=torch.channels_last)
+    unet.set_attn_processor(_Attention())
+    return unet
+
+
+class _Attention:
+    """torch's fused attention, but not on a CPU, where it is slow backwards."""
+
+    def __init__(self) -> None:
+        from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+
+        self._plain, self._fused = AttnProcessor(), AttnProcessor2_0()
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        process: Any = self._fused if hidden_states.is_cuda else self._plain
+        return process(attn, hidden_states, *args, **kwargs)
 
 
 def to_pixels(images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
@@ -103,7 +116,7 @@ class VelocityDiffusion:
         noise = draws.normal("noise", *pixels.shape, device=device)
         alpha_bar = alphas_cumprod[steps][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-        noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=torch.channels_last)
+        noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=memory_order(device))
         target = alpha * noise - sigma * pixels
         snr = (alpha_bar / (1 - alpha_bar)).flatten()
         gamma = self.snr_gamma

@@ -36,6 +36,10 @@ class Learner(nn.Module, Generic[Data, Batch]):
         """Make the networks; the data set gives what depends on it (the vocabulary)."""
         raise NotImplementedError
 
+    def lay_out(self, device: torch.device) -> None:
+        """Order the networks' tensors in memory as `device` computes fastest; called once, after `build`."""
+        self.to(memory_format=memory_order(device))
+
     def loss(self, batch: Batch, draws: Draws) -> Terms:
         """The training loss of one batch."""
         raise NotImplementedError
@@ -54,6 +58,11 @@ class Learner(nn.Module, Generic[Data, Batch]):
     def save(self, folder: Path) -> None:
         """Write the finished model into `folder`, half precision, safetensors."""
         raise NotImplementedError
+
+
+def memory_order(device: torch.device) -> torch.memory_format:
+    """Channels last on a CPU; on CUDA the usual order, whose group norm is faster by more than convolutions lose."""
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class Average(nn.Module):

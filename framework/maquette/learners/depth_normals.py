@@ -57,7 +57,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         self.config = config
 
     def build(self, dataset: GeometryDataset) -> None:
-        self.network = _network(self.config).to(memory_format=torch.channels_last)  # faster on a CPU
+        self.network = _network(self.config)
         self.average = Average(self.network, self.config.average_decay)
 
     def _see(self, network: Any, images: Float[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor]:

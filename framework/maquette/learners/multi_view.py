@@ -73,7 +73,7 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
         self.size: int = unet.config.sample_size
         self.views = dataset.views
         join_views(unet, self.views)
-        self.networks = _Networks(unet.to(memory_format=torch.channels_last), text_encoder)
+        self.networks = _Networks(unet, text_encoder)
         self.average = Average(self.networks, self.config.average_decay)
         self.diffusion = VelocityDiffusion(snr_gamma=0.0)
 

@@ -17,7 +17,7 @@ from maquette.data.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
 from maquette.image_condition import CameraProjection, ImageEncoder
 from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
-from maquette.learners.base import Average, Learner, sheet
+from maquette.learners.base import Average, Learner, memory_order, sheet
 from maquette.pretrained import quiet, weights_source
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -169,7 +169,7 @@ def _conditioned(unet: Any, beside: Float[Tensor, "B 3 H W"], token: Float[Tenso
     """The denoiser given reference pixels and context token."""
 
     def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
-        both = torch.cat([noisy, beside], dim=1).contiguous(memory_format=torch.channels_last)
+        both = torch.cat([noisy, beside], dim=1).contiguous(memory_format=memory_order(noisy.device))
         return unet(both, steps, token, class_labels=token[:, 0] if unet.config.class_embed_type else None).sample
 
     return velocity

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Adamax, AdamW, Optimizer
 
@@ -28,19 +30,22 @@ def carry_moments(optimizer: Optimizer, change: ChangedRows) -> None:
                 state[name] = moved
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrix to `matrix` [m, n], roughly: its singular values move into [0.7, 1.2].
+def orthogonalised(matrices: Float[Tensor, "K m n"]) -> Float[Tensor, "K m n"]:
+    """The nearest semi-orthogonal matrices to K of one shape, roughly: their singular values move into [0.7, 1.2].
+
+    Computed in bfloat16 on CUDA, as the source does.
 
     Source: the quintic Newton-Schulz iteration of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon).
     """
     a, b, c = COEFFICIENTS
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T
-    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
+    wide = matrices.shape[1] <= matrices.shape[2]
+    x = matrices if wide else matrices.mT
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    x = x.bfloat16() if x.is_cuda else x
     for _ in range(ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x if wide else x.T
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x if wide else x.mT).to(matrices)
 
 
 class Muon(AdamW):
@@ -63,24 +68,32 @@ class Muon(AdamW):
         for group in self.param_groups:
             if not group.get("orthogonal", False):
                 continue
+            alike: defaultdict[tuple[int, int], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group["lr"], group["weight_decay"])
-                    parameter.grad = None  # what is left is Adam's
+                    alike[parameter.shape[0], parameter[0].numel()].append(parameter)
+            for shape, parameters in alike.items():
+                self._move(parameters, shape, group["lr"], group["weight_decay"])
         super().step()
         return loss
 
-    def _move(self, parameter: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(())  # AdamW looks for it when a state is loaded
-            state["momentum"] = torch.zeros_like(gradient)
-        state["step"] += 1
-        momentum = state["momentum"].lerp_(gradient, 1 - self.momentum)
-        ahead = gradient.lerp(momentum, self.momentum).reshape(parameter.shape[0], -1)
-        scale = 0.2 * max(ahead.shape) ** 0.5
-        update = orthogonalised(ahead).reshape(parameter.shape)
-        parameter.mul_(1 - rate * decay).add_(update, alpha=-rate * scale)
+    def _move(self, parameters: list[Tensor], shape: tuple[int, int], rate: float, decay: float) -> None:
+        """Step parameters that are matrices of one shape, and take their gradients away: what is left is Adam's."""
+        gradients: list[Any] = [parameter.grad for parameter in parameters]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if not self.state[parameter]:
+                self.state[parameter]["step"] = torch.zeros(())  # AdamW looks for it when a state is loaded
+                self.state[parameter]["momentum"] = torch.zeros_like(gradient)
+            self.state[parameter]["step"] += 1
+            parameter.grad = None
+        momenta = [self.state[parameter]["momentum"] for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
+        ahead = torch._foreach_lerp(gradients, momenta, self.momentum)
+        updates = orthogonalised(torch.stack([one.reshape(shape) for one in ahead]))
+        scale = 0.2 * max(shape) ** 0.5
+        moves = [update.reshape(parameter.shape) for update, parameter in zip(updates, parameters, strict=True)]
+        torch._foreach_mul_(parameters, 1 - rate * decay)
+        torch._foreach_add_(parameters, moves, alpha=-rate * scale)
 
 
 OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
