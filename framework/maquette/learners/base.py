@@ -38,7 +38,7 @@ class Learner(nn.Module, Generic[Data, Batch]):
 
     def lay_out(self, device: torch.device) -> None:
         """Order the networks' tensors in memory as `device` computes fastest; called once, after `build`."""
-        self.to(memory_format=memory_order(device))
+        self.to(memory_format=memory_order(device))  # type: ignore[call-overload]
 
     def loss(self, batch: Batch, draws: Draws) -> Terms:
         """The training loss of one batch."""
