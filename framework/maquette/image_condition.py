@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maquette.errors import ConfigError
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import halved, quiet, weights_source
 
 POSE = 4
 """Numbers in a relative pose, `maquette.views.relative_pose`."""
@@ -117,7 +117,7 @@ class ImageEncoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `image_encoder/` and `feature_extractor/`, half precision."""
-        self.model.half().save_pretrained(folder / self.FOLDER, safe_serialization=True)
+        halved(self.model).save_pretrained(folder / self.FOLDER, safe_serialization=True)
         self.pixels.save(folder / ClipPixels.FOLDER)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from maquette import plugins
 
+if TYPE_CHECKING:
+    from torch import nn
+
+Network = TypeVar("Network", bound="nn.Module")
 HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 LEARNED_WORDS = "learned_embeds.safetensors"
 """The file of a textual inversion, as diffusers calls it."""
@@ -34,6 +40,11 @@ def check_path(path: str) -> None:
             f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({known}), "
             "nor a hub name like org/model"
         )
+
+
+def halved(network: Network) -> Network:
+    """A copy in half precision, to be written to a file; the network itself stays as it is."""
+    return copy.deepcopy(network).half()
 
 
 @contextmanager

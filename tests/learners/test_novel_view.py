@@ -133,7 +133,7 @@ def test_it_goes_on_from_its_own_export(learner, tmp_path):
     again = NovelView(config)
     again.build(Lamps())
     known = learner.average.module.state_dict()
-    assert all(torch.equal(value.half(), known[name]) for name, value in again.networks.state_dict().items())
+    assert all(torch.equal(value.half(), known[name].half()) for name, value in again.networks.state_dict().items())
 
 
 def test_the_prior_predicts_what_a_modulated_model_learnt(learner, tmp_path):
@@ -141,13 +141,14 @@ def test_the_prior_predicts_what_a_modulated_model_learnt(learner, tmp_path):
     modulated = NovelView(config)
     modulated.build(Lamps())
     train(modulated, 3)
-    modulated.save(tmp_path)  # in half precision; what it keeps, in full
-    pairs, networks = Lamps().batch(Draws(0, 0), 1), modulated.average.module.float()
+    modulated.half().float()  # as the file has it
+    modulated.save(tmp_path)
+    pairs, networks = Lamps().batch(Draws(0, 0), 1), modulated.average.module
     prior = Zero123(Zero123.Config(path=str(tmp_path), dtype="float32", device="cpu"))
     told = prior.condition(Request("", reference=Reference(pairs.reference[0], pairs.reference_cameras)))
     noisy, t = torch.rand(1, 3, SIZE, SIZE), torch.tensor([700])
     found = prior.predict(noisy, t, told.at(pairs.target_cameras), pairs.target_cameras)["positive"]
-    token = networks.projection(modulated.encoder.float()(pairs.reference), pairs.pose)
+    token = networks.projection(modulated.encoder(pairs.reference), pairs.pose)
     beside = pairs.reference.permute(0, 3, 1, 2) * 2 - 1
     velocity = networks.unet(torch.cat([noisy, beside], 1), t, token, class_labels=token[:, 0]).sample
     alpha, sigma = prior.levels(t)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from maquette.data.base import DepthsAndNormals, GeometryDataset
 from maquette.estimation.estimator import pixels, read
 from maquette.learners.base import Average, Learner, sheet
-from maquette.pretrained import quiet
+from maquette.pretrained import halved, quiet
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
@@ -119,7 +119,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         network: Any = self.average.module
         size = {"height": self.config.side, "width": self.config.side}
         with quiet():
-            network.half().save_pretrained(folder, safe_serialization=True)
+            halved(network).save_pretrained(folder, safe_serialization=True)
             DPTImageProcessorPil(size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(folder)
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from maquette.data.base import CaptionedDataset, CaptionedImages
 from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
+from maquette.pretrained import halved
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
@@ -108,7 +109,7 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
         from transformers import CLIPImageProcessorPil
 
         module: Any = self.average.module
-        module.half().save_pretrained(folder, safe_serialization=True)
+        halved(module).save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
         size = {"height": self.config.size, "width": self.config.size}
         CLIPImageProcessorPil(

@@ -17,7 +17,7 @@ from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.base import CaptionedGroups, GroupedDataset
 from maquette.learners._diffusion import VelocityDiffusion
 from maquette.learners.base import Average, Learner, sheet, tokenize
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import halved, quiet, weights_source
 from maquette.priors._joint_views import CAMERA_CONFIG, camera_rows, join_views
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -139,9 +139,9 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
         networks: Any = self.average.module
         parts = {
             "scheduler": self.diffusion.scheduler,
-            "text_encoder": networks.text_encoder.half(),
+            "text_encoder": halved(networks.text_encoder),
             "tokenizer": self.tokenizer,
-            "unet": networks.unet.half(),
+            "unet": halved(networks.unet),
         }
         with quiet():
             for name, part in parts.items():

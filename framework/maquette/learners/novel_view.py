@@ -18,7 +18,7 @@ from maquette.errors import ConfigError
 from maquette.image_condition import CameraProjection, ImageEncoder
 from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
 from maquette.learners.base import Average, Learner, memory_order, sheet
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import halved, quiet, weights_source
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
@@ -146,10 +146,10 @@ class NovelView(Learner[PairDataset, PosedPairs]):
     def save(self, folder: Path) -> None:
         """Write the layout of Zero-1-to-3's diffusers ports, without a VAE."""
         networks: Any = self.average.module
-        networks.projection.half().save(folder)
+        halved(networks.projection).save(folder)
         with quiet():
             self.encoder.save(folder)
-            networks.unet.half().save_pretrained(folder / "unet", safe_serialization=True)
+            halved(networks.unet).save_pretrained(folder / "unet", safe_serialization=True)
             self.diffusion.scheduler.save_pretrained(folder / "scheduler")
         parts = {
             "_class_name": "Zero123Pipeline",

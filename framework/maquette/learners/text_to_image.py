@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from maquette.data.base import CaptionedDataset, CaptionedImages
 from maquette.learners._diffusion import UNetShape, VelocityDiffusion, small_unet
 from maquette.learners.base import Average, Learner, sheet, tokenize, word_tokenizer
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import halved, quiet, weights_source
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
@@ -163,8 +163,8 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
         networks: Any = self.average.module
         pipeline: Any = IFPipeline(
             tokenizer=self.tokenizer,
-            text_encoder=networks.text_encoder.half(),
-            unet=networks.unet.half(),
+            text_encoder=halved(networks.text_encoder),
+            unet=halved(networks.unet),
             scheduler=self.diffusion.scheduler,
             safety_checker=None,
             feature_extractor=None,
