@@ -115,6 +115,12 @@ def test_a_condition_may_name_several_choices(method, tmp_path):
     assert steps == [200, 200]
 
 
+def test_settings_over_a_part_that_is_only_named_are_that_parts(method, tmp_path):
+    (tmp_path / "method.yaml").write_text(BASE.replace("{steps: 200}", "{renderer: {samples: 7}}"))
+    stage = load_method(method, ["prior=fancy"]).method.stages["nerf"].config
+    assert (stage.renderer.name, stage.renderer.config.samples) == ("volume", 7)
+
+
 def test_a_method_extends_another(method, tmp_path):
     (tmp_path / "methods").mkdir()
     (tmp_path / "method.yaml").rename(tmp_path / "methods" / "base.yaml")

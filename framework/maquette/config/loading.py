@@ -155,8 +155,11 @@ def _merge_when(data: dict[str, Any], origins: dict[str, Origin], groups: dict[s
 
 
 def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
+    """Lay `top` over `base`; settings laid over a part that is only named are settings of that part."""
     for key, value in top.items():
         below = base.get(key)
+        if isinstance(value, dict) and "type" not in value and _is_name(below):
+            below = base[key] = {"type": below}
         same_part = (
             isinstance(below, dict)
             and isinstance(value, dict)
@@ -168,6 +171,11 @@ def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
             base[key] = copy.deepcopy(value)
 
 
+def _is_name(value: Any) -> bool:
+    """Whether a value may be a part of default settings, written as its type alone."""
+    return isinstance(value, str) and not value.startswith("${")
+
+
 def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin]) -> None:
     words = key.split(".")
     nested: Any = value
@@ -176,7 +184,7 @@ def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin])
     node: Any = data
     for depth, word in enumerate(words[:-1]):
         below = node.get(word) if isinstance(node, dict) else node[int(word)] if _is_index(node, word) else None
-        if isinstance(below, str) and not below.startswith("${") and depth > 0:
+        if _is_name(below) and depth > 0:
             node[word] = below = {"type": below}
         if not isinstance(below, (dict, list)):
             if not isinstance(node, dict):
