@@ -11,8 +11,6 @@ benchmarks/results/image-to-3d.json, pictures beside them.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +21,7 @@ import numpy as np
 import torch
 import typer
 from imageio.v3 import imread, imwrite
+from measured_runs import measured, run_once
 from nano_truth import held_out_objects
 
 from maquette.bench.results import summarise
@@ -47,7 +46,6 @@ OBJECTS, TEST_VIEWS, SIZE, SUPERSAMPLE = 16, 16, 64, 4
 AZIMUTH_DEG, ELEVATION_DEG = 30.0, 15.0  # of the picture
 SHOWN_TURNS_DEG = (90, 180, 270)  # from the picture on
 BAR_SECONDS = 240.0
-FIGURES = ("psnr", "ssim", "silhouette_iou")
 
 
 @dataclass(frozen=True)
@@ -86,42 +84,16 @@ def seen(thing: world.NanoObject, cameras: Cameras) -> torch.Tensor:
 
 def run(task: Task, way: str, folder: Path, seed: int) -> Path:
     """The run's folder."""
-    if (found := finished(folder)) is not None:
-        return found
     method, *words = WAYS[way]
     stages = ("nerf",) if method == "zero123" else ("coarse", "fine")
-    evaluate = {"type": "evaluate", "data": {"type": "posed-images", "path": str(task.truth)}}
-    command = [
-        sys.executable, "-m", "maquette", "run", method, f"image={task.picture}", f"output={folder}", f"seed={seed}",
-        "~stages.export", f"stages.evaluate={json.dumps(evaluate)}", *words,
-        *(f"stages.{stage}.data.{key}={value}" for stage in stages for key, value in
-          {"fill": 0, "azimuth_deg": AZIMUTH_DEG, "elevation_deg": ELEVATION_DEG}.items()),
-        *(f"stages.{stage}.loop.preview_every=0" for stage in stages),
+    words += [f"image={task.picture}", f"seed={seed}"]
+    words += [
+        f"stages.{stage}.data.{key}={value}" for stage in stages for key, value in
+        {"fill": 0, "azimuth_deg": AZIMUTH_DEG, "elevation_deg": ELEVATION_DEG}.items()
     ]  # fmt: skip
-    command += [f"prompt={task.caption}"] if method == "magic123" else []
-    subprocess.run(command, check=True)
-    done = finished(folder)
-    assert done is not None
-    return done
-
-
-def finished(folder: Path) -> Path | None:
-    """The latest finished run in `folder`."""
-    found = [path.parent.parent for path in folder.glob("*/*/*/export/evaluate.json")]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
-
-
-def measured(place: Path) -> dict[str, float]:
-    """Means over the held-out views, and what the run took: seconds on the clock, and of the CPU."""
-    report = json.loads((place / "export" / "evaluate.json").read_text())
-    manifest = json.loads((place / "manifest.json").read_text())
-    figures = {name: round(report[name], 4) for name in FIGURES}
-    stages = [times for name, times in manifest["times"].items() if name.startswith("stage ")]
-    spent = {
-        "seconds": round(sum(times["wall_seconds"] for times in stages), 1),
-        "cpu_seconds": round(sum(times["cpu_seconds"] for times in stages), 1),
-    }
-    return figures | spent | {"peak_memory_mb": manifest["peak_memory_mb"]}
+    words += [f"stages.{stage}.loop.preview_every=0" for stage in stages]
+    words += [f"prompt={task.caption}"] if method == "magic123" else []
+    return run_once(folder, method, {"type": "posed-images", "path": str(task.truth)}, words)
 
 
 def drawn(place: Path) -> list[np.ndarray]:

@@ -121,6 +121,12 @@ def test_settings_over_a_part_that_is_only_named_are_that_parts(method, tmp_path
     assert (stage.renderer.name, stage.renderer.config.samples) == ("volume", 7)
 
 
+def test_a_variable_that_is_not_there_cannot_be_set(method):
+    assert load_method(method, ["variables.size=8"]).method.variables == {"size": 8}
+    with pytest.raises(ConfigError, match=r"variables.sise: this method has no such variable; known: variables.size"):
+        load_method(method, ["variables.sise=8"])
+
+
 def test_a_method_extends_another(method, tmp_path):
     (tmp_path / "methods").mkdir()
     (tmp_path / "method.yaml").rename(tmp_path / "methods" / "base.yaml")

@@ -85,6 +85,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
         if value is _REMOVED:
             _remove(data, key)
         else:
+            _check_variable(data, key)
             _set(data, key, _hold(value, texts), origins)
     data["groups"] = groups
     resolved = _release(_interpolate(data, display(path)), texts)
@@ -169,6 +170,14 @@ def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
             _merge(below, value)
         else:
             base[key] = copy.deepcopy(value)
+
+
+def _check_variable(data: dict[str, Any], key: str) -> None:
+    """Refuse an override of a variable that no key uses, which would change nothing."""
+    known = data.get("variables") or {}
+    if key.startswith("variables.") and key.split(".")[1] not in known:
+        names = ", ".join(f"variables.{name}" for name in known) or "none"
+        raise ConfigError("this method has no such variable", key=key, hint=f"known: {names}")
 
 
 def _is_name(value: Any) -> bool:

@@ -1,0 +1,87 @@
+"""Photographs to 3D with a method's defaults: is the photograph's own side there again, and what lies behind?
+
+    python benchmarks/photographs.py ../shared/assets/images/*_rgba.png
+    python benchmarks/photographs.py teddy_bear_rgba.png --method magic123 --prompt "a brown robot"
+
+Pictures have a transparent background. A run that is there already is not repeated. Figures compare the finished scene
+with the picture from where it was taken, at 64 pixels over white, and go to benchmarks/results/photographs-METHOD.json;
+beside them a sheet shows the picture and four sides.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from imageio.v3 import imwrite
+from measured_runs import measured, run_once
+
+from maquette.bench.results import summarise
+from maquette.cameras.base import orbit_cameras
+from maquette.export.sheets import contact_sheet
+from maquette.export.writers import to_bytes
+from maquette.runs.folder import RunFolder
+from maquette.runs.manifest import machine, revision
+from maquette.runs.runner import finished_scene
+from maquette.supervision.image import ImageSupervision
+from maquette_nano.renders import DISTANCE, FOV_DEG
+
+ELEVATION_DEG, SIZE, SHOWN = 15.0, 64, 128  # as the methods have it on a laptop; pixels
+SIDES = ("front", "left", "back", "right")
+BARS = {"psnr": 20.0}
+
+
+def views(place: Path) -> list[np.ndarray]:
+    """The finished scene from four sides, over white."""
+    one = torch.ones(len(SIDES))
+    cameras = orbit_cameras(90.0 * torch.arange(4), ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SHOWN)
+    return list(finished_scene(RunFolder(place)).pictures(cameras, normals=False).over(1.0).clip(0, 1))
+
+
+def photograph(data: ImageSupervision.Config) -> np.ndarray:
+    """The picture as a method sees it, over white."""
+    seen = ImageSupervision(data)
+    seen.prepare(torch.device("cpu"))
+    rgb = seen.references()[0].rgb.permute(2, 0, 1)[None]
+    return torch.nn.functional.interpolate(rgb, (SHOWN, SHOWN), mode="area")[0].permute(1, 2, 0).numpy()
+
+
+def main(
+    pictures: Annotated[list[Path], typer.Argument(help="pictures with a transparent background")],
+    method: Annotated[str, typer.Option(help="which method")] = "zero123",
+    prompt: Annotated[list[str] | None, typer.Option(help="what is in each picture, where a method asks")] = None,
+    seed: Annotated[int, typer.Option(help="of every run")] = 0,
+    runs: Annotated[Path, typer.Option(help="folder of the runs")] = Path("outputs/photographs"),
+    results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
+) -> None:
+    """Run what is not there yet, measure, write the table and the sheet."""
+    if prompt is not None and len(prompt) != len(pictures):
+        raise typer.BadParameter(f"{len(prompt)} prompts for {len(pictures)} pictures", param_hint="--prompt")
+    table: dict[str, dict[str, float]] = {}
+    rows: list[list[np.ndarray | None]] = []
+    for picture, text in zip(pictures, prompt or [""] * len(pictures), strict=True):
+        data = ImageSupervision.Config(
+            str(picture), ELEVATION_DEG, distance=DISTANCE, fov_y_deg=FOV_DEG, size=SIZE, depth="", normal=""
+        )
+        given = {key: getattr(data, key) for key in ("path", "elevation_deg", "distance", "fov_y_deg", "size")}
+        words = [f"image={picture}", f"seed={seed}", *([f"prompt={text}"] if text else [])]
+        place = run_once(runs / method / picture.stem, method, {"type": "image", **given}, words)
+        table[picture.stem] = measured(place)
+        print(f"{picture.stem}: {table[picture.stem]}", flush=True)
+        rows.append([photograph(data), *views(place)])
+    results.mkdir(parents=True, exist_ok=True)
+    imwrite(results / f"photographs-{method}.png", to_bytes(contact_sheet(rows, list(table), ["photograph", *SIDES])))
+    report = {
+        "machine": machine(), "revision": revision(), "method": method, "seed": seed, "size": SIZE,
+        "prompts": dict(zip(table, prompt, strict=True)) if prompt else {},
+        "summary": summarise(list(table.values()), BARS), "results": table,
+    }  # fmt: skip
+    (results / f"photographs-{method}.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
