@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import janus
+import measured_runs
 import nano_mvdream
 import nano_zero123
 import pytest
@@ -49,3 +53,24 @@ def test_novel_views_are_asked_for_in_each_quarter_of_the_circle():
         onward = (cameras.azimuth_deg[1:] - cameras.azimuth_deg[0]) % 360
         assert torch.equal((onward / 90).floor(), torch.arange(4.0))
         assert float(cameras.elevation_deg.min()) >= -10 and float(cameras.elevation_deg.max()) <= 60
+
+
+def test_the_latest_finished_run_is_found_and_read(tmp_path):
+    assert measured_runs.finished(tmp_path) is None
+    for number, psnr in enumerate((20.0, 30.0)):
+        place = tmp_path / "method" / "subject" / str(number)
+        (place / "export").mkdir(parents=True)
+        report = {"psnr": psnr, "ssim": 0.5, "silhouette_iou": 0.25, "views": {}}
+        times = {
+            "stage nerf": {"wall_seconds": 9.0, "cpu_seconds": 7.0},
+            "render": {"wall_seconds": 1, "cpu_seconds": 1},
+        }
+        (place / "manifest.json").write_text(json.dumps({"times": times, "peak_memory_mb": 5.0}))
+        (place / "export" / "evaluate.json").write_text(json.dumps(report))
+        os.utime(place / "export" / "evaluate.json", (number, number))
+    (tmp_path / "method" / "subject" / "unfinished").mkdir()
+    found = measured_runs.finished(tmp_path)
+    assert found == place
+    assert measured_runs.measured(found) == {
+        "psnr": 30.0, "ssim": 0.5, "silhouette_iou": 0.25, "seconds": 9.0, "cpu_seconds": 7.0, "peak_memory_mb": 5.0
+    }  # fmt: skip
