@@ -16,13 +16,13 @@ from maquette.materials.base import Shading
 from maquette.objectives.base import Timesteps
 from maquette.objectives.sds import SDS
 from maquette.priors._canvas import tile, untile
-from maquette.priors._six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
 from maquette.priors._zero123plus_parts import ReferencePixels
 from maquette.priors.base import Reference, Request
 from maquette.priors.zero123plus import Zero123Plus
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
+from maquette.six_cameras import AZIMUTHS_DEG, ELEVATIONS_DEG
 from zero123plus_layouts import REFERENCE, SIZE, save_folder
 
 LAYOUTS = ("latent", "pixels")

@@ -11,9 +11,10 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from maquette import six_cameras
 from maquette.cli import app
 from maquette.config.parts import BackgroundSpec, CamerasSpec, PriorSpec, SupervisionSpec, check
-from maquette.priors import _canvas, _six_views, base
+from maquette.priors import _canvas, base
 from maquette.stages.optimise import Guidance
 
 PAGE = (Path(__file__).parents[2] / "docs" / "zero123plus.md").read_text(encoding="utf-8")
@@ -73,7 +74,7 @@ def test_a_stage_is_guided_by_six_views_of_its_picture(tiny_run, tiny_zero123plu
     assert all(row["loss/sds"] > 0 and row["gradient_norm"] > 0 for row in rows)
 
 
-@pytest.mark.parametrize("module", [_canvas, _six_views, base])
+@pytest.mark.parametrize("module", [_canvas, six_cameras, base])
 def test_examples_in_docstrings_run(module):
     results = doctest.testmod(module)
     assert results.attempted and not results.failed

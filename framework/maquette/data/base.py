@@ -120,6 +120,35 @@ class GroupedDataset(Protocol):
 
 
 @dataclass(frozen=True)
+class PicturesWithSixViews:
+    """A batch of objects, each as a picture shows it and as six cameras about it do, all before one grey.
+
+    Args:
+        reference: [B, H, W, 3] floats in [0, 1].
+        views: [6 B, h, w, 3], the six of an object one after the other, in the order of Zero123++.
+    """
+
+    reference: Float[Tensor, "B H W 3"]
+    views: Float[Tensor, "6*B h w 3"]
+
+
+class SixViewDataset(Protocol):
+    """Pictures with their six views, drawn at random by key and held out by split."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Make or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> PicturesWithSixViews:
+        """`size` training objects, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> PicturesWithSixViews:
+        """`size` objects that `batch` never returns."""
+
+    def sample(self, count: int) -> PicturesWithSixViews:
+        """A fixed choice of held-out objects for the sample sheet."""
+
+
+@dataclass(frozen=True)
 class DepthsAndNormals:
     """A batch of pictures with what their geometry is.
 

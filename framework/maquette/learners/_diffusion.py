@@ -22,7 +22,7 @@ class UNetShape:
     """The sizes of a small U-Net.
 
     Args:
-        size: image side in pixels.
+        size: image side in pixels, or height and width.
         widths: channels per resolution, full resolution first.
         layers: residual blocks per resolution.
         heads: attention heads.
@@ -30,7 +30,7 @@ class UNetShape:
         modulated: whether a class embedding, as wide as the context, scales and shifts what every block computes.
     """
 
-    size: int
+    size: int | tuple[int, int]
     widths: tuple[int, ...]
     layers: int
     heads: int
@@ -62,11 +62,11 @@ def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_wi
         up_block_types=("CrossAttnUpBlock2D",) * shape.attention_levels + ("UpBlock2D",) * plain,
         **(told if shape.modulated else {}),
     )
-    unet.set_attn_processor(_Attention())
+    unet.set_attn_processor(Attention())
     return unet
 
 
-class _Attention:
+class Attention:
     """torch's fused attention, but not on a CPU, where it is slow backwards."""
 
     def __init__(self) -> None:
@@ -103,22 +103,25 @@ class VelocityDiffusion:
             beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
         )
 
+    def levels(self, steps: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B 1 1 1"], Float[Tensor, "B 1 1 1"]]:
+        """alpha and sigma at timesteps: a noisy picture is alpha x + sigma epsilon."""
+        alpha_bar = self.scheduler.alphas_cumprod.to(steps.device)[steps][:, None, None, None]
+        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
     def loss(
         self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws, together: int = 1
     ) -> Float[Tensor, ""]:
         """Weighted mean squared error of the velocity at random noise levels, one for every `together` images."""
         pixels = to_pixels(images)
         device, count = pixels.device, pixels.shape[0]
-        alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
-        levels = len(alphas_cumprod)
+        levels = len(self.scheduler.alphas_cumprod)
         steps = draws.integers("timestep", 0, levels - 1, count // together, device=device)
         steps = shifted(steps, levels, self.shift).repeat_interleave(together)
         noise = draws.normal("noise", *pixels.shape, device=device)
-        alpha_bar = alphas_cumprod[steps][:, None, None, None]
-        alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        alpha, sigma = self.levels(steps)
         noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=memory_order(device))
         target = alpha * noise - sigma * pixels
-        snr = (alpha_bar / (1 - alpha_bar)).flatten()
+        snr = (alpha / sigma).square().flatten()
         gamma = self.snr_gamma
         weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
         error = (velocity(noisy, steps).float() - target).square().mean(dim=(1, 2, 3))

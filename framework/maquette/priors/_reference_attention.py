@@ -62,11 +62,15 @@ class CrossAttention:
         return self.inner(attn, hidden_states, encoder_hidden_states, attention_mask)
 
 
-def let_references_in(unet: Any) -> None:
-    """Make a UNet2DConditionModel one that `run_beside` can run; it is changed in place."""
+def let_references_in(unet: Any, inner: Any = None) -> None:
+    """Make a UNet2DConditionModel one that `run_beside` can run; it is changed in place.
+
+    Args:
+        inner: the attention processor that does the arithmetic; None: torch's fused one.
+    """
     from diffusers.models.attention_processor import AttnProcessor2_0
 
-    inner = AttnProcessor2_0()
+    inner = inner or AttnProcessor2_0()
     unet.set_attn_processor(
         {
             name: SelfAttention(inner, name) if name.endswith("attn1.processor") else CrossAttention(inner)
@@ -91,6 +95,23 @@ def run_beside(
         text: embeddings that both attend to.
         dtype: of the arithmetic.
     """
+
+    def run(pictures: Tensor, told: dict[str, Exchange]) -> Tensor:
+        return run_unet(unet, pictures, steps, text, dtype, cross_attention_kwargs=told)
+
+    return beside(run, inputs, reference)
+
+
+def beside(
+    run: Callable[[Float[Tensor, "B C H W"], dict[str, Exchange]], Tensor],
+    inputs: Float[Tensor, "B C H W"],
+    reference: Float[Tensor, "B C h w"],
+) -> Float[Tensor, "B C H W"]:
+    """What a UNet that lets references in gives for `inputs` beside `reference`; differentiable.
+
+    Args:
+        run: (pictures, what the attention layers are told) -> what the UNet gives.
+    """
     seen: dict[str, Tensor] = {}
 
     def keep(layer: str, states: Tensor) -> Tensor:
@@ -100,5 +121,5 @@ def run_beside(
     def join(layer: str, states: Tensor) -> Tensor:
         return torch.cat([states, seen.pop(layer)], dim=1)
 
-    run_unet(unet, reference, steps, text, dtype, cross_attention_kwargs={"exchange": keep})
-    return run_unet(unet, inputs, steps, text, dtype, cross_attention_kwargs={"exchange": join})
+    run(reference, {"exchange": keep})
+    return run(inputs, {"exchange": join})

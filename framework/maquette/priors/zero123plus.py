@@ -18,11 +18,12 @@ from maquette.priors._canvas import ROWS, VIEWS, Canvases, check_groups, one_lev
 from maquette.priors._diffusers import DtypeName, choose_device, choose_dtype
 from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._reference_attention import let_references_in, run_beside
-from maquette.priors._six_views import ELEVATIONS_DEG, Layout, SixViews, Told, six_cameras
+from maquette.priors._six_views import SixViews, Told
 from maquette.priors._zero123plus_parts import Parts
 from maquette.priors.base import Prior, Reference, Request
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.six_cameras import ELEVATIONS_DEG, Layout, six_cameras
 
 PUBLISHED_SIZE = 320  # side of a view in pixels; the published files do not say
 

@@ -1,8 +1,9 @@
-"""The nano world's objects, each rendered from eight sides once and kept in a file."""
+"""The nano world's objects, each rendered eight times, once and for all, and kept in a file."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,16 +16,27 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.six_cameras import FOV_Y_DEG, Layout, six_cameras
 from maquette_nano import world
 
 Shows = Literal["colour", "normals", "geometry"]
 """What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2; "geometry" is
 colour with normals and depth beside it."""
 
+Rig = Literal["around", "six"]
+"""From where: four at right angles and four anywhere; or two pictures from one azimuth, and Zero123++'s six views."""
+
 VIEWS = 8
 FOV_DEG, DISTANCE = 35.0, 3.2
+SIX: Layout = "v1.2"  # whose six cameras
+SIX_FOV_DEG, SIX_DISTANCE = FOV_Y_DEG[SIX], world.BOUND / math.tan(math.radians(FOV_Y_DEG[SIX] / 2))
 NEAR, FAR = DISTANCE - world.BOUND, DISTANCE + world.BOUND  # of the depths that a byte holds, in scene units
 CHUNK = 250
+LENSES: dict[Rig, tuple[tuple[slice, tuple[float, float]], ...]] = {
+    "around": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
+    "six": ((slice(2), (FOV_DEG, DISTANCE)), (slice(2, VIEWS), (SIX_FOV_DEG, SIX_DISTANCE))),
+}
+"""Which of an object's views have which angle of view and distance."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +96,18 @@ class Views:
         return f"{text}, {view}"
 
 
-def load_views(split: str, config: RendersConfig, device: torch.device, shows: Shows = "colour") -> Views:
+def load_views(
+    split: str, config: RendersConfig, device: torch.device, shows: Shows = "colour", rig: Rig = "around"
+) -> Views:
     """The views of all objects of `split` ("train" or "validation"), rendered now if the cache lacks them."""
     count = config.objects if split == "train" else config.held_out_objects
     facts = f"{split}/{count}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
     facts += "" if shows == "colour" else f"/{shows}"
+    facts += "" if rig == "around" else f"/{rig}"
     path = Path(config.cache) / f"{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _render_all(split, count, config.size, shows, config.workers or os.cpu_count() or 1, path)
+        _render_all(split, count, config.size, shows, rig, config.workers or os.cpu_count() or 1, path)
     stored = np.load(path)
     return Views(
         torch.from_numpy(stored["rgba"]).to(device), stored["azimuth_deg"], stored["elevation_deg"],
@@ -122,7 +137,24 @@ def view_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return azimuth, elevation
 
 
-def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows) -> tuple[np.ndarray, ...]:
+def six_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Azimuths and elevations [VIEWS] in degrees: two pictures from one azimuth, and the six views from it on."""
+    azimuth = float(rng.uniform(0, 360))
+    six = six_cameras(SIX, azimuth, SIX_DISTANCE, 1)
+    elevation = np.concatenate([rng.uniform(-10, 60, 2), six.elevation_deg.numpy()])
+    return np.concatenate([[azimuth] * 2, six.azimuth_deg.numpy()]) % 360, elevation
+
+
+def _rendered(
+    thing: world.NanoObject, azimuth: np.ndarray, elevation: np.ndarray, lens: tuple[float, float], size: int
+) -> tuple[np.ndarray, world.Render]:
+    """Rotations to the world [B, 3, 3] and pictures from an angle of view and a distance."""
+    fov_deg, distance = lens
+    c2w = np.stack([world.orbit_c2w(a, e, distance) for a, e in zip(azimuth, elevation, strict=True)])
+    return c2w[:, :3, :3], world.render(thing, c2w, fov_deg, size)
+
+
+def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, rig: Rig) -> tuple[np.ndarray, ...]:
     import numba
 
     numba.set_num_threads(1)
@@ -131,14 +163,14 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows) -
     for i in range(count):
         thing = world.sample_object(first + i, split)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first + i, len(split), 77])))
-        azimuth, elevation = view_angles(rng)
-        c2w = np.stack([world.orbit_c2w(a, e, DISTANCE) for a, e in zip(azimuth, elevation, strict=True)])
-        views = world.render(thing, c2w, FOV_DEG, size)
-        normal = views.normal @ c2w[:, None, :3, :3] / 2 + 0.5
-        planes: list[np.ndarray] = [normal if shows == "normals" else views.rgb, views.opacity[..., None]]
-        if shows == "geometry":
-            planes += [normal, (views.depth[..., None].clip(NEAR, FAR) - NEAR) / (FAR - NEAR)]
-        rgba[i * VIEWS : (i + 1) * VIEWS] = (np.concatenate(planes, -1) * 255 + 0.5).astype(np.uint8)
+        azimuth, elevation = view_angles(rng) if rig == "around" else six_angles(rng)
+        for part, lens in LENSES[rig]:
+            rotation, views = _rendered(thing, azimuth[part], elevation[part], lens, size)
+            normal = views.normal @ rotation[:, None] / 2 + 0.5
+            planes: list[np.ndarray] = [normal if shows == "normals" else views.rgb, views.opacity[..., None]]
+            if shows == "geometry":
+                planes += [normal, (views.depth[..., None].clip(NEAR, FAR) - NEAR) / (FAR - NEAR)]
+            rgba[i * VIEWS : (i + 1) * VIEWS][part] = (np.concatenate(planes, -1) * 255 + 0.5).astype(np.uint8)
         angles.append((azimuth, elevation))
         article = "an" if thing.body[0] in "aeiou" else "a"
         short.append(f"{article} {thing.body} {thing.category}")
@@ -148,12 +180,12 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows) -
     return rgba, both[:, 0].reshape(-1), both[:, 1].reshape(-1), np.array(short), np.array(plain), np.array(detailed)
 
 
-def _render_all(split: str, count: int, size: int, shows: Shows, workers: int, path: Path) -> None:
+def _render_all(split: str, count: int, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
     print(f"rendering {count} {split} objects with {workers} processes", flush=True)
     world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
     starts = range(0, count, CHUNK)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_render_chunk, split, s, min(CHUNK, count - s), size, shows) for s in starts]
+        jobs = [pool.submit(_render_chunk, split, s, min(CHUNK, count - s), size, shows, rig) for s in starts]
         parts = [job.result() for job in jobs]
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]

@@ -107,6 +107,19 @@ def test_the_recipe_of_four_views_makes_a_prior_that_our_loader_takes(tmp_path):
     assert noise.shape == (4, 3, 64, 64) and noise.isfinite().all()
 
 
+def test_the_recipe_of_six_views_makes_a_prior_that_our_loader_takes(tmp_path):
+    from maquette.priors.zero123plus import Zero123Plus
+
+    learner = "stages.nano-zero123plus.learner"
+    small = [f"{learner}.widths=[16, 32]", f"{learner}.attention_levels=1", f"{learner}.evaluated=2"]
+    small += [f"{learner}.sample_steps=1"]
+    folder = train([*recipe("nano-zero123plus", str(tmp_path / "cache"), tmp_path), *small])
+    place = folder / "export" / "nano-zero123plus"
+    prior = Zero123Plus(Zero123Plus.Config(path=str(place), layout="v1.2", dtype="float32"))
+    assert prior.size == 32
+    assert "psnr of the input" in json.loads(place.with_suffix(".json").read_text())
+
+
 def test_the_recipe_of_depth_and_normals_makes_an_estimator_that_our_loader_takes(tmp_path):
     from maquette.estimation import Estimator
 

@@ -1,0 +1,210 @@
+"""A small Zero123++ in pixel space: a picture of an object in, six views of it out, denoised as one picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from maquette.data.base import PicturesWithSixViews, SixViewDataset
+from maquette.image_condition import ImageEncoder
+from maquette.learners._diffusion import Attention, UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
+from maquette.learners.base import Average, Learner, memory_order, sheet, word_tokenizer
+from maquette.learners.novel_view import psnr
+from maquette.pretrained import halved, quiet
+from maquette.priors._canvas import COLUMNS, ROWS, VIEWS, tile, untile
+from maquette.priors._clip_texts import clip_embeddings
+from maquette.priors._reference_attention import beside, let_references_in
+from maquette.priors._zero123plus_parts import RAMP
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.terms import Terms
+
+SHEET = 6  # held-out objects on the sample sheet
+CHUNK = 16  # objects that are evaluated at once
+BILINEAR = 2  # PIL's number
+
+
+@register("learner", "six-views")
+class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
+    """Velocity-prediction diffusion of three rows of two views, beside the picture under noise of the same level.
+
+    The U-Net's self-attention sees both, and its context is the embedding of the empty text, to whose tokens that of
+    the picture is added, to the last the most. Without condition the picture is grey and the context that of the text.
+
+    Source: Shi et al. 2023 (Zero123++, arXiv 2310.15110), sec. 2.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        size: int = 32  # side of a view in pixels
+        reference_size: int = 64  # side of the picture in pixels
+        widths: tuple[int, ...] = (32, 64, 128, 192)  # channels per resolution, full resolution first
+        layers: int = 1  # residual blocks per resolution
+        heads: int = 4  # attention heads
+        attention_levels: int = 2  # how many of the coarsest resolutions attend: to themselves, picture and context
+        tokens: int = 8  # of the empty text
+        image_encoder: str = "nano-clip"  # CLIP weights whose image tower embeds the picture; it stays as it is
+        shift: float = 1.0  # how much more often noisy levels, which decide the poses, are trained on
+        drop_condition: float = 0.1  # probability of training without the picture
+        average_decay: float = 0.998  # of the weight average that is saved
+        sample_steps: int = 16  # sampler steps of sample sheet and evaluation
+        sample_scale: float = 1.0  # guidance scale of sample sheet and evaluation
+        evaluated: int = 64  # held-out objects of the evaluation
+
+        def __post_init__(self) -> None:
+            coarsest = 2 ** (len(self.widths) - 1)
+            if self.size % coarsest or self.reference_size % coarsest:
+                raise ValueError(f"{len(self.widths)} resolutions need sizes that {coarsest} divides")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def build(self, dataset: SixViewDataset) -> None:
+        c = self.config
+        self.encoder = ImageEncoder.load(c.image_encoder, smooth=True)
+        self.tokenizer = word_tokenizer([], c.tokens)
+        self.text_encoder = _text_encoder(len(self.tokenizer), self.encoder.width, c.tokens, self.tokenizer)
+        shape = UNetShape((ROWS * c.size, COLUMNS * c.size), c.widths, c.layers, c.heads, c.attention_levels)
+        self.unet = small_unet(shape, in_channels=3, out_channels=3, context_width=self.encoder.width)
+        let_references_in(self.unet, Attention())
+        self.average = Average(self.unet, c.average_decay)
+        self.diffusion = VelocityDiffusion(snr_gamma=0.0, shift=c.shift)
+        with torch.no_grad():
+            self.register_buffer("text", clip_embeddings(self.tokenizer, self.text_encoder, [""])[0])
+        self.ramp = torch.linspace(0, 1, c.tokens)
+
+    def loss(self, batch: PicturesWithSixViews, draws: Draws) -> Terms:
+        return Terms({"velocity": self._loss(self.unet, batch, draws)})
+
+    def _loss(self, unet: Any, batch: PicturesWithSixViews, draws: Draws) -> Tensor:
+        count, device = len(batch.reference), batch.reference.device
+        kept = draws.uniform("drop-condition", count).ge(self.config.drop_condition).to(batch.reference)
+        context, pixels = self._told(batch.reference, kept)
+        noise = draws.normal("reference-noise", *pixels.shape, device=device)
+        canvases = tile(batch.views.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return self.diffusion.loss(self._velocity(unet, context, pixels, lambda steps: noise), canvases, draws)
+
+    def _told(
+        self, reference: Float[Tensor, "B H W 3"], kept: Float[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B L D"], Float[Tensor, "B 3 S S"]]:
+        """The context, and the picture's pixels; where `kept` is 0, those of no picture."""
+        embedding = self.encoder(reference)[:, None] * kept[:, None, None]
+        side = (self.config.reference_size,) * 2
+        pixels = to_pixels(reference)
+        if pixels.shape[-2:] != side:
+            pixels = interpolate(pixels, side, mode="bilinear", antialias=True)
+        return self.text + self.ramp.to(embedding)[:, None] * embedding, pixels * kept[:, None, None, None]
+
+    def _velocity(
+        self,
+        unet: Any,
+        context: Float[Tensor, "B L D"],
+        pixels: Float[Tensor, "B 3 S S"],
+        noise: Callable[[Tensor], Float[Tensor, "B 3 S S"]],
+    ) -> Velocity:
+        """The denoiser of canvases, given contexts and pictures, and the noise that pictures are under at timesteps."""
+
+        def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
+            steps = steps.to(noisy.device).expand(len(noisy))
+            alpha, sigma = self.diffusion.levels(steps)
+
+            def run(pictures: Tensor, told: Any) -> Tensor:
+                pictures = pictures.contiguous(memory_format=memory_order(pictures.device))
+                return unet(pictures, steps, context, cross_attention_kwargs=told).sample
+
+            return beside(run, noisy, alpha * pixels + sigma * noise(steps))
+
+        return velocity
+
+    def after_step(self, step: int) -> None:
+        self.average.update(self.unet)
+
+    @torch.no_grad()
+    def sample(self, reference: Float[Tensor, "B H W 3"], draws: Draws) -> Float[Tensor, "6*B h w 3"]:
+        """The six views of the things in pictures, by DDIM from the averaged weights with classifier-free guidance."""
+        count, device, c = len(reference), reference.device, self.config
+        context, pixels = self._told(
+            torch.cat([reference] * 2), torch.tensor([1.0, 0.0]).repeat_interleave(count).to(device)
+        )
+        shown = draws.normal("reference-noise", *pixels.shape, device=device)
+        noise = draws.normal("sample", count, 3, ROWS * c.size, COLUMNS * c.size).to(device)
+        velocity = self._velocity(self.average.module, context, pixels, lambda steps: shown)
+        canvases = self.diffusion.sample(velocity, noise, c.sample_steps, c.sample_scale)
+        return untile(canvases.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def sample_sheet(self, dataset: SixViewDataset, draws: Draws) -> np.ndarray:
+        """A row per object: the picture, its six views as sampled, and as they truly are."""
+        objects = dataset.sample(SHEET)
+        made = self.sample(objects.reference, draws).unflatten(0, (-1, VIEWS))
+        true = objects.views.unflatten(0, (-1, VIEWS))
+        rows = torch.cat([self._reduced(objects.reference)[:, None], made, true], dim=1)
+        return sheet(rows.flatten(0, 1), columns=rows.shape[1])
+
+    @torch.no_grad()
+    def evaluate(self, dataset: SixViewDataset, draws: Draws) -> dict[str, float]:
+        """Held-out velocity loss, and PSNR of sampled views beside that of handing back the picture six times."""
+        losses: list[float] = []
+        scores: list[tuple[float, float]] = []
+        for number, start in enumerate(range(0, self.config.evaluated, CHUNK)):
+            part = draws.sub(str(number))
+            objects = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
+            losses.append(float(self._loss(self.average.module, objects, part)))
+            made = self.sample(objects.reference, part)
+            returned = self._reduced(objects.reference).repeat_interleave(VIEWS, dim=0)
+            scores += zip(psnr(made, objects.views).tolist(), psnr(returned, objects.views).tolist(), strict=True)
+        sampled, handed = np.mean(scores, axis=0)
+        velocity = sum(losses) / len(losses)
+        return {"held-out velocity": velocity, "psnr": float(sampled), "psnr of the input": float(handed)}
+
+    def _reduced(self, reference: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B h w 3"]:
+        """Pictures as small as a view."""
+        pixels = interpolate(reference.permute(0, 3, 1, 2), (self.config.size,) * 2, mode="area")
+        return pixels.permute(0, 2, 3, 1)
+
+    def save(self, folder: Path) -> None:
+        """Write the layout of Zero123++, without a VAE."""
+        from transformers import CLIPImageProcessorPil
+
+        side = {"height": self.config.reference_size, "width": self.config.reference_size}
+        parts = {
+            "unet": halved(self.average.module),
+            "scheduler": self.diffusion.scheduler,
+            "text_encoder": halved(self.text_encoder),
+            "tokenizer": self.tokenizer,
+            "vision_encoder": halved(self.encoder.model),
+            "feature_extractor_vae": CLIPImageProcessorPil(
+                size=side, crop_size=side, resample=BILINEAR, image_mean=[0.5] * 3, image_std=[0.5] * 3
+            ),
+        }
+        with quiet():
+            for name, part in parts.items():
+                part.save_pretrained(folder / name)
+            self.encoder.pixels.save(folder / "feature_extractor_clip")
+        kinds: dict[str, Any] = {
+            name: [type(part).__module__.split(".")[0], type(part).__name__] for name, part in parts.items()
+        }
+        kinds |= {"feature_extractor_clip": ["transformers", "CLIPImageProcessor"], "vae": [None, None]}
+        facts = {"_class_name": "Zero123PlusPipeline", RAMP: self.ramp.tolist(), **kinds}
+        (folder / "model_index.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def _text_encoder(vocabulary: int, width: int, tokens: int, tokenizer: Any) -> Any:
+    """A small encoder that is only asked for the empty text, with random weights that stay as they are."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    config = CLIPTextConfig(
+        vocab_size=vocabulary, hidden_size=width, intermediate_size=width, num_hidden_layers=1, num_attention_heads=1,
+        max_position_embeddings=tokens, projection_dim=width, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    return CLIPTextModel(config).eval().requires_grad_(False)

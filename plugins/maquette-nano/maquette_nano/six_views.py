@@ -1,0 +1,66 @@
+"""Pictures of nano objects, with the six views that a Zero123++ of the nano world makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from maquette.data.base import PicturesWithSixViews
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views
+
+PICTURES = 2  # of an object's renders; the others are the six views
+GREY = 127 / 255  # behind all of them
+
+
+@register("dataset", "nano-six-views")
+class NanoSixViews:
+    """A picture of an object, from where photographs are taken, and its six views, before Zero123++'s grey.
+
+    The views fit the sphere that the object touches: seen at 30 degrees from `renders.SIX_DISTANCE`.
+    """
+
+    @dataclass(frozen=True)
+    class Config(RendersConfig):
+        view_size: int = 32  # side of a view in pixels; pictures have `size`
+
+        def __post_init__(self) -> None:
+            if self.size % self.view_size:
+                raise ValueError(f"a view of {self.view_size} pixels is no whole part of a picture of {self.size}")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def prepare(self, device: torch.device) -> None:
+        self._train = load_views("train", self.config, device, rig="six")
+        self._held_out = load_views("validation", self.config, device, rig="six")
+
+    def batch(self, draws: Draws, size: int) -> PicturesWithSixViews:
+        return self._draw(self._train, draws, size)
+
+    def held_out(self, draws: Draws, size: int) -> PicturesWithSixViews:
+        return self._draw(self._held_out, draws, size)
+
+    def _draw(self, views: Views, draws: Draws, size: int) -> PicturesWithSixViews:
+        first = draws.integers("object", 0, len(views.azimuth_deg) // VIEWS - 1, size) * VIEWS
+        return self._seen(views, first, draws.integers("picture", 0, PICTURES - 1, size))
+
+    def sample(self, count: int) -> PicturesWithSixViews:
+        objects = torch.linspace(0, len(self._held_out.azimuth_deg) // VIEWS - 1, count).long()
+        return self._seen(self._held_out, objects * VIEWS, torch.zeros(count).long())
+
+    def _seen(self, views: Views, first: Tensor, picture: Tensor) -> PicturesWithSixViews:
+        index = (first[:, None] + torch.arange(PICTURES, VIEWS)).flatten()
+        whole = views.over(index, torch.full((len(index), 3), GREY))
+        return PicturesWithSixViews(
+            views.over(first + picture, torch.full((len(first), 3), GREY)), self._reduced(whole)
+        )
+
+    def _reduced(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B h w 3"]:
+        pixels = interpolate(images.permute(0, 3, 1, 2), (self.config.view_size,) * 2, mode="area")
+        return pixels.permute(0, 2, 3, 1)
