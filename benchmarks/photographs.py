@@ -70,8 +70,9 @@ def main(
         given = {key: getattr(data, key) for key in ("path", "elevation_deg", "distance", "fov_y_deg", "size")}
         words = [f"image={picture}", f"seed={seed}", *([f"prompt={text}"] if text else [])]
         place = run_once(runs / method / picture.stem, method, {"type": "image", **given}, words)
-        table[picture.stem] = measured(place)
-        print(f"{picture.stem}: {table[picture.stem]}", flush=True)
+        name = picture.stem.removesuffix("_rgba").replace("_", " ")
+        table[name] = measured(place)
+        print(f"{name}: {table[name]}", flush=True)
         rows.append([photograph(data), *views(place)])
     results.mkdir(parents=True, exist_ok=True)
     imwrite(results / f"photographs-{method}.png", to_bytes(contact_sheet(rows, list(table), ["photograph", *SIDES])))
