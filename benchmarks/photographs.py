@@ -24,6 +24,7 @@ from maquette.bench.results import summarise
 from maquette.cameras.base import orbit_cameras
 from maquette.export.sheets import contact_sheet
 from maquette.export.writers import to_bytes
+from maquette.learners.base import reduced
 from maquette.runs.folder import RunFolder
 from maquette.runs.manifest import machine, revision
 from maquette.runs.runner import finished_scene
@@ -46,8 +47,7 @@ def photograph(data: ImageSupervision.Config) -> np.ndarray:
     """The picture as a method sees it, over white."""
     seen = ImageSupervision(data)
     seen.prepare(torch.device("cpu"))
-    rgb = seen.references()[0].rgb.permute(2, 0, 1)[None]
-    return torch.nn.functional.interpolate(rgb, (SHOWN, SHOWN), mode="area")[0].permute(1, 2, 0).numpy()
+    return reduced(seen.references()[0].rgb[None], SHOWN)[0].numpy()
 
 
 def main(

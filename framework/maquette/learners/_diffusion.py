@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
@@ -11,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.learners.base import memory_order
+from maquette.pretrained import quiet
 from maquette.randomness import Draws
 
 Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -77,6 +80,40 @@ class Attention:
     def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         process: Any = self._fused if hidden_states.is_cuda else self._plain
         return process(attn, hidden_states, *args, **kwargs)
+
+
+def small_text_encoder(tokenizer: Any, width: int, layers: int, heads: int) -> Any:
+    """A fresh `CLIPTextModel` for a tokenizer's words and length."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            max_position_embeddings=tokenizer.model_max_length,
+            projection_dim=width,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def save_layout(folder: Path, pipeline: str, parts: dict[str, Any], **facts: Any) -> None:
+    """Write `parts`, each into a folder of its name, and the `model_index.json` of a pipeline of diffusers' kind.
+
+    Args:
+        facts: what else stands in the index.
+    """
+    with quiet():
+        for name, part in parts.items():
+            part.save_pretrained(folder / name)
+    kinds = {name: [type(part).__module__.split(".")[0], type(part).__name__] for name, part in parts.items()}
+    index = {"_class_name": pipeline, **kinds, **facts}
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def to_pixels(images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:

@@ -97,6 +97,16 @@ def sheet(images: Float[Tensor, "B H W 3"], columns: int) -> np.ndarray:
     return torch.cat([functional.pad(row, (0, 0, 0, width - row.shape[1])) for row in rows]).numpy()
 
 
+def reduced(images: Float[Tensor, "B H W C"], size: int | tuple[int, int]) -> Float[Tensor, "B h w C"]:
+    """Pictures made smaller: each pixel is the mean of those it covers.
+
+    Example:
+        >>> reduced(torch.arange(4.0).view(1, 2, 2, 1), 1).item()
+        1.5
+    """
+    return functional.interpolate(images.movedim(3, 1), size, mode="area").movedim(1, 3)
+
+
 def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:
     """A CLIP tokenizer in which each of `words` is one token and any other text falls back to bytes.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.base import CaptionedGroups, GroupedDataset
-from maquette.learners._diffusion import VelocityDiffusion
+from maquette.learners._diffusion import VelocityDiffusion, save_layout
 from maquette.learners.base import Average, Learner, sheet, tokenize
 from maquette.pretrained import halved, quiet, weights_source
 from maquette.priors._joint_views import CAMERA_CONFIG, camera_rows, join_views
@@ -143,12 +142,7 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
             "tokenizer": self.tokenizer,
             "unet": halved(networks.unet),
         }
-        with quiet():
-            for name, part in parts.items():
-                part.save_pretrained(folder / name)
-        kinds = {name: [type(part).__module__.split(".")[0], type(part).__name__] for name, part in parts.items()}
-        index = {"_class_name": "MVDreamPipeline", **kinds}
-        (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+        save_layout(folder, "MVDreamPipeline", parts)
 
 
 def multi_view_unet(source: str) -> Any:

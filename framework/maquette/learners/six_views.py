@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,17 @@ from torch.nn.functional import interpolate
 
 from maquette.data.base import PicturesWithSixViews, SixViewDataset
 from maquette.image_condition import ImageEncoder
-from maquette.learners._diffusion import Attention, UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
-from maquette.learners.base import Average, Learner, memory_order, sheet, word_tokenizer
+from maquette.learners._diffusion import (
+    Attention,
+    UNetShape,
+    Velocity,
+    VelocityDiffusion,
+    save_layout,
+    small_text_encoder,
+    small_unet,
+    to_pixels,
+)
+from maquette.learners.base import Average, Learner, memory_order, reduced, sheet, word_tokenizer
 from maquette.learners.novel_view import psnr
 from maquette.pretrained import halved, quiet
 from maquette.priors._canvas import COLUMNS, ROWS, VIEWS, tile, untile
@@ -73,7 +81,8 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         c = self.config
         self.encoder = ImageEncoder.load(c.image_encoder, smooth=True)
         self.tokenizer = word_tokenizer([], c.tokens)
-        self.text_encoder = _text_encoder(len(self.tokenizer), self.encoder.width, c.tokens, self.tokenizer)
+        self.text_encoder = small_text_encoder(self.tokenizer, self.encoder.width, layers=1, heads=1)
+        self.text_encoder.eval().requires_grad_(False)  # it is only asked for the empty text
         shape = UNetShape((ROWS * c.size, COLUMNS * c.size), c.widths, c.layers, c.heads, c.attention_levels)
         self.unet = small_unet(shape, in_channels=3, out_channels=3, context_width=self.encoder.width)
         let_references_in(self.unet, Attention())
@@ -147,7 +156,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         objects = dataset.sample(SHEET)
         made = self.sample(objects.reference, draws).unflatten(0, (-1, VIEWS))
         true = objects.views.unflatten(0, (-1, VIEWS))
-        rows = torch.cat([self._reduced(objects.reference)[:, None], made, true], dim=1)
+        rows = torch.cat([reduced(objects.reference, self.config.size)[:, None], made, true], dim=1)
         return sheet(rows.flatten(0, 1), columns=rows.shape[1])
 
     @torch.no_grad()
@@ -160,16 +169,11 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
             objects = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
             losses.append(float(self._loss(self.average.module, objects, part)))
             made = self.sample(objects.reference, part)
-            returned = self._reduced(objects.reference).repeat_interleave(VIEWS, dim=0)
+            returned = reduced(objects.reference, self.config.size).repeat_interleave(VIEWS, dim=0)
             scores += zip(psnr(made, objects.views).tolist(), psnr(returned, objects.views).tolist(), strict=True)
         sampled, handed = np.mean(scores, axis=0)
         velocity = sum(losses) / len(losses)
         return {"held-out velocity": velocity, "psnr": float(sampled), "psnr of the input": float(handed)}
-
-    def _reduced(self, reference: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B h w 3"]:
-        """Pictures as small as a view."""
-        pixels = interpolate(reference.permute(0, 3, 1, 2), (self.config.size,) * 2, mode="area")
-        return pixels.permute(0, 2, 3, 1)
 
     def save(self, folder: Path) -> None:
         """Write the layout of Zero123++, without a VAE."""
@@ -186,25 +190,11 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
                 size=side, crop_size=side, resample=BILINEAR, image_mean=[0.5] * 3, image_std=[0.5] * 3
             ),
         }
-        with quiet():
-            for name, part in parts.items():
-                part.save_pretrained(folder / name)
-            self.encoder.pixels.save(folder / "feature_extractor_clip")
-        kinds: dict[str, Any] = {
-            name: [type(part).__module__.split(".")[0], type(part).__name__] for name, part in parts.items()
+        facts = {
+            "feature_extractor_clip": ["transformers", "CLIPImageProcessor"],
+            "vae": [None, None],
+            RAMP: self.ramp.tolist(),
         }
-        kinds |= {"feature_extractor_clip": ["transformers", "CLIPImageProcessor"], "vae": [None, None]}
-        facts = {"_class_name": "Zero123PlusPipeline", RAMP: self.ramp.tolist(), **kinds}
-        (folder / "model_index.json").write_text(json.dumps(facts, indent=2) + "\n")
-
-
-def _text_encoder(vocabulary: int, width: int, tokens: int, tokenizer: Any) -> Any:
-    """A small encoder that is only asked for the empty text, with random weights that stay as they are."""
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    config = CLIPTextConfig(
-        vocab_size=vocabulary, hidden_size=width, intermediate_size=width, num_hidden_layers=1, num_attention_heads=1,
-        max_position_embeddings=tokens, projection_dim=width, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    return CLIPTextModel(config).eval().requires_grad_(False)
+        save_layout(folder, "Zero123PlusPipeline", parts, **facts)
+        with quiet():
+            self.encoder.pixels.save(folder / "feature_extractor_clip")

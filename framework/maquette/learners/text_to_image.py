@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maquette.data.base import CaptionedDataset, CaptionedImages
-from maquette.learners._diffusion import UNetShape, VelocityDiffusion, small_unet
+from maquette.learners._diffusion import UNetShape, VelocityDiffusion, small_text_encoder, small_unet
 from maquette.learners.base import Average, Learner, sheet, tokenize, word_tokenizer
 from maquette.pretrained import halved, quiet, weights_source
 from maquette.randomness import Draws
@@ -59,26 +59,11 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
         self.config = config
 
     def build(self, dataset: CaptionedDataset) -> None:
-        from transformers import CLIPTextConfig, CLIPTextModel
-
         c = self.config
         self.tokenizer = word_tokenizer(dataset.words(), c.tokens)
         shape = UNetShape(c.size, c.widths, c.layers, c.heads, c.attention_levels)
         unet = small_unet(shape, in_channels=3, out_channels=6, context_width=c.text_width)
-        text_encoder = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(self.tokenizer),
-                hidden_size=c.text_width,
-                intermediate_size=4 * c.text_width,
-                num_hidden_layers=c.text_layers,
-                num_attention_heads=c.heads,
-                max_position_embeddings=c.tokens,
-                projection_dim=c.text_width,
-                bos_token_id=self.tokenizer.bos_token_id,
-                eos_token_id=self.tokenizer.eos_token_id,
-                pad_token_id=self.tokenizer.pad_token_id,
-            )
-        )
+        text_encoder = small_text_encoder(self.tokenizer, c.text_width, c.text_layers, c.heads)
         if c.start:
             self._take_over(unet, text_encoder, weights_source(c.start))
         self.networks = _Networks(unet, text_encoder)

@@ -14,7 +14,7 @@ from torch import Tensor
 from maquette.cameras.base import orbit_cameras
 from maquette.config.parts import PriorSpec
 from maquette.data.base import PictureDataset
-from maquette.learners.base import Learner, sheet
+from maquette.learners.base import Learner, reduced, sheet
 from maquette.objectives._ddim import sample
 from maquette.objectives.base import Denoiser
 from maquette.pretrained import LEARNED_WORDS
@@ -96,7 +96,7 @@ class TextualInversion(Learner[PictureDataset, Tensor]):
         noise, last = draws.normal("sample", *like.shape).to(like), len(prior.alphas_cumprod) - 1
         drawn = prior.decode(sample(denoiser, noise, last, self.config.sample_steps)).to(seen)
         if drawn.shape[1:3] != seen.shape[1:3]:
-            drawn = torch.nn.functional.interpolate(drawn.movedim(3, 1), seen.shape[1:3], mode="area").movedim(1, 3)
+            drawn = reduced(drawn, (seen.shape[1], seen.shape[2]))
         return sheet(torch.cat([seen, drawn]), columns=SHOWN)
 
     @torch.no_grad()

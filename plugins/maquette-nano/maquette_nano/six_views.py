@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from maquette.data.base import PicturesWithSixViews
+from maquette.learners.base import reduced
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views
@@ -58,9 +57,5 @@ class NanoSixViews:
         index = (first[:, None] + torch.arange(PICTURES, VIEWS)).flatten()
         whole = views.over(index, torch.full((len(index), 3), GREY))
         return PicturesWithSixViews(
-            views.over(first + picture, torch.full((len(first), 3), GREY)), self._reduced(whole)
+            views.over(first + picture, torch.full((len(first), 3), GREY)), reduced(whole, self.config.view_size)
         )
-
-    def _reduced(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B h w 3"]:
-        pixels = interpolate(images.permute(0, 3, 1, 2), (self.config.view_size,) * 2, mode="area")
-        return pixels.permute(0, 2, 3, 1)
