@@ -1,7 +1,7 @@
 """How often text to 3D shows a front from several sides: plain score distillation, Perp-Neg, and MVDream.
 
-    python benchmarks/janus.py                          # 16 prompts, three ways; 48 runs
-    python benchmarks/janus.py --prompts 2 --way mvdream
+    python benchmarks/janus.py                          # 16 prompts, three ways, two seeds; 96 runs
+    python benchmarks/janus.py --prompts 2 --way mvdream --seeds 1
 
 Prompts are held-out pairs of colour and category, one of each category that has a front. The judge reads azimuths from
 pictures (nano-viewpoint); how often it is right is measured beside, on true objects of the test split. A run that is
@@ -20,7 +20,7 @@ import torch
 import typer
 from imageio.v3 import imwrite
 from nano_truth import held_out_objects, pictures
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 
 from maquette.bench.running import Job, jobs_of, run_jobs
 from maquette.bench.suites import Suite
@@ -42,7 +42,7 @@ WAYS = {
     "mvdream": ("mvdream", "prior=nano-mvdream"),
 }
 FRONTLESS = ("lamp", "mushroom", "tree", "rocket")  # the same from all sides, or nearly
-PROMPTS, JUDGED = 16, 8  # prompts; true objects of each category that the judge is tried on
+PROMPTS, SEEDS, JUDGED = 16, 2, 8  # the last: true objects of each category that the judge is tried on
 SHOWN_DEG, SHOWN_SIZE = (0, 90, 180, 270), 96
 
 
@@ -56,11 +56,12 @@ def cases() -> list[dict[str, Any]]:
     return [{"prompt": prompt, "labels": {"category": category}} for category, prompt in firsts.items()]
 
 
-def suite(way: str, prompts: int, seed: int) -> Suite:
+def suite(way: str, prompts: int, seeds: int) -> Suite:
     """The runs of one way."""
     method, prior = WAYS[way]
     facts = {
-        "name": f"janus-{way}", "cases": cases()[:prompts], "method": method, "metrics": {"janus": {}}, "seeds": [seed],
+        "name": f"janus-{way}", "cases": cases()[:prompts], "method": method, "metrics": {"janus": {}},
+        "seeds": list(range(seeds)),
         "overrides": [prior, "~stages.export", "stages.nerf.loop.preview_every=0"],
     }  # fmt: skip
     return check(Suite, facts, "", lambda key: None)
@@ -97,11 +98,16 @@ def rate(values: Sequence[float]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def compared(plain: Sequence[float], other: Sequence[float]) -> float:
-    """Two-sided p of McNemar's exact test on the same prompts."""
-    better = sum(a > b for a, b in zip(plain, other, strict=True))
-    worse = sum(a < b for a, b in zip(plain, other, strict=True))
-    return round(float(binomtest(better, better + worse).pvalue), 4) if better + worse else 1.0
+def compared(plain: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
+    """Two-sided p that two ways [prompts, seeds] differ: the means of a prompt may as well have been swapped.
+
+    All swaps are counted, up to 16 prompts; with one seed this is McNemar's exact test.
+    """
+    means = np.mean(plain, axis=1), np.mean(other, axis=1)
+    found = permutation_test(
+        means, lambda a, b, axis: np.mean(a - b, axis=axis), permutation_type="samples", n_resamples=2**PROMPTS
+    )
+    return round(float(found.pvalue), 4)
 
 
 def measured(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -115,39 +121,50 @@ def measured(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
     return {**found.values, **found.facts, **seconds}, list(views.over(1.0).clip(0, 1))
 
 
+def summary(rows: dict[str, list[dict[str, Any]]], beside: dict[str, list[dict[str, Any]]] | None) -> dict[str, Any]:
+    """Rates over all runs of a way; `beside` are the runs of plain score distillation."""
+    every = [run for seeds in rows.values() for run in seeds]
+    facts = {
+        "janus": rate([run["janus"] for run in every]), "no front": rate([run["no front"] for run in every]),
+        "view accuracy": round(float(np.mean([run["view accuracy"] for run in every])), 3),
+    }  # fmt: skip
+    if beside is None:
+        return facts
+    p = {name: compared(column(beside, name), column(rows, name)) for name in ("janus", "view accuracy")}
+    return facts | {"p against sds": p}
+
+
+def column(rows: dict[str, list[dict[str, Any]]], name: str) -> list[list[float]]:
+    """One figure of all runs [prompts, seeds]."""
+    return [[run[name] for run in seeds] for seeds in rows.values()]
+
+
 def main(
     prompts: Annotated[int, typer.Option(help="how many prompts")] = PROMPTS,
     way: Annotated[list[str] | None, typer.Option(help=f"one of: {'; '.join(WAYS)}; all by default")] = None,
-    seed: Annotated[int, typer.Option(help="of every run")] = 0,
+    seeds: Annotated[int, typer.Option(help="runs of each prompt, with seeds from 0 on")] = SEEDS,
     jobs: Annotated[int, typer.Option(help="runs at a time")] = 1,
     runs: Annotated[Path, typer.Option(help="folder of the runs")] = Path("outputs/janus"),
     results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
 ) -> None:
     """Run what is not there yet, measure, write the table and the sheet."""
     ways, judge = way or list(WAYS), Janus(Janus.Config())
-    table: dict[str, dict[str, dict[str, Any]]] = {}
+    table: dict[str, dict[str, list[dict[str, Any]]]] = {}
     shown: dict[str, list[np.ndarray | None]] = {}
     for name in ways:
-        found = suite(name, prompts, seed)
+        found = suite(name, prompts, seeds)
         waiting = jobs_of(found, runs / name)
         for outcome in run_jobs(found, waiting, jobs, []):
-            print(f"{name}, {outcome.job.case.prompt}: {outcome.error or 'done'}", flush=True)
+            print(f"{name}, {outcome.job.case.prompt}, {outcome.job.seed}: {outcome.error or 'done'}", flush=True)
         table[name] = {}
         for job in waiting:
-            table[name][job.case.prompt], views = measured(job, judge)
-            shown.setdefault(job.case.prompt, []).extend(views)
-    columns = {name: [row["janus"] for row in rows.values()] for name, rows in table.items()}
+            row, views = measured(job, judge)
+            table[name].setdefault(job.case.prompt, []).append(row)
+            if job.seed == 0:
+                shown.setdefault(job.case.prompt, []).extend(views)
     report = {
-        "machine": machine(), "revision": revision(), "seed": seed, "judge": accuracy(judge),
-        "summary": {
-            name: {
-                "janus": rate(values),
-                "no front": rate([row["no front"] for row in table[name].values()]),
-                "view accuracy": round(float(np.mean([row["view accuracy"] for row in table[name].values()])), 3),
-                **({"p against sds": compared(columns["sds"], values)} if "sds" in columns and name != "sds" else {}),
-            }
-            for name, values in columns.items()
-        },
+        "machine": machine(), "revision": revision(), "seeds": seeds, "judge": accuracy(judge),
+        "summary": {name: summary(rows, table.get("sds") if name != "sds" else None) for name, rows in table.items()},
         "results": table,
     }  # fmt: skip
     results.mkdir(parents=True, exist_ok=True)
