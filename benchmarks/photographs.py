@@ -1,6 +1,6 @@
 """Photographs to 3D with a method's defaults: is the photograph's own side there again, and what lies behind?
 
-    python benchmarks/photographs.py ../shared/assets/images/*_rgba.png
+    python benchmarks/photographs.py photographs/*_rgba.png
     python benchmarks/photographs.py teddy_bear_rgba.png --method magic123 --prompt "a brown robot"
 
 Pictures have a transparent background. A run that is there already is not repeated. Figures compare the finished scene
