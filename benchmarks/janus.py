@@ -5,7 +5,7 @@
 
 Prompts are held-out pairs of colour and category, one of each category that has a front. The judge reads azimuths from
 pictures (nano-viewpoint); how often it is right is measured beside, on true objects of the test split. A run that is
-there already is not repeated. Figures go to benchmarks/results/janus.json; a sheet of the first seed's runs stands beside them.
+there already is not repeated. Figures go to benchmarks/results/janus.json, pictures of the first seed beside them.
 """
 
 from __future__ import annotations
