@@ -129,13 +129,15 @@ def main(
         print(
             f"{i + 1}/{len(asked)}  {prompt}: {found[-1]}" + (f", {scores[-1]} dB" if i < volumes else ""), flush=True
         )
-    things = (world.sample_object(i, "test") for i in range(TRUE_OBJECTS))
+    things = [world.sample_object(i, "test") for i in range(TRUE_OBJECTS)]
     truth = [retrieve(true_pictures(thing, ring(), LIGHT_GREY)) for thing in things]
+    plain = [views for thing, views in zip(things, truth, strict=True) if not thing.pattern_code]
     report: dict[str, Any] = {
         "machine": machine(), "revision": revision(), "weights": weights, "seed": seed,
         "sampler": {"steps": STEPS, "scale": SCALE, "threshold": THRESHOLD}, "bars": BARS,
         "identity": {"samples": len(asked), **agreement(found, asked)},
-        "identity of true pictures": agreement(truth),
+        "identity of true pictures": {"samples": len(truth), **agreement(truth)},
+        "identity of true plain objects": {"samples": len(plain), **agreement(plain)},
         "geometry": {"volumes": len(scores), "psnr": round(float(np.mean(scores)), 2), "least": min(scores)},
         "retrieved": dict(zip(asked, found, strict=True)), "psnr": scores,
     }  # fmt: skip
@@ -144,7 +146,7 @@ def main(
     columns = [*turns, *(f"volume, {turn}" for turn in turns)]
     imwrite(results / "nano-mvdream.png", to_bytes(contact_sheet(rows[:volumes], asked[:volumes], columns)))
     (results / "nano-mvdream.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps({key: report[key] for key in ("identity", "identity of true pictures", "geometry")}, indent=1))
+    print(json.dumps({key: report[key] for key in report if "identity" in key or key == "geometry"}, indent=1))
 
 
 def held_out() -> list[str]:
