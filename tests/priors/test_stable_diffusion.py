@@ -89,6 +89,11 @@ def test_a_prompt_with_braces_is_not_a_template():
     assert ViewWords().text("a {view} {0}", "front") == "a {view} {0}, front view"
 
 
+def test_an_empty_prompt_is_refused(tiny_pixel_model):
+    with pytest.raises(ConfigError, match=r"prompt: .* the text is empty; say prompt="):
+        load(tiny_pixel_model).condition(Request(" "))
+
+
 def test_embeddings_are_computed_once_per_text(tiny_pixel_model, monkeypatch):
     prior = load(tiny_pixel_model)
     prior.condition(Request("a red mug"))

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.errors import ConfigError
 from maquette.priors.base import Conditions, Request
 from maquette.views import turn_deg, view_shares
 
@@ -203,7 +204,16 @@ def text_conditions(
         view_dependent: whether the prompt gets them.
         model, compute: as in `embed`.
         device: where the embeddings go.
+
+    Raises:
+        ConfigError: the prompt is empty.
     """
+    if not request.prompt.strip():
+        raise ConfigError(
+            "a text-to-image prior is told by its text alone what to make, and the text is empty",
+            key="prompt",
+            hint='say prompt="a red mug", or take a prior that is told a picture, such as prior=zero123',
+        )
     texts = {view: words.text(request.prompt, view) if view_dependent else request.prompt for view in words.names}
     known = embed([*texts.values(), request.prompt, request.negative_prompt, ""], model, compute)
     known = {text: embedding.to(device) for text, embedding in known.items()}
