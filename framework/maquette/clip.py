@@ -17,6 +17,31 @@ from maquette.image_condition import ClipPixels
 from maquette.pretrained import quiet, weights_source
 
 
+def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
+    """A CLIPModel in 32-bit floats, frozen, its CLIPTokenizer, and what prepares its pictures.
+
+    Args:
+        path: the name of weights that a plugin carries, a folder, or a hub name.
+
+    Raises:
+        ConfigError: it cannot be loaded.
+    """
+    from transformers import CLIPModel, CLIPTokenizer
+
+    source = weights_source(path)
+    try:
+        with quiet(source):
+            model: Any = CLIPModel.from_pretrained(source, dtype=torch.float32)
+            tokenizer: Any = CLIPTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as problem:
+        raise ConfigError(
+            f"cannot load a CLIP model from {path!r}: {str(problem).splitlines()[0]}",
+            hint="give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights()),
+        ) from problem
+    pixels = ClipPixels(model.config.vision_config.image_size, Path(source) / ClipPixels.FILE)
+    return model.eval().requires_grad_(False), tokenizer, pixels
+
+
 class Clip:
     """A frozen CLIP.
 
@@ -28,20 +53,7 @@ class Clip:
     """
 
     def __init__(self, path: str) -> None:
-        from transformers import CLIPModel, CLIPTokenizer
-
-        source = weights_source(path)
-        try:
-            with quiet(source):
-                model: Any = CLIPModel.from_pretrained(source, dtype=torch.float32)
-                self._tokenizer: Any = CLIPTokenizer.from_pretrained(source)
-        except (OSError, ValueError) as problem:
-            raise ConfigError(
-                f"cannot load a CLIP model from {path!r}: {str(problem).splitlines()[0]}",
-                hint="give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights()),
-            ) from problem
-        self._model = model.eval().requires_grad_(False)
-        self._pixels = ClipPixels(model.config.vision_config.image_size, Path(source) / ClipPixels.FILE)
+        self._model, self._tokenizer, self._pixels = load_clip(path)
         self.size = self._pixels.size
 
     def to(self, device: torch.device) -> Clip:

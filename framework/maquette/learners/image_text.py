@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.clip import load_clip
 from maquette.data.base import CaptionedDataset, CaptionedImages
+from maquette.image_condition import ClipPixels
 from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
 from maquette.pretrained import halved
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.terms import Terms
+
+if TYPE_CHECKING:
+    from transformers import CLIPModel
 
 
 @register("learner", "image-text")
@@ -32,6 +37,7 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
 
     @dataclass(frozen=True)
     class Config:
+        start: str = ""  # CLIP weights to go on from, with their sizes and words: a folder, or a plugin's name for them
         size: int = 64  # image side in pixels
         patch: int = 8  # patch side in pixels
         width: int = 160  # image transformer width
@@ -41,6 +47,7 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
         heads: int = 4  # attention heads
         projection: int = 96  # shared embedding size
         tokens: int = 24  # tokens per caption
+        gain: tuple[float, float] = (0.75, 1.2)  # brightness of a training picture: a factor between these two
         average_decay: float = 0.999  # of the weight average that is saved
 
     def __init__(self, config: Config) -> None:
@@ -48,10 +55,20 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
         self.config = config
 
     def build(self, dataset: CaptionedDataset) -> None:
+        if self.config.start:
+            self.model, self.tokenizer, self.pixels = load_clip(self.config.start)
+            self.model.train().requires_grad_(True)
+        else:
+            self.tokenizer = word_tokenizer(dataset.words(), self.config.tokens)
+            self.model = self._fresh()
+            self.pixels = ClipPixels(self.config.size)
+            self.pixels.mean = self.pixels.std = [0.5] * 3
+        self.average = Average(self.model, self.config.average_decay)
+
+    def _fresh(self) -> CLIPModel:
         from transformers import CLIPConfig, CLIPModel
 
         c = self.config
-        self.tokenizer = word_tokenizer(dataset.words(), c.tokens)
         text = {
             "vocab_size": len(self.tokenizer),
             "hidden_size": c.text_width,
@@ -71,15 +88,14 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
             "image_size": c.size,
             "patch_size": c.patch,
         }
-        self.model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=c.projection))
-        self.average = Average(self.model, c.average_decay)
+        return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=c.projection))
 
     def loss(self, batch: CaptionedImages, draws: Draws) -> Terms:
-        images = augment(batch.images.permute(0, 3, 1, 2), draws)
+        images = augment(batch.images.permute(0, 3, 1, 2), self.config.gain, draws).permute(0, 2, 3, 1)
         numbers = {caption: index for index, caption in enumerate(dict.fromkeys(batch.captions))}
         group = torch.tensor([numbers[caption] for caption in batch.captions], device=images.device)
         ids = tokenize(self.tokenizer, list(numbers), images.device)[group]
-        output = self.model(input_ids=ids, pixel_values=images * 2 - 1)
+        output = self.model(input_ids=ids, pixel_values=self.pixels(images))
         same = group[:, None].eq(group[None, :]).float()
         target = same / same.sum(1, keepdim=True)
         logits = output.logits_per_image.float()
@@ -98,26 +114,19 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
         labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
         model: Any = self.average.module
         device = batch.images.device
-        output = model(
-            input_ids=tokenize(self.tokenizer, labels, device), pixel_values=batch.images.permute(0, 3, 1, 2) * 2 - 1
-        )
+        output = model(input_ids=tokenize(self.tokenizer, labels, device), pixel_values=self.pixels(batch.images))
         best = output.logits_per_image.argmax(1).tolist()
         right = sum(labels[index] == caption for index, caption in zip(best, batch.captions, strict=True))
         return {"held-out retrieval": right / len(best)}
 
     def save(self, folder: Path) -> None:
-        from transformers import CLIPImageProcessorPil
-
         module: Any = self.average.module
         halved(module).save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
-        size = {"height": self.config.size, "width": self.config.size}
-        CLIPImageProcessorPil(
-            size=size, crop_size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3, do_center_crop=False
-        ).save_pretrained(folder)
+        self.pixels.save(folder)
 
 
-def augment(images: Float[Tensor, "B 3 H W"], draws: Draws) -> Float[Tensor, "B 3 H W"]:
+def augment(images: Float[Tensor, "B 3 H W"], gains: tuple[float, float], draws: Draws) -> Float[Tensor, "B 3 H W"]:
     """Images as an optimised scene might show them: shifted, zoomed, blurred, brighter or darker, noisy."""
     count, device = images.shape[0], images.device
     zoom = draws.uniform("zoom", count, low=0.8, high=1.25).to(device)
@@ -131,7 +140,7 @@ def augment(images: Float[Tensor, "B 3 H W"], draws: Draws) -> Float[Tensor, "B 
     quarter = functional.interpolate(functional.avg_pool2d(moved, 4), scale_factor=4, mode="bilinear")
     pick = draws.uniform("blur", count).to(device)[:, None, None, None]
     blurred = torch.where(pick < 0.5, moved, torch.where(pick < 0.8, half, quarter))
-    gain = draws.uniform("gain", count, 1, 1, 1, low=0.75, high=1.2).to(device)
+    gain = draws.uniform("gain", count, 1, 1, 1, low=gains[0], high=gains[1]).to(device)
     noise = draws.normal("noise", *images.shape, device=device) * draws.uniform("sigma", count, 1, 1, 1, high=0.06).to(
         device
     )

@@ -18,6 +18,8 @@ from torch import Tensor
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.six_cameras import FOV_Y_DEG, Layout, six_cameras
 from maquette_nano import world
+from maquette_nano.world.categories import CATEGORIES
+from maquette_nano.world.colours import COLOURS
 
 Shows = Literal["colour", "normals", "geometry"]
 """What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2; "geometry" is
@@ -32,6 +34,7 @@ SIX: Layout = "v1.2"  # whose six cameras
 SIX_FOV_DEG, SIX_DISTANCE = FOV_Y_DEG[SIX], world.BOUND / math.tan(math.radians(FOV_Y_DEG[SIX] / 2))
 NEAR, FAR = DISTANCE - world.BOUND, DISTANCE + world.BOUND  # of the depths that a byte holds, in scene units
 CHUNK = 250
+FIRST_SEEN = 1_000_000  # number of the first object of a held-out split that is trained on; others count from 0
 LENSES: dict[Rig, tuple[tuple[slice, tuple[float, float]], ...]] = {
     "around": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
     "six": ((slice(2), (FOV_DEG, DISTANCE)), (slice(2, VIEWS), (SIX_FOV_DEG, SIX_DISTANCE))),
@@ -70,6 +73,15 @@ class Views:
         """Colour and coverage [objects * VIEWS, size, size, 4], bytes."""
         return self.pixels[..., :4]
 
+    def joined(self, other: Views) -> Views:
+        """These views, and those of other objects behind them."""
+        return Views(
+            torch.cat([self.pixels, other.pixels]),
+            np.concatenate([self.azimuth_deg, other.azimuth_deg]),
+            np.concatenate([self.elevation_deg, other.elevation_deg]),
+            self.short + other.short, self.plain + other.plain, self.detailed + other.detailed,
+        )  # fmt: skip
+
     def geometry(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Normals in the camera's frame [B, H, W, 3] and distances along the ray [B, H, W, 1] of the views `index`."""
         beside = self.pixels[index.to(self.pixels.device), ..., 4:].float() / 255
@@ -97,22 +109,47 @@ class Views:
 
 
 def load_views(
-    split: str, config: RendersConfig, device: torch.device, shows: Shows = "colour", rig: Rig = "around"
+    split: str,
+    config: RendersConfig,
+    device: torch.device,
+    shows: Shows = "colour",
+    rig: Rig = "around",
+    numbers: range | None = None,
 ) -> Views:
-    """The views of all objects of `split` ("train" or "validation"), rendered now if the cache lacks them."""
-    count = config.objects if split == "train" else config.held_out_objects
-    facts = f"{split}/{count}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
+    """The views of all objects of `split` ("train" or "validation"), rendered now if the cache lacks them.
+
+    `numbers` are those of the objects, if not from 0 to as many as `config` says; any split has such.
+    """
+    numbers = numbers or range(config.objects if split == "train" else config.held_out_objects)
+    facts = f"{split}/{len(numbers)}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
     facts += "" if shows == "colour" else f"/{shows}"
     facts += "" if rig == "around" else f"/{rig}"
+    facts += "" if numbers.start == 0 else f"/from {numbers.start}"
     path = Path(config.cache) / f"{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _render_all(split, count, config.size, shows, rig, config.workers or os.cpu_count() or 1, path)
+        _render_all(split, numbers, config.size, shows, rig, config.workers or os.cpu_count() or 1, path)
     stored = np.load(path)
     return Views(
         torch.from_numpy(stored["rgba"]).to(device), stored["azimuth_deg"], stored["elevation_deg"],
         [str(c) for c in stored["short"]], [str(c) for c in stored["plain"]], [str(c) for c in stored["detailed"]],
     )  # fmt: skip
+
+
+def load_all_pairs(config: RendersConfig, device: torch.device, shows: Shows = "colour") -> Views:
+    """The training objects and, as often for each pair of category and colour, objects of the held-out pairs.
+
+    They are others than those that are evaluated, which count from 0.
+    """
+    pairs = [world.split_of(category, colour) for category in CATEGORIES for colour in COLOURS]
+    views = load_views("train", config, device, shows)
+    for split in ("validation", "test"):
+        count = round(config.objects * pairs.count(split) / pairs.count("train"))
+        if count:
+            views = views.joined(
+                load_views(split, config, device, shows, numbers=range(FIRST_SEEN, FIRST_SEEN + count))
+            )
+    return views
 
 
 def tints(uniform: Tensor) -> Tensor:
@@ -180,12 +217,12 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
     return rgba, both[:, 0].reshape(-1), both[:, 1].reshape(-1), np.array(short), np.array(plain), np.array(detailed)
 
 
-def _render_all(split: str, count: int, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
-    print(f"rendering {count} {split} objects with {workers} processes", flush=True)
+def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
+    print(f"rendering {len(numbers)} {split} objects with {workers} processes", flush=True)
     world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
-    starts = range(0, count, CHUNK)
+    parts_of = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_render_chunk, split, s, min(CHUNK, count - s), size, shows, rig) for s in starts]
+        jobs = [pool.submit(_render_chunk, split, part.start, len(part), size, shows, rig) for part in parts_of]
         parts = [job.result() for job in jobs]
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]

@@ -1,5 +1,6 @@
 """The recipes train, resume and write models that load."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from maquette.cli import app
 from maquette.randomness import Draws
+from maquette_nano import world
 from maquette_nano.dataset import NanoWorld
 
 
@@ -39,6 +41,24 @@ def test_the_front_is_over_represented_as_documented(data):
     flat = NanoWorld(NanoWorld.Config(**{**data.config.__dict__, "front_bias": 0.0}))
     flat.prepare(torch.device("cpu"))
     assert fronts(data) > fronts(flat) + 0.2
+
+
+def test_all_pairs_brings_held_out_pairs_but_not_the_objects_that_are_evaluated(data, tmp_path):
+    def pairs(dataset: NanoWorld) -> set[str]:
+        return {world.split_of(*_pair(caption)) for caption in dataset.batch(Draws(0, 0), 256).captions}
+
+    wide = NanoWorld(dataclasses.replace(data.config, objects=18, all_pairs=True, short_captions=1.0, view_words=0.0))
+    wide.prepare(torch.device("cpu"))
+    assert pairs(data) == {"train"} and pairs(wide) == {"train", "validation", "test"}
+    seen = {picture.tobytes() for picture in wide._train.rgba.numpy()}
+    assert len(seen) == (18 + 2 + 4) * 8  # as often for each pair
+    assert not seen & {picture.tobytes() for picture in wide._held_out.rgba.numpy()}
+
+
+def _pair(caption: str) -> tuple[str, str]:
+    """Category and colour of "a COLOUR CATEGORY ..."."""
+    colour, category = caption.replace(",", "").split()[1:3]
+    return category, colour
 
 
 def recipe(name: str, cache: str, output: Path) -> list[str]:
@@ -79,6 +99,21 @@ def test_the_clip_recipe_makes_an_encoder_that_transformers_takes(tmp_path):
     tokens = CLIPTokenizer.from_pretrained(folder / "export" / "nano-clip")(["a red mug"], return_tensors="pt")
     assert model(**tokens, pixel_values=torch.zeros(1, 3, 64, 64)).logits_per_image.shape == (1, 1)
     assert 0 <= json.loads((folder / "export" / "nano-clip.json").read_text())["held-out retrieval"] <= 1
+
+
+def test_the_judges_recipe_goes_on_from_the_encoder_and_its_words(tmp_path):
+    from maquette.clip import Clip
+    from maquette.plugins import weights
+
+    # A learning rate of zero for the first step: what is written is what it started from.
+    folder = train([*recipe("nano-judge", str(tmp_path / "cache"), tmp_path), "stages.nano-judge.steps=1"])
+    made, known = Clip(str(folder / "export" / "nano-judge")), Clip("nano-clip")
+    assert torch.allclose(made.texts(["a red mug"]), known.texts(["a red mug"]), atol=1e-5)
+    pictures = torch.rand(2, 64, 64, 3)
+    assert torch.allclose(made.images(pictures), known.images(pictures), atol=1e-5)
+    assert (folder / "export" / "nano-judge" / "tokenizer.json").read_bytes() == (
+        weights()["nano-clip"] / "tokenizer.json"
+    ).read_bytes()
 
 
 def test_the_zero123_recipe_writes_the_parts_of_its_pipeline(tmp_path):
