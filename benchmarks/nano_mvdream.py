@@ -7,7 +7,7 @@ Identity: an image-text encoder retrieves one of 240 captions from each view; a 
 are the same. Two encoders do so: nano-judge, which was trained on all pairs of colour and category, and nano-clip,
 which has seen these no more than the prior has. The same is asked of true pictures beside, since encoders err too.
 Geometry: a volume is fitted to the four views alone and compared with them. Figures and pictures go to
-benchmarks/results/nano-mvdream.*
+benchmarks/results/nano-mvdream.*, and samples that a judge takes for several things to nano-mvdream-disputed.png
 """
 
 from __future__ import annotations
@@ -161,6 +161,10 @@ def main(
     turns = [f"{turn:.0f}°" for turn in ring().azimuth_deg.tolist()]
     columns = [*turns, *(f"volume, {turn}" for turn in turns)]
     imwrite(results / "nano-mvdream.png", to_bytes(contact_sheet(rows[:volumes], asked[:volumes], columns)))
+    disputed = [i for i, views in enumerate(found) if any(len(set(names)) > 1 for names in views.values())]
+    if disputed:
+        shown = contact_sheet([rows[i][:VIEWS] for i in disputed], [asked[i] for i in disputed], turns)
+        imwrite(results / "nano-mvdream-disputed.png", to_bytes(shown))
     (results / "nano-mvdream.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({key: report[key] for key in report if "identity" in key or key == "geometry"}, indent=1))
 
