@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette import plugins
-from maquette.errors import ConfigError
 from maquette.image_condition import ClipPixels
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import quiet, read_network, unreadable, weights_source
 
 
 def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
@@ -24,22 +23,20 @@ def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
         path: the name of weights that a plugin carries, a folder, or a hub name.
 
     Raises:
-        ConfigError: it cannot be loaded.
+        ConfigError: it cannot be loaded, or tensors are missing or unexpected, which are named.
     """
     from transformers import CLIPModel, CLIPTokenizer
 
-    source = weights_source(path)
+    source, what = weights_source(path), f"a CLIP model from {path!r}"
+    hint = "give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights())
+    model = read_network(CLIPModel, source, what, hint=hint, dtype=torch.float32)
     try:
         with quiet(source):
-            model: Any = CLIPModel.from_pretrained(source, dtype=torch.float32)
             tokenizer: Any = CLIPTokenizer.from_pretrained(source)
     except (OSError, ValueError) as problem:
-        raise ConfigError(
-            f"cannot load a CLIP model from {path!r}: {str(problem).splitlines()[0]}",
-            hint="give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights()),
-        ) from problem
+        raise unreadable(what, problem, hint=hint) from problem
     pixels = ClipPixels(model.config.vision_config.image_size, Path(source) / ClipPixels.FILE)
-    return model.eval().requires_grad_(False), tokenizer, pixels
+    return model, tokenizer, pixels
 
 
 class Clip:

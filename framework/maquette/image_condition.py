@@ -11,11 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maquette.errors import ConfigError
-from maquette.pretrained import halved, quiet, weights_source
+from maquette.pretrained import halved, quiet, read_network, refuse_differences, unreadable, weights_source
 
 POSE = 4
 """Numbers in a relative pose, `maquette.views.relative_pose`."""
+
+TEXT_TOWER = ("text_model.", "text_projection.", "logit_scale")
+"""What a whole CLIP has beside its image tower."""
 
 
 class ClipPixels:
@@ -90,6 +92,8 @@ class ImageEncoder(nn.Module):
         alone = (Path(source) / cls.FOLDER).is_dir()
         tower = str(Path(source) / cls.FOLDER) if alone else source
         settings = (Path(source) / ClipPixels.FOLDER if alone else Path(source)) / ClipPixels.FILE
+        what = f"a CLIP image encoder from {path!r}"
+        hint = "give a plugin's weights (nano-clip), a folder in transformers' layout, or a hub name"
         try:
             with quiet(source):
                 if alone:
@@ -98,12 +102,11 @@ class ImageEncoder(nn.Module):
                     both: Any = CLIPConfig.from_pretrained(tower)
                     config = both.vision_config
                     config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
-                model: Any = CLIPVisionModelWithProjection.from_pretrained(tower, config=config, dtype=torch.float32)
         except (OSError, ValueError) as problem:
-            raise ConfigError(
-                f"cannot load a CLIP image encoder from {path!r}: {str(problem).splitlines()[0]}",
-                hint="give a plugin's weights (nano-clip), a folder in transformers' layout, or a hub name",
-            ) from problem
+            raise unreadable(what, problem, hint=hint) from problem
+        model = read_network(
+            CLIPVisionModelWithProjection, tower, what, hint=hint, spare=TEXT_TOWER, config=config, dtype=torch.float32
+        )
         return cls(model, ClipPixels(config.image_size, settings, smooth))
 
     def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B width"]:
@@ -170,7 +173,9 @@ class CameraProjection(nn.Module):
 
     @classmethod
     def of(cls, weight: Float[Tensor, "width inputs"], bias: Float[Tensor, " width"]) -> CameraProjection:
-        """The projection that consists of these tensors, as floats of 32 bits."""
+        """The projection that consists of these tensors, as floats of 32 bits. Raises ConfigError on other shapes."""
         projection = cls(len(bias))
+        if weight.shape != projection.proj.weight.shape:
+            refuse_differences("the projection of picture and camera", (), (), ["proj.weight"])
         projection.load_state_dict({"proj.weight": weight, "proj.bias": bias})
         return projection

@@ -92,7 +92,7 @@ def test_weights_that_published_files_leave_out_are_not_missed_and_others_are(tm
     save_file({name: t for name, t in tensors.items() if not name.startswith(unused)}, file, {"format": "pt"})
     torch.testing.assert_close(Estimator(str(tmp_path)).estimate(PICTURE).nearness, whole.nearness)
     save_file({name: t for name, t in tensors.items() if not name.startswith("head.")}, file, {"format": "pt"})
-    with pytest.raises(ConfigError, match=r"data\.estimator: .* lacks 6 tensors \(head\.head\.0\.bias"):
+    with pytest.raises(ConfigError, match=r"data\.estimator: .* 6 missing \(head\.head\.0\.bias"):
         Estimator(str(tmp_path))
 
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette import plugins
-from maquette.errors import ConfigError
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import quiet, read_network, unreadable, weights_source
 
 METRIC = ("glpn", "zoedepth")  # transformers' models that give distances
 OURS = "DPTForDepthAndNormals"
@@ -43,7 +42,7 @@ class Estimator:
         key: of the config that named it, for messages.
 
     Raises:
-        ConfigError: it cannot be loaded, or tensors are missing.
+        ConfigError: it cannot be loaded, or tensors are missing or unexpected, which are named.
     """
 
     def __init__(self, path: str, key: str = "data.estimator") -> None:
@@ -51,30 +50,23 @@ class Estimator:
         from transformers.image_processing_base import ImageProcessingMixin
         from transformers.image_processing_utils import get_size_dict
 
-        source = weights_source(path)
+        source, what = weights_source(path), f"a depth estimator from {path!r}"
+        hint = (
+            f"give a plugin's weights ({', '.join(plugins.weights()) or 'none installed'}), a folder in transformers' "
+            "layout, or a hub name such as depth-anything/Depth-Anything-V2-Small-hf"
+        )
         try:
             with quiet(source):
                 config: Any = AutoConfig.from_pretrained(source)
                 settings, _ = ImageProcessingMixin.get_image_processor_dict(source)
-                self.sees_normals = OURS in (config.architectures or ())
-                cls: Any = _ours() if self.sees_normals else AutoModelForDepthEstimation
-                network, found = cls.from_pretrained(
-                    source, output_loading_info=True, dtype=torch.float32, use_safetensors=True
-                )
-        except (OSError, ValueError, KeyError, RuntimeError) as problem:
-            raise ConfigError(
-                f"cannot load a depth estimator from {path!r}: {str(problem).strip().splitlines()[0]}", key=key,
-                hint=f"give a plugin's weights ({', '.join(plugins.weights()) or 'none installed'}), a folder in "
-                "transformers' layout, or a hub name such as depth-anything/Depth-Anything-V2-Small-hf",
-            ) from problem  # fmt: skip
-        missing = sorted(name for name in found["missing_keys"] if not name.startswith(UNUSED))
-        if missing:
-            raise ConfigError(
-                f"{path!r} lacks {len(missing)} tensors ({missing[0]} ...)", key=key, hint="is it complete?"
-            )
+        except (OSError, ValueError, KeyError) as problem:
+            raise unreadable(what, problem, key, hint) from problem
+        self.sees_normals = OURS in (config.architectures or ())
+        cls: Any = _ours() if self.sees_normals else AutoModelForDepthEstimation
+        network = read_network(cls, source, what, key, hint, spare=(UNUSED,), dtype=torch.float32, use_safetensors=True)
         side: int = get_size_dict(settings["size"])["height"]
         self._shown = (side, settings.get("image_mean", [0.0] * 3), settings.get("image_std", [1.0] * 3))
-        self._network = network.eval().requires_grad_(False)
+        self._network = network
         self._metric = config.model_type in METRIC or getattr(config, "depth_estimation_type", "") == "metric"
 
     @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.errors import ConfigError
-from maquette.pretrained import quiet, weights_source
+from maquette.pretrained import quiet, read_network, unreadable, weights_source
 from maquette.priors._text import identity
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+LAYOUT = "give a folder in diffusers' layout with safetensors, or a hub name you can reach"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-SHOWN_NAMES = 5  # of missing or unexpected tensors in a message
 
 
 def choose_device(name: str) -> torch.device:
@@ -154,47 +153,15 @@ class Weights:
 
     def load_network(self, cls: Any, part: str) -> Any:
         """A frozen network in float32, all of whose tensors are in the file; part "": the model is this one network."""
-        # low_cpu_mem_usage would need accelerate, and says so at length
-        extra = {"use_safetensors": self._safetensors, "torch_dtype": torch.float32, "low_cpu_mem_usage": False}
-        try:
-            with quiet(self.source):
-                network, found = cls.from_pretrained(self.source, subfolder=part, output_loading_info=True, **extra)
-        except Exception as problem:  # safetensors, json, hub and key errors have no common base
-            raise self.unreadable(part or cls.__name__, problem) from problem
-        unexpected = [name for name in found["unexpected_keys"] if not name.endswith("position_ids")]
-        what = f"{part or cls.__name__} of {self.path!r}"
-        refuse_differences(what, found["missing_keys"], unexpected, key=self.key)
-        return network.requires_grad_(False).eval()
+        return read_network(
+            cls, self.source, f"{part or cls.__name__} of {self.path!r}", self.key, LAYOUT, subfolder=part,
+            use_safetensors=self._safetensors, torch_dtype=torch.float32,
+            low_cpu_mem_usage=False,  # which would need accelerate, and says so at length
+        )  # fmt: skip
 
     def unreadable(self, part: str, problem: Exception) -> ConfigError:
         """The error that a part cannot be loaded."""
-        first = str(problem).strip().split("\n")[0][:200]
-        return ConfigError(
-            f"cannot load {part} of {self.path!r}: {type(problem).__name__}: {first}",
-            key=self.key, hint="give a folder in diffusers' layout with safetensors, or a hub name you can reach",
-        )  # fmt: skip
-
-
-def refuse_differences(
-    what: str, missing: Sequence[str], unexpected: Sequence[str], shapes: Sequence[str] = (), key: str = "prior.path"
-) -> None:
-    """Stop where tensors of a checkpoint are missing, unexpected or of another shape.
-
-    Raises:
-        ConfigError: naming the first of them.
-    """
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    found = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in kinds.items() if names]
-    if found:
-        raise ConfigError(
-            f"{what} does not fit the model it is for: tensors {', '.join(found)}", key=key,
-            hint="the file is incomplete, or of another model",
-        )  # fmt: skip
-
-
-def _some(names: Sequence[str]) -> str:
-    rest = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+        return unreadable(f"{part} of {self.path!r}", problem, self.key, LAYOUT)
 
 
 def arithmetic(device: torch.device, dtype: torch.dtype) -> torch.autocast:

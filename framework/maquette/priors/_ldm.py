@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maquette.priors._diffusers import refuse_differences
+from maquette.pretrained import refuse_differences
 
 State = Mapping[str, Tensor]
 VAE_SCALE = 0.18215  # of the latents of SD 1 and 2

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from maquette.errors import ConfigError
+from maquette.pretrained import refuse_differences
 from maquette.priors import _ldm, _ldm_clip
 from maquette.priors._clip_texts import clip_embeddings
-from maquette.priors._diffusers import Weights, refuse_differences
+from maquette.priors._diffusers import Weights
 from maquette.priors._joint_views import CAMERA_CONFIG
 from maquette.priors._pictures import picture_size
 from maquette.priors.base import Prediction

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from maquette.image_condition import CameraProjection, ClipPixels, ImageEncoder
+from maquette.pretrained import refuse_differences
 from maquette.priors import _ldm, _ldm_clip
-from maquette.priors._diffusers import refuse_differences
 
 UNET, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.model.visual."
 AVERAGE = "model_ema.diffusion_model"

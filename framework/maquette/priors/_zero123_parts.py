@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from maquette.image_condition import CameraProjection, ClipPixels, ImageEncoder
-from maquette.priors._diffusers import Weights, refuse_differences
+from maquette.pretrained import refuse_differences
+from maquette.priors._diffusers import Weights
 from maquette.tensor_files import read_tensors
 
 PROJECTIONS = ("clip_camera_projection", "cc_projection")  # what the ports call it
