@@ -282,9 +282,11 @@ def _compares_pictures(objective: PartSpec, but: str) -> str:
 def _fit_comparison(name: str, loss: PartSpec, config: Optimise.Config) -> None:
     if config.data is None:
         raise ValueError(f"loss {name!r} compares with known views, but the stage has no 'data'")
-    lacking = loss.cls.wants - config.data.cls.gives
-    if lacking:
-        raise ValueError(f"loss {name!r} wants {_words(lacking)}, which data {config.data.name!r} does not give")
+    data = config.data
+    if lacking := loss.cls.wants - data.cls.gives:
+        raise ValueError(f"loss {name!r} wants {_words(lacking)}, which data {data.name!r} does not give")
+    if lacking := loss.cls.wants - data.cls.supplied(data.config):
+        raise ValueError(f"{_come_without(name, lacking)}; {_remedy(lacking, f'stages.STAGE.losses.{name}')}")
 
 
 def _hold_to(losses: dict[str, LossSpec], data: Supervision, context: StageContext) -> None:
@@ -295,10 +297,15 @@ def _hold_to(losses: dict[str, LossSpec], data: Supervision, context: StageConte
         lacking = frozenset(entry for entry in wanted if getattr(target, entry) is None)
         if lacking:
             key = f"stages.{context.name}.losses.{name}"
-            raise ConfigError(
-                f"loss {name!r} wants {_words(lacking)}, which the stage's pictures come without", key=key,
-                hint=f"give the data what it lacks (data.{min(lacking)}), or leave the loss out: ~{key}",
-            )  # fmt: skip
+            raise ConfigError(_come_without(name, lacking), key=key, hint=_remedy(lacking, key))
+
+
+def _come_without(loss: str, lacking: frozenset[str]) -> str:
+    return f"loss {loss!r} wants {_words(lacking)}, which the stage's pictures come without"
+
+
+def _remedy(lacking: frozenset[str], key: str) -> str:
+    return f"give the data what it lacks (data.{min(lacking)}, data.estimator), or leave the loss out: ~{key}"
 
 
 def _words(names: frozenset[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -57,6 +58,11 @@ class Supervision:
     """Gives each step its targets."""
 
     gives: frozenset[str] = frozenset()  # entries of `Target` beyond rgb and opacity
+
+    @classmethod
+    def supplied(cls, config: Any) -> frozenset[str]:
+        """Those of `gives` that the data has with these settings, as far as can be told without reading it."""
+        return cls.gives
 
     def prepare(self, device: torch.device) -> None:
         """Read the data; called once before the first step. Raises ConfigError on bad data."""

@@ -68,6 +68,16 @@ class ImageSupervision(Supervision):
 
     gives = frozenset({"depth", "normal"})
 
+    @classmethod
+    def supplied(cls, config: Config) -> frozenset[str]:
+        path = Path(config.path).expanduser()
+        given = {name: getattr(config, name) for name in MAPS}
+        return frozenset(
+            name
+            for name, how in given.items()
+            if how not in ("", "auto") or (how and (config.estimator or _companion(path, name, "auto")))
+        )
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._target: Target
