@@ -85,7 +85,7 @@ def priors(
     """Name -> how the prior is written in a config, and the prior, loaded once for all tests."""
     cpu = {"dtype": "float32", "device": "cpu"}
     specs = {
-        "views": {"type": "mvdream", "path": str(tiny_multi_view), "views": 2, **cpu},
+        "views": {"type": "mvdream", "path": str(tiny_multi_view), "views": 2, "view_dependent": True, **cpu},
         "pictures": {"type": "zero123", "path": str(tiny_zero123), **cpu},
         "tiles": {"type": "zero123plus", "path": str(tiny_zero123plus), "layout": "v1.2", **cpu},
         "edits": {"type": "instruct-pix2pix", "path": str(tiny_edits), **cpu},
@@ -111,7 +111,7 @@ def guidance(objective: str, score: str, prior: str, priors) -> dict:
     """How the combination is written, with settings that fit the prior."""
     settings = {"vsd": {"copy": "lora" if prior in NETWORKS else "copy"}} | QUICK
     spec = {"type": objective, **settings.get(objective, {})}
-    if prior == "tiles" and "timesteps" in field_names(objective):
+    if prior in ("views", "tiles") and "timesteps" in field_names(objective):
         spec["timesteps"] = {"shared": True}
     return {"prior": priors[prior][0], "score": score, "objective": spec}
 
@@ -211,7 +211,7 @@ def tensors() -> int:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, tmp_path):
+def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, tmp_path, monkeypatch):
     spec = guidance(objective, "cfg", "latents", priors)
     stage = {
         **stages[objective],
@@ -223,14 +223,91 @@ def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, t
             prepared(spec, priors["latents"][1], tmp_path, stage)
         return
     task = prepared(spec, priors["latents"][1], tmp_path, stage)
+    step(task, 2)  # the grid of latents is found out once
+    for name in ("encode", "decode"):
+        monkeypatch.setattr(priors["latents"][1], name, _unwanted)
     step(task)
     assert all(parameter.grad.isfinite().all() for parameter in task.parameters())
 
 
-def test_a_prior_of_fixed_views_is_not_asked_at_several_levels(priors):
-    spec = {"prior": priors["tiles"][0], "score": "cfg", "objective": "sds"}
+def _unwanted(*pictures: torch.Tensor) -> torch.Tensor:
+    raise AssertionError("this goes through the autoencoder for nothing")
+
+
+ASKED = {
+    "sds": ["cfg"], "sjc": ["cfg"], "vsd": ["cfg"], "x0-reconstruction": ["cfg"], "image-sds": ["cfg"],
+    "sdi": [*["inversion"] * 2, "cfg"], "ism": [*["inversion"] * 3, "cfg"],
+    "direct-sampling": ["cfg"] * 5, "dataset-update": ["cfg"] * 2,
+}  # fmt: skip
+"""What an objective asks the prior for in a step: what the score needs, or what its way up to the noise does."""
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_nothing_is_asked_or_decoded_that_is_not_used(objective, priors, stages, tmp_path, monkeypatch):
+    spec, prior = guidance(objective, "cfg", "latents", priors), priors["latents"][1]
+    settings = {"timesteps": {"low": 0.6, "high": 0.6, "shared": True}, "start": 1.0}
+    spec["objective"].update({name: value for name, value in settings.items() if name in field_names(objective)})
+    task = prepared(spec, prior, tmp_path, stages[objective])
+    predict, decode, asked, decoded = prior.predict, prior.decode, [], []
+
+    def counting(noisy, steps, conditions, cameras):
+        asked.append(frozenset(conditions))
+        return predict(noisy, steps, conditions, cameras)
+
+    monkeypatch.setattr(prior, "predict", counting)
+    monkeypatch.setattr(prior, "decode", lambda latents: decoded.append(1) or decode(latents))
+    step(task)
+    inversion = frozenset({"positive", "unconditional"} if objective == "sdi" else {"unconditional"})
+    wanted = {"cfg": frozenset({"positive", "unconditional"}), "inversion": inversion}
+    assert asked == [wanted[name] for name in ASKED[objective]]
+    pictures = objective in ("image-sds", "dataset-update", "direct-sampling")  # those are compared as pictures
+    assert len(decoded) == pictures
+
+
+@pytest.mark.parametrize("prior", ["views", "tiles"])
+def test_a_prior_of_several_views_is_not_asked_at_several_levels(prior, priors):
+    spec = {"prior": priors[prior][0], "score": "cfg", "objective": "sds"}
     with pytest.raises(ConfigError, match=r"one noise level, and objective 'sds' draws .*timesteps.shared: true"):
         check(Guidance, spec, "guidance", nowhere)
+    alone = {**spec, "prior": {**spec["prior"], "views": 1}}
+    if prior == "views":
+        check(Guidance, alone, "guidance", nowhere)
+
+
+@pytest.mark.parametrize("prior", ["pixels", "views", "controlled"])
+def test_views_are_not_played_off_where_the_text_has_no_words_for_them(prior, priors):
+    worded = {"prior": {**priors[prior][0], "view_dependent": True}, "score": "perp-neg"}
+    spec = {**worded, "objective": {"type": "sds", "timesteps": {"shared": True}}}
+    check(Guidance, spec, "guidance", nowhere)
+    spec["prior"]["view_dependent"] = False
+    with pytest.raises(ConfigError, match=r"'perp-neg' needs front, interpolated, side.*view_dependent: true"):
+        check(Guidance, spec, "guidance", nowhere)
+
+
+@pytest.mark.parametrize(
+    ("objective", "reason"),
+    [
+        ({"type": "sds", "timesteps": {"low": 20, "high": 980}}, "low is a share of the training steps, .* not 20"),
+        ({"type": "sds", "timesteps": {"low": -0.1}}, "low is a share .* not -0.1"),
+        ({"type": "sds", "timesteps": {"high": [[0, 0.9], [10, 9]]}}, "high is a share .* not 9"),
+        ({"type": "sds", "timesteps": {"low": 0.6, "high": 0.4}}, r"low \(0.6\) lies above high \(0.4\)"),
+        ({"type": "sds", "timesteps": {"kind": "time-prioritised", "width": 0}}, "width is above 0"),
+        ({"type": "sds", "threshold": -1}, "threshold is at least 0"),
+        ({"type": "vsd", "gradient_clip": -1}, "gradient_clip is at least 0"),
+        ({"type": "ism", "interval": 2.0}, "interval is a share of the timesteps"),
+        ({"type": "sdi", "eta": -1}, "eta is from 0 to 1"),
+        ({"type": "x0-reconstruction", "views": 0}, "views is at least 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(objective, reason):
+    with pytest.raises(ConfigError, match=reason):
+        check(ObjectiveSpec, objective, "objective", nowhere)
+
+
+def test_pictures_of_one_level_are_denoised_together_whatever_draws_it():
+    check(ObjectiveSpec, {"type": "dataset-update", "timesteps": {"kind": "linear"}}, "objective", nowhere)
+    with pytest.raises(ConfigError, match=r"timesteps.shared: pictures are denoised together"):
+        check(ObjectiveSpec, {"type": "dataset-update", "timesteps": {"shared": False}}, "objective", nowhere)
 
 
 @pytest.mark.parametrize("prior", ["oracle", "gaussian"])

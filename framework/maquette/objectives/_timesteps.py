@@ -38,6 +38,16 @@ class Timesteps:
     centre: float = 0.5  # m, of time-prioritised
     width: float = 0.125  # s, of time-prioritised
 
+    def __post_init__(self) -> None:
+        for name, end in (("low", self.low), ("high", self.high)):
+            if odd := [value for _, value in end.points if not 0 <= value <= 1]:
+                raise ValueError(f"{name} is a share of the training steps, from 0 to 1, and not {odd[0]:g}")
+        constant = len(self.low.points) == len(self.high.points) == 1
+        if constant and self.low.points[0][1] > self.high.points[0][1]:
+            raise ValueError(f"low ({self.low.points[0][1]:g}) lies above high ({self.high.points[0][1]:g})")
+        if self.width <= 0:
+            raise ValueError(f"width is above 0, not {self.width:g}")
+
     @property
     def same_for_all(self) -> bool:
         """Whether all pictures of a step have one noise level, whatever is drawn."""

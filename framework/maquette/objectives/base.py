@@ -86,6 +86,12 @@ class PullConfig:
     gradient_clip: Schedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: none
     threshold: float = 0.0  # largest |z_0| that the guided prediction may imply; 0: any. 1 suits pixels
 
+    def __post_init__(self) -> None:
+        if self.threshold < 0:
+            raise ValueError(f"threshold is at least 0, not {self.threshold:g}")
+        if min(value for _, value in self.gradient_clip.points) < 0:
+            raise ValueError("gradient_clip is at least 0")
+
 
 def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
     """What the prior denoises: the rendering's latents, brought to the prior's grid, or else its picture, encoded.

@@ -46,7 +46,7 @@ class DatasetUpdate(Objective):
         def __post_init__(self) -> None:
             if self.every < 1 or self.steps < 1:
                 raise ValueError("every and steps are at least 1")
-            if not self.timesteps.shared:
+            if not self.timesteps.same_for_all:
                 raise ValueError("timesteps.shared: pictures are denoised together, from one level")
 
     wants_noise = "denoises step by step"

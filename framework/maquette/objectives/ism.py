@@ -41,6 +41,9 @@ class ISM(Pull):
         )  # what is asked on the way up
 
         def __post_init__(self) -> None:
+            super().__post_init__()
+            if any(not 0 < value <= 1 for _, value in self.interval.points):
+                raise ValueError("interval is a share of the timesteps, above 0 and at most 1")
             if not 0 < self.stride <= 1:
                 raise ValueError(f"stride is above 0 and at most 1, not {self.stride:g}")
             refuse_direction(self.inversion)

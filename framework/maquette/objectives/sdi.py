@@ -41,6 +41,9 @@ class SDI(Pull):
         eta: float = 0.3  # share of the noise of ancestral sampling on the way up
 
         def __post_init__(self) -> None:
+            super().__post_init__()
+            if not 0 <= self.eta <= 1:
+                raise ValueError(f"eta is from 0 to 1, not {self.eta:g}")
             if self.steps < 1:
                 raise ValueError(f"the way up has at least 1 step, not {self.steps}")
             refuse_direction(self.inversion)
@@ -59,7 +62,7 @@ class SDI(Pull):
         levels = len(prior.alphas_cumprod)
         t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
         stride = max(levels // c.steps, 1)
-        tau = draws.integers("tau", 0, stride - 1, 1 if c.timesteps.shared else len(clean)).to(t)
+        tau = draws.integers("tau", 0, stride - 1, 1 if c.timesteps.same_for_all else len(clean)).to(t)
         above = (t + tau).clamp(min=1, max=levels - 1)
         inverted = invert(denoiser.through(self._inversion), clean, above, stride, c.eta, draws)
         alpha_above, sigma_above = level(prior, above)

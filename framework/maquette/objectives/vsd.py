@@ -46,6 +46,7 @@ class VSD(Pull):
         base: PriorSpec | None = None  # what phi is a copy of, with the same latents and levels; none: the prior itself
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             if self.rank < 1 or not 0 <= self.camera_dropout <= 1:
                 raise ValueError("rank is at least 1, and camera_dropout between 0 and 1")
             if self.base is None:

@@ -36,6 +36,7 @@ class X0Reconstruction(Pull):
         views: int = 1  # consecutive pictures of one object, whose deviation is taken together
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             if not 0 <= self.rescale <= 1 or self.views < 1:
                 raise ValueError("rescale is between 0 and 1, and views is at least 1")
 

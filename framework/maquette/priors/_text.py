@@ -23,6 +23,14 @@ from maquette.views import turn_deg, view_shares
 TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated", "front", "side", "viewless"})
 """What a prior with view words gives; `maquette.priors.base.Conditions` says what each is."""
 
+VIEW_CONDITIONS = frozenset({"interpolated", "front", "side"})
+"""Those that are nothing but the positive one where the text has no view words."""
+
+
+def conditions_given(view_dependent: bool) -> frozenset[str]:
+    """What a prior told texts gives, with view words in them or without."""
+    return TEXT_CONDITIONS if view_dependent else TEXT_CONDITIONS - VIEW_CONDITIONS
+
 
 def cache_folder() -> Path:
     """Where embeddings are kept: $MAQUETTE_CACHE, or the user's cache folder."""

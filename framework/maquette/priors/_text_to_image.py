@@ -24,7 +24,7 @@ from maquette.priors._diffusers import (
 )
 from maquette.priors._lora import LoraFile, Part, fold_lora
 from maquette.priors._pictures import Pictures, picture_size
-from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, stamp, text_conditions
+from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, conditions_given, stamp, text_conditions
 from maquette.priors._textual_inversion import Learned, add_embeddings
 from maquette.priors._unet_copies import UNetCopy
 from maquette.priors.base import CopyKind, Prior, Request
@@ -71,6 +71,10 @@ class TextToImage(Prior):
     encoders: tuple[str, ...]
     gives = TEXT_CONDITIONS
     copies = frozenset({"lora", "copy"})
+
+    @classmethod
+    def given(cls, config: TextToImageConfig) -> frozenset[str]:
+        return conditions_given(config.view_dependent)
 
     def __init__(self, config: TextToImageConfig) -> None:
         self.config = config

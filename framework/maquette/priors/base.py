@@ -172,8 +172,9 @@ class Prior:
     `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `learns_words`: its text
     encoder can be taught new ones; `edits`: it changes pictures, and has to be told which; `wants_reference`: it
     continues a picture, so that a request without one is of no use; `views`: how many consecutive pictures show one
-    object and are encoded and decoded together; `fixed_views`: it knows these from cameras of its own alone, and at one
-    noise level; `prediction` and `alphas_cumprod` [T] define its noise process.
+    object and are encoded and decoded together; `fixed_views`: it knows these from cameras of its own alone;
+    `one_level`: all pictures of an object have one noise level; `prediction` and `alphas_cumprod` [T] define its noise
+    process.
     """
 
     gives: frozenset[str]
@@ -183,9 +184,15 @@ class Prior:
     wants_reference: bool = False
     views: int = 1
     fixed_views: bool = False
+    one_level: bool = False
     prediction: Prediction
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device
+
+    @classmethod
+    def given(cls, config: Any) -> frozenset[str]:
+        """Which of the conditions it `gives` mean something with this config."""
+        return cls.gives
 
     @classmethod
     def watches(cls, config: Any) -> frozenset[str]:

@@ -16,7 +16,7 @@ from maquette.errors import ConfigError
 from maquette.pretrained import check_path
 from maquette.priors._control_pictures import Canny, canny_picture, depth_picture, normal_picture
 from maquette.priors._diffusers import Weights, arithmetic, run_unet
-from maquette.priors._text import TEXT_CONDITIONS
+from maquette.priors._text import TEXT_CONDITIONS, conditions_given
 from maquette.priors._text_to_image import TextToImageConfig
 from maquette.priors._unet_copies import UNetCopy
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, Sight
@@ -62,6 +62,10 @@ class ControlNet(Prior):
 
     gives = TEXT_CONDITIONS
     copies = frozenset({"lora", "copy"})
+
+    @classmethod
+    def given(cls, config: Config) -> frozenset[str]:
+        return conditions_given(config.view_dependent)
 
     def __init__(self, config: Config) -> None:
         from diffusers import ControlNetModel

@@ -17,7 +17,7 @@ from maquette.priors._diffusers import DtypeName, choose_device, choose_dtype, r
 from maquette.priors._joint_views import camera_rows, join_views
 from maquette.priors._mvdream_layouts import from_file, from_folder, is_file
 from maquette.priors._pictures import Pictures
-from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, text_conditions
+from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, conditions_given, text_conditions
 from maquette.priors.base import Prior, Request
 from maquette.registry import register
 
@@ -55,6 +55,11 @@ class MVDream(Prior):
                 raise ValueError(f"there is no file {self.path!r}")
 
     gives = TEXT_CONDITIONS
+    one_level = True
+
+    @classmethod
+    def given(cls, config: Config) -> frozenset[str]:
+        return conditions_given(config.view_dependent)
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -28,7 +28,7 @@ from maquette.conversions import convert
 from maquette.errors import ConfigError
 from maquette.losses.base import Comparison, Loss
 from maquette.materials.base import Material
-from maquette.objectives.base import Objective, Timesteps
+from maquette.objectives.base import Timesteps
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.runs.checkpoints import CheckpointStore
@@ -60,13 +60,9 @@ class Guidance:
     prompt: str = ""  # what is asked for; "": the method's prompt
 
     def __post_init__(self) -> None:
-        score, objective, gives = self.score.build(), self.objective.build(), self.prior.cls.gives
+        score, objective = self.score.build(), self.objective.build()
         for part, needs in ((self.score, score.needs), (self.objective, objective.needs)):
-            if lacking := needs - gives:
-                raise ValueError(
-                    f"{part.kind} {part.name!r} needs {_words(lacking)}, which prior {self.prior.name!r} does not "
-                    f"give; it gives {_words(gives)}"
-                )
+            self._fit_conditions(part, needs)
         if objective.wants_noise and score.noise_free:
             raise ValueError(
                 f"objective {self.objective.name!r} {objective.wants_noise}, which takes a noise prediction, but score "
@@ -81,8 +77,12 @@ class Guidance:
             raise ValueError(_compares_pictures(self.objective, "sees: normal-mask makes latents"))
         if objective.wants_data and self.sees != "rgb":
             raise ValueError(f"objective {self.objective.name!r} looks at known pictures, which have no {self.sees!r}")
-        if self.prior.cls.fixed_views:
-            self._fit_fixed_views(objective)
+        if self.prior.cls.fixed_views and objective.wants_data:
+            raise ValueError(
+                f"prior {self.prior.name!r} knows views from cameras of its own alone, and objective "
+                f"{self.objective.name!r} looks from those of the data"
+            )
+        self._fit_levels()
         if self.prior.cls.edits and not objective.wants_data:
             fitting = [name for name in registry.names("objective") if registry.get("objective", name).wants_data]
             raise ValueError(
@@ -90,15 +90,21 @@ class Guidance:
                 f"which; objectives that do: {', '.join(fitting)}"
             )
 
-    def _fit_fixed_views(self, objective: Objective) -> None:
-        """Refuse an objective that looks from elsewhere, or at several noise levels at once."""
-        if objective.wants_data:
-            raise ValueError(
-                f"prior {self.prior.name!r} knows views from cameras of its own alone, and objective "
-                f"{self.objective.name!r} looks from those of the data"
-            )
+    def _fit_conditions(self, part: PartSpec, needs: frozenset[str]) -> None:
+        """Refuse a part that needs conditions which the prior, as it is set, does not give."""
+        gives = self.prior.cls.given(self.prior.config)
+        if lacking := needs - gives:
+            why = f"it gives {_words(gives)}"
+            if lacking <= self.prior.cls.gives:
+                why = "without view words they are the positive one; set prior.view_dependent: true"
+            lacks = f"needs {_words(lacking)}, which prior {self.prior.name!r} does not give"
+            raise ValueError(f"{part.kind} {part.name!r} {lacks}; {why}")
+
+    def _fit_levels(self) -> None:
+        """Refuse an objective that shows a prior of several views several noise levels at once."""
         timesteps = getattr(self.objective.config, "timesteps", None)
-        if isinstance(timesteps, Timesteps) and not timesteps.same_for_all:
+        several = self.prior.cls.one_level and getattr(self.prior.config, "views", self.prior.cls.views) > 1
+        if several and isinstance(timesteps, Timesteps) and not timesteps.same_for_all:
             raise ValueError(
                 f"prior {self.prior.name!r} sees all views of an object at one noise level, and objective "
                 f"{self.objective.name!r} draws one for each; set objective.timesteps.shared: true"
