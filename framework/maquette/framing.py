@@ -64,7 +64,9 @@ def read_object(path: Path, remove_background: RemoveBackground) -> Float[Tensor
     if remove_background == "auto" and bool((rgba[..., 3] == 1).all()):
         rgba = _without_background(rgba, path)
     if not bool((rgba[..., 3] > 0.5).any()):
-        raise ConfigError("nothing in this picture is opaque", file=str(path))
+        raise ConfigError(
+            "nothing in this picture is opaque", file=str(path), hint="the object has to be, and its background not"
+        )
     return rgba
 
 
@@ -73,7 +75,7 @@ def _without_background(rgba: Float[Tensor, "H W 4"], path: Path) -> Float[Tenso
         import rembg
     except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
         raise MissingDependency(
-            "this picture has no alpha channel, and removing its background needs rembg: run "
+            f"{path} has no transparent background, and removing what it has needs rembg: run "
             '`pip install "maquette[image]"`, or save the picture with a transparent background'
         ) from problem
     try:
@@ -81,8 +83,8 @@ def _without_background(rgba: Float[Tensor, "H W 4"], path: Path) -> Float[Tenso
     except Exception as problem:  # those of downloads and of onnxruntime have no common base
         home = os.environ.get("U2NET_HOME") or Path(os.environ.get("XDG_DATA_HOME", "~"), ".u2net")
         raise ConfigError(
-            f"this picture has no alpha channel, and rembg's model {CUTTER}, which removes its background, cannot be "
-            f"had: {str(problem).strip().splitlines()[0]}", file=str(path),
+            f"this picture has no transparent background, and rembg's model {CUTTER}, which makes one, cannot be had: "
+            f"{str(problem).strip().splitlines()[0]}", file=str(path),
             hint=f"save the picture with a transparent background, or put {CUTTER}.onnx from rembg's releases "
             f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
         ) from problem  # fmt: skip

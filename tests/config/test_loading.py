@@ -121,6 +121,18 @@ def test_settings_over_a_part_that_is_only_named_are_that_parts(method, tmp_path
     assert (stage.renderer.name, stage.renderer.config.samples) == ("volume", 7)
 
 
+def test_a_stage_that_is_not_there_cannot_be_set():
+    with pytest.raises(ConfigError, match=r"stages.nref.steps: .* no such stage; did you mean 'nerf'\? known: nerf, "):
+        load_method("dreamfusion", ["prompt=x", "stages.nref.steps=2"])
+    added = load_method("dreamfusion", ["prompt=x", "stages.again={type: export}"])
+    assert list(added.method.stages)[-1] == "again"
+
+
+def test_a_misspelt_key_is_named_beside_the_one_that_is_missing():
+    with pytest.raises(ConfigError, match=r"image: missing value.*'imge' is no key of a method"):
+        load_method("zero123", ["imge=x.png"])
+
+
 def test_a_variable_that_is_not_there_cannot_be_set(method):
     assert load_method(method, ["variables.size=8"]).method.variables == {"size": 8}
     with pytest.raises(ConfigError, match=r"variables.sise: this method has no such variable; known: variables.size"):

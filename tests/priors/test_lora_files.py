@@ -172,3 +172,13 @@ def test_only_safetensors_are_read(tmp_path):
 def test_a_file_that_is_not_there_is_named_before_anything_loads():
     with pytest.raises(ValueError, match=r"there is no file nowhere\.safetensors"):
         LoraFile("nowhere.safetensors")
+
+
+def test_a_file_with_nothing_for_the_model_is_refused(tiny_stable_diffusion, tmp_path):
+    save_file({}, tmp_path / "empty.safetensors")
+    with pytest.raises(ConfigError, match=r"prior.lora: .*empty.safetensors holds no additions"):
+        load(tiny_stable_diffusion, LoraFile(str(tmp_path / "empty.safetensors")))
+    keys = [f"lora_te2_text_model_encoder_layers_0_self_attn_q_proj.lora_{half}.weight" for half in ("down", "up")]
+    save_file({key: torch.zeros(4, 4) for key in keys}, tmp_path / "second.safetensors")
+    with pytest.raises(ConfigError, match="2 keys for a text encoder that the model does not have: lora_te2_"):
+        load(tiny_stable_diffusion, LoraFile(str(tmp_path / "second.safetensors")))

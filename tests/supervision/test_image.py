@@ -114,6 +114,13 @@ def test_a_background_remover_without_its_model_names_the_remedies(tmp_path, mon
 def test_wrong_pictures_are_named(tmp_path, picture):
     with pytest.raises(ValueError, match="there is no picture nowhere"):
         ImageSupervision.Config(path="nowhere.png")
+    with pytest.raises(ValueError, match=r"there is no picture .*, which is a folder"):
+        ImageSupervision.Config(path=str(tmp_path))
+    with pytest.raises(ValueError, match=r"elevation_deg is from -90 .* not 200"):
+        ImageSupervision.Config(path=str(picture), elevation_deg=200)
+    (tmp_path / "notes.png").write_text("no picture")
+    with pytest.raises(ConfigError, match=r"cannot read this as a picture \(.*notes.png\)"):
+        prepared(tmp_path / "notes.png")
     empty = write(tmp_path / "empty_rgba.png", np.zeros((8, 8, 4)))
     with pytest.raises(ConfigError, match="nothing in this picture is opaque"):
         prepared(empty)

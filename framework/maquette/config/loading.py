@@ -7,8 +7,9 @@ overrides. A mapping whose `type` differs from the one below it replaces it inst
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError
 
 MISSING = "???"
+KEYS = frozenset(field.name for field in fields(MethodConfig))
 REQUIRABLE = ("prompt", "image", "data")  # a method may demand them of its user
 _REMOVED = object()
 _DIRECTIVES = ("defaults", "when")
@@ -86,13 +88,16 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             _remove(data, key)
         else:
             _check_variable(data, key)
+            _check_stage(data, key)
             _set(data, key, _hold(value, texts), origins)
     data["groups"] = groups
     resolved = _release(_interpolate(data, display(path)), texts)
     for key in missing:
         if not str(resolved.get(key) or "").strip():
+            unknown = [word for word, _ in settings if word.partition(".")[0] not in KEYS]
+            beside = f" ({unknown[0]!r} is no key of a method)" if unknown else ""
             raise ConfigError(
-                "missing value", key=key, file=display(path), hint=f'give it on the command line as {key}="..."'
+                "missing value", key=key, file=display(path), hint=f'give it on the command line as {key}="..."{beside}'
             )
     method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display(path))
@@ -178,6 +183,15 @@ def _check_variable(data: dict[str, Any], key: str) -> None:
     if key.startswith("variables.") and key.split(".")[1] not in known:
         names = ", ".join(f"variables.{name}" for name in known) or "none"
         raise ConfigError("this method has no such variable", key=key, hint=f"known: {names}")
+
+
+def _check_stage(data: dict[str, Any], key: str) -> None:
+    """Refuse an override inside a stage that the method does not have."""
+    words, known = key.split("."), list(data.get("stages") or {})
+    if len(words) > 2 and words[0] == "stages" and words[1] not in known:
+        near = difflib.get_close_matches(words[1], known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError("this method has no such stage", key=key, hint=f"{hint}known: {', '.join(known)}")
 
 
 def _is_name(value: Any) -> bool:

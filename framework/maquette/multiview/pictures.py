@@ -60,9 +60,13 @@ def read_rgba(path: Path) -> Float[Tensor, "H W 4"]:
     """A picture as straight RGBA in [0, 1]; alpha is 1 where it has none.
 
     Raises:
-        ConfigError: it has more than 8 bits per channel, or is damaged.
+        ConfigError: it is no picture, has more than 8 bits per channel, or is damaged.
     """
-    with Image.open(path) as picture:
+    try:
+        opened = Image.open(path)
+    except (OSError, UnidentifiedImageError) as problem:
+        raise ConfigError("cannot read this as a picture", file=display(path), hint="save it as PNG") from problem
+    with opened as picture:
         if picture.mode not in EIGHT_BIT_MODES:
             raise ConfigError(
                 f"pictures of mode {picture.mode} are not read", file=display(path), hint="save it as PNG with 8 bits"

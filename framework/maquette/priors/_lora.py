@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -84,6 +85,20 @@ def fold_lora(network: nn.Module, part: Part, lora: LoraFile) -> None:
             raise _misfit(lora, f"has an addition of another shape than its weight: {shapes}", found.keys)
         ratio = 1.0 if found.alpha is None else found.alpha / len(down)
         weight += (lora.scale * ratio * up @ down).view_as(weight).to(weight)
+
+
+def refuse_foreign(lora: LoraFile, parts: Collection[str]) -> None:
+    """Stop where a file holds nothing, or additions to a part that the model does not have.
+
+    Raises:
+        ConfigError: naming the keys.
+    """
+    additions = _read(lora)
+    if not any(additions.values()):
+        raise _misfit(lora, "holds no additions", ["it is empty"])
+    foreign = [key for part in additions if part not in parts for one in additions[part].values() for key in one.keys]
+    if foreign:
+        raise _misfit(lora, f"has {len(foreign)} keys for a text encoder that the model does not have", foreign)
 
 
 def _layers(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:

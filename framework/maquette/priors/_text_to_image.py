@@ -22,7 +22,7 @@ from maquette.priors._diffusers import (
     choose_dtype,
     run_unet,
 )
-from maquette.priors._lora import LoraFile, Part, fold_lora
+from maquette.priors._lora import LoraFile, Part, fold_lora, refuse_foreign
 from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, conditions_given, stamp, text_conditions
 from maquette.priors._textual_inversion import Learned, add_embeddings
@@ -88,6 +88,7 @@ class TextToImage(Prior):
         self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
         self.unet: Any = self.weights.unet()
         for lora in config.lora:
+            refuse_foreign(lora, ("unet", "text_encoder", "text_encoder_2")[: 1 + len(self.encoders)])
             fold_lora(self.unet, "unet", lora)
         self.unet.to(self.device, memory_format=torch.channels_last)
         if config.attention_slicing:

@@ -58,8 +58,11 @@ class ImageSupervision(Supervision):
                 raise ValueError(
                     "an image needs a size of 8 or more, fill in [0, 1], distance > 0, fov_y_deg in (0, 180)"
                 )
+            if not -90 <= self.elevation_deg <= 90:
+                raise ValueError(f"elevation_deg is from -90 (below) to 90 (above), not {self.elevation_deg:g}")
             if not Path(self.path).expanduser().is_file():
-                raise ValueError(f"path: there is no picture {self.path}")
+                what = ", which is a folder" if Path(self.path).expanduser().is_dir() else ""
+                raise ValueError(f'path: there is no picture {self.path}{what}; give the file of one: image="..."')
             for name in MAPS:
                 if getattr(self, name) == "estimate" and not self.estimator:
                     raise ValueError(f"{name}: estimate needs an estimator, such as estimator: nano-depth-normals")
@@ -158,7 +161,9 @@ def _companion(path: Path, name: str, given: str) -> Path | None:
     if given in ("", "estimate"):
         return None
     if not Path(given).expanduser().is_file():
-        raise ConfigError(f"there is no picture {given}", key=name)
+        raise ConfigError(
+            f"there is no picture {given}", key=f"data.{name}", hint=f'give a map, or leave it out: {name}=""'
+        )
     return Path(given).expanduser()
 
 
