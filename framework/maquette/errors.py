@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class MaquetteError(Exception):
     """Base of all errors that the command line prints without a traceback."""
@@ -43,3 +46,14 @@ class MissingDependency(MaquetteError):
 
 class RunError(MaquetteError):
     """A run cannot go on; the message says what happened, what is kept and what to do."""
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """The beginning of a hint: the known name that a wrong one is most like; empty where none is.
+
+    Example:
+        >>> did_you_mean("nref", ["nerf", "export"])
+        "did you mean 'nerf'? "
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}? " if near else ""

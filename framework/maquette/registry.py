@@ -6,14 +6,13 @@ Plugins declare theirs by name and import path (see `maquette.plugins`), so that
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from maquette.errors import ConfigError, PluginError
+from maquette.errors import ConfigError, PluginError, did_you_mean
 
 KINDS: dict[str, str] = {
     "cameras": "maquette.cameras",
@@ -119,8 +118,7 @@ def get(kind: str, name: str) -> Any:
             importlib.import_module(f"{KINDS[kind]}.{name.replace('-', '_')}")
     if (kind, name) not in _classes:
         known = names(kind)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, known)
         raise UnknownPartError(f"there is no {kind} called {name!r}", hint=f"{hint}known: {', '.join(known)}")
     return _classes[kind, name]
 
@@ -132,8 +130,7 @@ def summary(kind: str, name: str) -> str:
 
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(kind, KINDS)
         raise UnknownPartError(f"there is no kind of part called {kind!r}", hint=f"{hint}kinds: {', '.join(KINDS)}")
 
 

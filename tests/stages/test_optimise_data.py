@@ -30,7 +30,7 @@ def test_a_depth_loss_without_a_depth_map_names_the_remedies(tmp_path):
     refused = CliRunner().invoke(app, words)
     assert refused.exit_code != 0
     shown = " ".join(f"{refused.output} {refused.exception}".split())
-    assert "stages.fit: loss 'depth' wants depth, which the stage's pictures come without" in shown
-    assert "(data.depth, data.estimator)" in shown and "~stages.STAGE.losses.depth (" in shown
+    assert "stages.fit.losses.depth: loss 'depth' wants depth, which the stage's pictures come without" in shown
+    assert "(data.depth, data.estimator)" in shown and "~stages.fit.losses.depth" in shown
     assert "run folder" not in shown  # nothing has begun
     assert CliRunner().invoke(app, [*words, "~stages.fit.losses.depth"]).exit_code == 0

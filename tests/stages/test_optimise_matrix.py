@@ -269,9 +269,11 @@ def test_a_prior_of_several_views_is_not_asked_at_several_levels(prior, priors):
     spec = {"prior": priors[prior][0], "score": "cfg", "objective": "sds"}
     with pytest.raises(ConfigError, match=r"one noise level, and objective 'sds' draws .*timesteps.shared: true"):
         check(Guidance, spec, "guidance", nowhere)
-    alone = {**spec, "prior": {**spec["prior"], "views": 1}}
-    if prior == "views":
-        check(Guidance, alone, "guidance", nowhere)
+
+
+def test_a_prior_of_one_view_an_object_is_asked_at_any_levels(priors):
+    spec = {"prior": {**priors["views"][0], "views": 1}, "score": "cfg", "objective": "sds"}
+    check(Guidance, spec, "guidance", nowhere)
 
 
 @pytest.mark.parametrize("prior", ["pixels", "views", "controlled"])

@@ -7,7 +7,6 @@ overrides. A mapping whose `type` differs from the one below it replaces it inst
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +18,7 @@ from maquette.config import paths
 from maquette.config.origins import TEXT_KEYS, Origin, display, load_yaml, locate, parse_value
 from maquette.config.parts import check, plain
 from maquette.config.schema import MethodConfig
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, did_you_mean
 
 MISSING = "???"
 KEYS = frozenset(field.name for field in fields(MethodConfig))
@@ -189,8 +188,7 @@ def _check_stage(data: dict[str, Any], key: str) -> None:
     """Refuse an override inside a stage that the method does not have."""
     words, known = key.split("."), list(data.get("stages") or {})
     if len(words) > 2 and words[0] == "stages" and words[1] not in known:
-        near = difflib.get_close_matches(words[1], known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(words[1], known, cutoff=0.4)
         raise ConfigError("this method has no such stage", key=key, hint=f"{hint}known: {', '.join(known)}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -14,7 +13,21 @@ from typing import Annotated, Any
 from maquette import registry
 from maquette.config.origins import Origin
 from maquette.config.schedules import Schedule
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, did_you_mean
+
+
+class SettingError(ValueError):
+    """What a config finds wrong with one of its keys.
+
+    Args:
+        message: what is wrong.
+        key: from the config on, such as "losses.depth".
+        hint: what would be right; "{key}" stands for the whole key.
+    """
+
+    def __init__(self, message: str, key: str, hint: str) -> None:
+        self.message, self.key, self.hint = message, key, hint
+        super().__init__(f"{key}: {message}; {hint}")
 
 
 @dataclass(frozen=True)
@@ -146,8 +159,7 @@ def _check_dataclass(cls: Any, value: Any, key: str, locate: Locate) -> Any:
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for name in value:
         if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(str(name), fields)
             known = ", ".join(fields) or "none"
             raise _error("unknown key", f"{key}.{name}".lstrip("."), locate, hint=f"{hint}known here: {known}")
     made = {}
@@ -159,6 +171,9 @@ def _check_dataclass(cls: Any, value: Any, key: str, locate: Locate) -> Any:
             raise _error("missing value", child, locate, hint=f"give it as {child}=...")
     try:
         return cls(**made)
+    except SettingError as problem:
+        child = f"{key}.{problem.key}".lstrip(".")
+        raise _error(problem.message, child, locate, hint=problem.hint.replace("{key}", child)) from None
     except ValueError as problem:
         raise _error(str(problem), key, locate) from None
 

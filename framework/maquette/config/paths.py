@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from maquette import plugins
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, did_you_mean
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -47,7 +46,6 @@ def find_config(name: str, folder: str, what: str) -> Path:
         raise ConfigError(f"there is no such file: {name}")
     known = available(folder)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, known, cutoff=0.4)
         raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join(known) or 'none'}")
     return known[name]

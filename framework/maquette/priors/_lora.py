@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,6 +23,7 @@ from maquette.errors import ConfigError
 from maquette.priors._ldm import original_layers
 
 Part = Literal["unet", "text_encoder", "text_encoder_2"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 PREFIXES: dict[str, Part] = {
     "lora_unet_": "unet", "unet.": "unet", "lora_te_": "text_encoder", "lora_te1_": "text_encoder",
@@ -60,18 +60,22 @@ class _Addition:
 
 
 @torch.no_grad()
-def fold_lora(network: nn.Module, part: Part, lora: LoraFile) -> None:
+def fold_lora(network: nn.Module, part: Part, lora: LoraFile, encoders: int = len(PARTS) - 1) -> None:
     """W += scale alpha / r B A, in place, for each layer of the network that the file has an addition to.
 
     Args:
         network: a UNet or text encoder as diffusers and transformers make it.
         part: which it is; what the file holds for the others is left alone.
         lora: alpha is r where the file does not say.
+        encoders: how many text encoders the model has.
 
     Raises:
-        ConfigError: the file cannot be read, or holds something else than additions that fit; naming the keys.
+        ConfigError: the file cannot be read, holds nothing, or holds something else than additions that fit, or such
+            for a text encoder that the model does not have; naming the keys.
     """
-    additions = _read(lora)[part]
+    every = _read(lora)
+    _refuse_foreign(lora, every, encoders)
+    additions = every[part]
     layers = _layers(network)
     if unknown := [key for name, found in additions.items() if name not in layers for key in found.keys]:
         raise _misfit(lora, f"has {len(unknown)} keys for layers that the {part} does not have", unknown)
@@ -87,17 +91,11 @@ def fold_lora(network: nn.Module, part: Part, lora: LoraFile) -> None:
         weight += (lora.scale * ratio * up @ down).view_as(weight).to(weight)
 
 
-def refuse_foreign(lora: LoraFile, parts: Collection[str]) -> None:
-    """Stop where a file holds nothing, or additions to a part that the model does not have.
-
-    Raises:
-        ConfigError: naming the keys.
-    """
-    additions = _read(lora)
+def _refuse_foreign(lora: LoraFile, additions: dict[Part, dict[str, _Addition]], encoders: int) -> None:
+    """Stop where a file holds nothing, or additions to a text encoder that the model does not have."""
     if not any(additions.values()):
         raise _misfit(lora, "holds no additions", ["it is empty"])
-    foreign = [key for part in additions if part not in parts for one in additions[part].values() for key in one.keys]
-    if foreign:
+    if foreign := [key for part in PARTS[1 + encoders :] for found in additions[part].values() for key in found.keys]:
         raise _misfit(lora, f"has {len(foreign)} keys for a text encoder that the model does not have", foreign)
 
 
@@ -110,7 +108,7 @@ def _layers(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
 
 def _read(lora: LoraFile) -> dict[Part, dict[str, _Addition]]:
     """Part -> layer -> addition."""
-    found: dict[Part, dict[str, _Addition]] = {"unet": {}, "text_encoder": {}, "text_encoder_2": {}}
+    found: dict[Part, dict[str, _Addition]] = {part: {} for part in PARTS}
     tensors, alphas = _open(lora)
     unknown = []
     for key, tensor in tensors.items():

@@ -22,7 +22,7 @@ from maquette.priors._diffusers import (
     choose_dtype,
     run_unet,
 )
-from maquette.priors._lora import LoraFile, Part, fold_lora, refuse_foreign
+from maquette.priors._lora import LoraFile, Part, fold_lora
 from maquette.priors._pictures import Pictures, picture_size
 from maquette.priors._text import TEXT_CONDITIONS, TextConditions, ViewWords, conditions_given, stamp, text_conditions
 from maquette.priors._textual_inversion import Learned, add_embeddings
@@ -88,8 +88,7 @@ class TextToImage(Prior):
         self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
         self.unet: Any = self.weights.unet()
         for lora in config.lora:
-            refuse_foreign(lora, ("unet", "text_encoder", "text_encoder_2")[: 1 + len(self.encoders)])
-            fold_lora(self.unet, "unet", lora)
+            fold_lora(self.unet, "unet", lora, len(self.encoders))
         self.unet.to(self.device, memory_format=torch.channels_last)
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
@@ -150,7 +149,7 @@ class TextToImage(Prior):
 
         words, network = self.weights.load(AutoTokenizer, tokenizer), self.weights.load_network(cls, encoder)
         for lora in self.config.lora:
-            fold_lora(network, encoder, lora)
+            fold_lora(network, encoder, lora, len(self.encoders))
         spelled: dict[str, str] = {}
         for embeddings in learned:
             spelled |= add_embeddings(words, network, embeddings)

@@ -173,8 +173,7 @@ class Prior:
     encoder can be taught new ones; `edits`: it changes pictures, and has to be told which; `wants_reference`: it
     continues a picture, so that a request without one is of no use; `views`: how many consecutive pictures show one
     object and are encoded and decoded together; `fixed_views`: it knows these from cameras of its own alone;
-    `one_level`: all pictures of an object have one noise level; `prediction` and `alphas_cumprod` [T] define its noise
-    process.
+    `prediction` and `alphas_cumprod` [T] define its noise process.
     """
 
     gives: frozenset[str]
@@ -184,7 +183,6 @@ class Prior:
     wants_reference: bool = False
     views: int = 1
     fixed_views: bool = False
-    one_level: bool = False
     prediction: Prediction
     alphas_cumprod: Float[Tensor, " T"]
     device: torch.device
@@ -193,6 +191,11 @@ class Prior:
     def given(cls, config: Any) -> frozenset[str]:
         """Which of the conditions it `gives` mean something with this config."""
         return cls.gives
+
+    @classmethod
+    def at_one_level(cls, config: Any) -> int:
+        """How many consecutive pictures, those of one object, have to be shown under one noise level."""
+        return cls.views
 
     @classmethod
     def watches(cls, config: Any) -> frozenset[str]:

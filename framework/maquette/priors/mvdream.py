@@ -55,11 +55,14 @@ class MVDream(Prior):
                 raise ValueError(f"there is no file {self.path!r}")
 
     gives = TEXT_CONDITIONS
-    one_level = True
 
     @classmethod
     def given(cls, config: Config) -> frozenset[str]:
         return conditions_given(config.view_dependent)
+
+    @classmethod
+    def at_one_level(cls, config: Config) -> int:
+        return config.views
 
     def __init__(self, config: Config) -> None:
         self.config = config

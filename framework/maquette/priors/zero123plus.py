@@ -67,7 +67,6 @@ class Zero123Plus(Prior):
     wants_reference = True
     views = VIEWS
     fixed_views = True
-    one_level = True
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -21,6 +21,7 @@ from maquette.config.parts import (
     PriorSpec,
     RendererSpec,
     ScoreSpec,
+    SettingError,
     SupervisionSpec,
 )
 from maquette.config.schedules import Schedule
@@ -103,7 +104,7 @@ class Guidance:
     def _fit_levels(self) -> None:
         """Refuse an objective that shows a prior of several views several noise levels at once."""
         timesteps = getattr(self.objective.config, "timesteps", None)
-        several = self.prior.cls.one_level and getattr(self.prior.config, "views", self.prior.cls.views) > 1
+        several = self.prior.cls.at_one_level(self.prior.config) > 1
         if several and isinstance(timesteps, Timesteps) and not timesteps.same_for_all:
             raise ValueError(
                 f"prior {self.prior.name!r} sees all views of an object at one noise level, and objective "
@@ -292,7 +293,7 @@ def _fit_comparison(name: str, loss: PartSpec, config: Optimise.Config) -> None:
     if lacking := loss.cls.wants - data.cls.gives:
         raise ValueError(f"loss {name!r} wants {_words(lacking)}, which data {data.name!r} does not give")
     if lacking := loss.cls.wants - data.cls.supplied(data.config):
-        raise ValueError(f"{_come_without(name, lacking)}; {_remedy(lacking, f'stages.STAGE.losses.{name}')}")
+        raise SettingError(_come_without(name, lacking), f"losses.{name}", _remedy(lacking))
 
 
 def _hold_to(losses: dict[str, LossSpec], data: Supervision, context: StageContext) -> None:
@@ -303,15 +304,15 @@ def _hold_to(losses: dict[str, LossSpec], data: Supervision, context: StageConte
         lacking = frozenset(entry for entry in wanted if getattr(target, entry) is None)
         if lacking:
             key = f"stages.{context.name}.losses.{name}"
-            raise ConfigError(_come_without(name, lacking), key=key, hint=_remedy(lacking, key))
+            raise ConfigError(_come_without(name, lacking), key=key, hint=_remedy(lacking).replace("{key}", key))
 
 
 def _come_without(loss: str, lacking: frozenset[str]) -> str:
     return f"loss {loss!r} wants {_words(lacking)}, which the stage's pictures come without"
 
 
-def _remedy(lacking: frozenset[str], key: str) -> str:
-    return f"give the data what it lacks (data.{min(lacking)}, data.estimator), or leave the loss out: ~{key}"
+def _remedy(lacking: frozenset[str]) -> str:
+    return f"give the data what it lacks (data.{min(lacking)}, data.estimator), or leave the loss out: ~{{key}}"
 
 
 def _words(names: frozenset[str]) -> str:

@@ -74,12 +74,12 @@ class ImageSupervision(Supervision):
     @classmethod
     def supplied(cls, config: Config) -> frozenset[str]:
         path = Path(config.path).expanduser()
-        given = {name: getattr(config, name) for name in MAPS}
-        return frozenset(
-            name
-            for name, how in given.items()
-            if how not in ("", "auto") or (how and (config.estimator or _companion(path, name, "auto")))
-        )
+
+        def has(name: str) -> bool:
+            how = getattr(config, name)
+            return bool(config.estimator or _companion(path, name, how)) if how == "auto" else how != ""
+
+        return frozenset(name for name in MAPS if has(name))
 
     def __init__(self, config: Config) -> None:
         self.config = config

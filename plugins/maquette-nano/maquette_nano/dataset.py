@@ -11,7 +11,7 @@ from maquette.data.base import CaptionedImages
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano import world
-from maquette_nano.renders import RendersConfig, Shows, Views, load_all_pairs, load_views, tints
+from maquette_nano.renders import RendersConfig, Shows, Views, load_held_out_pairs, load_views, tints
 
 
 @register("dataset", "nano-world")
@@ -29,9 +29,7 @@ class NanoWorld:
         side_words: float = 0.5  # probability that the words for a side view tell which side it is
         detail_words: float = 0.5  # probability that a plain object's caption names its detail
         short_captions: float = 0.15  # probability that a caption leaves out pattern and detail
-        all_pairs: bool = (
-            False  # trains on the held-out pairs of category and colour too, for a model that judges others
-        )
+        all_pairs: bool = False  # trains on held-out pairs of category and colour too: for a judge of other models
         shows: Shows = "colour"  # normals: in the camera's frame, over the grey that stands for none
 
     def __init__(self, config: Config) -> None:
@@ -39,11 +37,9 @@ class NanoWorld:
 
     def prepare(self, device: torch.device) -> None:
         config = self.config
-        self._train = (
-            load_all_pairs(config, device, config.shows)
-            if config.all_pairs
-            else load_views("train", config, device, config.shows)
-        )
+        self._train = load_views("train", config, device, config.shows)
+        if config.all_pairs:
+            self._train = self._train.joined(*load_held_out_pairs(config, device, config.shows))
         self._held_out = load_views("validation", config, device, config.shows)
 
     def batch(self, draws: Draws, size: int) -> CaptionedImages:

@@ -73,14 +73,15 @@ class Views:
         """Colour and coverage [objects * VIEWS, size, size, 4], bytes."""
         return self.pixels[..., :4]
 
-    def joined(self, other: Views) -> Views:
+    def joined(self, *others: Views) -> Views:
         """These views, and those of other objects behind them."""
+        every = (self, *others)
         return Views(
-            torch.cat([self.pixels, other.pixels]),
-            np.concatenate([self.azimuth_deg, other.azimuth_deg]),
-            np.concatenate([self.elevation_deg, other.elevation_deg]),
-            self.short + other.short, self.plain + other.plain, self.detailed + other.detailed,
-        )  # fmt: skip
+            torch.cat([views.pixels for views in every]),
+            np.concatenate([views.azimuth_deg for views in every]),
+            np.concatenate([views.elevation_deg for views in every]),
+            *([text for views in every for text in getattr(views, name)] for name in ("short", "plain", "detailed")),
+        )
 
     def geometry(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Normals in the camera's frame [B, H, W, 3] and distances along the ray [B, H, W, 1] of the views `index`."""
@@ -136,20 +137,19 @@ def load_views(
     )  # fmt: skip
 
 
-def load_all_pairs(config: RendersConfig, device: torch.device, shows: Shows = "colour") -> Views:
-    """The training objects and, as often for each pair of category and colour, objects of the held-out pairs.
+def load_held_out_pairs(config: RendersConfig, device: torch.device, shows: Shows) -> list[Views]:
+    """Objects of the held-out pairs of category and colour, each as often as the training objects have one of theirs.
 
     They are others than those that are evaluated, which count from 0.
     """
     pairs = [world.split_of(category, colour) for category in CATEGORIES for colour in COLOURS]
-    views = load_views("train", config, device, shows)
-    for split in ("validation", "test"):
-        count = round(config.objects * pairs.count(split) / pairs.count("train"))
-        if count:
-            views = views.joined(
-                load_views(split, config, device, shows, numbers=range(FIRST_SEEN, FIRST_SEEN + count))
-            )
-    return views
+    share = config.objects / pairs.count("train")
+    counts = {split: round(share * pairs.count(split)) for split in ("validation", "test")}
+    return [
+        load_views(split, config, device, shows, numbers=range(FIRST_SEEN, FIRST_SEEN + count))
+        for split, count in counts.items()
+        if count
+    ]
 
 
 def tints(uniform: Tensor) -> Tensor:
@@ -220,9 +220,9 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
 def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
     print(f"rendering {len(numbers)} {split} objects with {workers} processes", flush=True)
     world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
-    parts_of = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
+    chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_render_chunk, split, part.start, len(part), size, shows, rig) for part in parts_of]
+        jobs = [pool.submit(_render_chunk, split, chunk.start, len(chunk), size, shows, rig) for chunk in chunks]
         parts = [job.result() for job in jobs]
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
