@@ -17,8 +17,8 @@ import torch
 from table import markdown
 from timing import Work, alternate, peak_growth_mib
 
-from maquette.runs.folder import write_atomically
-from maquette.runs.manifest import machine, revision, versions
+from maquette.files import write_atomically
+from maquette.training.manifest import machine, revision, versions
 
 PEERS = ("gsplat",)  # packages whose versions belong to the record beside ours
 

@@ -24,12 +24,12 @@ from imageio.v3 import imread, imwrite
 
 from maquette.backgrounds.solid import Solid
 from maquette.cameras.base import Cameras
+from maquette.data.formats import PosedImages, save_posed_images
 from maquette.geometry.mesh import TriangleMesh
 from maquette.materials.plain import Plain
-from maquette.multiview import PosedImages, save_posed_images
 from maquette.renderers.mesh import Mesh
-from maquette.runs.manifest import machine
 from maquette.scene import Scene, Viewpoint
+from maquette.training.manifest import machine
 from maquette_nano import world
 from maquette_nano.posed import TEST_TURN_DEG, posed_object, spiral
 from maquette_nano.world.meshing import mesh as nano_mesh

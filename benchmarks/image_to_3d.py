@@ -26,12 +26,12 @@ from nano_truth import held_out_objects
 
 from maquette.bench.results import summarise
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
-from maquette.multiview import PosedImages, save_posed_images
-from maquette.runs.folder import RunFolder
-from maquette.runs.manifest import machine
-from maquette.runs.runner import finished_scene
+from maquette.data.formats import PosedImages, save_posed_images
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
+from maquette.pipeline import finished_scene
+from maquette.training.manifest import machine
+from maquette.training.run_folder import RunFolder
 from maquette_nano import world
 from maquette_nano.posed import spiral
 from maquette_nano.renders import DISTANCE, FOV_DEG

@@ -25,13 +25,13 @@ from scipy.stats import binomtest, permutation_test
 from maquette.bench.running import Job, jobs_of, run_jobs
 from maquette.bench.suites import Suite
 from maquette.cameras.base import orbit_cameras
+from maquette.cameras.directions import wrap_deg
 from maquette.config.parts import check
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
 from maquette.metrics.janus import Janus
-from maquette.runs.manifest import machine, revision
-from maquette.runs.runner import finished_scene
-from maquette.views import turn_deg
+from maquette.pipeline import finished_scene
+from maquette.training.manifest import machine, revision
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.world.categories import CATEGORIES
@@ -74,7 +74,7 @@ def accuracy(judge: Janus, objects: int = JUDGED) -> dict[str, Any]:
     around = orbit_cameras(
         azimuth_deg, judge.config.elevation_deg * ones, DISTANCE * ones, FOV_DEG * ones, judge.config.size
     )
-    front = (turn_deg(azimuth_deg).abs() < 45).numpy()
+    front = (wrap_deg(azimuth_deg).abs() < 45).numpy()
     right, multi_front = [], {}
     for number, thing in enumerate(held_out_objects(objects)):
         if thing.category in FRONTLESS:

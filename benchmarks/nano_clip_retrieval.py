@@ -16,7 +16,7 @@ import numpy as np
 from maquette.bench.results import summarise
 from maquette.bench.suites import load_suite
 from maquette.metrics.base import Case
-from maquette.runs.manifest import machine, revision, versions
+from maquette.training.manifest import machine, revision, versions
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 

@@ -30,20 +30,20 @@ from torch import Tensor
 
 from maquette.bench.suites import load_suite
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
+from maquette.data.formats import PosedImages, save_posed_images
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
 from maquette.learners.novel_view import psnr
 from maquette.metrics.base import Case
 from maquette.metrics.r_precision import RPrecision
-from maquette.multiview import PosedImages, save_posed_images
+from maquette.pipeline import finished_scene
 from maquette.priors.base import Request
-from maquette.priors.mvdream import MVDream
+from maquette.priors.mvdream.mvdream import MVDream
 from maquette.randomness import Draws
-from maquette.runs.folder import RunFolder
-from maquette.runs.manifest import machine, revision
-from maquette.runs.runner import finished_scene
-from maquette.sampling import sample_views
 from maquette.scores.cfg import CFG
+from maquette.scores.sampling import sample_views
+from maquette.training.manifest import machine, revision
+from maquette.training.run_folder import RunFolder
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.world.categories import CATEGORIES

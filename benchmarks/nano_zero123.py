@@ -21,16 +21,17 @@ from nano_truth import pictures
 
 from maquette.bench.results import summarise
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
+from maquette.cameras.directions import wrap_deg
+from maquette.data.base import Reference
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
 from maquette.learners.novel_view import by_turn, psnr
-from maquette.priors.base import Reference, Request
-from maquette.priors.zero123 import Zero123
+from maquette.priors.base import Request
+from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
-from maquette.runs.manifest import machine, revision
-from maquette.sampling import sample_views
 from maquette.scores.cfg import CFG
-from maquette.views import turn_deg
+from maquette.scores.sampling import sample_views
+from maquette.training.manifest import machine, revision
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 
@@ -71,7 +72,7 @@ def main(
         made = sample_views(prior, request, asked, score, steps, Draws(0, index), threshold=THRESHOLD).float()
         sampled.append(psnr(made, truth[1:]))
         returned.append(psnr(truth[:1].expand_as(made), truth[1:]))
-        turns.append(turn_deg(asked.azimuth_deg - given.azimuth_deg).abs())
+        turns.append(wrap_deg(asked.azimuth_deg - given.azimuth_deg).abs())
         pairs = [view.numpy() for pair in zip(made, truth[1:], strict=True) for view in pair]
         rows.append([truth[0].numpy(), *pairs])
         print(

@@ -22,13 +22,13 @@ from measured_runs import measured, run_once
 
 from maquette.bench.results import summarise
 from maquette.cameras.base import orbit_cameras
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
-from maquette.learners.base import reduced
-from maquette.runs.folder import RunFolder
-from maquette.runs.manifest import machine, revision
-from maquette.runs.runner import finished_scene
-from maquette.supervision.image import ImageSupervision
+from maquette.data.image import ImageData
+from maquette.images.pixels import to_bytes
+from maquette.images.resampling import downsample
+from maquette.images.sheets import contact_sheet
+from maquette.pipeline import finished_scene
+from maquette.training.manifest import machine, revision
+from maquette.training.run_folder import RunFolder
 from maquette_nano.renders import DISTANCE, FOV_DEG
 
 ELEVATION_DEG, SIZE, SHOWN = 15.0, 64, 128  # as the methods have it on a laptop; pixels
@@ -43,11 +43,11 @@ def views(place: Path) -> list[np.ndarray]:
     return list(finished_scene(RunFolder(place)).pictures(cameras, normals=False).over(1.0).clip(0, 1))
 
 
-def photograph(data: ImageSupervision.Config) -> np.ndarray:
+def photograph(data: ImageData.Config) -> np.ndarray:
     """The picture as a method sees it, over white."""
-    seen = ImageSupervision(data)
+    seen = ImageData(data)
     seen.prepare(torch.device("cpu"))
-    return reduced(seen.references()[0].rgb[None], SHOWN)[0].numpy()
+    return downsample(seen.references()[0].rgb[None], SHOWN)[0].numpy()
 
 
 def main(
@@ -64,7 +64,7 @@ def main(
     table: dict[str, dict[str, float]] = {}
     rows: list[list[np.ndarray | None]] = []
     for picture, text in zip(pictures, prompt or [""] * len(pictures), strict=True):
-        data = ImageSupervision.Config(
+        data = ImageData.Config(
             str(picture), ELEVATION_DEG, distance=DISTANCE, fov_y_deg=FOV_DEG, size=SIZE, depth="", normal=""
         )
         given = {key: getattr(data, key) for key in ("path", "elevation_deg", "distance", "fov_y_deg", "size")}

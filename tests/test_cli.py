@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from maquette.cli import app
+from maquette.cli.app import app
 
 PROMPTS = [
     "a robot: red",
@@ -157,7 +157,7 @@ def test_importing_maquette_is_quick():
 
 def test_help_loads_neither_torch_nor_lightning():
     code = (
-        "import sys\nfrom maquette.cli import app\nfrom typer.testing import CliRunner\n"
+        "import sys\nfrom maquette.cli.app import app\nfrom typer.testing import CliRunner\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert not {'torch', 'lightning', 'diffusers', 'numba'} & set(sys.modules)"
     )

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from maquette.learners.base import word_tokenizer
-from maquette.pretrained import quiet
+from maquette.weights.loading import quiet
 from zero123_layouts import fill
 
 SIZE = 8  # side of a view in pixels

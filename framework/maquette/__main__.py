@@ -1,5 +1,5 @@
 """`python -m maquette` is the `maquette` command."""
 
-from maquette.cli import main
+from maquette.cli.app import main
 
 main()

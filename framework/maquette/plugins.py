@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pluggy
 
+from maquette import registry
+
 GROUP = "maquette.plugins"
 hookspec = pluggy.HookspecMarker("maquette")
 hookimpl = pluggy.HookimplMarker("maquette")
@@ -66,8 +68,6 @@ def load() -> pluggy.PluginManager:
 
 
 def _load_one(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
-    from maquette import registry
-
     distribution = entry.dist.name if entry.dist else entry.name
     try:
         plugin = entry.load()
@@ -109,8 +109,6 @@ def weights() -> dict[str, Path]:
 
 def reload() -> None:
     """Forget what was discovered, so that the next use looks again (for tests and long-lived processes)."""
-    from maquette import registry
-
     importlib.invalidate_caches()
     registry.forget_declared()
     _found.manager = None

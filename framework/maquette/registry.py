@@ -1,15 +1,17 @@
-"""Names -> part classes, found when a config names them and not before.
+"""The registry: kind and name of a part -> its class, imported when a config names it and not before.
 
-A built-in part is one file: `geometry: hash-grid` is the class that `maquette/geometry/hash_grid.py` registers.
-Plugins declare theirs by name and import path (see `maquette.plugins`), so that listing parts imports none of them.
+A built-in part is one file: `geometry: hash-grid` is the class that `geometry/hash_grid.py` registers, found by its
+line `@register("geometry", "hash-grid")`. `maquette.plugins` declares the parts of plugins by name and import path.
+Listing parts imports none of them.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import re
 from collections.abc import Callable
-from importlib.util import find_spec
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from maquette.errors import ConfigError, PluginError, did_you_mean
@@ -24,10 +26,10 @@ KINDS: dict[str, str] = {
     "score": "maquette.scores",
     "objective": "maquette.objectives",
     "loss": "maquette.losses",
-    "supervision": "maquette.supervision",
+    "data": "maquette.data",
     "stage": "maquette.stages",
     "learner": "maquette.learners",
-    "dataset": "maquette.data",
+    "dataset": "maquette.datasets",
     "exporter": "maquette.export.exporters",
     "metric": "maquette.metrics",
 }
@@ -91,7 +93,6 @@ def forget_declared() -> None:
 def names(kind: str) -> list[str]:
     """All known names of a kind, sorted; imports no part."""
     _check_kind(kind)
-    _load_plugins()
     known = {name for k, name in [*_declared, *_classes] if k == kind}
     return sorted(known | set(_built_in(kind)))
 
@@ -109,13 +110,12 @@ def get(kind: str, name: str) -> Any:
     """
     _check_kind(kind)
     if (kind, name) not in _classes:
-        _load_plugins()
         if (kind, name) in _declared:
             module, _, attribute = _declared[kind, name][0].partition(":")
             found = getattr(importlib.import_module(module), attribute)
             _classes.setdefault((kind, name), found)
         elif name in _built_in(kind):
-            importlib.import_module(f"{KINDS[kind]}.{name.replace('-', '_')}")
+            importlib.import_module(_built_in(kind)[name])
     if (kind, name) not in _classes:
         known = names(kind)
         hint = did_you_mean(name, known)
@@ -134,15 +134,13 @@ def _check_kind(kind: str) -> None:
         raise UnknownPartError(f"there is no kind of part called {kind!r}", hint=f"{hint}kinds: {', '.join(KINDS)}")
 
 
-def _built_in(kind: str) -> list[str]:
-    spec = find_spec(KINDS[kind])
-    if spec is None or spec.submodule_search_locations is None:
-        return []
-    modules = pkgutil.iter_modules(spec.submodule_search_locations)
-    return [m.name.replace("_", "-") for m in modules if m.name != "base" and not m.name.startswith("_")]
-
-
-def _load_plugins() -> None:
-    from maquette import plugins
-
-    plugins.load()
+@cache
+def _built_in(kind: str) -> dict[str, str]:
+    """Name -> module of every built-in part of a kind, from the `@register` lines of the kind's package."""
+    package = Path(__file__).parent.parent.joinpath(*KINDS[kind].split("."))
+    line = re.compile(rf'^@register\("{kind}", "([^"]+)"\)', re.MULTILINE)
+    modules = {}
+    for path in sorted(package.rglob("*.py")):
+        for name in line.findall(path.read_text(encoding="utf-8")):
+            modules[name] = ".".join((KINDS[kind], *path.relative_to(package).with_suffix("").parts))
+    return modules

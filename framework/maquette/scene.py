@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.spatial import cKDTree
@@ -14,9 +15,8 @@ from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.errors import RunError
-from maquette.export.base import RenderedViews
-from maquette.export.splats import SplatCloud
 from maquette.geometry.base import GaussianCloud
+from maquette.geometry.splat_cloud import SplatCloud
 from maquette.kernels.gaussian_field import gaussian_field
 from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
@@ -177,3 +177,32 @@ def sphere_points(count: int) -> Float[Tensor, "n 3"]:
 def as_columns(reflectance: Reflectance) -> Float[Tensor, "n 5"]:
     """Albedo, metallic and roughness side by side."""
     return torch.cat([reflectance.albedo, reflectance.metallic, reflectance.roughness], dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedViews:
+    """Pictures of a subject.
+
+    Args:
+        rgb: sRGB [B, H, W, 3] in [0, 1], over the subject's background.
+        opacity: [B, H, W] in [0, 1].
+        depth: distance along the viewing direction [B, H, W], in scene units; None if the renderer has none.
+        normal: world normals [B, H, W, 3] of length 1, or 0 where there is nothing; None if the renderer has none.
+        background: what `rgb` lies over [B, H, W, 3].
+    """
+
+    rgb: np.ndarray
+    opacity: np.ndarray
+    depth: np.ndarray | None = None
+    normal: np.ndarray | None = None
+    background: np.ndarray | None = None
+
+    @property
+    def foreground(self) -> np.ndarray:
+        """Colours times opacity [B, H, W, 3], over black."""
+        assert self.background is not None, "pictures from a renderer without a background"
+        return self.rgb - (1 - self.opacity[..., None]) * self.background
+
+    def over(self, color: float | Sequence[float]) -> np.ndarray:
+        """The pictures [B, H, W, 3] over a grey or a colour in [0, 1] instead."""
+        return self.foreground + (1 - self.opacity[..., None]) * np.asarray(color, self.opacity.dtype)

@@ -7,8 +7,8 @@ from PIL import Image
 
 from maquette.backgrounds.environment import Environment
 from maquette.cameras.base import orbit_cameras
-from maquette.color import linear_to_srgb
-from maquette.environment import latlong_directions, studio
+from maquette.images.color import linear_to_srgb
+from maquette.images.environment import latlong_directions, studio
 
 SIDES = torch.tensor([[1.0, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]).reshape(1, 1, 6, 3)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from maquette.backgrounds.textured import Textured
-from maquette.environment import latlong_directions
+from maquette.images.environment import latlong_directions
 
 
 def test_it_starts_grey_everywhere():

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from maquette.bench.results import run_suite, summarise
 from maquette.bench.running import jobs_of
 from maquette.bench.suites import load_suite
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.errors import ConfigError
 
 METHOD = """

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.views import relative_pose
+from maquette.cameras.directions import relative_pose
 
 
 def at(azimuth_deg: float, elevation_deg: float, distance: float = 2.0) -> Cameras:

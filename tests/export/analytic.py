@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from maquette.export.base import RenderedViews
 from maquette.materials.base import Reflectance
 from maquette.meshes.clean import clean
 from maquette.meshes.isosurface import extract
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
+from maquette.scene import RenderedViews
 
 TORUS_RADIUS, TUBE_RADIUS = 0.5, 0.2
 BOX_CENTRE, BOX_HALF = (0.7, 0.15, 0.3), (0.15, 0.1, 0.25)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from maquette.export.files import beside
+from maquette.files import atomic_path
 
 
 def test_two_who_write_one_file_do_not_meet(tmp_path: Path):
     path = tmp_path / "new" / "picture.png"
-    with beside(path) as first:
+    with atomic_path(path) as first:
         first.write_text("first")
-        with beside(path) as second:
+        with atomic_path(path) as second:
             second.write_text("second")
         assert path.read_text() == "second"
     assert path.read_text() == "first" and first.suffix == ".png"
@@ -21,7 +21,7 @@ def test_two_who_write_one_file_do_not_meet(tmp_path: Path):
 def test_a_failure_leaves_what_was_there(tmp_path: Path):
     path = tmp_path / "kept.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), beside(path) as place:
+    with pytest.raises(RuntimeError), atomic_path(path) as place:
         place.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from maquette.export.sheets import _wrap, contact_sheet
 from maquette.export.video import write_gif, write_mp4
+from maquette.images.sheets import _wrap, contact_sheet
 
 
 def frames(count=6, height=33, width=47):

@@ -8,8 +8,9 @@ import trimesh
 from maquette.backgrounds.solid import Solid
 from maquette.errors import RunError
 from maquette.export.exporters.splats import SplatsExporter
-from maquette.export.splats import SplatCloud, write_splat, write_splat_ply
+from maquette.export.splats import write_splat, write_splat_ply
 from maquette.geometry.gaussians import Gaussians
+from maquette.geometry.splat_cloud import SplatCloud
 from maquette.kernels.splatting import HARMONIC_0, spherical_harmonics
 from maquette.materials.plain import Plain
 from maquette.renderers.splat import Splat

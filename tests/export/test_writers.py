@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from maquette.export.files import beside
 from maquette.export.writers import to_gltf_axes, write_glb, write_obj, write_ply, write_points
+from maquette.files import atomic_path
 from maquette.meshes.mesh import Mesh
 
 TRIANGLE = Mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], vertex_colors=[[1, 0, 0], [0.5, 0.5, 0.5], [0, 0, 1]])
@@ -114,7 +114,7 @@ def test_points_round_trip(tmp_path, normals):
 def test_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), beside(path) as place:
+    with pytest.raises(RuntimeError), atomic_path(path) as place:
         place.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"

@@ -5,12 +5,11 @@ import torch
 
 from maquette.config.schedules import Schedule
 from maquette.geometry._densification import Densification, places_within, plan
-from maquette.geometry.base import GaussianCloud
+from maquette.geometry.base import ChangedRows, GaussianCloud
 from maquette.geometry.gaussians import Gaussians, neighbour_distance
 from maquette.kernels.splatting import ScreenStatistics
 from maquette.randomness import Draws
-from maquette.runs.optimisers import carry_moments
-from maquette.terms import ChangedRows
+from maquette.training.optimisers import carry_moments
 
 
 def statistics(gradients: list[float], radius: float = 1.0) -> ScreenStatistics:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from maquette.errors import ConfigError
+from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting import gsplat_cuda, project, reference
 
 gsplat = pytest.importorskip("gsplat", reason="gsplat is not installed")
@@ -33,7 +34,7 @@ def cloud() -> list[Tensor]:
 
 def camera() -> Tensor:
     c2w = torch.eye(4)
-    c2w[:3, :3] = reference.rotations(torch.tensor([[0.9, 0.1, -0.2, 0.05]]))[0]
+    c2w[:3, :3] = rotation_matrices(torch.tensor([[0.9, 0.1, -0.2, 0.05]]))[0]
     c2w[:3, 3] = c2w[:3, 2] * 2.5
     return c2w
 

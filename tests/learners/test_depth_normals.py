@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from maquette.data.base import DepthsAndNormals
-from maquette.estimation import Estimator
+from maquette.datasets.base import DepthsAndNormals
 from maquette.learners.depth_normals import DepthNormals, gradients, normalised
+from maquette.perception.estimator import Estimator
 from maquette.randomness import Draws
 
 SIZE = 32

@@ -7,11 +7,11 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from maquette.cameras import orbit_cameras
-from maquette.data.base import CaptionedGroups
+from maquette.datasets.base import CaptionedGroups
 from maquette.learners.multi_view import MultiView, multi_view_unet
-from maquette.priors._joint_views import camera_rows, join_views
 from maquette.priors.base import Request
-from maquette.priors.mvdream import MVDream
+from maquette.priors.mvdream.joint_views import camera_rows, join_views
+from maquette.priors.mvdream.mvdream import MVDream
 from maquette.randomness import Draws
 
 SIZE, VIEWS = 16, 4

@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from maquette.cameras.base import orbit_cameras
-from maquette.data.base import PosedPairs
+from maquette.data.base import Reference
+from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
-from maquette.image_condition import CameraProjection
 from maquette.learners.novel_view import NovelView, by_turn, psnr
-from maquette.priors.base import Reference, Request
-from maquette.priors.zero123 import Zero123
+from maquette.priors.base import Request
+from maquette.priors.zero123.projection import CameraProjection
+from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
 
 SIZE = 16

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.data.base import PicturesWithSixViews
+from maquette.data.base import Reference
+from maquette.datasets.base import PicturesWithSixViews
 from maquette.learners.six_views import SixViews
-from maquette.priors.base import Reference, Request
-from maquette.priors.zero123plus import Zero123Plus, reference_noise
+from maquette.priors.base import Request
+from maquette.priors.zero123plus.zero123plus import Zero123Plus, reference_noise
 from maquette.randomness import Draws
 
 SIZE, PICTURE = 8, 16

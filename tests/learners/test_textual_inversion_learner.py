@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from maquette.cameras import orbit_cameras
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import PartSpec
-from maquette.data.picture import Picture
+from maquette.datasets.picture import Picture
 from maquette.learners.textual_inversion import TextualInversion
 from maquette.priors.base import Request
-from maquette.priors.oracle import Oracle
-from maquette.priors.stable_diffusion import StableDiffusion
+from maquette.priors.oracle.oracle import Oracle
+from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.randomness import Draws
 
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.data.base import PosedPairs
+from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
-from maquette.image_condition import ImageEncoder
 from maquette.learners.novel_view import NovelView
 from maquette.learners.viewpoint import Viewpoint
+from maquette.perception.image_encoder import ImageEncoder
+from maquette.perception.viewpoint_reader import ViewpointReader, directions
 from maquette.randomness import Draws
-from maquette.viewpoint import ViewpointReader, directions
 
 SIZE = 8
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from maquette.cameras.base import orbit_cameras
+from maquette.data.base import Target
 from maquette.losses.depth import Depth
 from maquette.losses.dssim import DSSIM
 from maquette.losses.mask import Mask
@@ -14,7 +15,6 @@ from maquette.losses.normal_smoothness import NormalSmoothness
 from maquette.losses.rgb import Rgb
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 SIZE = 16
 

@@ -11,15 +11,15 @@ from torchmetrics.functional.image import lpips as torchmetrics_lpips
 from maquette import plugins
 from maquette.cameras.base import orbit_cameras
 from maquette.config import load_method
+from maquette.data.base import Reference, Target
 from maquette.errors import ConfigError
 from maquette.losses.clip_similarity import ClipSimilarity
 from maquette.losses.lpips import LPIPS
 from maquette.losses.perceptual import Perceptual
 from maquette.losses.prompt_similarity import PromptSimilarity
 from maquette.materials.base import Shading
-from maquette.priors.base import Reference, Request
+from maquette.priors.base import Request
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 SIZE = 64  # of nano-clip's pictures
 

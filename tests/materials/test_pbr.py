@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from maquette.color import srgb_to_linear
-from maquette.environment import latlong_directions, studio
+from maquette.images.color import srgb_to_linear
+from maquette.images.environment import latlong_directions, studio
 from maquette.materials.base import Shading
 from maquette.materials.pbr import PBR
 from maquette.randomness import Draws

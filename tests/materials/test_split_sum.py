@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from maquette.environment import latlong_directions, solid_angles
+from maquette.images.environment import latlong_directions, solid_angles
 from maquette.materials._split_sum import ROUGHNESS_STEPS, blur, blur_kernels, brdf_table
 
 

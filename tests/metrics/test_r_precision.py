@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from maquette.clip import Clip
 from maquette.errors import ConfigError
 from maquette.metrics.base import Case
 from maquette.metrics.r_precision import RPrecision
+from maquette.perception.clip import Clip
 
 GRID = {
     f"a {colour} {thing}": {"category": thing, "colour": colour}

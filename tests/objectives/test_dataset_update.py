@@ -5,13 +5,13 @@ import torch
 from closed_form import CONDITIONS, TOTAL, Gaussian, cameras, flow, rendering
 
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import Timesteps
+from maquette.data.base import Data, Target
+from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.dataset_update import DatasetUpdate
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Request
 from maquette.randomness import Draws
 from maquette.scores.plain import Plain
-from maquette.supervision.base import Supervision, Target
-from maquette.terms import Terms
 
 PLAIN, MEAN, AT = Plain(Plain.Config()), CONDITIONS["positive"], 400
 KNOWN = torch.rand(3, 4, 4, 3, generator=torch.Generator().manual_seed(0))
@@ -19,7 +19,7 @@ DRAWN = torch.rand(1, 4, 4, 3, generator=torch.Generator().manual_seed(1))
 FIXED = Timesteps(low=Schedule.constant(AT / 1000), high=Schedule.constant(AT / 1000), shared=True)
 
 
-class ThreePictures(Supervision):
+class ThreePictures(Data):
     """Pictures that cover a half, in front of whatever is there."""
 
     def all(self) -> Target:

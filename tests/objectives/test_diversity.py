@@ -13,9 +13,9 @@ from torch import nn
 from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.vsd import VSD
-from maquette.priors._closed_form import implied_noise
 from maquette.priors.base import Request, TrainableCopy
-from maquette.priors.gaussian import Gaussian
+from maquette.priors.oracle.closed_form import implied_noise
+from maquette.priors.oracle.gaussian import Gaussian
 from maquette.randomness import Draws
 from maquette.scores.cfg import CFG
 

@@ -6,7 +6,8 @@ import torch
 from closed_form import DRAWS, STEP, TOTAL, Gaussian, guided, pulls
 
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import Timesteps, draw_timesteps
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import draw_timesteps
 from maquette.objectives.ism import ISM
 
 RGB = torch.rand(3, 4, 4, 3, generator=torch.Generator().manual_seed(0))

@@ -9,11 +9,12 @@ import torch
 from closed_form import rendering
 
 from maquette.cameras import Cameras, orbit_cameras
-from maquette.multiview.captioned import CaptionedViews
+from maquette.data.base import Reference
+from maquette.data.formats.captioned import CaptionedViews
 from maquette.objectives.sds import SDS
-from maquette.priors._oracle_places import CameraKernel
-from maquette.priors.base import Prior, Reference, Request
-from maquette.priors.oracle import Oracle
+from maquette.priors.base import Prior, Request
+from maquette.priors.oracle.oracle import Oracle
+from maquette.priors.oracle.places import CameraKernel
 from maquette.randomness import Draws
 from maquette.scores.cfg import CFG
 

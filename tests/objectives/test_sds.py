@@ -5,7 +5,8 @@ import torch
 from closed_form import CONDITIONS, Gaussian, cameras, rendering
 
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import Timesteps, weigh
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import weigh
 from maquette.objectives.sds import SDS
 from maquette.randomness import Draws
 from maquette.scores.cfg import CFG

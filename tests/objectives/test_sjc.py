@@ -5,7 +5,8 @@ import torch
 from closed_form import DRAWS, TOTAL, Gaussian, guided, pulls
 
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import Timesteps, draw_timesteps
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.sjc import SJC
 from maquette.randomness import Draws

@@ -7,16 +7,17 @@ from closed_form import cameras, rendering
 from maquette.cameras import orbit_cameras
 from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
+from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
-from maquette.objectives.base import Timesteps, draw_timesteps, subject, weigh
+from maquette.objectives.base import draw_timesteps, subject, weigh
 from maquette.objectives.sds import SDS
+from maquette.objectives.terms import Terms
 from maquette.objectives.vsd import VSD
 from maquette.priors.base import Request
-from maquette.priors.gaussian import Gaussian
+from maquette.priors.oracle.gaussian import Gaussian
 from maquette.randomness import Draws
 from maquette.scores.cfg import CFG
 from maquette.scores.plain import Plain
-from maquette.terms import Terms
 
 MEAN, DEVIATION = 0.4, 0.3  # of the prior's pictures, in units where black is -1 and white is 1
 RED, PLAIN = Request("red"), Plain(Plain.Config())

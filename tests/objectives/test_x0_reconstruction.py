@@ -5,7 +5,8 @@ import pytest
 import torch
 from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, guided, pulls
 
-from maquette.objectives.base import Timesteps, draw_timesteps
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
 from maquette.randomness import Draws

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.objectives._ddim import move
+from maquette.diffusion.ddim import move
 from maquette.priors.base import Prior
 from maquette.scores.base import Score
 

@@ -17,7 +17,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 from safetensors.torch import save_file
 
-from maquette.priors.zero123plus import reference_noise
+from maquette.priors.zero123plus.zero123plus import reference_noise
 from zero123plus_layouts import RAMP, REFERENCE, SIZE, tiny_parts
 
 FILE = Path(__file__).parent / "fixtures" / "zero123plus.safetensors"

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from maquette.priors._control_pictures import Canny, canny_picture, depth_picture, normal_picture
 from maquette.priors.base import Sight
+from maquette.priors.text.control_pictures import Canny, canny_picture, depth_picture, normal_picture
 
 
 def row(*values: tuple[float, ...]) -> torch.Tensor:

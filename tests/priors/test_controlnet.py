@@ -9,9 +9,9 @@ from toy_views import cameras
 
 from maquette.errors import ConfigError
 from maquette.objectives.vsd import VSD
-from maquette.priors._control_pictures import depth_picture
 from maquette.priors.base import Request, Sight
-from maquette.priors.controlnet import ControlNet
+from maquette.priors.text.control_pictures import depth_picture
+from maquette.priors.text.controlnet import ControlNet
 from maquette.scores.cfg import CFG
 
 VIEW, STEP = cameras(0.0), torch.tensor([400])
@@ -62,7 +62,7 @@ def test_every_prediction_goes_by_what_is_shown(control, tiny_stable_diffusion, 
 
 
 def test_a_scale_of_zero_leaves_stable_diffusion(tiny_stable_diffusion, tiny_control):
-    from maquette.priors.stable_diffusion import StableDiffusion
+    from maquette.priors.text.stable_diffusion import StableDiffusion
 
     plain = StableDiffusion(
         StableDiffusion.Config(path=str(tiny_stable_diffusion), dtype="float32", device="cpu", view_dependent=False)

@@ -10,7 +10,7 @@ from toy_views import cameras
 
 from maquette.errors import ConfigError, MissingDependency
 from maquette.priors.base import Request
-from maquette.priors.deepfloyd_if import DeepFloydIF
+from maquette.priors.text.deepfloyd_if import DeepFloydIF
 from maquette.scores.cfg import CFG
 
 VIEW = cameras(0.0)

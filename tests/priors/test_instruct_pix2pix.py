@@ -10,7 +10,7 @@ from toy_views import cameras
 from maquette.config.parts import check
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
-from maquette.priors.instruct_pix2pix import InstructPix2Pix
+from maquette.priors.text.instruct_pix2pix import InstructPix2Pix
 from maquette.scores.cfg_two import CFGTwo
 from maquette.stages.optimise import Guidance
 

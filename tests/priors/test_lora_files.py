@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 
 from maquette.cameras import orbit_cameras
 from maquette.errors import ConfigError
-from maquette.priors._lora import LoraFile, fold_lora
 from maquette.priors.base import Request
-from maquette.priors.stable_diffusion import StableDiffusion
-from maquette.priors.stable_diffusion_xl import StableDiffusionXL
+from maquette.priors.text.lora import LoraFile, fold_lora
+from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.priors.text.stable_diffusion_xl import StableDiffusionXL
 
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 OUT = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_out.0"

@@ -11,9 +11,9 @@ from tiny_mvdream import SIZE, save_file_layout, save_port, state, theirs
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.errors import ConfigError
-from maquette.priors._joint_views import camera_rows
 from maquette.priors.base import Request
-from maquette.priors.mvdream import MVDream
+from maquette.priors.mvdream.joint_views import camera_rows
+from maquette.priors.mvdream.mvdream import MVDream
 
 RED = Request("a red mug")
 LAYOUTS = ("file", "port", "own")

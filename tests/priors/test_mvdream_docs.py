@@ -6,13 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from maquette.config.parts import (
-    BackgroundSpec,
-    CamerasSpec,
-    PriorSpec,
-    check,
-)
-from maquette.priors import _joint_views
+from maquette.config.parts import BackgroundSpec, CamerasSpec, PriorSpec, check
+from maquette.priors.mvdream import joint_views
 from maquette.stages.optimise import Guidance
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mvdream.md").read_text(encoding="utf-8")
@@ -43,5 +38,5 @@ def test_the_yaml_examples_are_valid(tmp_path, monkeypatch):
 
 
 def test_examples_in_docstrings_run():
-    results = doctest.testmod(_joint_views)
+    results = doctest.testmod(joint_views)
     assert results.attempted and not results.failed

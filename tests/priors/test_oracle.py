@@ -7,12 +7,13 @@ import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from toy_views import AZIMUTHS, cameras, toy_oracle, toy_views
 
+from maquette.data.base import Reference
+from maquette.data.formats.captioned import CaptionedViews
 from maquette.errors import ConfigError
-from maquette.multiview.captioned import CaptionedViews
-from maquette.priors import _oracle_posterior
-from maquette.priors._oracle_places import CameraKernel
-from maquette.priors.base import Reference, Request
-from maquette.priors.oracle import Oracle
+from maquette.priors.base import Request
+from maquette.priors.oracle import posterior
+from maquette.priors.oracle.oracle import Oracle
+from maquette.priors.oracle.places import CameraKernel
 
 RED = Request("a red thing")
 FRONT, LEFT, BACK, RIGHT = range(4)
@@ -73,7 +74,7 @@ def test_a_set_taken_in_blocks_gives_the_same(monkeypatch):
     noisy, views = noisy_pictures(prior, steps), cameras(0.0, 180.0)
     conditions = prior.condition(RED).at(views)
     whole = prior.predict(noisy, steps, conditions, views)
-    monkeypatch.setattr(_oracle_posterior, "BLOCK", 1000)
+    monkeypatch.setattr(posterior, "BLOCK", 1000)
     for name, value in prior.predict(noisy, steps, conditions, views).items():
         torch.testing.assert_close(value, whole[name])
 

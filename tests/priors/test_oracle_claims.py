@@ -4,13 +4,14 @@ import pytest
 import torch
 from toy_views import AZIMUTHS, COLOURS, cameras, rendering, thing
 
-from maquette.multiview.captioned import CaptionedViews
+from maquette.data.base import Reference
+from maquette.data.formats.captioned import CaptionedViews
 from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
-from maquette.priors._oracle_places import CameraKernel
-from maquette.priors.base import Reference, Request
-from maquette.priors.oracle import Oracle
+from maquette.priors.base import Request
+from maquette.priors.oracle.oracle import Oracle
+from maquette.priors.oracle.places import CameraKernel
 from maquette.randomness import Draws
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG

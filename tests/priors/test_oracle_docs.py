@@ -12,8 +12,8 @@ from toy_views import toy_views
 
 from maquette import registry
 from maquette.config.parts import PriorSpec, check
-from maquette.multiview import save_posed_images
-from maquette.multiview.captioned import load_captioned_views
+from maquette.data.formats import save_posed_images
+from maquette.data.formats.captioned import load_captioned_views
 
 PAGE = (Path(__file__).parents[2] / "docs" / "oracle.md").read_text(encoding="utf-8")
 
@@ -54,11 +54,11 @@ def test_the_table_names_every_dial():
 @pytest.mark.parametrize(
     "name",
     [
-        "maquette.views",
-        "maquette.multiview.captioned",
-        "maquette.priors._closed_form",
-        "maquette.priors._oracle_posterior",
-        "maquette.priors.gaussian",
+        "maquette.cameras.directions",
+        "maquette.data.formats.captioned",
+        "maquette.priors.oracle.closed_form",
+        "maquette.priors.oracle.posterior",
+        "maquette.priors.oracle.gaussian",
         "maquette.scores.perp_neg",
         "maquette_nano.oracle",
     ],
@@ -69,7 +69,7 @@ def test_examples_in_docstrings_run(name):
 
 
 def test_the_carried_set_is_what_its_recipe_makes():
-    from maquette.pretrained import weights_source
+    from maquette.weights.loading import weights_source
     from maquette_nano.oracle import OBJECTS, captioned_views
     from maquette_nano.world import make_object
 

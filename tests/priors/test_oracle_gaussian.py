@@ -9,14 +9,14 @@ from toy_views import cameras, rendering
 
 from maquette.cameras import orbit_cameras
 from maquette.config.schedules import Schedule
+from maquette.data.formats.captioned import CaptionedViews
+from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
-from maquette.multiview.captioned import CaptionedViews
-from maquette.objectives.base import Timesteps
 from maquette.objectives.sds import SDS
-from maquette.priors._closed_form import alphas_cumprod
 from maquette.priors.base import Request
-from maquette.priors.gaussian import Gaussian
-from maquette.priors.oracle import Oracle
+from maquette.priors.oracle.closed_form import alphas_cumprod
+from maquette.priors.oracle.gaussian import Gaussian
+from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG

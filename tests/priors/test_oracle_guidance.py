@@ -13,12 +13,12 @@ import torch
 from toy_views import AZIMUTHS, cameras, nearest, rendering, thing, toy_oracle, toy_views
 
 from maquette.config.schedules import Schedule
-from maquette.multiview.captioned import CaptionedViews
-from maquette.objectives.base import Timesteps
+from maquette.data.formats.captioned import CaptionedViews
+from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.sds import SDS
-from maquette.priors._oracle_places import CameraKernel
 from maquette.priors.base import Request
-from maquette.priors.oracle import Oracle
+from maquette.priors.oracle.oracle import Oracle
+from maquette.priors.oracle.places import CameraKernel
 from maquette.randomness import Draws
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG

@@ -6,10 +6,10 @@ import pytest
 import torch
 from toy_views import cameras, toy_views
 
+from maquette.data.formats.captioned import load_captioned_views, save_captioned_views
 from maquette.errors import ConfigError
-from maquette.multiview.captioned import load_captioned_views, save_captioned_views
 from maquette.priors.base import Request
-from maquette.priors.oracle import Oracle
+from maquette.priors.oracle.oracle import Oracle
 
 
 def test_a_set_reads_back_as_it_was(tmp_path):

@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from maquette.cameras import orbit_cameras
 from maquette.errors import ConfigError
-from maquette.priors._text import ViewWords, cache_folder
 from maquette.priors.base import Prior, Request
-from maquette.priors.stable_diffusion import StableDiffusion
+from maquette.priors.text.conditions import ViewWords
+from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.weights.embedding_cache import cache_folder
 
 
 def load(path, **config) -> StableDiffusion:

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from toy_views import cameras
 
 from maquette.errors import ConfigError
-from maquette.priors._lora import LoraFile
 from maquette.priors.base import Request
-from maquette.priors.stable_diffusion_xl import StableDiffusionXL
+from maquette.priors.text.lora import LoraFile
+from maquette.priors.text.stable_diffusion_xl import StableDiffusionXL
 from maquette.scores.cfg import CFG
 
 VIEW = cameras(0.0)

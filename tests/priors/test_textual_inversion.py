@@ -10,9 +10,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from maquette.cameras import orbit_cameras
 from maquette.errors import ConfigError
-from maquette.priors._textual_inversion import add_embeddings, read_embeddings
 from maquette.priors.base import Request
-from maquette.priors.stable_diffusion import StableDiffusion
+from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.priors.text.textual_inversion import add_embeddings, read_embeddings
 
 WIDTH = 32
 VECTORS = torch.randn(2, WIDTH, generator=torch.Generator().manual_seed(0))

@@ -7,10 +7,10 @@ import torch
 from toy_views import cameras, toy_oracle
 
 from maquette.errors import ConfigError
-from maquette.priors._unet_copies import LowRank
 from maquette.priors.base import Request
-from maquette.priors.gaussian import Gaussian
-from maquette.priors.stable_diffusion import StableDiffusion
+from maquette.priors.oracle.gaussian import Gaussian
+from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.priors.text.unet_copies import LowRank
 
 VIEWS = cameras(0.0, 180.0)
 STEPS = torch.tensor([100, 800])

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from maquette.cameras import Cameras, orbit_cameras
+from maquette.data.base import Reference
 from maquette.errors import ConfigError
 from maquette.materials.base import Shading
 from maquette.objectives.sds import SDS
-from maquette.priors._zero123_conditions import Known, ReferenceViews
-from maquette.priors.base import Reference, Request
-from maquette.priors.zero123 import Zero123
+from maquette.priors.base import Request
+from maquette.priors.zero123.conditions import Known, ReferenceViews
+from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maquette.errors import ConfigError
-from maquette.priors._zero123_conditions import Told
-from maquette.priors._zero123_ldm import AVERAGE, LdmParts
-from maquette.priors.zero123 import Zero123
+from maquette.priors.zero123.conditions import Told
+from maquette.priors.zero123.ldm import AVERAGE, LdmParts
+from maquette.priors.zero123.zero123 import Zero123
 from zero123_layouts import FIXTURES, FULL, TINY, save_checkpoint, tiny_state
 
 AVERAGES = "model_ema."
@@ -140,5 +140,5 @@ def test_stable_diffusion_is_not_taken_for_zero123():
 
 
 def test_examples_in_docstrings_run():
-    results = doctest.testmod(importlib.import_module("maquette.priors._zero123_ldm"))
+    results = doctest.testmod(importlib.import_module("maquette.priors.zero123.ldm"))
     assert results.attempted and not results.failed

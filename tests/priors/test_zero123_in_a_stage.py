@@ -11,9 +11,9 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.config import load_method
-from maquette.config.parts import PriorSpec, SupervisionSpec, check
+from maquette.config.parts import DataSpec, PriorSpec, check
 from maquette.errors import ConfigError
 from zero123_layouts import save_checkpoint, save_folder, tiny_state
 
@@ -71,7 +71,7 @@ def test_the_examples_of_the_page_are_valid(tmp_path, monkeypatch):
     for text in blocks("yaml"):
         found = yaml.safe_load(text)
         if "data" in found:
-            check(SupervisionSpec, found["data"], "data", lambda key: None)
+            check(DataSpec, found["data"], "data", lambda key: None)
         prior = found.get("prior") or found.get("guidance", {}).get("sds", {}).get("prior")
         if prior:
             check(PriorSpec, prior, "prior", lambda key: None)

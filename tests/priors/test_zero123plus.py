@@ -11,18 +11,19 @@ from safetensors.torch import load_file, save_file
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.cameras.list import List
+from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
+from maquette.data.base import Reference
+from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.materials.base import Shading
-from maquette.objectives.base import Timesteps
 from maquette.objectives.sds import SDS
-from maquette.priors._canvas import tile, untile
-from maquette.priors._zero123plus_parts import ReferencePixels
-from maquette.priors.base import Reference, Request
-from maquette.priors.zero123plus import Zero123Plus
+from maquette.priors.base import Request
+from maquette.priors.zero123plus.canvas import tile, untile
+from maquette.priors.zero123plus.parts import ReferencePixels
+from maquette.priors.zero123plus.zero123plus import Zero123Plus
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
-from maquette.six_cameras import AZIMUTHS_DEG, ELEVATIONS_DEG
 from zero123plus_layouts import REFERENCE, SIZE, save_folder
 
 LAYOUTS = ("latent", "pixels")

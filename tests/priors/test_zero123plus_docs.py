@@ -11,10 +11,11 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from maquette import six_cameras
-from maquette.cli import app
-from maquette.config.parts import BackgroundSpec, CamerasSpec, PriorSpec, SupervisionSpec, check
-from maquette.priors import _canvas, base
+from maquette.cameras import six_views
+from maquette.cli.app import app
+from maquette.config.parts import BackgroundSpec, CamerasSpec, DataSpec, PriorSpec, check
+from maquette.priors import base
+from maquette.priors.zero123plus import canvas
 from maquette.stages.optimise import Guidance
 
 PAGE = (Path(__file__).parents[2] / "docs" / "zero123plus.md").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ def nowhere(key: str) -> None:
 def test_the_yaml_examples_are_valid(picture, monkeypatch):
     monkeypatch.chdir(picture.parent)
     method, own = (yaml.safe_load(text) for text in blocks("yaml"))
-    check(SupervisionSpec, method["data"], "data", nowhere)
+    check(DataSpec, method["data"], "data", nowhere)
     check(CamerasSpec, method["cameras"], "cameras", nowhere)
     check(BackgroundSpec, method["background"], "background", nowhere)
     check(Guidance, method["guidance"]["views"], "guidance", nowhere)
@@ -74,7 +75,7 @@ def test_a_stage_is_guided_by_six_views_of_its_picture(tiny_run, tiny_zero123plu
     assert all(row["loss/sds"] > 0 and row["gradient_norm"] > 0 for row in rows)
 
 
-@pytest.mark.parametrize("module", [_canvas, six_cameras, base])
+@pytest.mark.parametrize("module", [canvas, six_views, base])
 def test_examples_in_docstrings_run(module):
     results = doctest.testmod(module)
     assert results.attempted and not results.failed

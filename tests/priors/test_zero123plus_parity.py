@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 from maquette.cameras import Cameras, orbit_cameras
-from maquette.priors._canvas import tile, untile
-from maquette.priors.base import Reference, Request
-from maquette.priors.zero123plus import Zero123Plus
+from maquette.data.base import Reference
+from maquette.priors.base import Request
+from maquette.priors.zero123plus.canvas import tile, untile
+from maquette.priors.zero123plus.zero123plus import Zero123Plus
 from zero123plus_layouts import SIZE, save_folder
 
 FIXTURE = Path(__file__).parent / "fixtures" / "zero123plus.safetensors"

@@ -8,8 +8,8 @@ from ldm_drawn import drawn
 from safetensors.torch import load_file, save_file
 
 from maquette.learners.base import word_tokenizer
-from maquette.priors import _ldm, _ldm_clip
-from maquette.priors._mvdream_layouts import OPEN_CLIP, UNET, VAE
+from maquette.priors.mvdream.layouts import OPEN_CLIP, UNET, VAE
+from maquette.weights import ldm, ldm_clip
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SIZE = 16  # picture side; latents have half of it
@@ -47,9 +47,9 @@ def save_port(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, str]:
     (folder / "unet").mkdir()
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "MVDreamPipeline", **parts}))
     (folder / "unet" / "config.json").write_text(json.dumps(unet))
-    save_file(_ldm.under(tensors, UNET), folder / "unet" / "diffusion_pytorch_model.safetensors")
-    _ldm.vae(_ldm.under(tensors, VAE), "").save_pretrained(folder / "vae")
-    _ldm_clip.open_clip(_ldm.under(tensors, OPEN_CLIP), "").save_pretrained(folder / "text_encoder")
+    save_file(ldm.under(tensors, UNET), folder / "unet" / "diffusion_pytorch_model.safetensors")
+    ldm.vae(ldm.under(tensors, VAE), "").save_pretrained(folder / "vae")
+    ldm_clip.open_clip(ldm.under(tensors, OPEN_CLIP), "").save_pretrained(folder / "text_encoder")
     word_tokenizer(["a", "red", "mug"], 16).save_pretrained(folder / "tokenizer")
     DDIMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1, clip_sample=False,

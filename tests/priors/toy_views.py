@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from maquette.cameras import Cameras, orbit_cameras
+from maquette.data.formats.captioned import CaptionedViews
 from maquette.materials.base import Shading
-from maquette.multiview.captioned import CaptionedViews
-from maquette.priors.oracle import Oracle
+from maquette.priors.oracle.oracle import Oracle
 from maquette.renderers.base import Rendering
 
 COLOURS = {"a red thing": (0.8, 0.1, 0.1), "a blue thing": (0.1, 0.1, 0.8), "a green thing": (0.1, 0.7, 0.1)}

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from maquette.cameras import orbit_cameras
-from maquette.priors._text import TextConditions, ViewWords
 from maquette.priors.base import Request
-from maquette.priors.stable_diffusion import StableDiffusion
+from maquette.priors.text.conditions import TextConditions, ViewWords
+from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.scores.cfg import CFG
 from maquette.scores.perp_neg import Decay, PerpNeg, perpendicular, set_off
 

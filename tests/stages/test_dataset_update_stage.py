@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from maquette.cameras.base import orbit_cameras
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.config import load_method
+from maquette.data.formats import PosedImages, save_posed_images
 from maquette.errors import ConfigError
-from maquette.multiview import PosedImages, save_posed_images
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from maquette.backgrounds.solid import Solid
 from maquette.cameras.base import orbit_cameras
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.config import load_method
+from maquette.data.formats import PosedImages, save_posed_images
 from maquette.errors import ConfigError
 from maquette.geometry.voxel_grid import VoxelGrid
 from maquette.materials.plain import Plain
-from maquette.multiview import PosedImages, save_posed_images
 from maquette.renderers.volume import Volume
 from maquette.scene import Scene, Viewpoint
 

@@ -8,7 +8,7 @@ import pytest
 import trimesh
 from typer.testing import CliRunner
 
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.errors import ConfigError
 

@@ -4,7 +4,7 @@ import numpy as np
 from imageio.v3 import imwrite
 from typer.testing import CliRunner
 
-from maquette.cli import app
+from maquette.cli.app import app
 
 METHOD = """
 name: one-picture

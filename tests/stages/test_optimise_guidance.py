@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from maquette.cameras import orbit_cameras
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import check
 from maquette.errors import ConfigError

@@ -8,17 +8,17 @@ import torch
 from maquette.cameras import orbit_cameras
 from maquette.config.parts import check
 from maquette.config.schema import MethodConfig
+from maquette.data.formats import PosedImages, save_posed_images
 from maquette.geometry.gaussians import Gaussians
-from maquette.multiview import PosedImages, save_posed_images
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.renderers.splat import Splat
 from maquette.renderers.volume import Volume
-from maquette.runs.folder import RunFolder
 from maquette.scene import Scene
 from maquette.stages._optimisation import Optimisation
 from maquette.stages.base import StageContext
 from maquette.stages.optimise import Optimise
+from maquette.training.run_folder import RunFolder
 
 CAMERAS = {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]}
 VOXELS = {"type": "voxel-grid", "resolution": 8, "channels": 3, "blob": "magic3d"}

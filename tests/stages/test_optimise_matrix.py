@@ -12,17 +12,17 @@ from maquette import registry
 from maquette.cameras import orbit_cameras
 from maquette.config.parts import ObjectiveSpec, PriorSpec, check, plain
 from maquette.config.schema import MethodConfig
+from maquette.data.formats import PosedImages, save_posed_images
+from maquette.data.formats.captioned import CaptionedViews
 from maquette.errors import ConfigError
-from maquette.multiview import PosedImages, save_posed_images
-from maquette.multiview.captioned import CaptionedViews
 from maquette.priors.base import Prior
-from maquette.priors.oracle import Oracle
+from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws
-from maquette.runs.folder import RunFolder
 from maquette.scene import Scene
 from maquette.stages._optimisation import Guide, Optimisation
 from maquette.stages.base import StageContext
 from maquette.stages.optimise import Guidance, Optimise
+from maquette.training.run_folder import RunFolder
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
 PRIORS = ("pixels", "latents", "views", "pictures", "tiles", "edits", "oracle", "gaussian")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.materials.latent import LATENT_TO_RGB
-from maquette.runs.folder import RunFolder
-from maquette.runs.runner import finished_scene
+from maquette.pipeline import finished_scene
+from maquette.training.run_folder import RunFolder
 
 CHAIN = """
 name: chain

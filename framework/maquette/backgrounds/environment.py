@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.backgrounds.base import Background
-from maquette.color import linear_to_srgb
-from maquette.environment import EnvironmentConfig, look_up
+from maquette.images.color import linear_to_srgb
+from maquette.images.environment import EnvironmentConfig, look_up
 from maquette.randomness import Draws
 from maquette.registry import register
 

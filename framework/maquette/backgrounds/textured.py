@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.backgrounds.base import Background
-from maquette.environment import look_up
+from maquette.images.environment import look_up
 from maquette.randomness import Draws
 from maquette.registry import register
 

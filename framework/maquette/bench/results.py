@@ -17,11 +17,11 @@ from maquette.bench.running import Job, Outcome, jobs_of, run_jobs
 from maquette.bench.suites import Suite
 from maquette.config.loading import load_method
 from maquette.errors import RunError
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
-from maquette.runs.folder import write_atomically
-from maquette.runs.manifest import machine, revision, versions
-from maquette.runs.runner import finished_scene
+from maquette.files import write_atomically
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
+from maquette.pipeline import finished_scene
+from maquette.training.manifest import machine, revision, versions
 
 
 def run_suite(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from maquette.bench.suites import Suite
 from maquette.metrics.base import Case
-from maquette.runs.folder import RunFolder, slug
+from maquette.training.run_folder import RunFolder, slug
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 
 from maquette.config import paths
-from maquette.config.origins import TEXT_KEYS, Origin, display, load_yaml, locate, parse_value
+from maquette.config.origins import TEXT_KEYS, Origin, load_yaml, locate, parse_value
 from maquette.config.parts import check, plain
 from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError, did_you_mean
+from maquette.files import display_path
 
 MISSING = "???"
 KEYS = frozenset(field.name for field in fields(MethodConfig))
@@ -79,7 +80,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             continue  # an already resolved file holds the group's content
         _merge_group(data, origins, group, {**groups, **chosen}[group])
     groups.update(chosen)
-    _merge_when(data, origins, groups, display(path))
+    _merge_when(data, origins, groups, display_path(path))
     missing = [key for key in REQUIRABLE if data.get(key) == MISSING]
     texts: list[str] = []
     for key, value in settings:
@@ -90,16 +91,19 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             _check_stage(data, key)
             _set(data, key, _hold(value, texts), origins)
     data["groups"] = groups
-    resolved = _release(_interpolate(data, display(path)), texts)
+    resolved = _release(_interpolate(data, display_path(path)), texts)
     for key in missing:
         if not str(resolved.get(key) or "").strip():
             unknown = [word for word, _ in settings if word.partition(".")[0] not in KEYS]
             beside = f" ({unknown[0]!r} is no key of a method)" if unknown else ""
             raise ConfigError(
-                "missing value", key=key, file=display(path), hint=f'give it on the command line as {key}="..."{beside}'
+                "missing value",
+                key=key,
+                file=display_path(path),
+                hint=f'give it on the command line as {key}="..."{beside}',
             )
     method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
-    return ResolvedConfig(method, origins, groups, display(path))
+    return ResolvedConfig(method, origins, groups, display_path(path))
 
 
 def _with_bases(path: Path, folder: str, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], dict[str, Origin]]:
@@ -109,7 +113,7 @@ def _with_bases(path: Path, folder: str, above: tuple[Path, ...] = ()) -> tuple[
     if name is None:
         return data, origins
     if path in above:
-        raise ConfigError("these methods extend each other in a circle", key="extends", file=display(path))
+        raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
     base, places = _with_bases(paths.find_config(str(name), folder, "method"), folder, (*above, path))
     _merge(base, data)
     return base, {**places, **origins}

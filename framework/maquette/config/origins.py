@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from maquette.errors import ConfigError
+from maquette.files import display_path
 
 MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which takes in another mapping's keys
 TEXT_KEYS = ("prompt", "negative_prompt", "image", "data", "summary", "name", "output")
@@ -57,7 +58,7 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
     Raises:
         ConfigError: not readable, empty, not a mapping, a syntax error or a repeated key, with file and line.
     """
-    shown = display(path)
+    shown = display_path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -74,14 +75,6 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
         raise ConfigError("a config is a mapping of keys to values", file=shown, line=node.start_mark.line + 1)
     origins: dict[str, Origin] = {}
     return _construct(node, "", shown, origins, _Loader("")), origins
-
-
-def display(path: Path) -> str:
-    """The path relative to the working folder where that is shorter."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin], loader: _Loader) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
-from maquette import registry
+from maquette import plugins, registry
 from maquette.config.origins import Origin
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError, did_you_mean
@@ -66,7 +66,7 @@ PriorSpec = Annotated[PartSpec, PartOf("prior")]
 ScoreSpec = Annotated[PartSpec, PartOf("score")]
 ObjectiveSpec = Annotated[PartSpec, PartOf("objective")]
 LossSpec = Annotated[PartSpec, PartOf("loss")]
-SupervisionSpec = Annotated[PartSpec, PartOf("supervision")]
+DataSpec = Annotated[PartSpec, PartOf("data")]
 StageSpec = Annotated[PartSpec, PartOf("stage")]
 LearnerSpec = Annotated[PartSpec, PartOf("learner")]
 DatasetSpec = Annotated[PartSpec, PartOf("dataset")]
@@ -135,6 +135,7 @@ def _named(name: str, value: Any, expected: Any) -> Any:
 
 
 def _check_part(kind: str, value: Any, key: str, locate: Locate) -> PartSpec:
+    plugins.load()
     if isinstance(value, str):
         value = {"type": value}
     _require(isinstance(value, Mapping), value, f"a {kind}: its name, or a mapping with 'type'", key, locate)

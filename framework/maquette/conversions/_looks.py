@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.conversions._solids import spread
-from maquette.geometry._paint import unshaded
+from maquette.geometry.paint import unshaded
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import query_colors
 from maquette.randomness import Draws

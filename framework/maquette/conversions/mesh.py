@@ -9,8 +9,8 @@ import torch
 from maquette.conversions._looks import Look, fit_colours
 from maquette.conversions._solids import decimated, solid
 from maquette.conversions.base import converter
-from maquette.geometry._paint import FieldPaint, TexturePaint, VertexPaint
 from maquette.geometry.mesh import TriangleMesh
+from maquette.geometry.paint import FieldPaint, TexturePaint, VertexPaint
 from maquette.meshes.texture import bake_texels, query_colors, unwrap
 from maquette.randomness import Draws
 from maquette.scene import Scene

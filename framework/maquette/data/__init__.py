@@ -1,1 +1,1 @@
-"""Data that stages learn from: image sets, multi-view sets, prompts."""
+"""Data: what an object is known to look like, from one picture or from pictures with known cameras."""

@@ -1,191 +1,112 @@
-"""The contract of a data set that a `train` stage draws from."""
+"""The contract of data: known views of the object, from which a stage takes some at each step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.randomness import Draws
-from maquette.views import relative_pose
 
 
 @dataclass(frozen=True)
-class CaptionedImages:
-    """A batch of images with the text that describes each.
+class Target:
+    """What renderings from some cameras should look like.
 
     Args:
-        images: [B, H, W, 3] floats in [0, 1].
-        captions: B strings.
+        cameras: B of them.
+        rgb: colour in [0, 1], not multiplied by opacity.
+        opacity: coverage in [0, 1]; 1 everywhere for photographs.
+        depth: distance along the ray, up to a scale and a shift where it is estimated; None if unknown.
+        normal: world normals of length 1; None if unknown.
+        places: of these pictures among all of them; None where they are not told apart.
     """
 
-    images: Float[Tensor, "B H W 3"]
-    captions: Sequence[str]
-
-
-class CaptionedDataset(Protocol):
-    """Images with captions, drawn at random by key and held out by split."""
-
-    def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
-
-    def batch(self, draws: Draws, size: int) -> CaptionedImages:
-        """`size` training images, a function of `draws` alone."""
-
-    def held_out(self, draws: Draws, size: int) -> CaptionedImages:
-        """`size` images of objects that `batch` never returns."""
-
-    def words(self) -> Sequence[str]:
-        """Every word that captions use, for building a tokenizer."""
-
-    def sample_captions(self) -> Sequence[str]:
-        """A fixed list of captions for the sample sheet."""
-
-
-@dataclass(frozen=True)
-class PosedPairs:
-    """A batch of objects, each seen twice, before the same background.
-
-    Args:
-        reference, target: [B, H, W, 3] floats in [0, 1].
-        reference_cameras, target_cameras: B each, about the object, whose front is at azimuth 0.
-    """
-
-    reference: Float[Tensor, "B H W 3"]
-    target: Float[Tensor, "B H W 3"]
-    reference_cameras: Cameras
-    target_cameras: Cameras
-
-    @property
-    def pose(self) -> Float[Tensor, "B 4"]:
-        """Where the target's camera stands as seen from the reference's, `maquette.views.relative_pose`."""
-        return relative_pose(self.reference_cameras, self.target_cameras)
-
-
-class PairDataset(Protocol):
-    """Pairs of views, drawn at random by key and held out by split."""
-
-    def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
-
-    def batch(self, draws: Draws, size: int) -> PosedPairs:
-        """`size` training pairs, a function of `draws` alone."""
-
-    def held_out(self, draws: Draws, size: int) -> PosedPairs:
-        """`size` pairs of objects that `batch` never returns."""
-
-    def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
-        """A fixed choice for the sample sheet: held-out objects, each with one reference and `targets` other views.
-
-        Pairs of one object stand together: [objects * targets, ...].
-        """
-
-
-@dataclass(frozen=True)
-class CaptionedGroups:
-    """A batch of objects, each seen by several cameras and described by one text.
-
-    Args:
-        images: [G V, H, W, 3] floats in [0, 1], the V views of an object one after the other.
-        cameras: G V.
-        captions: G strings.
-    """
-
-    images: Float[Tensor, "B H W 3"]
     cameras: Cameras
-    captions: Sequence[str]
-
-
-class GroupedDataset(Protocol):
-    """Objects seen by several cameras each, drawn at random by key and held out by split."""
-
-    views: int  # of an object
-
-    def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
-
-    def batch(self, draws: Draws, size: int) -> CaptionedGroups:
-        """`size` training objects, a function of `draws` alone."""
-
-    def held_out(self, draws: Draws, size: int) -> CaptionedGroups:
-        """`size` objects that `batch` never returns."""
-
-    def sample_captions(self) -> Sequence[str]:
-        """A fixed list of captions for the sample sheet."""
-
-
-@dataclass(frozen=True)
-class PicturesWithSixViews:
-    """A batch of objects, each as a picture shows it and as six cameras about it do, all before one grey.
-
-    Args:
-        reference: [B, H, W, 3] floats in [0, 1].
-        views: [6 B, h, w, 3], the six of an object one after the other, in the order of Zero123++.
-    """
-
-    reference: Float[Tensor, "B H W 3"]
-    views: Float[Tensor, "6*B h w 3"]
-
-
-class SixViewDataset(Protocol):
-    """Pictures with their six views, drawn at random by key and held out by split."""
-
-    def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
-
-    def batch(self, draws: Draws, size: int) -> PicturesWithSixViews:
-        """`size` training objects, a function of `draws` alone."""
-
-    def held_out(self, draws: Draws, size: int) -> PicturesWithSixViews:
-        """`size` objects that `batch` never returns."""
-
-    def sample(self, count: int) -> PicturesWithSixViews:
-        """A fixed choice of held-out objects for the sample sheet."""
-
-
-@dataclass(frozen=True)
-class DepthsAndNormals:
-    """A batch of pictures with what their geometry is.
-
-    Args:
-        images: [B, H, W, 3] floats in [0, 1], in front of some background.
-        opacity: [B, H, W, 1] the object's coverage in [0, 1]; the rest only holds where it is 1.
-        depth: [B, H, W, 1] distances along the ray, larger than 0.
-        normal: [B, H, W, 3] of length 1, in the camera's frame: x right, y up, z to the viewer.
-    """
-
-    images: Float[Tensor, "B H W 3"]
+    rgb: Float[Tensor, "B H W 3"]
     opacity: Float[Tensor, "B H W 1"]
-    depth: Float[Tensor, "B H W 1"]
-    normal: Float[Tensor, "B H W 3"]
+    depth: Float[Tensor, "B H W 1"] | None = None
+    normal: Float[Tensor, "B H W 3"] | None = None
+    places: Int[Tensor, " B"] | None = None
+
+    def over(self, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
+        """The pictures as they look in front of a background."""
+        return self.rgb * self.opacity + background * (1 - self.opacity)
 
 
-class GeometryDataset(Protocol):
-    """Pictures with depth and normals, drawn at random by key and held out by split."""
+@dataclass(frozen=True)
+class HeldOut:
+    """What a finished scene is measured against.
+
+    Args:
+        views: pictures that were not trained on.
+        names: of the pictures.
+        surface: points on the true surface [P, 3] in scene units; None if unknown.
+    """
+
+    views: Target
+    names: tuple[str, ...]
+    surface: Float[Tensor, "P 3"] | None = None
+
+
+class Data:
+    """Gives each step its targets."""
+
+    gives: frozenset[str] = frozenset()  # entries of `Target` beyond rgb and opacity
+
+    @classmethod
+    def supplied(cls, config: Any) -> frozenset[str]:
+        """Those of `gives` that the data has with these settings, as far as can be told without reading it."""
+        return cls.gives
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Read the data; called once before the first step. Raises ConfigError on bad data."""
 
-    def batch(self, draws: Draws, size: int) -> DepthsAndNormals:
-        """`size` training pictures, a function of `draws` alone."""
+    def sample(self, step: int, total: int, draws: Draws) -> Target:
+        """The targets of one step, a function of the arguments alone."""
+        raise NotImplementedError
 
-    def held_out(self, draws: Draws, size: int) -> DepthsAndNormals:
-        """`size` pictures of objects that `batch` never returns."""
+    def all(self) -> Target:
+        """Every picture that `sample` may give, once."""
+        raise NotImplementedError
 
-    def sample_views(self, count: int) -> DepthsAndNormals:
-        """A fixed choice of held-out pictures for the sample sheet."""
+    def references(self) -> tuple[Reference, ...]:
+        """Pictures that priors may continue, over white, once prepared; none unless the data is made for that."""
+        return ()
+
+    def held_out(self) -> HeldOut:
+        """What to measure on. Raises ConfigError when there is nothing."""
+        raise NotImplementedError
 
 
-class PictureDataset(Protocol):
-    """Pictures of one thing, drawn at random by key."""
+@dataclass(frozen=True)
+class Reference:
+    """A picture of what is to be made.
 
-    def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+    Args:
+        rgb: [H, W, 3] in [0, 1], over white.
+        cameras: the one camera that took it.
+        weight: how much it counts beside others, for priors that take several.
+        opacity: how much of each pixel is the object, in [0, 1]; None: unknown, and what is behind it stays.
+    """
 
-    def batch(self, draws: Draws, size: int) -> Float[Tensor, "B H W 3"]:
-        """`size` pictures in [0, 1], a function of `draws` alone."""
+    rgb: Float[Tensor, "H W 3"]
+    cameras: Cameras
+    weight: float = 1.0
+    opacity: Float[Tensor, "H W 1"] | None = None
+
+    def over(self, grey: float) -> Float[Tensor, "H W 3"]:
+        """The picture as it looks in front of a grey in [0, 1], as far as what is behind it is known.
+
+        Example:
+            >>> from maquette.cameras.base import orbit_cameras
+            >>> one = torch.ones(1)
+            >>> camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 1)
+            >>> Reference(torch.full((1, 1, 3), 0.75), camera, opacity=torch.full((1, 1, 1), 0.5)).over(0.5)
+            tensor([[[0.5000, 0.5000, 0.5000]]])
+        """
+        return self.rgb if self.opacity is None else self.rgb - (1 - self.opacity) * (1 - grey)

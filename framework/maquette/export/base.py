@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
 from torch import Tensor
 
-from maquette.export.splats import SplatCloud
+from maquette.geometry.splat_cloud import SplatCloud
 from maquette.materials.base import Reflectance
 from maquette.meshes.mesh import Mesh
-
-
-@dataclass(frozen=True, eq=False)
-class RenderedViews:
-    """Pictures of a subject.
-
-    Args:
-        rgb: sRGB [B, H, W, 3] in [0, 1], over the subject's background.
-        opacity: [B, H, W] in [0, 1].
-        depth: distance along the viewing direction [B, H, W], in scene units; None if the renderer has none.
-        normal: world normals [B, H, W, 3] of length 1, or 0 where there is nothing; None if the renderer has none.
-        background: what `rgb` lies over [B, H, W, 3].
-    """
-
-    rgb: np.ndarray
-    opacity: np.ndarray
-    depth: np.ndarray | None = None
-    normal: np.ndarray | None = None
-    background: np.ndarray | None = None
-
-    @property
-    def foreground(self) -> np.ndarray:
-        """Colours times opacity [B, H, W, 3], over black."""
-        assert self.background is not None, "pictures from a renderer without a background"
-        return self.rgb - (1 - self.opacity[..., None]) * self.background
-
-    def over(self, color: float | Sequence[float]) -> np.ndarray:
-        """The pictures [B, H, W, 3] over a grey or a colour in [0, 1] instead."""
-        return self.foreground + (1 - self.opacity[..., None]) * np.asarray(color, self.opacity.dtype)
+from maquette.scene import RenderedViews
 
 
 class Subject(Protocol):

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from maquette.export.files import beside
-from maquette.kernels.splatting import HARMONIC_0
-
-
-@dataclass(frozen=True, eq=False)
-class SplatCloud:
-    """Gaussians with the colours they show, in world axes.
-
-    Args:
-        means: [n, 3] in scene units.
-        quaternions: (w, x, y, z) of length 1 [n, 4].
-        scales: standard deviations in scene units [n, 3].
-        opacities: [n] in (0, 1).
-        harmonics: spherical harmonics of sRGB colour - 0.5, as seen along the direction from the camera to the
-            Gaussian [n, (degree + 1)^2, 3].
-    """
-
-    means: np.ndarray
-    quaternions: np.ndarray
-    scales: np.ndarray
-    opacities: np.ndarray
-    harmonics: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.means)
-
-    @property
-    def base_color(self) -> np.ndarray:
-        """sRGB [n, 3] in [0, 1], the mean over all directions."""
-        return np.clip(0.5 + HARMONIC_0 * self.harmonics[:, 0], 0, 1)
+from maquette.files import atomic_path
+from maquette.geometry.splat_cloud import SplatCloud
 
 
 def write_splat_ply(path: Path, cloud: SplatCloud) -> Path:
@@ -60,7 +31,7 @@ def write_splat_ply(path: Path, cloud: SplatCloud) -> Path:
         rows[name] = values
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
     header += [f"property float {name}" for name in columns]
-    with beside(path) as place:
+    with atomic_path(path) as place:
         place.write_bytes("\n".join([*header, "end_header", ""]).encode() + rows.tobytes())
     return path
 
@@ -77,6 +48,6 @@ def write_splat(path: Path, cloud: SplatCloud) -> Path:
     rgba = np.concatenate([cloud.base_color, cloud.opacities[:, None]], axis=1)[order]
     rows["color"] = np.round(rgba * 255)
     rows["turn"] = np.clip(np.round(cloud.quaternions[order] * 128 + 128), 0, 255)
-    with beside(path) as place:
+    with atomic_path(path) as place:
         place.write_bytes(rows.tobytes())
     return path

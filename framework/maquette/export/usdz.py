@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from maquette.errors import MissingDependency
-from maquette.export.files import beside
-from maquette.export.writers import ROUGHNESS, metal_picture, to_bytes, to_gltf_axes
+from maquette.export.writers import ROUGHNESS, metal_picture, to_gltf_axes
+from maquette.files import atomic_path
+from maquette.images.pixels import to_bytes
 from maquette.meshes.mesh import Mesh
 
 NEEDED = "writing .usdz needs usd-core: pip install 'maquette[usd]'"
@@ -54,7 +55,7 @@ def write_usdz(path: Path, mesh: Mesh) -> Path:
         body = _body(stage, mesh)
         _bind(stage, body, mesh, Path(folder))
         stage.GetRootLayer().Save()
-        with beside(path) as place:
+        with atomic_path(path) as place:
             UsdUtils.CreateNewUsdzPackage(str(inner), str(place))
     return path
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maquette.export.files import beside
-from maquette.export.writers import to_bytes
+from maquette.files import atomic_path
+from maquette.images.pixels import to_bytes
 
 CRF = 18  # x264 quality: visually lossless
 PALETTE_FRAMES = 16  # frames that the palette of a gif is chosen from
@@ -28,7 +28,7 @@ def write_mp4(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
     _check(frames)
     height, width = frames[0].shape[:2]
     odd = ((0, height % 2), (0, width % 2), (0, 0))
-    with beside(path) as place:
+    with atomic_path(path) as place:
         stream = imageio_ffmpeg.write_frames(
             str(place), (width + width % 2, height + height % 2), fps=fps, codec="libx264", pix_fmt_out="yuv420p",
             quality=None, bitrate=None, macro_block_size=2, ffmpeg_log_level="error",
@@ -52,7 +52,7 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
     samples = Image.fromarray(np.concatenate([to_bytes(frames[i]) for i in chosen]))
     palette = samples.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
     indexed = [picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for picture in pictures]
-    with beside(path) as place:
+    with atomic_path(path) as place:
         indexed[0].save(
             place, save_all=True, append_images=indexed[1:], duration=max(2, round(100 / fps)) * 10, loop=0,
             optimize=False, disposal=1,

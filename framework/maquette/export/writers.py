@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from maquette.color import srgb_to_linear
-from maquette.export.files import beside
+from maquette.files import atomic_path
+from maquette.images.color import srgb_to_linear
+from maquette.images.pixels import to_bytes
 from maquette.meshes.mesh import Mesh
 
 GLTF_AXES = (1, 2, 0)  # glTF's x, y, z are the world's y, z, x
@@ -55,7 +56,7 @@ def write_glb(path: Path, mesh: Mesh) -> Path:
 
     scene = trimesh.Scene()
     scene.add_geometry(turned, geom_name=path.stem, node_name=path.stem)
-    with beside(path) as place:
+    with atomic_path(path) as place:
         place.write_bytes(scene.export(file_type="glb", include_normals=True, tree_postprocessor=annotate))
     return path
 
@@ -79,9 +80,9 @@ def write_obj(path: Path, mesh: Mesh) -> list[Path]:
         header=f"maquette; {AXES_NOTE}",
     )  # fmt: skip
     for name, content in companions.items():
-        with beside(path.with_name(name)) as place:
+        with atomic_path(path.with_name(name)) as place:
             place.write_bytes(content)
-    with beside(path) as place:
+    with atomic_path(path) as place:
         place.write_text(text + "\n", encoding="utf-8")
     return [path, *(path.with_name(name) for name in sorted(companions))]
 
@@ -93,7 +94,7 @@ def write_ply(path: Path, mesh: Mesh) -> Path:
     body = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.vertex_normals(), process=False)
     if mesh.vertex_colors is not None:
         body.visual = trimesh.visual.ColorVisuals(body, vertex_colors=to_bytes(mesh.vertex_colors))
-    with beside(path) as place:
+    with atomic_path(path) as place:
         place.write_bytes(trimesh.exchange.ply.export_ply(body, vertex_normal=True))
     return path
 
@@ -117,14 +118,9 @@ def write_points(path: Path, points: np.ndarray, colors: np.ndarray, normals: np
             rows[name] = np.asarray(values)[:, i]
     header = ["ply", "format binary_little_endian 1.0", f"comment maquette; {AXES_NOTE}", f"element vertex {len(rows)}"]
     header += [f"property {kind} {name}" for names, _, kind, _ in columns for name in names.split()]
-    with beside(path) as place:
+    with atomic_path(path) as place:
         place.write_bytes("\n".join([*header, "end_header", ""]).encode() + rows.tobytes())
     return path
-
-
-def to_bytes(picture: np.ndarray) -> np.ndarray:
-    """Values in [0, 1] of any shape, rounded to uint8; what lies outside is cut."""
-    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def metal_picture(metallic_roughness: np.ndarray) -> np.ndarray:

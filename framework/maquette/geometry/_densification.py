@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
+from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting import ScreenStatistics
-from maquette.kernels.splatting.reference import rotations
 from maquette.randomness import Draws
 
 SPLIT_SHRINK = 1.6  # a Gaussian's two parts are this much smaller than it was
@@ -108,4 +108,4 @@ def places_within(
 ) -> Float[Tensor, "n 3"]:
     """A random place in each Gaussian, distributed as it is."""
     local = draws.normal("places", len(means), 3).to(means) * scales
-    return means + (rotations(quaternions) @ local[:, :, None])[:, :, 0]
+    return means + (rotation_matrices(quaternions) @ local[:, :, None])[:, :, 0]

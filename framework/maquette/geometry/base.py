@@ -15,7 +15,6 @@ from torch.nn import functional
 from maquette.kernels.rasterise import Raster
 from maquette.kernels.splatting import Projected
 from maquette.randomness import Draws
-from maquette.terms import ChangedRows
 
 Blob = Literal["none", "dreamfusion", "magic3d"]
 Activation = Literal["softplus", "exp"]
@@ -256,3 +255,16 @@ def gradient_of(
     corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).to(points)
     values = function((points[:, None] + epsilon * corners).reshape(-1, 3)).reshape(-1, 4)
     return (values[:, :, None] * corners).sum(1) / (4 * epsilon)
+
+
+@dataclass(frozen=True)
+class ChangedRows:
+    """Parameters whose rows were exchanged between two steps, so that an optimiser can carry its moments along.
+
+    Args:
+        parameters: they have their new values already, n rows each.
+        rows: row i is what was row `rows[i]` before, or starts afresh where that is -1 [n].
+    """
+
+    parameters: list[nn.Parameter]
+    rows: Int[Tensor, " n"]

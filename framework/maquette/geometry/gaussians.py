@@ -15,7 +15,7 @@ from maquette.config.schedules import Schedule
 from maquette.geometry._densification import SPLIT_SHRINK, Change, Densification, places_within, plan
 from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
 from maquette.kernels.splatting import HARMONIC_0, Projected, ScreenStatistics
-from maquette.point_clouds import read_points
+from maquette.meshes.points import read_points
 from maquette.randomness import Draws
 from maquette.registry import register
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from maquette.errors import ConfigError
 from maquette.geometry._hash_field import HashField, HashFieldConfig
-from maquette.geometry._paint import FieldPaint, Paint, TexturePaint, VertexPaint
 from maquette.geometry.base import Surface, SurfaceMesh
+from maquette.geometry.paint import FieldPaint, Paint, TexturePaint, VertexPaint
 from maquette.kernels.rasterise import Raster
 from maquette.meshes.closest import closest_points
 from maquette.meshes.mesh import Mesh

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.learners.base import memory_order
-from maquette.pretrained import quiet
 from maquette.randomness import Draws
+from maquette.weights.loading import quiet
 
 Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(noisy pixels [B, 3, H, W], timesteps [B] or one) -> velocities [B, 3, H, W]."""

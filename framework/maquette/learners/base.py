@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
+from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
-from maquette.terms import Terms
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -87,24 +85,6 @@ class Average(nn.Module):
     def update(self, module: nn.Module) -> None:
         """Move the average towards `module`'s present parameters."""
         self.averaged.update_parameters(module)
-
-
-def sheet(images: Float[Tensor, "B H W 3"], columns: int) -> np.ndarray:
-    """Pictures in rows of `columns`, each in a black frame of one pixel: [rows (H + 2), columns (W + 2), 3]."""
-    images = functional.pad(images.float().cpu(), (0, 0, 1, 1, 1, 1))
-    rows = [torch.cat(list(images[i : i + columns]), dim=1) for i in range(0, len(images), columns)]
-    width = max(row.shape[1] for row in rows)
-    return torch.cat([functional.pad(row, (0, 0, 0, width - row.shape[1])) for row in rows]).numpy()
-
-
-def reduced(images: Float[Tensor, "B H W C"], size: int | tuple[int, int]) -> Float[Tensor, "B h w C"]:
-    """Pictures made smaller: each pixel is the mean of those it covers.
-
-    Example:
-        >>> reduced(torch.arange(4.0).view(1, 2, 2, 1), 1).item()
-        1.5
-    """
-    return functional.interpolate(images.movedim(3, 1), size, mode="area").movedim(1, 3)
 
 
 def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:

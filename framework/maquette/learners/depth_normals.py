@@ -12,13 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.data.base import DepthsAndNormals, GeometryDataset
-from maquette.estimation.estimator import pixels, read
-from maquette.learners.base import Average, Learner, sheet
-from maquette.pretrained import halved, quiet
+from maquette.datasets.base import DepthsAndNormals, GeometryDataset
+from maquette.images.sheets import picture_grid
+from maquette.learners.base import Average, Learner
+from maquette.objectives.terms import Terms
+from maquette.perception.estimator import pixels, read
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
+from maquette.weights.loading import halved, quiet
 
 SCALES = 4  # resolutions at which gradients are compared, MiDaS's K
 SHOWN = 16  # pictures on the sample sheet
@@ -94,7 +95,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         depths = [((depth / 4 + 0.5).clamp(0, 1) * inside).expand(-1, -1, -1, 3) for depth in (found, known)]
         normals = [(n / 2 + 0.5) * inside + 0.5 * (1 - inside) for n in (normal, views.normal)]
         columns = torch.stack([views.images, *depths, *normals], dim=1)
-        return sheet(columns.flatten(0, 1), columns=2 * columns.shape[1])
+        return picture_grid(columns.flatten(0, 1), columns=2 * columns.shape[1])
 
     @torch.no_grad()
     def evaluate(self, dataset: GeometryDataset, draws: Draws, chunk: int = 64) -> dict[str, float]:
@@ -126,7 +127,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
 def _network(config: DepthNormals.Config) -> Any:
     from transformers import AutoConfig, DPTConfig
 
-    from maquette.estimation.dpt import DPTForDepthAndNormals
+    from maquette.perception.dpt import DPTForDepthAndNormals
 
     c, grid = config, config.side // 16
     convolutions = AutoConfig.for_model(

@@ -12,14 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.clip import load_clip
-from maquette.data.base import CaptionedDataset, CaptionedImages
-from maquette.image_condition import ClipPixels
+from maquette.datasets.base import CaptionedDataset, CaptionedImages
 from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
-from maquette.pretrained import halved
+from maquette.objectives.terms import Terms
+from maquette.perception.clip import load_clip
+from maquette.perception.image_encoder import ClipPixels
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
+from maquette.weights.loading import halved
 
 if TYPE_CHECKING:
     from transformers import CLIPModel

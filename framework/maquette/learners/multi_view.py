@@ -13,14 +13,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.data.base import CaptionedGroups, GroupedDataset
+from maquette.datasets.base import CaptionedGroups, GroupedDataset
+from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import VelocityDiffusion, save_layout
-from maquette.learners.base import Average, Learner, sheet, tokenize
-from maquette.pretrained import halved, quiet, weights_source
-from maquette.priors._joint_views import CAMERA_CONFIG, camera_rows, join_views
+from maquette.learners.base import Average, Learner, tokenize
+from maquette.objectives.terms import Terms
+from maquette.priors.mvdream.joint_views import CAMERA_CONFIG, camera_rows, join_views
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
+from maquette.weights.loading import halved, quiet, weights_source
 
 SHOWN_ELEVATION_DEG = 15.0  # of the sample sheet
 CHANNELS = 3  # that are predicted; a model to start from may have more (a learned variance)
@@ -121,7 +122,7 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
         azimuth_deg = (torch.arange(self.views) * (360 / self.views)).repeat(len(captions))
         ones = torch.ones(len(azimuth_deg))
         cameras = orbit_cameras(azimuth_deg, SHOWN_ELEVATION_DEG * ones, ones, ones, self.size)
-        return sheet(self.sample(captions, cameras, draws), columns=2 * self.views)
+        return picture_grid(self.sample(captions, cameras, draws), columns=2 * self.views)
 
     @torch.no_grad()
     def evaluate(self, dataset: GroupedDataset, draws: Draws) -> dict[str, float]:

@@ -13,15 +13,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.data.base import PairDataset, PosedPairs
+from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
-from maquette.image_condition import CameraProjection, ImageEncoder
+from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
-from maquette.learners.base import Average, Learner, memory_order, sheet
-from maquette.pretrained import halved, quiet, weights_source
+from maquette.learners.base import Average, Learner, memory_order
+from maquette.objectives.terms import Terms
+from maquette.perception.image_encoder import ImageEncoder
+from maquette.priors.zero123.projection import CameraProjection
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
+from maquette.weights.loading import halved, quiet, weights_source
 
 TURNS_DEG = ((0, 60), (60, 120), (120, 180))
 """Ranges of azimuth between two views that `evaluate` tells apart."""
@@ -114,7 +116,7 @@ class NovelView(Learner[PairDataset, PosedPairs]):
         references = pairs.reference.unflatten(0, SHEET)[:, :1]
         views = torch.stack([made, pairs.target], dim=1).unflatten(0, SHEET).flatten(1, 2)
         rows = torch.cat([references, views], dim=1)
-        return sheet(rows.flatten(0, 1), columns=rows.shape[1])
+        return picture_grid(rows.flatten(0, 1), columns=rows.shape[1])
 
     @torch.no_grad()
     def evaluate(self, dataset: PairDataset, draws: Draws, chunk: int = 64) -> dict[str, float]:

@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from maquette.data.base import PicturesWithSixViews, SixViewDataset
-from maquette.image_condition import ImageEncoder
+from maquette.datasets.base import PicturesWithSixViews, SixViewDataset
+from maquette.images.resampling import downsample
+from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import (
     Attention,
     UNetShape,
@@ -25,16 +26,17 @@ from maquette.learners._diffusion import (
     small_unet,
     to_pixels,
 )
-from maquette.learners.base import Average, Learner, memory_order, reduced, sheet, word_tokenizer
+from maquette.learners.base import Average, Learner, memory_order, word_tokenizer
 from maquette.learners.novel_view import psnr
-from maquette.pretrained import halved, quiet
-from maquette.priors._canvas import COLUMNS, ROWS, VIEWS, tile, untile
-from maquette.priors._clip_texts import clip_embeddings
-from maquette.priors._reference_attention import beside, let_references_in
-from maquette.priors._zero123plus_parts import RAMP
+from maquette.objectives.terms import Terms
+from maquette.perception.image_encoder import ImageEncoder
+from maquette.priors.text.clip_texts import clip_embeddings
+from maquette.priors.zero123plus.canvas import COLUMNS, ROWS, VIEWS, tile, untile
+from maquette.priors.zero123plus.parts import RAMP
+from maquette.priors.zero123plus.reference_attention import beside, let_references_in
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
+from maquette.weights.loading import halved, quiet
 
 SHEET = 6  # held-out objects on the sample sheet
 CHUNK = 16  # objects that are evaluated at once
@@ -156,8 +158,8 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         objects = dataset.sample(SHEET)
         made = self.sample(objects.reference, draws).unflatten(0, (-1, VIEWS))
         true = objects.views.unflatten(0, (-1, VIEWS))
-        rows = torch.cat([reduced(objects.reference, self.config.size)[:, None], made, true], dim=1)
-        return sheet(rows.flatten(0, 1), columns=rows.shape[1])
+        rows = torch.cat([downsample(objects.reference, self.config.size)[:, None], made, true], dim=1)
+        return picture_grid(rows.flatten(0, 1), columns=rows.shape[1])
 
     @torch.no_grad()
     def evaluate(self, dataset: SixViewDataset, draws: Draws) -> dict[str, float]:
@@ -169,7 +171,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
             objects = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
             losses.append(float(self._loss(self.average.module, objects, part)))
             made = self.sample(objects.reference, part)
-            returned = reduced(objects.reference, self.config.size).repeat_interleave(VIEWS, dim=0)
+            returned = downsample(objects.reference, self.config.size).repeat_interleave(VIEWS, dim=0)
             scores += zip(psnr(made, objects.views).tolist(), psnr(returned, objects.views).tolist(), strict=True)
         sampled, handed = np.mean(scores, axis=0)
         velocity = sum(losses) / len(losses)

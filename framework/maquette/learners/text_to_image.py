@@ -11,13 +11,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from maquette.data.base import CaptionedDataset, CaptionedImages
+from maquette.datasets.base import CaptionedDataset, CaptionedImages
+from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import UNetShape, VelocityDiffusion, small_text_encoder, small_unet
-from maquette.learners.base import Average, Learner, sheet, tokenize, word_tokenizer
-from maquette.pretrained import halved, quiet, weights_source
+from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
+from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
+from maquette.weights.loading import halved, quiet, weights_source
 
 
 class _Networks(nn.Module):
@@ -127,7 +128,7 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
 
     def sample_sheet(self, dataset: CaptionedDataset, draws: Draws) -> np.ndarray:
         captions = list(dataset.sample_captions())
-        return sheet(self.sample(captions, draws), columns=8)
+        return picture_grid(self.sample(captions, draws), columns=8)
 
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:

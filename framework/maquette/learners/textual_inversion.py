@@ -13,16 +13,18 @@ from torch import Tensor
 
 from maquette.cameras.base import orbit_cameras
 from maquette.config.parts import PriorSpec
-from maquette.data.base import PictureDataset
-from maquette.learners.base import Learner, reduced, sheet
-from maquette.objectives._ddim import sample
-from maquette.objectives.base import Denoiser
-from maquette.pretrained import LEARNED_WORDS
+from maquette.datasets.base import PictureDataset
+from maquette.diffusion.ddim import sample
+from maquette.images.resampling import downsample
+from maquette.images.sheets import picture_grid
+from maquette.learners.base import Learner
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, TrainableWord
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.scores.cfg import CFG
-from maquette.terms import Terms
+from maquette.scores.denoiser import Denoiser
+from maquette.weights.loading import LEARNED_WORDS
 
 SHOWN = 4  # variations of the picture on the sample sheet, and pictures of the word
 MEASURED = (8, 4)  # batches of the evaluation, and pictures in each
@@ -96,8 +98,8 @@ class TextualInversion(Learner[PictureDataset, Tensor]):
         noise, last = draws.normal("sample", *like.shape).to(like), len(prior.alphas_cumprod) - 1
         drawn = prior.decode(sample(denoiser, noise, last, self.config.sample_steps)).to(seen)
         if drawn.shape[1:3] != seen.shape[1:3]:
-            drawn = reduced(drawn, (seen.shape[1], seen.shape[2]))
-        return sheet(torch.cat([seen, drawn]), columns=SHOWN)
+            drawn = downsample(drawn, (seen.shape[1], seen.shape[2]))
+        return picture_grid(torch.cat([seen, drawn]), columns=SHOWN)
 
     @torch.no_grad()
     def evaluate(self, dataset: PictureDataset, draws: Draws) -> dict[str, float]:

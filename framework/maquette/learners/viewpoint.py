@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from maquette.data.base import PairDataset, PosedPairs
-from maquette.image_condition import ImageEncoder
+from maquette.cameras.directions import wrap_deg
+from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.learners.base import Average, Learner
-from maquette.pretrained import quiet
+from maquette.objectives.terms import Terms
+from maquette.perception.image_encoder import ImageEncoder
+from maquette.perception.viewpoint_reader import ViewpointReader, azimuths_deg, directions
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.terms import Terms
-from maquette.viewpoint import ViewpointReader, azimuths_deg, directions
-from maquette.views import turn_deg
+from maquette.weights.loading import quiet
 
 NEAR_DEG = 30.0  # an azimuth within which `evaluate` counts as right
 
@@ -84,7 +84,7 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
         embedding = networks.reader.encoder(pairs.reference)
         found, known = networks.reader.direction(embedding), self.known(pairs.reference)
         azimuth_deg = azimuths_deg(found)
-        off = turn_deg(azimuth_deg - pairs.reference_cameras.azimuth_deg.to(azimuth_deg)).abs()
+        off = wrap_deg(azimuth_deg - pairs.reference_cameras.azimuth_deg.to(azimuth_deg)).abs()
         lost = (networks.recall(embedding) - known).square().mean() / known.var(dim=0).mean()
         return {
             "median azimuth error in degrees": float(off.median()),

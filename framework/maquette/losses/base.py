@@ -10,10 +10,10 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.priors.base import Request
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 
 class Loss:

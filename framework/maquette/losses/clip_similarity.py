@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
-from maquette.image_condition import ImageEncoder
 from maquette.losses.base import Loss
+from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.base import Request
 from maquette.registry import register
 from maquette.renderers.base import Rendering

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 LEAST_OPACITY = 0.5  # of target and rendering where depths are compared
 LEAST_DEPTH = 1e-3  # whose logarithm is taken, as a share of the largest

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.errors import ConfigError
 from maquette.losses._features import unit_difference
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
-from maquette.tensor_files import read_tensors
+from maquette.weights.tensor_files import read_tensors
 
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels of the convolutions of 3 x 3 pixels, each with a ReLU behind it, between poolings of 2 x 2."""

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 
 @register("loss", "mask")

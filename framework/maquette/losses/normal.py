@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 
 @register("loss", "normal")

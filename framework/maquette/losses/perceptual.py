@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
-from maquette.image_condition import ImageEncoder
+from maquette.data.base import Target
 from maquette.losses._features import unit_difference
 from maquette.losses.base import Comparison
+from maquette.perception.image_encoder import ImageEncoder
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.supervision.base import Target
 
 
 @register("loss", "perceptual")

@@ -8,10 +8,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.clip import Clip
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
 from maquette.losses.base import Loss
+from maquette.perception.clip import Clip
 from maquette.priors.base import Request
 from maquette.registry import register
 from maquette.renderers.base import Rendering

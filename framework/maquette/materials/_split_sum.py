@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.environment import latlong_directions, solid_angles
+from maquette.images.environment import latlong_directions, solid_angles
 
 ROUGHNESS_STEPS = 10
 """A stack of blurred maps holds roughness 0, 1 / ROUGHNESS_STEPS ... 1, and last the cosine's, for diffuse light."""

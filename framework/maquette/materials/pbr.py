@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.color import linear_to_srgb, srgb_to_linear
-from maquette.environment import EnvironmentConfig, look_up
+from maquette.images.color import linear_to_srgb, srgb_to_linear
+from maquette.images.environment import EnvironmentConfig, look_up
 from maquette.kernels.rasterise import sample_texture
 from maquette.materials._split_sum import ROUGHNESS_STEPS, blur, blur_kernels, brdf_table
 from maquette.materials.base import Material, Reflectance, Shading

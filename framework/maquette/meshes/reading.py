@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from maquette.color import linear_to_srgb, srgb_to_linear
 from maquette.errors import ConfigError
+from maquette.images.color import linear_to_srgb, srgb_to_linear
 from maquette.meshes.atlas import LARGEST, Painted, in_one_tile, packed, palette
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.placement import Y_UP_FORMATS, Placement

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from maquette.cameras.directions import wrap_deg
 from maquette.export.base import Subject
 from maquette.metrics.base import Case, Measurement
+from maquette.perception.viewpoint_reader import ViewpointReader, azimuths_deg
 from maquette.registry import register
-from maquette.viewpoint import ViewpointReader, azimuths_deg
-from maquette.views import turn_deg
 
 APART_DEG = 90.0  # two fronts are two if they are farther apart than that
 
@@ -52,7 +52,7 @@ class Janus:
         read = self.reader(torch.from_numpy(np.ascontiguousarray(rgb)).float())
         frontness, cameras_deg = read[:, 2], torch.tensor(azimuth_deg)
         found = fronts(frontness, cameras_deg, self.config.threshold)
-        right = turn_deg(azimuths_deg(read) - cameras_deg).abs() < 45
+        right = wrap_deg(azimuths_deg(read) - cameras_deg).abs() < 45
         values = {
             "janus": float(len(found) > 1),
             "no front": float(not found),
@@ -74,5 +74,5 @@ def fronts(frontness: torch.Tensor, azimuth_deg: torch.Tensor, threshold: float)
     while float(left.max()) > threshold:
         surest = azimuth_deg[int(left.argmax())]
         found.append(float(surest))
-        left[turn_deg(azimuth_deg - surest).abs() <= APART_DEG] = -math.inf
+        left[wrap_deg(azimuth_deg - surest).abs() <= APART_DEG] = -math.inf
     return found

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from maquette.clip import Clip
 from maquette.export.base import Subject
 from maquette.metrics.base import Case, Measurement
+from maquette.perception.clip import Clip
 from maquette.registry import register
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
@@ -13,24 +11,19 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
+from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
+from maquette.data.base import Data
+from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
-from maquette.objectives._timesteps import Timesteps
+from maquette.objectives.terms import Terms
 from maquette.priors.base import CopyKind, Prior, Request
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
-from maquette.supervision.base import Supervision
-from maquette.terms import Terms
-
-__all__ = [
-    "Denoiser", "Noised", "Objective", "Pull", "PullConfig", "Timesteps", "Weighting", "add_noise", "clip_pixels",
-    "draw_timesteps", "grid", "pull", "subject", "threshold_noise", "weigh",
-]  # fmt: skip
+from maquette.scores.denoiser import Denoiser, grid
 
 Weighting = Literal["sigma2", "uniform", "fantasia", "x0"]
-
-_grids: WeakKeyDictionary[Prior, tuple[int, int, int]] = WeakKeyDictionary()
 
 
 class Objective:
@@ -52,7 +45,7 @@ class Objective:
     copies: CopyKind | None = None
     learning_rate: Schedule = Schedule.constant(0.0)
 
-    def prepare(self, prior: Prior, request: Request, data: Supervision | None) -> nn.Module | None:
+    def prepare(self, prior: Prior, request: Request, data: Data | None) -> nn.Module | None:
         """Called once, before the first step and before a checkpoint is loaded.
 
         Args:
@@ -114,15 +107,6 @@ def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
     return latents
 
 
-@torch.no_grad()
-def grid(prior: Prior) -> tuple[int, int, int]:
-    """(C, h, w) of what the prior denoises of each picture, found once by encoding some."""
-    if prior not in _grids:
-        _, channels, height, width = prior.encode(torch.zeros(prior.views, 8, 8, 3)).shape
-        _grids[prior] = (channels, height, width)
-    return _grids[prior]
-
-
 @dataclass(frozen=True)
 class Noised:
     """z_t = alpha z_0 + sigma e.
@@ -160,58 +144,6 @@ def draw_timesteps(
     return timesteps.draw(count, levels, step, total, draws, prior.alphas_cumprod).to(prior.device)
 
 
-@dataclass(frozen=True)
-class Denoiser:
-    """A prior seen through a score, with one step's conditions and cameras.
-
-    Args:
-        threshold: as in `PullConfig`.
-    """
-
-    prior: Prior
-    score: Score
-    conditions: Mapping[str, Any]
-    cameras: Cameras
-    threshold: float = 0.0
-
-    def through(self, score: Score) -> Denoiser:
-        """The same prior, seen through another score and without a threshold."""
-        return replace(self, score=score, threshold=0.0)
-
-    def predictions(
-        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], also: frozenset[str] = frozenset()
-    ) -> dict[str, Tensor]:
-        """The noise under each condition that the score needs, and under those of `also`."""
-        needed = {name: self.conditions[name] for name in sorted(self.score.needs | also)}
-        return self.prior.predict(noisy, t, needed, self.cameras)
-
-    def combine(
-        self,
-        predictions: Mapping[str, Float[Tensor, "B C h w"]],
-        noisy: Float[Tensor, "B C h w"],
-        t: Int[Tensor, " B"],
-        known: Float[Tensor, "B C h w"] | None = None,
-    ) -> Float[Tensor, "B C h w"]:
-        """One noise prediction. To a score that gives a direction, the `known` noise in `noisy` is added."""
-        share = t[:, None, None, None] / len(self.prior.alphas_cumprod)
-        noise = self.score.combine_at(predictions, share, self.cameras)
-        if self.score.noise_free:
-            assert known is not None, "a direction needs the noise it starts from"
-            noise = noise + known
-        if self.threshold > 0:
-            noise = threshold_noise(noise, noisy, *self.prior.levels(t), self.threshold)
-        return noise
-
-    def noise(
-        self,
-        noisy: Float[Tensor, "B C h w"],
-        t: Int[Tensor, " B"],
-        known: Float[Tensor, "B C h w"] | None = None,
-    ) -> Float[Tensor, "B C h w"]:
-        """The guided noise prediction e_hat."""
-        return self.combine(self.predictions(noisy, t), noisy, t, known)
-
-
 def weigh(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
     """w(t): sigma^2 (DreamFusion), 1, alpha sigma^2 (Fantasia3D), or sigma / alpha.
 
@@ -235,14 +167,6 @@ def clip_pixels(gradient: Float[Tensor, "B C h w"], limit: float) -> Float[Tenso
         return gradient
     norm = gradient.norm(dim=1, keepdim=True)
     return gradient * (limit / norm.clamp(min=limit))
-
-
-def threshold_noise(
-    noise: Float[Tensor, "B C h w"], noisy: Float[Tensor, "B C h w"], alpha: Tensor, sigma: Tensor, limit: float
-) -> Float[Tensor, "B C h w"]:
-    """The noise prediction whose implied clean picture (z - sigma e) / alpha is cut to [-limit, limit]."""
-    clean = ((noisy - sigma * noise) / alpha).clamp(-limit, limit)
-    return (noisy - alpha * clean) / sigma
 
 
 class Pull(Objective):
@@ -282,3 +206,9 @@ class Pull(Objective):
             denoiser: the prior seen through the score.
         """
         raise NotImplementedError
+
+
+def refuse_direction(score: PartSpec) -> None:
+    """Raise ValueError for a score that leaves out the noise: there is no going up or down along it."""
+    if score.build().noise_free:
+        raise ValueError(f"going from level to level takes a noise prediction, and score {score.name!r} is a direction")

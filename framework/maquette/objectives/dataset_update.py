@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, mse_loss
 
 from maquette.cameras.base import Cameras
-from maquette.objectives._ddim import sample
-from maquette.objectives.base import Denoiser, Objective, Timesteps, add_noise
+from maquette.data.base import Data, Target
+from maquette.diffusion.ddim import sample
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import Objective, add_noise
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
-from maquette.supervision.base import Supervision, Target
-from maquette.terms import Terms
+from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "dataset-update")
@@ -57,7 +59,7 @@ class DatasetUpdate(Objective):
         self.config = config
         self._edited: EditedPictures
 
-    def prepare(self, prior: Prior, request: Request, data: Supervision | None) -> EditedPictures:
+    def prepare(self, prior: Prior, request: Request, data: Data | None) -> EditedPictures:
         assert data is not None
         self._edited = EditedPictures(data.all())
         return self._edited

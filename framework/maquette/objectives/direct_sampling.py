@@ -12,14 +12,15 @@ from torch.nn.functional import interpolate, mse_loss
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
-from maquette.objectives._ddim import sample
-from maquette.objectives.base import Denoiser, Objective, subject
+from maquette.diffusion.ddim import sample
+from maquette.objectives.base import Objective, subject
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
-from maquette.terms import Terms
+from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "direct-sampling")

@@ -10,23 +10,15 @@ from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import (
-    Denoiser,
-    Objective,
-    PullConfig,
-    Timesteps,
-    Weighting,
-    add_noise,
-    clip_pixels,
-    pull,
-    weigh,
-)
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import Objective, PullConfig, Weighting, add_noise, clip_pixels, pull, weigh
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
-from maquette.terms import Terms
+from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "image-sds")

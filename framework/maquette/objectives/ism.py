@@ -9,11 +9,13 @@ from torch import Tensor
 
 from maquette.config.parts import PartSpec, ScoreSpec
 from maquette.config.schedules import Schedule
-from maquette.objectives._ddim import invert, level, move, refuse_direction
-from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, draw_timesteps, weigh
+from maquette.diffusion.ddim import invert, level, move
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, refuse_direction, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.scores.base import Score
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.weighted import Weighted
 
 

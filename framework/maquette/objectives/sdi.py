@@ -9,12 +9,14 @@ from torch import Tensor
 
 from maquette.config.parts import PartSpec, ScoreSpec
 from maquette.config.schedules import Schedule
-from maquette.objectives._ddim import invert, level, refuse_direction
-from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, draw_timesteps, weigh
+from maquette.diffusion.ddim import invert, level
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, refuse_direction, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 
 FALLING = Schedule(((0, 0.98), ("100%", 0.02)))
 

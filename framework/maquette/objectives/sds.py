@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.objectives.base import Denoiser, Pull, PullConfig, add_noise, weigh
+from maquette.objectives.base import Pull, PullConfig, add_noise, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "sds")

@@ -8,9 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
-from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, Weighting, add_noise, weigh
+from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives.base import Pull, PullConfig, Weighting, add_noise, weigh
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "sjc")

@@ -12,13 +12,15 @@ from torch.nn.functional import mse_loss
 
 from maquette.config.parts import PriorSpec
 from maquette.config.schedules import Schedule
+from maquette.data.base import Data
+from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
-from maquette.objectives.base import Denoiser, Pull, PullConfig, Timesteps, add_noise, weigh
+from maquette.objectives.base import Pull, PullConfig, add_noise, weigh
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, TrainableCopy
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.supervision.base import Supervision
-from maquette.terms import Terms
+from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "vsd")
@@ -70,7 +72,7 @@ class VSD(Pull):
         self._conditions: Conditions | None = None
         self._copy: TrainableCopy
 
-    def prepare(self, prior: Prior, request: Request, data: Supervision | None) -> TrainableCopy:
+    def prepare(self, prior: Prior, request: Request, data: Data | None) -> TrainableCopy:
         self._source = prior
         if self.config.base is not None:
             self._source = self.config.base.build()

@@ -12,39 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
+from maquette.data.base import Reference
+from maquette.diffusion.noise import Prediction
 
-Prediction = Literal["epsilon", "v_prediction", "sample"]
 CopyKind = Literal["lora", "copy"]
 """What of a trainable copy is trained: low-rank additions to the attention layers, or everything."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A picture of what is to be made.
-
-    Args:
-        rgb: [H, W, 3] in [0, 1], over white.
-        cameras: the one camera that took it.
-        weight: how much it counts beside others, for priors that take several.
-        opacity: how much of each pixel is the object, in [0, 1]; None: unknown, and what is behind it stays.
-    """
-
-    rgb: Float[Tensor, "H W 3"]
-    cameras: Cameras
-    weight: float = 1.0
-    opacity: Float[Tensor, "H W 1"] | None = None
-
-    def over(self, grey: float) -> Float[Tensor, "H W 3"]:
-        """The picture as it looks in front of a grey in [0, 1], as far as what is behind it is known.
-
-        Example:
-            >>> from maquette.cameras.base import orbit_cameras
-            >>> one = torch.ones(1)
-            >>> camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 1)
-            >>> Reference(torch.full((1, 1, 3), 0.75), camera, opacity=torch.full((1, 1, 1), 0.5)).over(0.5)
-            tensor([[[0.5000, 0.5000, 0.5000]]])
-        """
-        return self.rgb if self.opacity is None else self.rgb - (1 - self.opacity) * (1 - grey)
 
 
 @dataclass(frozen=True)

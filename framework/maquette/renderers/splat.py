@@ -12,8 +12,8 @@ from torch.nn import functional
 from maquette.backgrounds.base import Background
 from maquette.cameras.base import Cameras, Window
 from maquette.geometry.base import GaussianCloud, Splats
+from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting import Projected, project, spherical_harmonics, splat
-from maquette.kernels.splatting.reference import rotations
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -113,5 +113,5 @@ def _within(whole: Projected, window: Window, height: int, width: int) -> Projec
 
 def _shortest_axes(cloud: GaussianCloud, directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     shortest = cloud.scales.argmin(dim=-1)[:, None, None].expand(-1, 3, 1)
-    axes = rotations(cloud.quaternions).gather(2, shortest)[:, :, 0]
+    axes = rotation_matrices(cloud.quaternions).gather(2, shortest)[:, :, 0]
     return torch.where((axes * directions).sum(-1, keepdim=True) > 0, -axes, axes)

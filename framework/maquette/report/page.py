@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from markupsafe import Markup, escape
 
+from maquette.files import write_atomically
 from maquette.report.curves import Metrics, charts, read_metrics
 from maquette.report.viewer import viewer_html
-from maquette.runs.folder import write_atomically
 
 PREVIEWS = 24  # shown at most, evenly spread over the run
 PREVIEW_HEIGHT = 320  # pixels of a preview, at most; it may be three times as wide

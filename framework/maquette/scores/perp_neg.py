@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.cameras.directions import view_shares
 from maquette.registry import register
 from maquette.scores.base import Base, Score
-from maquette.views import view_shares
 
 TINY = 1e-6  # squared length of a positive direction below which it counts as none; the official code's
 

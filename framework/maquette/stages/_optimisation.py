@@ -14,18 +14,19 @@ from torch import nn
 
 from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
+from maquette.data.base import Data, Target
+from maquette.geometry.base import ChangedRows
 from maquette.kernels.splatting import Projected
 from maquette.losses.base import Comparison, Loss, Probe, Surroundings
 from maquette.materials.base import Shading
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
-from maquette.runs.loop import ParameterGroup, Task
 from maquette.scene import Scene
 from maquette.stages._sight import camera_normals, sight
 from maquette.stages.base import StageContext
-from maquette.supervision.base import Supervision, Target
-from maquette.terms import ChangedRows, Terms
+from maquette.training.loop import ParameterGroup, Task
 
 if TYPE_CHECKING:
     from maquette.stages.optimise import Guidance, Optimise
@@ -35,7 +36,7 @@ class Guide:
     """One guidance, built: its prior is frozen and no part of the task's state, what it trains `beside` it is."""
 
     def __init__(
-        self, spec: Guidance, prior: Prior, method: Any, data: Supervision | None = None, words: Sequence[Path] = ()
+        self, spec: Guidance, prior: Prior, method: Any, data: Data | None = None, words: Sequence[Path] = ()
     ) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
         self.weight, self._sees = spec.weight, spec.sees
@@ -67,7 +68,7 @@ class Guide:
         return self.prior.watch(conditions, sight(rendering, cameras)) if self._watches else conditions
 
 
-def request_of(method: Any, data: Supervision | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
+def request_of(method: Any, data: Data | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
     """What a method makes, or `prompt`, with known pictures of it and the files of words that were learned for it."""
     references = data.references() if data is not None else ()
     first = next(iter(references), None)
@@ -75,7 +76,7 @@ def request_of(method: Any, data: Supervision | None, words: Sequence[Path] = ()
 
 
 def build_guides(
-    specs: dict[str, Guidance], method: Any, data: Supervision | None = None, words: Sequence[Path] = ()
+    specs: dict[str, Guidance], method: Any, data: Data | None = None, words: Sequence[Path] = ()
 ) -> dict[str, Guide]:
     """All guidance of a stage; where the same prior is named twice, it is loaded once.
 
@@ -102,7 +103,7 @@ class Optimisation(Task):
         self,
         scene: Scene,
         guidance: dict[str, Guide],
-        data: Supervision | None,
+        data: Data | None,
         config: Optimise.Config,
         context: StageContext,
     ) -> None:

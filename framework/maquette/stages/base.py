@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from maquette.config.schema import MethodConfig
-from maquette.runs.checkpoints import CheckpointStore
-from maquette.runs.folder import RunFolder
-from maquette.runs.manifest import Timings
-from maquette.runs.metrics import MetricsLog
 from maquette.scene import Scene
+from maquette.training.checkpoints import CheckpointStore
+from maquette.training.metrics_log import MetricsLog
+from maquette.training.run_folder import RunFolder
+from maquette.training.timings import Timings
 
 
 @dataclass

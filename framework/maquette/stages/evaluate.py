@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.config.parts import SupervisionSpec
+from maquette.config.parts import DataSpec
+from maquette.data.base import HeldOut
 from maquette.errors import RunError
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
+from maquette.files import write_atomically
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
 from maquette.registry import register
-from maquette.runs.folder import write_atomically
 from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
-from maquette.supervision.base import HeldOut
 
 POINTS = 20_000  # on each surface, for distances between them
 
@@ -32,7 +32,7 @@ class Evaluate(Stage):
 
     @dataclass(frozen=True)
     class Config:
-        data: SupervisionSpec
+        data: DataSpec
         background: float = 1.0  # grey in front of which pictures are compared
         shown: int = 8  # views in the picture
         resolution: int = 96  # samples of a field along each side of the cube, for its surface

@@ -13,6 +13,7 @@ from maquette.backgrounds.base import Background
 from maquette.config.parts import (
     BackgroundSpec,
     CamerasSpec,
+    DataSpec,
     GeometrySpec,
     LossSpec,
     MaterialSpec,
@@ -22,23 +23,22 @@ from maquette.config.parts import (
     RendererSpec,
     ScoreSpec,
     SettingError,
-    SupervisionSpec,
 )
 from maquette.config.schedules import Schedule
 from maquette.conversions import convert
+from maquette.data.base import Data
+from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.losses.base import Comparison, Loss
 from maquette.materials.base import Material
-from maquette.objectives.base import Timesteps
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.runs.checkpoints import CheckpointStore
-from maquette.runs.folder import RunFolder
-from maquette.runs.loop import Loop, LoopConfig
 from maquette.scene import Scene, Viewpoint
 from maquette.stages._optimisation import Optimisation, build_guides
 from maquette.stages.base import Stage, StageContext
-from maquette.supervision.base import Supervision
+from maquette.training.checkpoints import CheckpointStore
+from maquette.training.loop import Loop, LoopConfig
+from maquette.training.run_folder import RunFolder
 
 Sees = Literal["rgb", "normal", "camera-normal", "normal-mask"]
 """What of a rendering a prior is shown: its picture (or its latents, where those are drawn); its normals n as a picture
@@ -127,7 +127,7 @@ class Optimise(Stage):
         background: BackgroundSpec
         renderer: RendererSpec
         cameras: CamerasSpec | None = None
-        data: SupervisionSpec | None = None
+        data: DataSpec | None = None
         guidance: dict[str, Guidance] = field(default_factory=dict)
         losses: dict[str, LossSpec] = field(default_factory=dict)
         start: str = (
@@ -296,7 +296,7 @@ def _fit_comparison(name: str, loss: PartSpec, config: Optimise.Config) -> None:
         raise SettingError(_come_without(name, lacking), f"losses.{name}", _remedy(lacking))
 
 
-def _hold_to(losses: dict[str, LossSpec], data: Supervision, context: StageContext) -> None:
+def _hold_to(losses: dict[str, LossSpec], data: Data, context: StageContext) -> None:
     """Refuse losses that compare with what these pictures turn out not to have."""
     target = data.sample(0, 1, Draws(context.method.seed, 0, "look/"))
     for name, loss in losses.items():

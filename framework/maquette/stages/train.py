@@ -12,13 +12,14 @@ from torch import nn
 
 from maquette.config.parts import DatasetSpec, LearnerSpec
 from maquette.config.schedules import Schedule
-from maquette.pretrained import LEARNED_WORDS
+from maquette.files import write_atomically
+from maquette.geometry.base import ChangedRows
+from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.runs.folder import write_atomically
-from maquette.runs.loop import Loop, LoopConfig, ParameterGroup, Task
 from maquette.stages.base import Stage, StageContext
-from maquette.terms import ChangedRows, Terms
+from maquette.training.loop import Loop, LoopConfig, ParameterGroup, Task
+from maquette.weights.loading import LEARNED_WORDS
 
 
 @register("stage", "train")

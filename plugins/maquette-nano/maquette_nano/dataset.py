@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from maquette.data.base import CaptionedImages
+from maquette.datasets.base import CaptionedImages
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano import world

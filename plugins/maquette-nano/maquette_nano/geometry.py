@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maquette.data.base import DepthsAndNormals
+from maquette.datasets.base import DepthsAndNormals
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from maquette.cameras.base import orbit_cameras
-from maquette.multiview.base import PosedImages, Split
-from maquette.multiview.captioned import CaptionedViews, save_captioned_views
+from maquette.data.formats.captioned import CaptionedViews, save_captioned_views
+from maquette.data.formats.posed_images import PosedImages, Split
 from maquette_nano import world
 from maquette_nano.posed import SUPERSAMPLE
 from maquette_nano.renders import DISTANCE, FOV_DEG

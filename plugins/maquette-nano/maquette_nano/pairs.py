@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maquette.data.base import PosedPairs
+from maquette.datasets.base import PosedPairs
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints

@@ -7,7 +7,7 @@ import math
 import torch
 
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.multiview import PosedImages, Split
+from maquette.data.formats import PosedImages, Split
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 

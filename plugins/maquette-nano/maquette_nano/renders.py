@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras, orbit_cameras
-from maquette.six_cameras import FOV_Y_DEG, Layout, six_cameras
+from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
 from maquette_nano.world.colours import COLOURS

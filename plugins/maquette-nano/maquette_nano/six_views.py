@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maquette.data.base import PicturesWithSixViews
-from maquette.learners.base import reduced
+from maquette.datasets.base import PicturesWithSixViews
+from maquette.images.resampling import downsample
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views
@@ -57,5 +57,5 @@ class NanoSixViews:
         index = (first[:, None] + torch.arange(PICTURES, VIEWS)).flatten()
         whole = views.over(index, torch.full((len(index), 3), GREY))
         return PicturesWithSixViews(
-            views.over(first + picture, torch.full((len(first), 3), GREY)), reduced(whole, self.config.view_size)
+            views.over(first + picture, torch.full((len(first), 3), GREY)), downsample(whole, self.config.view_size)
         )

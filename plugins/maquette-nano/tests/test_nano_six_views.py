@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from maquette.cameras.six_views import six_cameras
 from maquette.randomness import Draws
-from maquette.six_cameras import six_cameras
 from maquette_nano import world
 from maquette_nano.renders import FOV_DEG, SIX_DISTANCE, SIX_FOV_DEG, VIEWS, six_angles
 from maquette_nano.six_views import GREY, NanoSixViews

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from maquette.multiview import PosedImages, load_posed_images, save_posed_images
+from maquette.data.formats import PosedImages, load_posed_images, save_posed_images
 from maquette_nano import world
 from maquette_nano.posed import posed_object, spiral
 from maquette_nano.world.builder import Builder

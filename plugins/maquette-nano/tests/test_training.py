@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from maquette.cli import app
+from maquette.cli.app import app
 from maquette.randomness import Draws
 from maquette_nano import world
 from maquette_nano.dataset import NanoWorld
@@ -80,7 +80,7 @@ def train(words: list[str]) -> Path:
 
 def test_the_text_recipe_makes_a_prior_that_our_loader_takes(tmp_path):
     from maquette.priors.base import Request
-    from maquette.priors.stable_diffusion import StableDiffusion
+    from maquette.priors.text.stable_diffusion import StableDiffusion
 
     small = ["stages.nano-text.learner.widths=[16, 32]", "stages.nano-text.learner.attention_levels=1"]
     folder = train([*recipe("nano-text", str(tmp_path / "cache"), tmp_path), *small])
@@ -102,7 +102,7 @@ def test_the_clip_recipe_makes_an_encoder_that_transformers_takes(tmp_path):
 
 
 def test_the_judges_recipe_goes_on_from_the_encoder_and_its_words(tmp_path):
-    from maquette.clip import Clip
+    from maquette.perception.clip import Clip
     from maquette.plugins import weights
 
     # A learning rate of zero for the first step: what is written is what it started from.
@@ -129,7 +129,7 @@ def test_the_zero123_recipe_writes_the_parts_of_its_pipeline(tmp_path):
 def test_the_recipe_of_four_views_makes_a_prior_that_our_loader_takes(tmp_path):
     from maquette.cameras import orbit_cameras
     from maquette.priors.base import Request
-    from maquette.priors.mvdream import MVDream
+    from maquette.priors.mvdream.mvdream import MVDream
 
     words = recipe("nano-mvdream", str(tmp_path / "cache"), tmp_path)
     folder = train([*words, "stages.nano-mvdream.steps=2", "stages.nano-mvdream.learner.evaluated=2"])
@@ -143,7 +143,7 @@ def test_the_recipe_of_four_views_makes_a_prior_that_our_loader_takes(tmp_path):
 
 
 def test_the_recipe_of_six_views_makes_a_prior_that_our_loader_takes(tmp_path):
-    from maquette.priors.zero123plus import Zero123Plus
+    from maquette.priors.zero123plus.zero123plus import Zero123Plus
 
     learner = "stages.nano-zero123plus.learner"
     small = [f"{learner}.widths=[16, 32]", f"{learner}.attention_levels=1", f"{learner}.evaluated=2"]
@@ -156,7 +156,7 @@ def test_the_recipe_of_six_views_makes_a_prior_that_our_loader_takes(tmp_path):
 
 
 def test_the_recipe_of_depth_and_normals_makes_an_estimator_that_our_loader_takes(tmp_path):
-    from maquette.estimation import Estimator
+    from maquette.perception.estimator import Estimator
 
     learner = "stages.nano-depth-normals.learner"
     small = [f"{learner}.side=32", f"{learner}.stages=[16, 32, 32]", f"{learner}.evaluated=4"]

@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from maquette.export.base import RenderedViews, Subject
-from maquette.export.files import beside
-from maquette.export.sheets import contact_sheet
-from maquette.export.writers import to_bytes
+from maquette.export.base import Subject
+from maquette.files import atomic_path
+from maquette.images.pixels import to_bytes
+from maquette.images.sheets import contact_sheet
 from maquette.registry import register
+from maquette.scene import RenderedViews
 
 SIDES = {0.0: "front", 90.0: "left", 180.0: "back", 270.0: "right"}  # azimuth -> the subject's side that is seen
 
@@ -46,7 +47,7 @@ class ContactSheetExporter:
         columns = [f"{SIDES.get(a % 360, '')} {a % 360:g}°".strip() for a in config.azimuths_deg]
         sheet = contact_sheet(list(found.values()), list(found), columns)
         path = folder / "sheet.png"
-        with beside(path) as place:
+        with atomic_path(path) as place:
             Image.fromarray(to_bytes(sheet)).save(place)
         return [path]
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
-from maquette.kernels.splatting.reference import rotations
+from maquette.kernels.rotations import rotation_matrices
 
 REACH = 3.0  # standard deviations beyond which a Gaussian counts as nothing
 
@@ -48,6 +48,6 @@ def gaussian_field(
         (tensor([0.5000]), tensor([[7., 7., 7.]]))
     """
     module = implementation("gaussian-field", backend, points.device.type)
-    whiten = rotations(quaternions).mT / scales.clamp(min=1e-8)[:, :, None]  # S^-1 R^T
-    extents = REACH * (rotations(quaternions).square() * scales.square()[:, None, :]).sum(-1).sqrt()
+    whiten = rotation_matrices(quaternions).mT / scales.clamp(min=1e-8)[:, :, None]  # S^-1 R^T
+    extents = REACH * (rotation_matrices(quaternions).square() * scales.square()[:, None, :]).sum(-1).sqrt()
     return module.evaluate(points, means, whiten, extents, opacities, values)

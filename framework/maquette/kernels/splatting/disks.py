@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from maquette.kernels.splatting.reference import rotations, spread
+from maquette.kernels.rotations import rotation_matrices
+from maquette.kernels.splatting.reference import spread
 from maquette.kernels.splatting.results import DISK_LOW_PASS, RADIUS, REACH, Projected
 
 
@@ -36,7 +37,7 @@ def project_disks(
     kept = visible.nonzero().squeeze(-1)
     screen, transforms = footprints(means[kept], quaternions[kept], scales[kept])
     depths, deviations = transforms[:, 2, 2], deviations[kept]
-    normals = rotations(quaternions[kept])[:, :, 2]
+    normals = rotation_matrices(quaternions[kept])[:, :, 2]
     away = ((means[kept] - position) * normals).sum(dim=-1, keepdim=True) > 0
     low_pass = means.new_tensor([1 / DISK_LOW_PASS, 0.0, 1 / DISK_LOW_PASS])
     return Projected(
@@ -65,7 +66,7 @@ def _project(
     width: int,
 ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 3 3"]]:
     """Screen means (u, v), and the matrices from (a, b, 1) to z (x, y, 1) with x and y counted from them."""
-    axes = rotations(quaternions)[:, :, :2] * scales[:, None, :2]
+    axes = rotation_matrices(quaternions)[:, :, :2] * scales[:, None, :2]
     across, down, depth = (rotation @ torch.cat([axes, (means - position)[:, :, None]], dim=-1)).unbind(1)
     z = depth[:, 2:]
     centred = [focal * (row - row[:, 2:] / z * depth) for row in (across, down)]

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting.results import (
     DISK_LOW_PASS,
     GUARD,
@@ -85,7 +86,7 @@ def _project(
     slope_x, slope_y = x / z, y / z
     screen = torch.stack([focal * slope_x + width / 2, focal * slope_y + height / 2], dim=-1)
     limit_x, limit_y = GUARD * width / (2 * focal), GUARD * height / (2 * focal)
-    axes = rotation @ (rotations(quaternions) * scales[:, None, :])
+    axes = rotation @ (rotation_matrices(quaternions) * scales[:, None, :])
     right, down, forward = axes.unbind(1)
     first = (focal / z)[:, None] * (right - slope_x.clamp(-limit_x, limit_x)[:, None] * forward)
     second = (focal / z)[:, None] * (down - slope_y.clamp(-limit_y, limit_y)[:, None] * forward)
@@ -114,17 +115,6 @@ def _largest_deviation(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
 
 def spread(rows: Tensor, kept: Int[Tensor, " k"], count: int) -> Tensor:
     return rows.new_zeros(count, *rows.shape[1:]).index_put((kept,), rows)
-
-
-def rotations(quaternions: Float[Tensor, "n 4"]) -> Float[Tensor, "n 3 3"]:
-    """Rotation matrices of quaternions (w, x, y, z) of any length."""
-    w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1).unbind(-1)
-    rows = [
-        torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], dim=-1),
-        torch.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], dim=-1),
-        torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], dim=-1),
-    ]
-    return torch.stack(rows, dim=-2)
 
 
 def composite(

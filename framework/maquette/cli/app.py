@@ -1,0 +1,225 @@
+"""The command line: `maquette run magic123 image=teddy.png prior=nano` reads as a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from maquette import __version__
+from maquette.errors import MaquetteError
+
+app = typer.Typer(
+    name="maquette",
+    help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+plugin_app = typer.Typer(help="Look at installed plugins.", no_args_is_help=True)
+app.add_typer(plugin_app, name="plugin")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
+]
+
+
+def _teaching(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn errors that a user can act on into one line and an exit code."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except MaquetteError as problem:
+            if os.environ.get("MAQUETTE_DEBUG"):
+                raise
+            typer.secho(f"error: {problem}", fg="red", err=True)
+            raise typer.Exit(problem.exit_code) from None
+
+    return wrapped
+
+
+@app.command()
+@_teaching
+def run(
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder"
+        ),
+    ],
+    overrides: Overrides = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
+    ] = False,
+) -> None:
+    """Run a method.
+
+    maquette run dreamfusion prompt="a red mushroom with white dots"
+
+    maquette run dreamfusion prompt="a green house" seed=3 stages.nerf.steps=400
+
+    maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
+    """
+    _run(method, overrides or [], "methods", resume)
+
+
+@app.command()
+@_teaching
+def train(
+    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file, or, with --resume, a run folder")],
+    overrides: Overrides = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
+    ] = False,
+) -> None:
+    """Train a prior from a recipe.
+
+    maquette train configs/training/nano-text.yaml
+    """
+    _run(recipe, overrides or [], "training", resume)
+
+
+def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+    from maquette.config.loading import load_method
+
+    if resume:
+        from maquette.errors import ConfigError
+        from maquette.training.run_folder import RunFolder
+
+        if overrides:
+            raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
+        run_folder = RunFolder.open(Path(name))
+        resolved = load_method(str(run_folder.config))
+    else:
+        resolved = load_method(name, overrides, folder)
+    from maquette.pipeline import run_method
+
+    path = run_method(resolved, Path(name) if resume else None)
+    typer.echo(f"\ndone: {path}")
+    for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
+        typer.echo(f"  {product}")
+    typer.echo(f"again: maquette run {path / 'config.yaml'}")
+
+
+@app.command()
+@_teaching
+def bench(
+    suite: Annotated[str, typer.Argument(help="a suite's name (see `maquette list suites`) or YAML file")],
+    overrides: Overrides = None,
+    results: Annotated[Path, typer.Option(help="folder for the results: JSON and contact sheet")] = Path(
+        "benchmarks/results"
+    ),
+    runs: Annotated[Path | None, typer.Option(help="folder for the runs [outputs/bench/SUITE]")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="runs at a time")] = 1,
+) -> None:
+    """Run a suite and measure the results; a stopped suite goes on where it was.
+
+    maquette bench nano-text --jobs 2
+    """
+    from maquette.bench.results import run_suite
+    from maquette.bench.suites import load_suite
+
+    chosen = load_suite(suite)
+    root = runs or Path("outputs") / "bench" / chosen.name
+    found = run_suite(chosen, root, results, jobs, overrides or [])
+    for name, value in found["summary"].items():
+        low, high = value["interval_95"]
+        bar = f"  bar {value['bar']:.2f}: {'passed' if value['passed'] else 'FAILED'}" if "bar" in value else ""
+        typer.echo(f"{name}: {value['mean']:.3f} [{low:.3f}, {high:.3f}]{bar}")
+    typer.echo(f"results: {results / chosen.name}.json, {results / chosen.name}.png")
+
+
+@app.command()
+@_teaching
+def show(
+    method: Annotated[str, typer.Argument(help="a method's name or YAML file")],
+    overrides: Overrides = None,
+    plain: Annotated[bool, typer.Option("--plain", help="without the origins: YAML that runs again")] = False,
+) -> None:
+    """Print the resolved config, each value with the file and line it comes from."""
+    from maquette.config.loading import load_method
+
+    has_prompt = any(word.startswith("prompt=") for word in overrides or [])
+    words = [*(overrides or []), *([] if has_prompt else ["prompt=(your prompt)"])]
+    folder = "training" if method.startswith("configs/training") else "methods"
+    resolved = load_method(method, words, folder)
+    text = resolved.to_yaml()
+    if plain:
+        typer.echo(text, nl=False)
+        return
+    from maquette.config.show import annotated
+
+    typer.echo(annotated(text, resolved.origin), nl=False)
+
+
+@app.command("list")
+@_teaching
+def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind of part")] = "") -> None:
+    """List methods, suites and kinds of part, or the parts of one kind with what they do."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from maquette import plugins, registry
+    from maquette.config import paths
+    from maquette.config.origins import load_yaml
+
+    plugins.load()
+    table = Table(box=None, pad_edge=False)
+    configs = {"": "methods", "method": "methods", "methods": "methods", "suite": "suites", "suites": "suites"}
+    if kind in configs:
+        table.add_column(configs[kind].removesuffix("s"))
+        table.add_column("what it does")
+        for name, path in paths.available(configs[kind]).items():
+            table.add_row(name, str(load_yaml(path)[0].get("summary", "")))
+    if kind == "":
+        table.add_section()
+        for name in registry.KINDS:
+            table.add_row(name, ", ".join(registry.names(name)) or "-")
+    elif kind not in configs:
+        for column in (kind, "what it does", "from"):
+            table.add_column(column)
+        for name in registry.names(kind):
+            table.add_row(name, registry.summary(kind, name), registry.source(kind, name))
+    Console().print(table)
+
+
+@app.command()
+@_teaching
+def doctor() -> None:
+    """Say what this installation has: devices, kernel backends and why, plugins, optional packages."""
+    from maquette.cli.doctor import report
+
+    raise typer.Exit(report())
+
+
+@plugin_app.command("list")
+@_teaching
+def plugin_list() -> None:
+    """Installed plugins, and those that were skipped with the reason."""
+    from maquette import plugins
+
+    for name, distribution in plugins.loaded().items():
+        typer.echo(f"{name}  ({distribution})")
+    for distribution, reason in plugins.failures().items():
+        typer.secho(f"{distribution}: skipped: {reason}", fg="yellow")
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        typer.echo(f"maquette {__version__}")
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Entry point of the `maquette` script."""
+    sys.exit(app())

@@ -1,0 +1,53 @@
+"""What `maquette doctor` reports: devices, kernel backends and why, plugins, optional packages."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from rich.console import Console
+from rich.table import Table
+
+from maquette import plugins
+from maquette.kernels.backends import describe
+from maquette.training.manifest import machine, versions
+
+OPTIONAL = {
+    "wandb": "tracking in W&B",
+    "accelerate": "CPU offload of large models",
+    "triton": "kernels on CUDA; comes with PyTorch's CUDA builds",
+    "gsplat": "Gaussians on CUDA, when named",
+    "nvdiffrast": "rasterisation on CUDA, when named; non-commercial licence",
+}
+
+
+def report() -> int:
+    """Print the report; returns 1 when a plugin is broken, else 0."""
+    console = Console()
+    facts = _table("machine", "")
+    for name, value in {**versions(), **machine()}.items():
+        facts.add_row(name, str(value))
+    kernels = _table("kernel", "device", "backend", "because")
+    for row in describe():
+        kernels.add_row(row.kernel, row.device, row.backend, row.reason)
+    packages = _table("optional package", "installed", "for")
+    for name, purpose in OPTIONAL.items():
+        packages.add_row(name, "yes" if find_spec(name) else "no", purpose)
+    found = _table("plugin", "state")
+    for name, distribution in plugins.loaded().items():
+        found.add_row(f"{name} ({distribution})", "works")
+    for distribution, reason in plugins.failures().items():
+        found.add_row(distribution, f"skipped: {reason}")
+    weights = _table("weights", "where")
+    for name, path in plugins.weights().items():
+        weights.add_row(name, str(path))
+    for table in (facts, kernels, packages, found, weights):
+        console.print(table)
+        console.print()
+    return 1 if plugins.failures() else 0
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table

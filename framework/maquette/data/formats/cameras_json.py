@@ -1,0 +1,122 @@
+"""Our own format: a folder with `cameras.json` and 8-bit RGBA PNG pictures.
+
+Poses are in the world of the project, so nothing is moved or scaled unless asked for; see docs/multiview.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from maquette.data.formats.frames import Frame, Layout, Reading
+from maquette.data.formats.parsing import read_json, rigid, typed
+from maquette.data.formats.placement import similarity
+from maquette.data.formats.posed_images import PosedImages, Split
+from maquette.errors import ConfigError
+from maquette.files import atomic_path, display_path
+from maquette.images.pixels import to_bytes
+from maquette.images.reading import image_size
+from maquette.images.resampling import Pinhole
+
+FILE, FORMAT, VERSION = "cameras.json", "maquette-posed-images", 1
+IDENTITY = [[float(row == column) for column in range(4)] for row in range(4)]
+
+
+@dataclass(frozen=True)
+class FrameEntry:
+    """One picture in the file."""
+
+    file: str  # relative to the folder
+    c2w: Any  # camera-to-world, 4 rows of 4, OpenGL axes
+    split: Split | None = None  # none in any frame: every n-th tests, see `Reading.hold_out`
+    name: str = ""  # defaults to the file's stem
+    fov_y_deg: float | None = None  # where it differs from the file's own
+
+
+@dataclass(frozen=True)
+class CamerasFile:
+    """The whole file."""
+
+    format: str
+    version: int
+    frames: list[FrameEntry]
+    fov_y_deg: float | None = None  # full vertical angle of view
+    placement: list[list[float]] = field(default_factory=lambda: IDENTITY)  # from where the poses came from to here
+
+
+def find(folder: Path) -> Path | None:
+    """The file that describes a folder in this format."""
+    path = folder / FILE
+    return path if path.is_file() else None
+
+
+def read(path: Path, reading: Reading) -> Layout:
+    """What `cameras.json` says.
+
+    Raises:
+        ConfigError: another format or version, an unknown or missing key, a missing picture, a pose that is none.
+    """
+    data = read_json(path)
+    for name, known in (("format", FORMAT), ("version", VERSION)):
+        if data.get(name) != known:
+            raise ConfigError(
+                f"expected {known!r}, got {data.get(name)!r}",
+                key=name,
+                file=display_path(path),
+                hint="see docs/multiview.md",
+            )
+    content: CamerasFile = typed(CamerasFile, data, "", path)
+    frames = [_frame(entry, content.fov_y_deg, f"frames.{i}", path) for i, entry in enumerate(content.frames)]
+    center = torch.zeros(3) if reading.center == "auto" else torch.tensor(reading.center)
+    scale = 1.0 if reading.scale == "auto" else reading.scale
+    earlier = torch.tensor(content.placement, dtype=torch.float64)
+    return Layout(path, frames, similarity(torch.eye(3), center, scale).double(), earlier=earlier)
+
+
+def _frame(entry: FrameEntry, shared: float | None, key: str, path: Path) -> Frame:
+    fov_y_deg = shared if entry.fov_y_deg is None else entry.fov_y_deg
+    if fov_y_deg is None or not 0 < fov_y_deg < 180:
+        raise ConfigError(
+            f"no angle of view between 0 and 180 but {fov_y_deg}", key=f"{key}.fov_y_deg", file=display_path(path),
+            hint="give one here or for the whole file",
+        )  # fmt: skip
+    picture = path.parent / entry.file
+    width, height = image_size(picture, f"{key}.file", path)
+    lens = Pinhole.centred(height / 2 / math.tan(math.radians(fov_y_deg) / 2), (width, height))
+    return Frame(entry.name or picture.stem, picture, rigid(entry.c2w, f"{key}.c2w", path), lens, entry.split)
+
+
+def save_posed_images(folder: Path | str, images: PosedImages) -> Path:
+    """Write a set in this format; it reads back as it was, colours and alpha rounded to 8 bits. Points are left out.
+
+    Args:
+        folder: made if missing.
+        images: pictures are called by number, `0000.png` and so on, and keep their names inside the file.
+
+    Returns:
+        The path of `cameras.json`.
+    """
+    folder, frames = Path(folder), []
+    for i in range(len(images)):
+        with atomic_path(folder / f"{i:04}.png") as place:
+            Image.fromarray(to_bytes(images.images[i].cpu().numpy())).save(place)
+        frames.append(
+            {
+                "file": f"{i:04}.png",
+                "name": images.names[i],
+                "split": images.split[i],
+                "fov_y_deg": float(images.cameras.fov_y_deg[i]),
+                "c2w": images.cameras.c2w[i].tolist(),
+            }
+        )
+    head = {"format": FORMAT, "version": VERSION, "placement": images.placement.tolist()}
+    lines = ",\n".join(f"    {json.dumps(frame)}" for frame in frames)
+    with atomic_path(folder / FILE) as place:
+        place.write_text(f'{json.dumps(head)[:-1]}, "frames": [\n{lines}\n]}}\n', encoding="utf-8")
+    return folder / FILE

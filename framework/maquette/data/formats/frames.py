@@ -1,0 +1,127 @@
+"""What every reader makes of its files, and how that becomes `PosedImages`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.data.formats.placement import placed
+from maquette.data.formats.posed_images import PosedImages, SparsePoints, Split, posed_cameras
+from maquette.errors import ConfigError
+from maquette.files import display_path
+from maquette.images.reading import read_rgba
+from maquette.images.resampling import Pinhole, centred_view
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a folder of posed images is read."""
+
+    size: int | None = None  # rows of the pictures, columns in proportion; none: as they are
+    scale: float | Literal["auto"] = "auto"  # scene units per unit of the files' world; auto: see each format
+    center: tuple[float, float, float] | Literal["auto"] = "auto"  # point of the files' world that becomes the origin
+    hold_out: int = 8  # every n-th picture, by name, tests when the files name no split; 0: none
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise ValueError(f"size is a number of rows, not {self.size}")
+        if self.scale != "auto" and not self.scale > 0:
+            raise ValueError(f"scale is a positive number, not {self.scale}")
+        if self.hold_out < 0 or self.hold_out == 1:
+            raise ValueError(f"hold_out is 2 or more, or 0 for none, not {self.hold_out}: 1 would leave none to train")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture as the files describe it.
+
+    Args:
+        name: what they call it.
+        picture: where it lies.
+        c2w: camera-to-world [4, 4] float64, OpenGL axes, in the files' world.
+        lens: its camera, in its own pixels.
+        split: what it is for; None: the files do not say.
+    """
+
+    name: str
+    picture: Path
+    c2w: Float[Tensor, "4 4"]
+    lens: Pinhole
+    split: Split | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a reader found.
+
+    Args:
+        file: the file that names the pictures, for messages.
+        frames: the pictures.
+        placement: from the files' world to ours [4, 4] float64.
+        points: in the files' world, None if there are none.
+        earlier: what the files say brought their poses to where they are [4, 4] float64.
+    """
+
+    file: Path
+    frames: Sequence[Frame]
+    placement: Float[Tensor, "4 4"]
+    points: SparsePoints | None = None
+    earlier: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
+
+
+def poses(frames: Sequence[Frame], file: Path) -> Float[Tensor, "N 4 4"]:
+    """The frames' camera-to-world matrices; ConfigError if there are none in `file`."""
+    if not frames:
+        raise ConfigError("this file names no pictures", file=display_path(file))
+    return torch.stack([frame.c2w for frame in frames])
+
+
+def assemble(layout: Layout, reading: Reading) -> PosedImages:
+    """Read the pictures and place the cameras.
+
+    Raises:
+        ConfigError: no picture is for training, pictures differ in size, or are smaller than asked for.
+    """
+    c2w = placed(poses(layout.frames, layout.file), layout.placement)
+    split = _splits(layout, reading.hold_out)
+    images: list[Tensor] = []
+    fov_y_deg: list[float] = []
+    for frame in layout.frames:
+        try:
+            image, angle = centred_view(read_rgba(frame.picture), frame.lens, reading.size)
+        except ValueError as problem:
+            raise ConfigError(str(problem), file=display_path(frame.picture)) from None
+        if images and image.shape != images[0].shape:
+            raise ConfigError(
+                f"{frame.name!r} is {image.shape[1]} x {image.shape[0]} pixels and {layout.frames[0].name!r} is "
+                f"{images[0].shape[1]} x {images[0].shape[0]}, after centring them",
+                file=display_path(layout.file),
+                hint=f"give size={min(image.shape[0], images[0].shape[0])} to bring them to one height, or crop them",
+            )
+        images.append(image)
+        fov_y_deg.append(angle)
+    cameras = posed_cameras(c2w.float(), torch.tensor(fov_y_deg), *images[0].shape[:2])
+    points = layout.points
+    if points is not None:
+        here = points.positions.double() @ layout.placement[:3, :3].T + layout.placement[:3, 3]
+        points = SparsePoints(here.float(), points.colors)
+    names = tuple(frame.name for frame in layout.frames)
+    whole = (layout.placement @ layout.earlier).float()
+    return PosedImages(torch.stack(images), cameras, split, names, whole, points)
+
+
+def _splits(layout: Layout, hold_out: int) -> tuple[Split, ...]:
+    """The files' own splits; if they have none, every n-th picture by name tests, beginning with the first."""
+    ranked = sorted(range(len(layout.frames)), key=lambda i: layout.frames[i].name)
+    told = any(frame.split for frame in layout.frames)
+    held = set() if told or not hold_out else set(ranked[::hold_out])
+    split = tuple(frame.split or ("test" if i in held else "train") for i, frame in enumerate(layout.frames))
+    if "train" not in split:
+        raise ConfigError(f"none of the {len(split)} pictures is for training", file=display_path(layout.file))
+    return split

@@ -1,0 +1,43 @@
+"""From a folder to `PosedImages`: finds which format it is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from maquette.data.formats import cameras_json, colmap_text, transforms_json
+from maquette.data.formats.frames import Reading, assemble
+from maquette.data.formats.posed_images import PosedImages
+from maquette.errors import ConfigError
+from maquette.files import display_path
+
+READERS = (cameras_json, transforms_json, colmap_text)  # the first that finds its file reads
+LOOKED_FOR = "cameras.json, transforms_train.json, transforms.json, images.txt (also in sparse/0/ and sparse/)"
+
+
+def load_posed_images(folder: Path | str, reading: Reading | None = None) -> PosedImages:
+    """The posed images in a folder, whatever the format; docs/multiview.md describes each.
+
+    Args:
+        folder: where the pictures and the files about their cameras lie.
+        reading: size, placement and hold-out; None: the defaults.
+
+    Raises:
+        ConfigError: no such folder, no format that is known, or whatever is wrong with the files, by name and place.
+    """
+    reading, folder = reading or Reading(), Path(folder)
+    if not folder.is_dir():
+        what = "this is a file" if folder.is_file() else "there is no such folder"
+        raise ConfigError(f"{what}: {display_path(folder)}", key="data", hint="give the folder that holds the pictures")
+    for reader in READERS:
+        file = reader.find(folder)
+        if file is not None:
+            return assemble(reader.read(file, reading), reading)
+    raise ConfigError(
+        f"no posed images in {display_path(folder)}: none of {LOOKED_FOR} is there", key="data", hint=_remedy(folder)
+    )
+
+
+def _remedy(folder: Path) -> str:
+    if any(next(folder.glob(f"{place}images.bin"), None) for place in ("", "sparse/0/", "sparse/")):
+        return "write COLMAP's binary model as text: colmap model_converter --output_type TXT"
+    return "docs/multiview.md shows each format"

@@ -1,0 +1,100 @@
+"""What the readers of JSON and text share: values with the right type, or an error that says where it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.config.origins import Origin
+from maquette.config.parts import check
+from maquette.errors import ConfigError
+from maquette.files import display_path
+
+RIGID_TOLERANCE = 1e-3  # of the entries of R^T R: files are often written with four digits
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"cannot read this file: {problem}", file=display_path(path)) from problem
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ConfigError: not readable, malformed (with the line), or something else than an object.
+    """
+    try:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as problem:
+        raise ConfigError(f"not JSON: {problem.msg}", file=display_path(path), line=problem.lineno) from problem
+    if not isinstance(data, dict):
+        raise ConfigError("expected an object of keys and values", file=display_path(path), line=1)
+    return data
+
+
+def typed(expected: Any, value: Any, key: str, file: Path) -> Any:
+    """`value` as the type `expected`; ConfigError naming the innermost key at fault and the file."""
+    shown = display_path(file)
+    return check(expected, value, key, lambda _: Origin(shown, shown))
+
+
+def required(data: Mapping[str, Any], name: str, key: str, file: Path) -> Any:
+    """`data[name]`; ConfigError if it is missing, `key` being its dotted key."""
+    if name not in data:
+        raise ConfigError("missing value", key=key, file=display_path(file))
+    return data[name]
+
+
+def rigid(value: Any, key: str, file: Path) -> Float[Tensor, "4 4"]:
+    """A camera-to-world matrix, float64; its last row may be left out.
+
+    Raises:
+        ConfigError: not 4 x 4 numbers, or not a rotation and a translation.
+    """
+    try:
+        matrix = torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError):
+        matrix = torch.empty(0)
+    if tuple(matrix.shape) not in ((4, 4), (3, 4)) or not matrix.isfinite().all():
+        raise ConfigError("expected 4 rows of 4 finite numbers", key=key, file=display_path(file))
+    bottom = torch.tensor([[0, 0, 0, 1]], dtype=torch.float64)
+    if len(matrix) == 4 and not torch.allclose(matrix[3:], bottom):
+        raise ConfigError(
+            f"the last row is {matrix[3].tolist()}",
+            key=key,
+            file=display_path(file),
+            hint="it is 0, 0, 0, 1; transpose?",
+        )
+    rotation = matrix[:3, :3]
+    error = float((rotation.T @ rotation - torch.eye(3).double()).abs().max())
+    if error > RIGID_TOLERANCE:
+        lengths = ", ".join(f"{length:.4g}" for length in rotation.norm(dim=0).tolist())
+        raise ConfigError(
+            f"not a rotation: its columns have lengths {lengths}, and products with each other up to "
+            f"{float((rotation.T @ rotation).fill_diagonal_(0).abs().max()):.2g}",
+            key=key,
+            file=display_path(file),
+            hint="columns of a pose have length 1 and are perpendicular; take scale and shear out of it",
+        )
+    if torch.linalg.det(rotation) < 0:
+        raise ConfigError(
+            "not a rotation but a reflection",
+            key=key,
+            file=display_path(file),
+            hint="negate one axis: x right, y up, z back",
+        )
+    return torch.cat([matrix[:3], bottom])

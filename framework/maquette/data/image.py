@@ -1,0 +1,179 @@
+"""One picture of the object, its background removed, with depth and normals where they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.cameras.base import orbit_cameras
+from maquette.data.base import Data, HeldOut, Reference, Target
+from maquette.errors import ConfigError
+from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
+from maquette.images.reading import read_rgba
+from maquette.perception.estimator import Estimator
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.weights.loading import check_path
+
+LARGEST = 512  # side of the picture that priors are shown, pixels
+MAPS = ("depth", "normal")
+OMNIDATA = (1.0, -1.0, -1.0)  # its camera axes right, down, forward along ours: right, up, to the viewer
+
+
+@register("data", "image")
+class ImageData(Data):
+    """The reference view of image-to-3D, the object centred and scaled to fill a share of the picture.
+
+    `NAME_rgba.png` may have `NAME_depth.png` and `NAME_normal.png` beside it; what is not there can be estimated. Depth
+    maps are as MiDaS makes them: brighter is nearer, up to a scale and a shift. Normal maps are as Omnidata makes them:
+    2 rgb - 1 in camera axes right, down, forward.
+
+    Source: the inputs of Qian et al. 2023 (Magic123, arXiv 2306.17843), sec. 3.1.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # picture with an alpha channel; without one its background is removed by rembg
+        elevation_deg: float = 0.0  # of the camera that took it
+        azimuth_deg: float = 0.0  # 0: it shows the front
+        distance: float = 3.2  # scene units
+        fov_y_deg: float = 35.0
+        size: int = 64  # side of the target in pixels
+        fill: float = 0.7  # share of the picture's side that the object's longer side takes; 0: as it is
+        depth: str = (
+            "auto"  # path of a depth map; auto: beside the picture, or else by the estimator; estimate; "": none
+        )
+        normal: str = "auto"  # likewise
+        estimator: str = ""  # who sees depth and normals: a plugin's weights (nano-depth-normals), folder or hub name
+        remove_background: RemoveBackground = "auto"  # auto: when the picture has no alpha
+
+        def __post_init__(self) -> None:
+            if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:
+                raise ValueError(
+                    "an image needs a size of 8 or more, fill in [0, 1], distance > 0, fov_y_deg in (0, 180)"
+                )
+            if not -90 <= self.elevation_deg <= 90:
+                raise ValueError(f"elevation_deg is from -90 (below) to 90 (above), not {self.elevation_deg:g}")
+            if not Path(self.path).expanduser().is_file():
+                what = ", which is a folder" if Path(self.path).expanduser().is_dir() else ""
+                raise ValueError(f'path: there is no picture {self.path}{what}; give the file of one: image="..."')
+            for name in MAPS:
+                if getattr(self, name) == "estimate" and not self.estimator:
+                    raise ValueError(f"{name}: estimate needs an estimator, such as estimator: nano-depth-normals")
+            if self.estimator:
+                check_path(self.estimator)
+
+    gives = frozenset({"depth", "normal"})
+
+    @classmethod
+    def supplied(cls, config: Config) -> frozenset[str]:
+        path = Path(config.path).expanduser()
+
+        def has(name: str) -> bool:
+            how = getattr(config, name)
+            return bool(config.estimator or _companion(path, name, how)) if how == "auto" else how != ""
+
+        return frozenset(name for name in MAPS if has(name))
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._target: Target
+        self._reference: Reference
+
+    def prepare(self, device: torch.device) -> None:
+        c = self.config
+        path = Path(c.path).expanduser()
+        rgba = read_object(path, c.remove_background)
+        square = square_about(rgba[..., 3], c.fill)
+        one = torch.ones(1)
+        cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
+        shown = frame(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
+        over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
+        self._reference = Reference(over_white, cameras.resized(len(shown)), opacity=shown[..., 3:])
+
+        color = frame(rgba, rgba[..., 3], square, c.size)
+        maps = self._estimated(over_white, shown[..., 3], path)
+        for name in MAPS:
+            found = _companion(path, name, getattr(c, name))
+            if found is not None:
+                maps[name] = frame(_like(read_rgba(found), rgba, found), rgba[..., 3], square, c.size)
+        opacity = color[..., 3:]
+        depth = 1 - maps["depth"][..., :1] if "depth" in maps else None
+        normal = _to_world(maps["normal"][..., :3] * 2 - 1, cameras.c2w[0, :3, :3]) if "normal" in maps else None
+        self._target = Target(
+            cameras.to(device),
+            color[None, ..., :3].to(device),
+            opacity[None].to(device),
+            (depth * (opacity > 0.5))[None].to(device) if depth is not None else None,
+            (normal * (opacity > 0.5))[None].to(device) if normal is not None else None,
+            torch.zeros(1, dtype=torch.long, device=device),
+        )
+
+    def _estimated(
+        self, rgb: Float[Tensor, "S S 3"], alpha: Float[Tensor, "S S"], path: Path
+    ) -> dict[str, Float[Tensor, "size size 4"]]:
+        """The maps that are to be estimated, in the conventions of files."""
+        c = self.config
+        wanted = [
+            name
+            for name in MAPS
+            if getattr(c, name) == "estimate" or (getattr(c, name) == "auto" and not _companion(path, name, "auto"))
+        ]
+        if not c.estimator or not wanted:
+            return {}
+        nearness, normals = Estimator(c.estimator).estimate(rgb[None])
+        if normals is None and c.normal == "estimate":
+            raise ConfigError(
+                f"{c.estimator!r} sees depth and no normals", key="data.normal",
+                hint='give the path of a normal map, leave it out (""), or name an estimator that sees both',
+            )  # fmt: skip
+        low, high = nearness[0, alpha > 0.5].aminmax()
+        drawn = {"depth": ((nearness[0] - low) / (high - low).clamp(min=1e-6)).expand(-1, -1, 3)}
+        if normals is not None:
+            drawn["normal"] = normals[0] * torch.tensor(OMNIDATA) / 2 + 0.5
+        whole = Square((len(rgb) / 2, len(rgb) / 2), float(len(rgb)))
+        return {name: frame(drawn[name].clamp(0, 1), alpha, whole, c.size) for name in wanted if name in drawn}
+
+    def sample(self, step: int, total: int, draws: Draws) -> Target:
+        return self._target
+
+    def all(self) -> Target:
+        return self._target
+
+    def references(self) -> tuple[Reference, ...]:
+        """The picture, larger than the target if there is more of it."""
+        return (self._reference,)
+
+    def held_out(self) -> HeldOut:
+        return HeldOut(self._target, (Path(self.config.path).stem,))
+
+
+def _companion(path: Path, name: str, given: str) -> Path | None:
+    if given == "auto":
+        beside = path.with_name(f"{path.stem.removesuffix('_rgba')}_{name}.png")
+        return beside if beside.is_file() else None
+    if given in ("", "estimate"):
+        return None
+    if not Path(given).expanduser().is_file():
+        raise ConfigError(
+            f"there is no picture {given}", key=f"data.{name}", hint=f'give a map, or leave it out: {name}=""'
+        )
+    return Path(given).expanduser()
+
+
+def _like(layer: Float[Tensor, "h w 4"], picture: Float[Tensor, "H W 4"], path: Path) -> Float[Tensor, "H W 4"]:
+    if layer.shape != picture.shape:
+        have, want = (f"{tensor.shape[1]} x {tensor.shape[0]}" for tensor in (layer, picture))
+        raise ConfigError(f"this map is {have} pixels and its picture {want}", file=str(path), hint="make them alike")
+    return layer
+
+
+def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "H W 3"]:
+    """From camera axes right, down, forward to the world."""
+    opengl = normal * torch.tensor(OMNIDATA)
+    return functional.normalize(opengl @ rotation.T, dim=-1)

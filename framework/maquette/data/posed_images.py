@@ -1,0 +1,96 @@
+"""Pictures from known cameras, read from a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.data.base import Data, HeldOut, Reference, Target
+from maquette.data.formats import PosedImages, Reading, load_posed_images
+from maquette.errors import ConfigError
+from maquette.meshes.points import read_points
+from maquette.randomness import Draws
+from maquette.registry import register
+
+SURFACE = "surface.ply"  # beside the pictures: points on the true surface, in the world of the placed cameras
+
+
+@register("data", "posed-images")
+class PosedImagesData(Data):
+    """Some training pictures per step; each epoch goes through all of them in a new order.
+
+    The formats are described in docs/multiview.md. A file `surface.ply` beside the pictures holds points of the true
+    surface, for measuring.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # folder of pictures and cameras
+        batch: int = 1  # pictures per step
+        references: dict[str, float] = field(default_factory=dict)  # names of pictures to continue -> their weights
+        reading: Reading = field(default_factory=Reading)
+
+        def __post_init__(self) -> None:
+            if self.batch < 1:
+                raise ValueError(f"batch is at least 1, not {self.batch}")
+            if any(weight <= 0 for weight in self.references.values()):
+                raise ValueError(f"weights of references are positive, not {self.references}")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._all: PosedImages
+        self._train: PosedImages
+
+    def prepare(self, device: torch.device) -> None:
+        self._all = load_posed_images(Path(self.config.path), self.config.reading)
+        self._train = self._all.select("train").to(device)
+
+    def sample(self, step: int, total: int, draws: Draws) -> Target:
+        count, batch = len(self._train), self.config.batch
+        chosen = [
+            self._order(draws, place // count, count)[place % count]
+            for place in range(step * batch, (step + 1) * batch)
+        ]
+        return _target(self._train, torch.tensor(chosen))
+
+    def all(self) -> Target:
+        return _target(self._train, torch.arange(len(self._train)))
+
+    def references(self) -> tuple[Reference, ...]:
+        train, weights = self._train, self.config.references
+        if unknown := weights.keys() - set(train.names):
+            raise ConfigError(
+                f"no training picture is called {', '.join(sorted(unknown))}", key="data.references",
+                hint=f"some names are {', '.join(train.names[:5])}",
+            )  # fmt: skip
+        places = torch.tensor([train.names.index(name) for name in weights], dtype=torch.long)
+        chosen = train[places.to(train.images.device)]
+        rgb = chosen.composited((1.0, 1.0, 1.0))
+        opacity = chosen.images[..., 3:]
+        return tuple(
+            Reference(rgb[i], chosen.cameras[i : i + 1], weight, opacity[i])
+            for i, weight in enumerate(weights.values())
+        )
+
+    def held_out(self) -> HeldOut:
+        views = self._all.select("test" if "test" in self._all.split else "val")
+        return HeldOut(_target(views, torch.arange(len(views))), views.names, self._surface())
+
+    def _order(self, draws: Draws, epoch: int, count: int) -> list[int]:
+        return torch.randperm(count, generator=Draws(draws.seed, epoch, "epoch").generator("order")).tolist()
+
+    def _surface(self) -> Float[Tensor, "P 3"] | None:
+        path = Path(self.config.path) / SURFACE
+        if not path.is_file():
+            return None
+        return read_points(path)[0]
+
+
+def _target(images: PosedImages, places: Int[Tensor, " n"]) -> Target:
+    places = places.to(images.images.device)
+    chosen = images[places]
+    return Target(chosen.cameras, chosen.images[..., :3], chosen.images[..., 3:], places=places)

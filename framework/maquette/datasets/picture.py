@@ -1,0 +1,66 @@
+"""One picture of an object as a data set: cut out anew each time, mirrored or not, before another background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.backgrounds.random_solid import RandomSolid
+from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
+from maquette.randomness import Draws
+from maquette.registry import register
+
+ROOM = 0.5  # share of its side that the object takes in the picture that all others are cut from
+FINER = 2  # pixels of that picture to one of a cut's
+LIGHT = RandomSolid.Config(low=0.5, tint=0.15)
+
+
+@register("dataset", "picture")
+class Picture:
+    """Variations of the reference picture, so that only the object is common to them.
+
+    Source: of the variations, Melas-Kyriazi et al. 2023 (RealFusion, arXiv 2302.10663), sec. 3.2.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # picture with an alpha channel; without one its background is removed by rembg
+        size: int = 64  # side in pixels
+        fill: tuple[float, float] = (0.6, 0.9)  # share of the side that the object's longer side takes, from and to
+        shift: float = 0.08  # how far from the middle it may be, each way, as a share of the side
+        mirror: float = 0.5  # probability of swapping left and right
+        background: RandomSolid.Config = LIGHT  # of the colour behind
+        remove_background: RemoveBackground = "auto"  # auto: when the picture has no alpha
+
+        def __post_init__(self) -> None:
+            if not Path(self.path).expanduser().is_file():
+                raise ValueError(f"path: there is no picture {self.path}")
+            if not ROOM / 2 <= self.fill[0] <= self.fill[1] <= 2 or self.size < 8:
+                raise ValueError(f"a picture needs a size of 8 or more, and fill from {ROOM / 2} up")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._background = RandomSolid(config.background)
+
+    def prepare(self, device: torch.device) -> None:
+        rgba = read_object(Path(self.config.path).expanduser(), self.config.remove_background)
+        square = square_about(rgba[..., 3], ROOM)
+        self._rgba = frame(rgba, rgba[..., 3], square, min(max(int(square.side), 1), FINER * self.config.size))
+        self._device = device
+
+    def batch(self, draws: Draws, size: int) -> Float[Tensor, "B H W 3"]:
+        c, count = self.config, len(self._rgba)
+        sides = ROOM * count / draws.uniform("fill", size, low=c.fill[0], high=c.fill[1])
+        middles = count / 2 + draws.uniform("shift", size, 2, low=-c.shift, high=c.shift) * sides[:, None]
+        squares = [
+            Square((middle[0], middle[1]), side) for middle, side in zip(middles.tolist(), sides.tolist(), strict=True)
+        ]
+        cut = torch.stack([frame(self._rgba, self._rgba[..., 3], square, c.size) for square in squares])
+        mirrored = (draws.uniform("mirror", size) < c.mirror)[:, None, None, None]
+        cut = torch.where(mirrored, cut.flip(2), cut)
+        behind = self._background(torch.zeros_like(cut[..., :3]), draws.sub("background"))
+        return (cut[..., :3] * cut[..., 3:] + behind * (1 - cut[..., 3:])).to(self._device)

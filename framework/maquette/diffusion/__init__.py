@@ -1,0 +1,1 @@
+"""Diffusion: noise processes, timesteps, and steps between noise levels."""

@@ -1,0 +1,1 @@
+"""Pictures: reading, resampling, framing, colour spaces, sheets, environment maps."""

@@ -1,0 +1,199 @@
+"""Light from all around: lat-long maps of radiance, their coordinates, and where they come from.
+
+It stands on the floor below materials and backgrounds, since a material is lit by the map that a background shows.
+
+A map's middle lies in direction +x, its top row is up (+z), and going right in the picture is turning right: the
+picture is what a camera at the origin sees, so azimuth, which grows counter-clockwise, falls from left to right.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from maquette.errors import ConfigError
+from maquette.images.color import srgb_to_linear
+from maquette.kernels.rasterise import sample_texture
+
+STUDIO = "studio"
+FLOAT_FORMATS = (".hdr", ".exr")
+BYTE_FORMATS = (".png", ".jpg", ".jpeg")
+
+# Soft boxes of the studio: azimuth and elevation in degrees, radiance at the middle, sharpness s of exp(s (cos - 1)).
+_SOFT_BOXES = ((40.0, 45.0, 3.8, 14.0), (-65.0, 15.0, 1.2, 4.0), (165.0, 30.0, 2.8, 18.0))
+_SKY, _GROUND = 0.33, 0.12  # radiance straight above and straight below, blended linearly in z
+
+# ffmpeg's names of the sample layouts that its .hdr and .exr decoders give: planes (green, blue, red, alpha), type
+_LAYOUTS = {
+    "gbrpf32le": (3, "<f4"), "gbrapf32le": (4, "<f4"), "grayf32le": (1, "<f4"),
+    "gbrpf16le": (3, "<f2"), "gbrapf16le": (4, "<f2"), "grayf16le": (1, "<f2"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EnvironmentConfig:
+    """Which environment, and how it stands; shared by the parts that have one."""
+
+    environment: str = STUDIO  # "studio", or path of a lat-long picture: .hdr, .exr, or 8-bit .png, .jpg
+    rotation_deg: float = 0.0  # turns it about z, counter-clockwise seen from above
+    exposure: float = 0.0  # in stops: radiance is multiplied by 2^exposure
+
+    def __post_init__(self) -> None:
+        path = Path(self.environment).expanduser()
+        known = ", ".join((*FLOAT_FORMATS, *BYTE_FORMATS))
+        if self.environment != STUDIO and path.suffix.lower() not in (*FLOAT_FORMATS, *BYTE_FORMATS):
+            raise ValueError(f"environment is {STUDIO!r} or the path of a picture ({known}), not {self.environment!r}")
+        if self.environment != STUDIO and not path.is_file():
+            raise ValueError(f"environment: there is no file {self.environment!r}; {STUDIO!r} needs none")
+
+    def panorama(self, height: int | None = None) -> Float[Tensor, "H W 3"]:
+        """Radiance, `height` rows by twice as many columns; None keeps a file's own size.
+
+        Raises:
+            ConfigError: the file cannot be read as a lat-long picture.
+        """
+        if self.environment == STUDIO:
+            radiance = studio(latlong_directions(height or 128))
+        else:
+            radiance = read_panorama(Path(self.environment).expanduser())
+            radiance = resized(radiance, height) if height else radiance
+        return radiance * 2.0**self.exposure
+
+
+def latlong_uv(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 2"]:
+    """Where in a map a direction of any length lies: u = 1/2 - azimuth / (2 pi), v = (angle from +z) / pi.
+
+    Differentiable; at the poles, where u is not defined, it is 1/2 and has no gradient.
+
+    Example:
+        >>> latlong_uv(torch.tensor([[1.0, 0, 0], [0, -1, 0], [0, 0, 1]]))
+        tensor([[0.5000, 0.5000],
+                [0.7500, 0.5000],
+                [0.5000, 0.0000]])
+    """
+    x, y, z = directions.unbind(-1)
+    across = x.square() + y.square()
+    pole = across < 1e-12
+    azimuth = torch.atan2(y.masked_fill(pole, 0.0), x.masked_fill(pole, 1.0))
+    from_top = torch.atan2(across.clamp(min=1e-12).sqrt().masked_fill(pole, 0.0), z)
+    return torch.stack([0.5 - azimuth / (2 * math.pi), from_top / math.pi], dim=-1)
+
+
+def latlong_directions(height: int) -> Float[Tensor, "H W 3"]:
+    """Unit directions of the texel centres of a map with `height` rows and twice as many columns."""
+    from_top = (torch.arange(height) + 0.5) * (math.pi / height)
+    azimuth = math.pi * (1 - (torch.arange(2 * height) + 0.5) / height)
+    across = from_top.sin()[:, None]
+    up = from_top.cos()[:, None].expand(height, 2 * height)
+    return torch.stack([across * azimuth.cos(), across * azimuth.sin(), up], dim=-1)
+
+
+def solid_angles(height: int, width: int) -> Float[Tensor, " H"]:
+    """Of one texel in each row, in steradians; `width` times their sum is 4 pi."""
+    edges = torch.cos(torch.arange(height + 1, dtype=torch.float64) * (math.pi / height))
+    return ((edges[:-1] - edges[1:]) * (2 * math.pi / width)).float()
+
+
+def look_up(
+    maps: Float[Tensor, "L H W C"],
+    directions: Float[Tensor, "*n 3"],
+    which: Int[Tensor, "*n"] | None = None,
+    rotation_deg: float = 0.0,
+) -> Float[Tensor, "*n C"]:
+    """Bilinear values of maps by direction; differentiable in both.
+
+    Args:
+        maps: L of one size; their left and right edges meet.
+        directions: of any length.
+        which: the map of each direction; None takes the first.
+        rotation_deg: turns the maps about z, counter-clockwise seen from above.
+    """
+    levels, height, width, channels = maps.shape
+    u, v = latlong_uv(directions).unbind(-1)
+    row = (v * height).clamp(0.5, height - 0.5)  # within its map: nothing lies beyond a pole
+    row = row if which is None else row + which * height
+    uv = torch.stack([u + rotation_deg / 360, row / (levels * height)], dim=-1)
+    stacked = maps.reshape(1, levels * height, width, channels)
+    values = sample_texture(stacked, uv.reshape(1, 1, -1, 2), wrap="repeat")
+    return values.reshape(*directions.shape[:-1], channels)
+
+
+def studio(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
+    """Radiance of a neutral studio: a key, a fill and a rim light as soft boxes, a light ceiling and a dark floor.
+
+    A soft box is a spherical Gaussian a exp(s (d . m - 1)). All is scaled so that the brightest a white matte surface
+    gets is 1: its sides run from light grey to just white.
+    """
+    z = directions[..., 2]
+    radiance = _GROUND + (_SKY - _GROUND) * (z + 1) / 2
+    for azimuth_deg, elevation_deg, amount, sharpness in _SOFT_BOXES:
+        azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+        middle = torch.tensor(
+            [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+        ).to(directions)
+        radiance = radiance + amount * torch.exp(sharpness * (directions @ middle - 1))
+    return radiance[..., None].expand(*z.shape, 3)
+
+
+def resized(panorama: Float[Tensor, "h w 3"], height: int) -> Float[Tensor, "H W 3"]:
+    """A map with `height` rows, each texel the mean over what it covers, weighted by solid angle."""
+    weight = solid_angles(*panorama.shape[:2])[:, None, None].expand_as(panorama)
+    light, area = (adaptive_avg_pool2d(x.permute(2, 0, 1), (height, 2 * height)) for x in (panorama * weight, weight))
+    return (light / area).permute(1, 2, 0)
+
+
+def read_panorama(path: Path) -> Float[Tensor, "H W 3"]:
+    """Radiance in a picture file: linear values from .hdr and .exr, decoded sRGB from .png and .jpg.
+
+    ffmpeg, which comes with imageio-ffmpeg, reads both float formats; imageio itself would have to download a library.
+    Values below 0, which resampling leaves in some files, become 0.
+
+    Raises:
+        ConfigError: it cannot be decoded, is not twice as wide as high, or holds values that are not finite.
+    """
+    try:
+        pixels = _read_floats(path) if path.suffix.lower() in FLOAT_FORMATS else _read_bytes(path)
+    except (OSError, subprocess.CalledProcessError) as problem:  # what pillow and ffmpeg say
+        hint = "it is damaged or of another format than its name says"
+        raise ConfigError(f"cannot read the picture {path}", key="environment", hint=hint) from problem
+    height, width = pixels.shape[:2]
+    if width != 2 * height:
+        hint = "a lat-long map is twice as wide as high; light probes and cube maps have to be converted"
+        raise ConfigError(f"{path} has {width} x {height} pixels", key="environment", hint=hint)
+    if not np.isfinite(pixels).all():
+        raise ConfigError(f"{path} has pixels that are infinite or not numbers", key="environment")
+    return torch.from_numpy(pixels).clamp(min=0)
+
+
+def _read_floats(path: Path) -> np.ndarray:
+    """RGB [H, W, 3] float32."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    # taken as the file has them: ffmpeg's conversion of halves to floats cuts them at 1
+    one_file = ["-f", "image2", "-pattern_type", "none", "-i", f"file:{path}"]  # a name with %d in it is no sequence
+    command = [get_ffmpeg_exe(), "-nostdin", *one_file, "-vf", "showinfo", "-frames:v", "1", "-f", "rawvideo", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    found = re.search(rb"fmt:(\w+) .*\bs:(\d+)x(\d+)", done.stderr)
+    layout = found[1].decode() if found else "unknown type"
+    if found is None or layout not in _LAYOUTS:
+        raise ConfigError(f"{path} holds samples of type {layout}, not floats", key="environment")
+    planes, dtype = _LAYOUTS[layout]
+    samples = np.frombuffer(done.stdout, dtype).reshape(planes, int(found[3]), int(found[2]))
+    order = [2, 0, 1] if planes > 1 else [0, 0, 0]
+    return np.ascontiguousarray(samples[order].transpose(1, 2, 0), np.float32)
+
+
+def _read_bytes(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.float32) / 255
+    return srgb_to_linear(torch.from_numpy(pixels)).numpy()

@@ -1,0 +1,55 @@
+"""Reading pictures from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from maquette.errors import ConfigError
+from maquette.files import display_path
+
+EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # Pillow's names of what converts to RGBA without loss
+
+
+def image_size(path: Path, key: str, file: Path) -> tuple[int, int]:
+    """Width and height of the picture that `key` of `file` names.
+
+    Raises:
+        ConfigError: there is no such picture, or it is not one.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except FileNotFoundError:
+        raise ConfigError(f"there is no picture {display_path(path)}", key=key, file=display_path(file)) from None
+    except (OSError, UnidentifiedImageError) as problem:
+        raise ConfigError(f"cannot read this picture: {problem}", key=key, file=display_path(file)) from problem
+
+
+def read_rgba(path: Path) -> Float[Tensor, "H W 4"]:
+    """A picture as straight RGBA in [0, 1]; alpha is 1 where it has none.
+
+    Raises:
+        ConfigError: it is no picture, has more than 8 bits per channel, or is damaged.
+    """
+    try:
+        opened = Image.open(path)
+    except (OSError, UnidentifiedImageError) as problem:
+        raise ConfigError("cannot read this as a picture", file=display_path(path), hint="save it as PNG") from problem
+    with opened as picture:
+        if picture.mode not in EIGHT_BIT_MODES:
+            raise ConfigError(
+                f"pictures of mode {picture.mode} are not read",
+                file=display_path(path),
+                hint="save it as PNG with 8 bits",
+            )
+        try:
+            pixels = np.asarray(picture.convert("RGBA"), np.float32)
+        except OSError as problem:
+            raise ConfigError(f"this picture is damaged: {problem}", file=display_path(path)) from problem
+    return torch.from_numpy(pixels / 255)

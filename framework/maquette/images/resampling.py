@@ -1,0 +1,125 @@
+"""Reading pictures, and turning those of any pinhole camera into those of one with a centred, square-pixelled view."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """A camera without distortion; all in pixels, the picture's upper left corner is (0, 0).
+
+    Args:
+        focal_x, focal_y: focal lengths.
+        center_x, center_y: principal point, right and down.
+        width, height: of the picture.
+    """
+
+    focal_x: float
+    focal_y: float
+    center_x: float
+    center_y: float
+    width: int
+    height: int
+
+    @staticmethod
+    def centred(focal: float, size: tuple[int, int]) -> Pinhole:
+        """Square pixels and the principal point in the middle; size is (width, height)."""
+        return Pinhole(focal, focal, size[0] / 2, size[1] / 2, *size)
+
+
+def centred_view(
+    picture: Float[Tensor, "h w 4"], lens: Pinhole, size: int | None
+) -> tuple[Float[Tensor, "H W 4"], float]:
+    """What a camera with square pixels and a centred principal point sees of a picture, and its vertical angle of view.
+
+    The view is the largest rectangle about the principal point that lies within the picture: the rest is cut off. Its
+    focal length in pixels is the smaller of the two, so that nothing is enlarged. A picture that is so already comes
+    back as it is.
+
+    Args:
+        picture: RGBA.
+        lens: its camera.
+        size: rows of the result; None: as many as keep the pixels' size.
+
+    Returns:
+        The view and its full vertical angle in degrees.
+
+    Raises:
+        ValueError: the lens leaves nothing of the picture, or `size` is more rows than the view has.
+    """
+    if (
+        min(lens.focal_x, lens.focal_y) <= 0
+        or not 0 < lens.center_x < lens.width
+        or not 0 < lens.center_y < lens.height
+    ):
+        raise ValueError(f"no picture of {lens.width} x {lens.height} pixels has this {lens}")
+    half_x = min(lens.center_x, lens.width - lens.center_x) / lens.focal_x  # tangents of half the angles of view
+    half_y = min(lens.center_y, lens.height - lens.center_y) / lens.focal_y
+    focal = min(lens.focal_x, lens.focal_y)
+    rows = fitting(2 * half_y * focal)
+    if size is not None:
+        if size > rows:
+            raise ValueError(
+                f"the picture has {rows} rows about its principal point; give a size of at most that, not {size}"
+            )
+        rows, focal = size, size / (2 * half_y)
+    columns = fitting(2 * half_x * focal)
+    step = (lens.focal_y / focal, lens.focal_x / focal)
+    view = area_resample(picture[None], (lens.center_y, lens.center_x), step, (rows, columns))[0]
+    return view, math.degrees(2 * math.atan(rows / 2 / focal))
+
+
+def area_resample(
+    images: Float[Tensor, "N h w 4"], center: tuple[float, float], step: tuple[float, float], shape: tuple[int, int]
+) -> Float[Tensor, "N H W 4"]:
+    """Straight RGBA pictures whose pixels are averages over rectangles of the given ones.
+
+    Alpha is averaged as it is and colour weighted by alpha, so that what is transparent has no say in the colour;
+    colour is 0 where nothing is opaque.
+
+    Args:
+        images: straight RGBA.
+        center: where the middle of the result lies in the given pictures: rows, columns; (0, 0) is a corner.
+        step: height and width of the result's pixels in pixels of the given ones.
+        shape: rows and columns of the result; it lies within the given pictures.
+    """
+    if step == (1.0, 1.0) and shape == images.shape[1:3] and center == (shape[0] / 2, shape[1] / 2):
+        return images
+    rows, columns = (
+        _shares(center[i] - shape[i] / 2 * step[i], step[i], shape[i], images.shape[1 + i]).to(images) for i in (0, 1)
+    )
+    alpha = images[..., 3:]
+    weighed = torch.cat([images[..., :3] * alpha, alpha], dim=-1)
+    mean = torch.einsum("ih,nhwc,jw->nijc", rows, weighed, columns)
+    alpha = mean[..., 3:]
+    return torch.cat([mean[..., :3] / torch.where(alpha > 0, alpha, 1), alpha], dim=-1).clamp(0, 1)
+
+
+def fitting(length: float) -> int:
+    """How many whole pixels fit into a length that carries rounding errors."""
+    return int(length + 1e-6)
+
+
+def _shares(start: float, step: float, count: int, size: int) -> Float[Tensor, "count size"]:
+    """How much of each of `count` intervals of length `step`, laid out from `start`, lies in each unit interval."""
+    edges = start + step * torch.arange(count + 1, dtype=torch.float64)
+    units = torch.arange(size, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:, None], units + 1) - torch.maximum(edges[:-1, None], units)
+    return overlap.clamp(min=0) / step
+
+
+def downsample(images: Float[Tensor, "B H W C"], size: int | tuple[int, int]) -> Float[Tensor, "B h w C"]:
+    """Pictures made smaller: each pixel is the mean of those it covers.
+
+    Example:
+        >>> downsample(torch.arange(4.0).view(1, 2, 2, 1), 1).item()
+        1.5
+    """
+    return functional.interpolate(images.movedim(3, 1), size, mode="area").movedim(1, 3)

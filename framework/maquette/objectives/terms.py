@@ -1,0 +1,45 @@
+"""What a step returns: scalars to weigh, values to log, and which rows of parameters were replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Terms:
+    """Named differentiable scalars, and named plain numbers for the log.
+
+    Args:
+        losses: name -> scalar tensor; summed (already weighted by whoever made them) before `backward`.
+        logs: name -> float; written to `metrics.jsonl`, never differentiated.
+        beside: name -> scalar tensor; losses of what trains beside the object, which nobody weighs.
+    """
+
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    logs: dict[str, float] = field(default_factory=dict)
+    beside: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, other: Terms, weight: float = 1.0, prefix: str = "") -> None:
+        """Take over `other`'s terms, each loss times `weight`."""
+        for name, loss in other.losses.items():
+            self.losses[prefix + name] = loss * weight
+        self.beside.update({prefix + name: loss for name, loss in other.beside.items()})
+        self.logs.update({prefix + name: value for name, value in other.logs.items()})
+
+    def total(self) -> Tensor:
+        """The sum of all losses. Raises ValueError when there is none."""
+        if not self.losses:
+            raise ValueError("no loss term: the stage names neither guidance nor losses")
+        terms: Iterator[Tensor] = iter([*self.losses.values(), *self.beside.values()])
+        total = next(terms)
+        for term in terms:
+            total = total + term
+        return total
+
+    def values(self) -> Mapping[str, float]:
+        """Every loss as a plain number under `loss/<name>`, and the logs."""
+        losses = {**self.losses, **self.beside}
+        return {**{f"loss/{name}": float(loss.detach()) for name, loss in losses.items()}, **self.logs}

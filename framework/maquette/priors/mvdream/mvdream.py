@@ -1,0 +1,116 @@
+"""Several views of an object denoised together: MVDream, and models like it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.errors import ConfigError
+from maquette.kernels.devices import choose_device
+from maquette.priors.autoencoder import Pictures
+from maquette.priors.base import Prior, Request
+from maquette.priors.mvdream.joint_views import camera_rows, join_views
+from maquette.priors.mvdream.layouts import from_file, from_folder, is_file
+from maquette.priors.text.conditions import (
+    TEXT_CONDITIONS,
+    TextConditions,
+    ViewWords,
+    conditions_given,
+    text_conditions,
+)
+from maquette.registry import register
+from maquette.weights.diffusers_folder import DtypeName, choose_dtype, run_unet
+from maquette.weights.loading import check_path
+
+
+@register("prior", "mvdream")
+class MVDream(Prior):
+    """A diffusion model of `views` pictures at once, told the text and every camera.
+
+    `views` consecutive pictures of a batch show one object, as the cameras `multiview-orbit` give them. They ought to
+    have one timestep (`timesteps: {shared: true}`). Cameras are told as they stand, so that an object may face any way;
+    their distance and angle of view are not. Without view words, which cameras make needless, all conditions on the
+    view are the same text.
+
+    Source: Shi et al. 2023 (arXiv 2308.16512), sec. 3; layouts: its code, and ashawkey's port to diffusers.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # the original's file (.pt); or a folder, weights that a plugin carries, or hub name with its port
+        views: int = 4  # pictures of an object
+        tokenizer: str = ""  # for a single file: whose tokenizer, folder or hub name; "": the base model's
+        dtype: DtypeName = "auto"  # of the UNet's arithmetic
+        device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
+        size: int = 0  # picture side the model is given; 0: the model's own
+        view_dependent: bool = False  # add "front view", "side view" ... to the prompt
+        view_words: ViewWords = field(default_factory=ViewWords)
+        cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
+
+        def __post_init__(self) -> None:
+            if self.views < 1:
+                raise ValueError(f"views is at least 1, not {self.views}")
+            if not is_file(self.path):
+                check_path(self.path)
+            elif not Path(self.path).expanduser().is_file():
+                raise ValueError(f"there is no file {self.path!r}")
+
+    gives = TEXT_CONDITIONS
+
+    @classmethod
+    def given(cls, config: Config) -> frozenset[str]:
+        return conditions_given(config.view_dependent)
+
+    @classmethod
+    def at_one_level(cls, config: Config) -> int:
+        return config.views
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.device = choose_device(config.device)
+        self.dtype = choose_dtype(config.dtype, self.device)
+        parts = from_file(config.path, config.tokenizer) if is_file(config.path) else from_folder(config.path)
+        self.prediction = parts.prediction
+        self.alphas_cumprod = parts.alphas_cumprod.to(self.device)
+        self.unet = parts.unet.to(self.device, memory_format=torch.channels_last)
+        join_views(self.unet, config.views)
+        self.channels: int = self.unet.config.in_channels
+        self.size = config.size or parts.size
+        self._pictures = Pictures(parts.vae, self.size, self.device, config.cpu_offload)
+        self._embed, self._text_identity = parts.embed, parts.text_identity
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self._pictures.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self._pictures.decode(latents)
+
+    def condition(self, request: Request) -> TextConditions:
+        c = self.config
+        return text_conditions(request, c.view_words, c.view_dependent, self._text_identity, self._embed, self.device)
+
+    @torch.no_grad()
+    def predict(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Float[Tensor, "B L D"]],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B C h w"]]:
+        if len(noisy) % self.config.views:
+            raise ConfigError(
+                f"{len(noisy)} pictures are not groups of {self.config.views}", key="prior.views",
+                hint="let the cameras come in multiples of it (multiview-orbit)",
+            )  # fmt: skip
+        count = len(conditions)
+        inputs, text = torch.cat([noisy] * count), torch.cat(list(conditions.values()))
+        rows = camera_rows(cameras.to(self.device)).repeat(count, 1)
+        output = run_unet(self.unet, inputs, torch.cat([steps] * count), text, self.dtype, class_labels=rows)
+        outputs = output[:, : self.channels].chunk(count)
+        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}

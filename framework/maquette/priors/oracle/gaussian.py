@@ -1,0 +1,105 @@
+"""Pictures whose pixels are normal about one colour per text: a prior with a linear score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.errors import ConfigError
+from maquette.priors.base import CopyKind, Prior, Request
+from maquette.priors.oracle.closed_form import DTYPES, Levels, alphas_cumprod, implied_noise, to_pixels, to_rgb
+from maquette.priors.oracle.closed_form_copies import LearnedGaussian
+from maquette.priors.text.conditions import TEXT_CONDITIONS, TextConditions, ViewWords
+from maquette.registry import register
+
+GREY = (0.5, 0.5, 0.5)
+
+
+@register("prior", "gaussian")
+class Gaussian(Prior):
+    """The exact denoiser of pictures x_0 ~ N(mean(text), deviation^2), every pixel for itself, of any size.
+
+    Its prediction sigma (z - alpha mean) / (sigma^2 + alpha^2 deviation^2) is linear in z and in the mean, so what an
+    objective does with it is known: score distillation has its only fixed point at the mean, and guidance of scale s
+    moves that to mean_c + (s - 1) (mean_c - mean_u).
+
+    Example:
+        >>> prior = Gaussian(Gaussian.Config(means={"red": (1, 0, 0), "red, back view": (0, 0, 1)}))
+        >>> sorted(prior.gives)
+        ['empty', 'front', 'interpolated', 'positive', 'side', 'unconditional', 'viewless']
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        means: dict[str, tuple[float, float, float]]  # text -> RGB in [0, 1]; "" without one is grey
+        deviation: float = 0.5  # of each pixel from the mean, in units where black is -1 and white is 1
+        views: ViewWords = field(default_factory=ViewWords)  # a text with view words may have a mean of its own
+        levels: Levels = "cosine"  # of noise
+        dtype: Literal["float32", "float64"] = "float32"
+
+        def __post_init__(self) -> None:
+            if not self.deviation >= 0:
+                raise ValueError(f"deviation is at least 0, not {self.deviation}")
+
+    gives = TEXT_CONDITIONS
+    copies = frozenset({"copy"})
+    prediction = "epsilon"
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.device = torch.device("cpu")
+        self.dtype = DTYPES[config.dtype]
+        self.alphas_cumprod = alphas_cumprod(config.levels).to(self.dtype)
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
+        return to_pixels(rgb.to(self.device, self.dtype))
+
+    def decode(self, latents: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W 3"]:
+        return to_rgb(latents)
+
+    def condition(self, request: Request) -> TextConditions:
+        """The means of a prompt: [3, 1, 1] for each view and for the negative prompt.
+
+        A prompt that has a mean for each view and none of its own has the mean of these where no view is told.
+
+        Raises:
+            ConfigError: a text has no mean.
+        """
+        words, prompt = self.config.views, request.prompt
+        texts = {view: words.text(prompt, view) for view in words.names}
+        by_view = {
+            view: self._mean(text if text in self.config.means else prompt, "prompt") for view, text in texts.items()
+        }
+        negative = self._mean(request.negative_prompt, "negative_prompt")
+        known = prompt in self.config.means
+        viewless = self._mean(prompt, "prompt") if known else torch.stack(list(by_view.values())).mean(dim=0)
+        return TextConditions(by_view, viewless, negative, self._mean("", "negative_prompt"), words)
+
+    def _mean(self, text: str, key: str) -> Float[Tensor, "3 1 1"]:
+        means = {"": GREY, **self.config.means}
+        if text not in means:
+            known = ", ".join(repr(name) for name in means)
+            raise ConfigError(f"the prior has no mean for {text!r}", key=key, hint=f"prior.means has {known}")
+        return torch.tensor(means[text], dtype=self.dtype).view(3, 1, 1) * 2 - 1
+
+    @torch.no_grad()
+    def predict(
+        self,
+        noisy: Float[Tensor, "B 3 H W"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Float[Tensor, "B 3 1 1"]],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B 3 H W"]]:
+        alpha, sigma = self.levels(steps)
+        return {
+            name: implied_noise(noisy, mean, alpha, sigma, self.config.deviation) for name, mean in conditions.items()
+        }
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedGaussian:
+        return LearnedGaussian(self, self.config.deviation)

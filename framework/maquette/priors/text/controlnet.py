@@ -1,0 +1,158 @@
+"""ControlNet: Stable Diffusion that goes by the depth, the normals or the edges of what it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from maquette.cameras.base import Cameras
+from maquette.errors import ConfigError
+from maquette.priors.base import Conditions, CopyKind, Prior, Request, Sight
+from maquette.priors.text.conditions import TEXT_CONDITIONS, conditions_given
+from maquette.priors.text.control_pictures import Canny, canny_picture, depth_picture, normal_picture
+from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.priors.text.text_to_image import TextToImageConfig
+from maquette.priors.text.unet_copies import UNetCopy
+from maquette.registry import register
+from maquette.weights.diffusers_folder import Weights, arithmetic, run_unet
+from maquette.weights.loading import check_path
+
+Control = Literal["depth", "normal", "canny"]
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """What a picture is to be of, and what it has to go by.
+
+    Args:
+        text: embedding.
+        picture: in [0, 1]; None before it is known.
+    """
+
+    text: Float[Tensor, "B L D"]
+    picture: Float[Tensor, "B 3 H W"] | None = None
+
+
+@register("prior", "controlnet")
+class ControlNet(Prior):
+    """Stable Diffusion 1.x whose every prediction goes by a picture that is drawn of the rendering itself.
+
+    The picture is the same under all conditions, with the text and without. It has no gradient: what is optimised is
+    pulled towards what fits its own shape, and the shape is not pulled by the control.
+
+    Source: Zhang et al. 2023 (arXiv 2302.05543), sec. 3; the pictures: `_control_pictures`.
+    """
+
+    @dataclass(frozen=True)
+    class Config(TextToImageConfig):
+        controlnet: str = field(kw_only=True)  # folder, name of weights that a plugin carries, or hub repository
+        control: Control = field(kw_only=True)  # what it was trained on, and is shown
+        scale: float = 1.0  # of what it adds to the UNet's features
+        canny: Canny = field(default_factory=Canny)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            check_path(self.controlnet)
+
+    gives = TEXT_CONDITIONS
+    copies = frozenset({"lora", "copy"})
+
+    @classmethod
+    def given(cls, config: Config) -> frozenset[str]:
+        return conditions_given(config.view_dependent)
+
+    def __init__(self, config: Config) -> None:
+        from diffusers import ControlNetModel
+
+        self.config = config
+        self._model = StableDiffusion(config)
+        self.prediction, self.alphas_cumprod = self._model.prediction, self._model.alphas_cumprod
+        self.device = self._model.device
+        self._control: Any = Weights(config.controlnet, key="prior.controlnet").load_network(ControlNetModel, "")
+        for name in ("cross_attention_dim", "block_out_channels"):
+            found, wanted = self._control.config[name], self._model.unet.config[name]
+            if found != wanted:
+                raise ConfigError(
+                    f"the {name} of {config.controlnet!r} is {found}, and that of {config.path!r} {wanted}",
+                    key="prior.controlnet", hint="it is for another family of models",
+                )  # fmt: skip
+        self._control.to(self.device, memory_format=torch.channels_last)
+
+    @classmethod
+    def watches(cls, config: Config) -> frozenset[str]:
+        return frozenset({"rgb" if config.control == "canny" else config.control})
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self._model.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self._model.decode(latents)
+
+    def condition(self, request: Request) -> Conditions:
+        return _WithoutPictures(self._model.condition(request))
+
+    @torch.no_grad()
+    def watch(self, conditions: Mapping[str, Controlled], sight: Sight) -> dict[str, Controlled]:
+        picture = self._drawn(sight).to(self.device).permute(0, 3, 1, 2)
+        size = (self._model.size, self._model.size)
+        if picture.shape[-2:] != size:
+            picture = interpolate(picture, size, mode="bilinear", antialias=True)
+        return {name: replace(condition, picture=picture) for name, condition in conditions.items()}
+
+    def _drawn(self, sight: Sight) -> Float[Tensor, "B H W 3"]:
+        if self.config.control == "canny":
+            return canny_picture(sight, self.config.canny)
+        return depth_picture(sight) if self.config.control == "depth" else normal_picture(sight)
+
+    @torch.no_grad()
+    def predict(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Controlled],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B C h w"]]:
+        count, each = len(conditions), list(conditions.values())
+        together = Controlled(torch.cat([one.text for one in each]), torch.cat([_picture(one) for one in each]))
+        inputs, all_steps = torch.cat([noisy] * count), torch.cat([steps] * count)
+        text, told = self._tell(inputs, all_steps, together)
+        output = run_unet(self._model.unet, inputs, all_steps, text, self._model.dtype, **told)
+        outputs = output[:, : self._model.channels].chunk(count)
+        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+
+    @torch.no_grad()
+    def _tell(
+        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Controlled
+    ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
+        """The text, and what the ControlNet adds to the UNet's features."""
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        with arithmetic(self.device, self._model.dtype):
+            down, middle = self._control(
+                noisy, steps, condition.text, _picture(condition), self.config.scale, return_dict=False
+            )
+        return condition.text, {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
+        model = self._model
+        return UNetCopy(model.unet, model.channels, kind, rank, model.dtype, self._tell)
+
+
+class _WithoutPictures(Conditions):
+    """The texts of Stable Diffusion, before a rendering is seen."""
+
+    def __init__(self, texts: Conditions) -> None:
+        self._texts = texts
+
+    def at(self, cameras: Cameras) -> dict[str, Any]:
+        return {name: Controlled(text) for name, text in self._texts.at(cameras).items()}
+
+
+def _picture(condition: Controlled) -> Float[Tensor, "B 3 H W"]:
+    assert condition.picture is not None, "a prior that watches is shown the rendering"
+    return condition.picture

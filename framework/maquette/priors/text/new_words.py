@@ -1,0 +1,62 @@
+"""A word of a CLIP text encoder that is being learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from maquette.priors.base import TrainableWord
+from maquette.priors.text.clip_texts import clip_embeddings
+from maquette.priors.text.textual_inversion import add_embeddings
+
+Network = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(noisy [B, C, h, w], timesteps [B], text [B, L, D]) -> model output [B, C, h, w], differentiable in the text."""
+
+
+class NewWord(TrainableWord):
+    """A token whose embedding is a parameter, read by an otherwise frozen tokenizer, text encoder and denoiser.
+
+    Source: Gal et al. 2022 (arXiv 2208.01618), sec. 3.
+
+    Args:
+        tokenizer, encoder: taught the token, in place.
+        token, meaning: as in `Prior.trainable_word`.
+        network: the denoiser.
+    """
+
+    def __init__(self, tokenizer: Any, encoder: Any, token: str, meaning: str, network: Network) -> None:
+        table: Tensor = encoder.get_input_embeddings().weight
+        ids = tokenizer(meaning, add_special_tokens=False).input_ids
+        start = (table[ids] if ids else table).detach().float().mean(dim=0)
+        add_embeddings(tokenizer, encoder, {token: start[None]})
+        super().__init__(token, start)
+        rows = _Rows(encoder.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids(token), self.embedding)
+        encoder.set_input_embeddings(rows)
+        self._frozen = (tokenizer, encoder, network)  # a tuple, so that they are no modules of this one
+
+    def condition(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
+        tokenizer, encoder, _ = self._frozen
+        return clip_embeddings(tokenizer, encoder, texts)
+
+    def forward(
+        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
+    ) -> Float[Tensor, "B C h w"]:
+        return self._frozen[2](noisy, steps, condition)
+
+
+class _Rows(nn.Module):
+    """A frozen table of embeddings in which one row is a parameter of somebody else."""
+
+    def __init__(self, table: Float[Tensor, "V D"], row: int, embedding: Float[Tensor, " D"]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(table.detach(), requires_grad=False)
+        self._row, self._embedding = row, (embedding,)
+
+    def forward(self, ids: Int[Tensor, "n L"]) -> Float[Tensor, "n L D"]:
+        known = functional.embedding(ids, self.weight)
+        return torch.where((ids == self._row)[..., None], self._embedding[0], known)

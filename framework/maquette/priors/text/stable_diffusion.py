@@ -1,0 +1,41 @@
+"""Text-to-image diffusion models in diffusers' layout: SD 1.x and 2.x, and pixel-space models of the same make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.priors.text.clip_texts import clip_embeddings
+from maquette.priors.text.new_words import NewWord
+from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
+from maquette.priors.text.textual_inversion import Learned, read_embeddings, spelled_out
+from maquette.registry import register
+
+
+@register("prior", "stable-diffusion")
+class StableDiffusion(TextToImage):
+    """A text-to-image diffusion model whose texts one CLIP encoder reads: latent, or in pixel space.
+
+    Source: Rombach et al. 2022 (arXiv 2112.10752); view-dependent text: Poole et al. 2022 (arXiv 2209.14988), sec. 3.2.
+    """
+
+    Config = TextToImageConfig
+    encoders = ("CLIPTextModel",)
+    learns_words = True
+
+    def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
+        tokenizer, encoder, spelled = self._reader([read_embeddings(path) for path in words])
+        return clip_embeddings(tokenizer, encoder, spelled_out(texts, spelled))
+
+    def trainable_word(self, token: str, meaning: str) -> NewWord:
+        tokenizer, encoder, _ = self._reader([])
+        return NewWord(tokenizer, encoder.to(self.device), token, meaning, self.network)
+
+    def _reader(self, learned: Sequence[Learned]) -> tuple[Any, Any, dict[str, str]]:
+        from transformers import CLIPTextModel
+
+        return self.reader(CLIPTextModel, "tokenizer", "text_encoder", learned)

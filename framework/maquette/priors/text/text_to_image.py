@@ -1,0 +1,188 @@
+"""What the priors of text-to-image models in diffusers' layout share, whatever encodes their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.errors import ConfigError
+from maquette.kernels.devices import choose_device
+from maquette.priors.autoencoder import Pictures, picture_size
+from maquette.priors.base import CopyKind, Prior, Request
+from maquette.priors.text.conditions import (
+    TEXT_CONDITIONS,
+    TextConditions,
+    ViewWords,
+    conditions_given,
+    text_conditions,
+)
+from maquette.priors.text.lora import LoraFile, Part, fold_lora
+from maquette.priors.text.textual_inversion import Learned, add_embeddings
+from maquette.priors.text.unet_copies import UNetCopy
+from maquette.weights.diffusers_folder import DtypeName, Weights, choose_dtype, run_unet
+from maquette.weights.embedding_cache import stamp
+from maquette.weights.loading import check_path
+
+FAMILIES = {
+    ("CLIPTextModel",): "stable-diffusion",
+    ("CLIPTextModel", "CLIPTextModelWithProjection"): "stable-diffusion-xl",
+    ("T5EncoderModel",): "deepfloyd-if",
+}
+"""Text encoders of a model, and the prior that reads them."""
+
+
+@dataclass(frozen=True)
+class TextToImageConfig:
+    """Settings of a text-to-image model in diffusers' layout."""
+
+    path: str  # folder, name of weights that a plugin carries, or hub repository
+    dtype: DtypeName = "auto"  # of the UNet's arithmetic
+    device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
+    size: int = 0  # picture side the model is given; 0: the model's own
+    view_dependent: bool = True  # add "front view", "side view" ... to the prompt
+    views: ViewWords = field(default_factory=ViewWords)
+    attention_slicing: bool = False  # less memory, slower
+    cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
+    lora: tuple[LoraFile, ...] = ()  # added to the weights of UNet and text encoders
+    embeddings: tuple[str, ...] = ()  # files of textual inversion, whose tokens prompts may then use
+
+    def __post_init__(self) -> None:
+        if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
+            raise ValueError(f"embeddings: there is no file {missing[0]}")
+        check_path(self.path)
+
+
+class TextToImage(Prior):
+    """A UNet that is told a text: latent with an autoencoder, or in pixel space without one.
+
+    Epsilon, v and sample prediction come from the scheduler's own config. A UNet with twice as many output as input
+    channels (a learned variance) gives its first half. Only safetensors are read, never pickles. The autoencoder always
+    computes in float32, so that one which overflows in half precision (SDXL's) needs no care.
+
+    A subclass names its text `encoders` in FAMILIES and says what they make of texts.
+    """
+
+    encoders: tuple[str, ...]
+    gives = TEXT_CONDITIONS
+    copies = frozenset({"lora", "copy"})
+
+    @classmethod
+    def given(cls, config: TextToImageConfig) -> frozenset[str]:
+        return conditions_given(config.view_dependent)
+
+    def __init__(self, config: TextToImageConfig) -> None:
+        self.config = config
+        self.device = choose_device(config.device)
+        self.dtype = choose_dtype(config.dtype, self.device)
+        self.weights = Weights(config.path)
+        self.index = self.weights.index
+        self._refuse_other_families()
+        scheduler, vae = self.weights.scheduler(), self.weights.vae()
+        self.prediction = scheduler.config.prediction_type
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.unet: Any = self.weights.unet()
+        for lora in config.lora:
+            fold_lora(self.unet, "unet", lora, len(self.encoders))
+        self.unet.to(self.device, memory_format=torch.channels_last)
+        if config.attention_slicing:
+            self.unet.set_attention_slice("auto")
+        self.channels = vae.config.latent_channels if vae is not None else self.unet.config.in_channels
+        self.size = config.size or picture_size(self.unet.config.sample_size, vae)
+        self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
+
+    def _refuse_other_families(self) -> None:
+        entries = [self.index.get(part) or (None, None) for part in ("text_encoder", "text_encoder_2")]
+        found = tuple(name for _, name in entries if name is not None)
+        if found != self.encoders:
+            right = FAMILIES.get(found)
+            raise ConfigError(
+                f"the text encoders of {self.config.path!r} are {' and '.join(found) or 'not named'}, and prior "
+                f"{FAMILIES[self.encoders]!r} is for {' and '.join(self.encoders)}", key="prior.path",
+                hint=f"say prior.type={right}" if right else "no prior here is for such a model",
+            )  # fmt: skip
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self._pictures.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self._pictures.decode(latents)
+
+    def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """Latents as the autoencoder has them."""
+        return self._pictures.unscaled(latents)
+
+    def condition(self, request: Request) -> TextConditions:
+        c = self.config
+        words = [*(Path(name).expanduser() for name in c.embeddings), *request.words]
+        embed = partial(self.embed, words)
+        return text_conditions(request, c.views, c.view_dependent, self.text_identity(words), embed, self.device)
+
+    def text_identity(self, words: Sequence[Path]) -> str:
+        """What tells the embeddings of this model, with the words of files, from others'."""
+        lora = self.config.lora
+        found = self.weights.text_identity
+        for path in (*words, *(Path(one.path).expanduser() for one in lora)):
+            found += f" {path} {stamp(path)}"
+        return found + (f" {[one.scale for one in lora]}" if lora else "")
+
+    def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
+        """What stands for texts, which may use the words of files; the text encoders live only here."""
+        raise NotImplementedError
+
+    def reader(
+        self, cls: Any, tokenizer: str, encoder: Part, learned: Sequence[Learned]
+    ) -> tuple[Any, Any, dict[str, str]]:
+        """A tokenizer and a text encoder with LoRAs and learned words, and what those are spelled out as.
+
+        Args:
+            cls: of the encoder.
+            tokenizer, encoder: the parts.
+            learned: what `embeddings` hold for this encoder.
+        """
+        from transformers import AutoTokenizer
+
+        words, network = self.weights.load(AutoTokenizer, tokenizer), self.weights.load_network(cls, encoder)
+        for lora in self.config.lora:
+            fold_lora(network, encoder, lora, len(self.encoders))
+        spelled: dict[str, str] = {}
+        for embeddings in learned:
+            spelled |= add_embeddings(words, network, embeddings)
+        return words, network, spelled
+
+    @torch.no_grad()
+    def predict(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Float[Tensor, "B L D"]],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B C h w"]]:
+        count = len(conditions)
+        condition = torch.cat(list(conditions.values()))
+        outputs = self.network(torch.cat([noisy] * count), torch.cat([steps] * count), condition).chunk(count)
+        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+
+    def network(
+        self, inputs: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
+    ) -> Float[Tensor, "B C h w"]:
+        """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
+        text, told = self.tell(inputs, steps, condition)
+        dtype = torch.bfloat16 if self.dtype == torch.float16 and text.requires_grad else self.dtype  # see `UNetCopy`
+        return run_unet(self.unet, inputs, steps, text, dtype, **told)[:, : self.channels]
+
+    def tell(
+        self, noisy: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
+    ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
+        """A condition as the UNet is told it: the text that it attends to, and the rest by its names."""
+        return condition, {}
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
+        return UNetCopy(self.unet, self.channels, kind, rank, self.dtype, self.tell)

@@ -1,0 +1,118 @@
+"""Trainable copies of a UNet: all of it, or low-rank additions to its attention layers. Both are told the camera."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from maquette.errors import ConfigError
+from maquette.priors.base import CopyKind, TrainableCopy
+from maquette.weights.diffusers_folder import run_unet
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj")
+"""Names of the linear layers of diffusers' attention."""
+POSE = 16  # numbers of a camera-to-world matrix
+Tell: TypeAlias = Callable[[Tensor, Tensor, Any], tuple[Tensor, dict[str, Any]]]
+
+
+class UNetCopy(TrainableCopy):
+    """A UNet that learns; a small network on the camera's pose is added to its time embedding.
+
+    At first the additions are nothing, so that it predicts what the UNet predicts. Of kind "lora" the weights
+    themselves are the UNet's own, in the same memory, and frozen.
+
+    Source: Wang et al. 2023 (ProlificDreamer, arXiv 2305.16213), sec. 3.2 and app. on implementation.
+
+    Args:
+        unet: stays as it is.
+        channels: of what it denoises; more than these (a learned variance) are left out of its output.
+        dtype: of its arithmetic; with float16, in which gradients overflow, it computes in float32.
+        tell: makes of noisy pictures, timesteps and a condition the text that the UNet attends to, and what else it is
+            told, by its names.
+    """
+
+    def __init__(self, unet: Any, channels: int, kind: CopyKind, rank: int, dtype: torch.dtype, tell: Tell) -> None:
+        super().__init__()
+        if unet.class_embedding is not None:
+            raise ConfigError(
+                "this model has classes of its own, so a trainable copy of it has no place for the camera",
+                key="prior.path",
+            )
+        shared = {} if kind == "copy" else {id(t): t for t in (*unet.parameters(), *unet.buffers())}
+        network = copy.deepcopy(unet, shared)
+        width = unet.time_embedding.linear_2.out_features
+        network.class_embedding = _pose_network(width).to(unet.device)
+        if kind == "copy":
+            self.trained = nn.ModuleList([network.requires_grad_(True)])
+        else:
+            self.trained = nn.ModuleList([network.class_embedding, *_add_low_rank(network, rank)])
+        self._unet, self._channels, self._tell = _Unlisted(network), channels, tell
+        self._dtype = torch.float32 if dtype == torch.float16 else dtype
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        condition: Any,
+        pose: Float[Tensor, "B 16"],
+    ) -> Float[Tensor, "B C h w"]:
+        text, told = self._tell(noisy, steps, condition)
+        output = run_unet(self._unet.module, noisy, steps, text, self._dtype, class_labels=pose, **told)
+        return output[:, : self._channels]
+
+
+class _Unlisted:
+    """Keeps a module out of another's parameters and state."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+
+class LowRank(nn.Module):
+    """W x + B A x: a linear layer with an addition of small rank, at first 0.
+
+    Source: Hu et al. 2021 (LoRA, arXiv 2106.09685), sec. 4.1.
+
+    Args:
+        linear: the layer, as it is.
+        rank: rows of A.
+    """
+
+    def __init__(self, linear: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.linear = linear
+        down = nn.Linear(linear.in_features, rank, bias=False)
+        up = nn.Linear(rank, linear.out_features, bias=False)
+        nn.init.normal_(down.weight, std=1 / rank)
+        nn.init.zeros_(up.weight)
+        self.addition = nn.Sequential(down, up).to(linear.weight.device)
+
+    def forward(self, x: Float[Tensor, "... n"]) -> Float[Tensor, "... m"]:
+        return self.linear(x) + self.addition(x)
+
+
+def _add_low_rank(network: nn.Module, rank: int) -> list[nn.Module]:
+    """Put `LowRank` in the place of every attention layer's linear layers; returns the additions."""
+    places = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and name.endswith(tuple(f".{ending}" for ending in ATTENTION))
+    ]
+    additions: list[nn.Module] = []
+    for name, linear in places:
+        layer = LowRank(linear, rank)
+        network.set_submodule(name, layer)
+        additions.append(layer.addition)
+    return additions
+
+
+def _pose_network(width: int) -> nn.Module:
+    last = nn.Linear(width, width)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(POSE, width), nn.SiLU(), last)

@@ -1,0 +1,154 @@
+"""Novel views of a picture: Zero-1-to-3, Zero123-XL, Stable-Zero123, and pixel-space models of the same make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from maquette.cameras.base import Cameras
+from maquette.data.base import Reference
+from maquette.errors import ConfigError
+from maquette.kernels.devices import choose_device
+from maquette.priors.autoencoder import Pictures, picture_size
+from maquette.priors.base import Prior, Request
+from maquette.priors.zero123.conditions import Known, Pose, ReferenceViews, Told
+from maquette.priors.zero123.ldm import LdmParts
+from maquette.priors.zero123.parts import DiffusersParts, Parts
+from maquette.registry import register
+from maquette.weights.diffusers_folder import DtypeName, choose_dtype, run_unet
+from maquette.weights.loading import check_path
+from maquette.weights.tensor_files import read_tensors
+
+CHECKPOINTS = (".ckpt", ".pt", ".pth", ".safetensors")
+
+
+@register("prior", "zero123")
+class Zero123(Prior):
+    """What an object in a picture looks like from elsewhere.
+
+    For the camera of each rendering the model gets one context token, made of the reference's CLIP embedding and the
+    relative pose [d polar, sin d azimuth, cos d azimuth, d distance], and the reference itself beside the noisy
+    picture: its latents, not scaled to unit variance, or its pixels where there is no autoencoder. Text is ignored.
+
+    The published models know objects of the size of a unit cube from 1.5 to 2.2 away at a field of view of 49.1
+    degrees, over white; of distances they are told the difference as it is, in scene units. docs/zero123.md has more.
+
+    Source: Liu et al. 2023 (Zero-1-to-3, arXiv 2303.11328), sec. 3.2 and its code; the fourth number of Stable-Zero123,
+    the polar angle of the reference: threestudio, stable_zero123_guidance.py.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # folder, name of weights that a plugin carries, hub repository, or a checkpoint of the original code
+        dtype: DtypeName = "auto"  # of the UNet's arithmetic
+        device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
+        size: int = 0  # picture side the model is given; 0: the model's own
+        attention_slicing: bool = False  # less memory, slower
+        cpu_offload: bool = False  # keep the autoencoder on the CPU until it is used
+        pose: Literal["auto", "zero123", "stable-zero123"] = "auto"  # fourth number; auto: by "stable" in the name
+
+        def __post_init__(self) -> None:
+            if Path(self.path).suffix not in CHECKPOINTS:
+                check_path(self.path)
+            elif not Path(self.path).expanduser().is_file():
+                raise ValueError(f"there is no checkpoint file {self.path!r}")
+
+    gives = frozenset({"positive", "unconditional", "empty"})
+    wants_reference = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.parts = _parts(config.path)
+        self.device = choose_device(config.device)
+        self.dtype = choose_dtype(config.dtype, self.device)
+        scheduler = self.parts.scheduler()
+        self.prediction = scheduler.config.prediction_type
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.unet = self.parts.unet().to(self.device, memory_format=torch.channels_last)
+        if config.attention_slicing:
+            self.unet.set_attention_slice("auto")
+        vae = self.parts.vae()
+        self.channels: int = self.unet.config.out_channels
+        self.size: int = config.size or picture_size(self.unet.config.sample_size, vae)
+        self.pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
+        self.projection = self.parts.projection().to(self.device)
+        self.pose: Pose = _pose_of(config)
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self.pictures.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self.pictures.decode(latents)
+
+    @torch.no_grad()
+    def condition(self, request: Request) -> ReferenceViews:
+        """What the model is to know of the references; CLIP's picture encoder lives only here.
+
+        Raises:
+            ConfigError: there is no reference, or one that is not square.
+        """
+        if not request.references:
+            raise ConfigError(
+                "this prior continues a picture, and there is none", key="prior.type",
+                hint="give the stage data: {type: image, path: PICTURE.png}, or name pictures in data.references",
+            )  # fmt: skip
+        rgb = torch.cat([self._square(reference) for reference in request.references])
+        embeddings = self.parts.image_encoder()(rgb).to(self.device)
+        pictures = self.pictures.unscaled(self.pictures.encode(rgb))
+        known = [
+            Known(embedding, picture, reference.cameras, reference.weight)
+            for embedding, picture, reference in zip(embeddings, pictures, request.references, strict=True)
+        ]
+        return ReferenceViews(known, self.projection, self.pose)
+
+    def _square(self, reference: Reference) -> Float[Tensor, "1 size size 3"]:
+        height, width, _ = reference.rgb.shape
+        if height != width:
+            raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
+        pixels = reference.rgb.float().cpu().permute(2, 0, 1)[None]
+        size = (self.size, self.size)
+        if pixels.shape[-2:] != size:
+            pixels = interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
+        return pixels.permute(0, 2, 3, 1)
+
+    @torch.no_grad()
+    def predict(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Told],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B C h w"]]:
+        distinct = list({id(told): told for told in conditions.values()}.values())
+        owner = torch.cat([told.owner for told in distinct])
+        pictures = torch.cat([told.picture for told in distinct])
+        inputs = torch.cat([noisy[owner], pictures], dim=1)
+        tokens = torch.cat([told.token for told in distinct])
+        label = tokens[:, 0] if self.unet.config.class_embed_type else None  # the nano model modulates its blocks
+        output = run_unet(self.unet, inputs, steps[owner], tokens, self.dtype, class_labels=label)
+        each = self.epsilon(output, noisy[owner], steps[owner]).split([len(told.owner) for told in distinct])
+        means = {
+            id(told): torch.zeros_like(noisy).index_add_(0, told.owner, told.share[:, None, None, None] * noise)
+            for told, noise in zip(distinct, each, strict=True)
+        }
+        return {name: means[id(told)] for name, told in conditions.items()}
+
+
+def _parts(path: str) -> Parts:
+    file = Path(path).expanduser()
+    if file.suffix not in CHECKPOINTS:
+        return DiffusersParts(path)
+    return LdmParts(read_tensors(file, "prior.path"), file.name)
+
+
+def _pose_of(config: Zero123.Config) -> Pose:
+    if config.pose != "auto":
+        return config.pose
+    return "stable-zero123" if "stable" in Path(config.path).name.lower() else "zero123"

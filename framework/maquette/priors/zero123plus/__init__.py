@@ -1,0 +1,1 @@
+"""Priors of six fixed views of one picture: Zero123++."""

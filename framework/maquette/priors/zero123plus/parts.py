@@ -1,0 +1,91 @@
+"""The parts of a Zero123++ model, from a folder or hub repository in diffusers' layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from maquette.errors import ConfigError
+from maquette.perception.image_encoder import ClipPixels, ImageEncoder
+from maquette.priors.text.clip_texts import clip_embeddings
+from maquette.weights.diffusers_folder import Weights
+from maquette.weights.embedding_cache import embed
+
+RAMP = "ramping_coefficients"
+NEEDED = (
+    "unet", "scheduler", "text_encoder", "tokenizer", "vision_encoder", "feature_extractor_clip",
+    "feature_extractor_vae", RAMP,
+)  # fmt: skip
+RESAMPLING = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
+
+
+class ReferencePixels:
+    """The reference as the UNet is shown it, before the autoencoder.
+
+    Args:
+        settings: a `preprocessor_config.json` of a CLIPImageProcessor: size, mean and deviation, and how it resizes.
+    """
+
+    def __init__(self, settings: Path) -> None:
+        stored = json.loads(settings.read_text())
+        self.size: int = _side(stored["crop_size"])
+        if self.size != _side(stored["size"]):
+            raise ConfigError(f"{settings} cuts its pictures, which would cut off what they show", key="prior.path")
+        self.mode = RESAMPLING[stored["resample"]]
+        self.mean, self.std = (torch.tensor(stored[f"image_{name}"]).view(-1, 1, 1) for name in ("mean", "std"))
+
+    def __call__(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
+        """Pictures in [0, 1], resized and normalised."""
+        pixels = rgb.permute(0, 3, 1, 2)
+        size = (self.size, self.size)
+        if pixels.shape[-2:] != size:
+            pixels = interpolate(pixels, size, mode=self.mode, antialias=True).clamp(0, 1)
+        return ((pixels - self.mean) / self.std).contiguous()  # rounding shows where a picture is of one grey
+
+
+def _side(size: int | dict[str, int]) -> int:
+    return size if isinstance(size, int) else next(iter(size.values()))
+
+
+class Parts:
+    """What a Zero123++ model has beyond scheduler, UNet and autoencoder; networks are frozen and in float32.
+
+    Args:
+        path: folder, name of weights that a plugin carries, or hub repository.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.weights = Weights(path, pickles=True)
+        self.weights.refuse_without("Zero123++", *NEEDED)
+
+    def reference_pixels(self) -> ReferencePixels:
+        """Picture -> what the autoencoder is given of a reference."""
+        return ReferencePixels(self.weights.file(f"feature_extractor_vae/{ClipPixels.FILE}"))
+
+    def image_encoder(self) -> ImageEncoder:
+        """Picture -> embedding."""
+        from transformers import CLIPVisionModelWithProjection
+
+        model = self.weights.load_network(CLIPVisionModelWithProjection, "vision_encoder")
+        settings = self.weights.file(f"feature_extractor_clip/{ClipPixels.FILE}")
+        return ImageEncoder(model, ClipPixels(model.config.image_size, settings))
+
+    def empty_text(self) -> Float[Tensor, "L D"]:
+        """The embedding of the empty text, kept on disk."""
+        from transformers import AutoTokenizer, CLIPTextModel
+
+        def compute(texts: Any) -> Tensor:
+            tokenizer = self.weights.load(AutoTokenizer, "tokenizer")
+            return clip_embeddings(tokenizer, self.weights.load_network(CLIPTextModel, "text_encoder"), texts)
+
+        return embed([""], self.weights.text_identity, compute)[""]
+
+    def ramp(self) -> Float[Tensor, "L 1"]:
+        """How much of a picture's embedding is added to each token."""
+        return torch.tensor(self.weights.index[RAMP], dtype=torch.float32)[:, None]

@@ -1,0 +1,173 @@
+"""Six views out of one picture, denoised together as one: Zero123++, and pixel-space models of the same make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.cameras.six_views import ELEVATIONS_DEG, Layout, six_cameras
+from maquette.data.base import Reference
+from maquette.errors import ConfigError
+from maquette.kernels.devices import choose_device
+from maquette.priors.autoencoder import Pictures, picture_size
+from maquette.priors.base import Prior, Request
+from maquette.priors.zero123plus.canvas import ROWS, VIEWS, Canvases, check_groups, one_level, tile, untile
+from maquette.priors.zero123plus.conditions import SixViews, Told
+from maquette.priors.zero123plus.parts import Parts
+from maquette.priors.zero123plus.reference_attention import let_references_in, run_beside
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette.weights.diffusers_folder import DtypeName, choose_dtype
+from maquette.weights.loading import check_path
+
+PUBLISHED_SIZE = 320  # side of a view in pixels; the published files do not say
+
+
+@register("prior", "zero123plus")
+class Zero123Plus(Prior):
+    """What an object in a picture looks like from six fixed cameras, all at once.
+
+    Six consecutive pictures of a batch are the views of one object at one noise level, and one picture to the model:
+    three rows of two, encoded, denoised and decoded as a whole. Their azimuths count from the reference's, their
+    elevations from the horizon. The UNet sees the reference through its own self-attention, under noise of the same
+    level, and its CLIP embedding added to that of the empty text. Text is ignored.
+
+    The noise on the reference follows from the timestep alone, so that equal arguments give equal predictions.
+    docs/zero123plus.md has more.
+
+    Source: Shi et al. 2023 (Zero123++, arXiv 2310.15110), sec. 2, and its pipeline.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        path: str  # folder, name of weights that a plugin carries, or hub repository
+        layout: Literal["auto", "v1.1", "v1.2"] = "auto"  # whose six cameras; auto: by the version in the path's name
+        background: float = 127 / 255  # grey behind the reference, where it has an alpha channel
+        dtype: DtypeName = "auto"  # of the UNet's arithmetic
+        device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
+        size: int = 0  # side of a view that the model is given; 0: the model's own
+        cpu_offload: bool = False  # keep the autoencoder on the CPU until it is used
+
+        def __post_init__(self) -> None:
+            check_path(self.path)
+            if not 0 <= self.background <= 1:
+                raise ValueError(f"background is a grey between 0 and 1, not {self.background:g}")
+            if self.layout == "auto" and not _named(self.path):
+                raise ValueError(
+                    f"the name of {self.path!r} does not say whose six cameras it knows; set layout: v1.1 (elevations "
+                    "30 and -20) or v1.2 (20 and -10)"
+                )
+
+    gives = frozenset({"positive", "unconditional", "empty"})
+    wants_reference = True
+    views = VIEWS
+    fixed_views = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.layout: Layout = _named(config.path)[0] if config.layout == "auto" else config.layout
+        self.parts = Parts(config.path)
+        self.device = choose_device(config.device)
+        self.dtype = choose_dtype(config.dtype, self.device)
+        scheduler, vae = self.parts.weights.scheduler(), self.parts.weights.vae()
+        self.prediction = scheduler.config.prediction_type
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.unet = self.parts.weights.unet().to(self.device, memory_format=torch.channels_last)
+        let_references_in(self.unet)
+        self.size: int = config.size or _view_size(self.unet.config.sample_size, vae)
+        self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
+        self._canvases = Canvases(self._pictures)
+
+    def cameras(self, reference: Cameras, distance: float) -> Cameras:
+        """The six, for a reference that this camera took.
+
+        Args:
+            distance: scene units; the model does not know it, and shows the object at its own size.
+        """
+        return six_cameras(self.layout, float(reference.azimuth_deg), distance, self.size)
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self._canvases.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self._canvases.decode(latents)
+
+    @torch.no_grad()
+    def condition(self, request: Request) -> SixViews:
+        """What the model is to know of the reference; both encoders live only here.
+
+        Raises:
+            ConfigError: there is no reference, or more than one, or one that is not square.
+        """
+        reference = _only(request.references)
+        rgb = reference.over(self.config.background).float().cpu()[None]
+        pixels = self.parts.reference_pixels()(rgb).to(self.device)
+        text, ramp = self.parts.empty_text(), self.parts.ramp()
+        if len(text) != len(ramp):
+            raise ConfigError(
+                f"{self.config.path!r} has {len(ramp)} ramping coefficients for {len(text)} tokens", key="prior.path"
+            )
+        context = text + ramp * self.parts.image_encoder()(rgb)
+        wanted, nothing = (
+            Told(embedding.to(self.device), self._pictures.unscaled(self._pictures.compress(shown))[0])
+            for embedding, shown in ((context, pixels), (text, torch.zeros_like(pixels)))
+        )
+        return SixViews(wanted, nothing, self.layout, float(reference.cameras.azimuth_deg))
+
+    @torch.no_grad()
+    def predict(
+        self,
+        noisy: Float[Tensor, "B C h w"],
+        steps: Int[Tensor, " B"],
+        conditions: Mapping[str, Told],
+        cameras: Cameras,
+    ) -> dict[str, Float[Tensor, "B C h w"]]:
+        check_groups(len(noisy))
+        canvas, level = tile(noisy), one_level(steps)
+        objects = len(canvas)
+        distinct = list({id(told): told for told in conditions.values()}.values())
+        pictures = torch.stack([told.picture for told in distinct for _ in range(objects)])
+        context = torch.stack([told.context for told in distinct for _ in range(objects)])
+        canvases, levels = canvas.repeat(len(distinct), 1, 1, 1), level.repeat(len(distinct))
+        alpha, sigma = self.levels(levels)
+        shown = alpha * pictures + sigma * reference_noise(levels, pictures.shape[1:]).to(pictures)
+        output = run_beside(self.unet, canvases, shown, levels, context, self.dtype)
+        each = untile(self.epsilon(output, canvases, levels)).chunk(len(distinct))
+        found = {id(told): noise for told, noise in zip(distinct, each, strict=True)}
+        return {name: found[id(told)] for name, told in conditions.items()}
+
+
+def reference_noise(steps: Int[Tensor, " B"], shape: torch.Size) -> Float[Tensor, "B C h w"]:
+    """The noise that a reference is under at each timestep."""
+    return torch.stack([Draws(0, step, "zero123plus/").normal("reference", *shape) for step in steps.tolist()])
+
+
+def _named(path: str) -> list[Layout]:
+    """The layout that the last part of a path names."""
+    return [layout for layout in ELEVATIONS_DEG if layout in Path(path).name]
+
+
+def _view_size(sample_size: Any, vae: Any) -> int:
+    """Side of a view in pixels, where a UNet says the height and width of its canvas; else the published one."""
+    return PUBLISHED_SIZE if isinstance(sample_size, int) else picture_size(sample_size[0] // ROWS, vae)
+
+
+def _only(references: tuple[Reference, ...]) -> Reference:
+    if not references:
+        raise ConfigError(
+            "this prior continues a picture, and there is none", key="prior.type",
+            hint="give the stage data: {type: image, path: PICTURE.png}, or name a picture in data.references",
+        )  # fmt: skip
+    if len(references) > 1:
+        raise ConfigError(f"this prior continues one picture, not {len(references)}", key="data.references")
+    height, width, _ = references[0].rgb.shape
+    if height != width:
+        raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
+    return references[0]

@@ -1,1 +1,0 @@
-"""How stages are run: the run folder, the loop, checkpoints, signals, progress, the record of what was done."""

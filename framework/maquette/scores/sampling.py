@@ -1,0 +1,38 @@
+"""Pictures that a prior makes of what is asked for, out of nothing but noise."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.cameras.base import Cameras
+from maquette.diffusion.ddim import sample
+from maquette.priors.base import Prior, Request
+from maquette.randomness import Draws
+from maquette.scores.base import Score
+from maquette.scores.denoiser import Denoiser, grid
+
+
+@torch.no_grad()
+def sample_views(
+    prior: Prior, request: Request, cameras: Cameras, score: Score, steps: int, draws: Draws, threshold: float = 0.0
+) -> Float[Tensor, "B H W 3"]:
+    """What the object of a request looks like from some cameras, by deterministic steps from the noisiest level.
+
+    Args:
+        prior: any; one of several views makes them together.
+        cameras: B of them, as the prior takes them.
+        score: predicts noise, not a direction.
+        steps: how many.
+        draws: for the noise that it begins with.
+        threshold: largest |z_0| that a guided prediction may imply; 0: any. 1 suits pixels.
+
+    Returns:
+        Pictures in [0, 1] of the prior's size.
+    """
+    if score.noise_free:
+        raise ValueError("sampling takes a noise prediction, and this score is a direction")
+    denoiser = Denoiser(prior, score, prior.condition(request).at(cameras), cameras, threshold)
+    noise = draws.normal("sample", len(cameras), *grid(prior)).to(prior.device)
+    return prior.decode(sample(denoiser, noise, len(prior.alphas_cumprod) - 1, steps))

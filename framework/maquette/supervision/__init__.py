@@ -1,1 +1,0 @@
-"""Supervision: what an object is known to look like."""

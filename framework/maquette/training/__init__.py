@@ -1,0 +1,1 @@
+"""Training: the loop, optimisers, checkpoints, signals, progress, the run folder and its record."""

@@ -1,0 +1,79 @@
+"""The record that lets somebody else repeat a run: versions, revision, machine, times, memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from maquette import __version__, plugins
+from maquette.files import write_atomically
+
+PACKAGES = ("torch", "lightning", "diffusers", "transformers", "numpy", "numba", "omegaconf", "safetensors", "trimesh")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, maquette, what it computes with, and the plugins that are loaded."""
+    found = {"python": platform.python_version(), "maquette": __version__}
+    for name in (*PACKAGES, *sorted(set(plugins.loaded().values()))):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def revision() -> str | None:
+    """Git revision of the checkout that maquette runs from, with "+" if it has local changes."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def machine() -> dict[str, Any]:
+    """What the run ran on."""
+    import torch
+
+    facts: dict[str, Any] = {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+def write_manifest(path: Path, **facts: Any) -> None:
+    """Write or extend a run's manifest with `facts`."""
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    known.update(facts)
+    write_atomically(path, json.dumps(known, indent=1, ensure_ascii=False))

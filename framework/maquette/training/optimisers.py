@@ -1,0 +1,104 @@
+"""The optimisers a loop can use: AdamW, Adamax, and Muon for the matrices of a network trained from scratch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Adamax, AdamW, Optimizer
+
+from maquette.geometry.base import ChangedRows
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 5
+
+
+def carry_moments(optimizer: Optimizer, change: ChangedRows) -> None:
+    """Let the moments of every changed parameter follow its rows; fresh rows get zeros."""
+    kept = change.rows >= 0
+    for parameter in change.parameters:
+        state = optimizer.state.get(parameter, {})
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim:  # not the step count
+                moved = value[change.rows.clamp(min=0)]
+                moved[~kept] = 0
+                state[name] = moved
+
+
+def orthogonalised(matrices: Float[Tensor, "K m n"]) -> Float[Tensor, "K m n"]:
+    """The nearest semi-orthogonal matrices to K of one shape, roughly: their singular values move into [0.7, 1.2].
+
+    Computed in bfloat16 on CUDA, as the source does.
+
+    Source: the quintic Newton-Schulz iteration of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon).
+    """
+    a, b, c = COEFFICIENTS
+    wide = matrices.shape[1] <= matrices.shape[2]
+    x = matrices if wide else matrices.mT
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    x = x.bfloat16() if x.is_cuda else x
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x if wide else x.mT).to(matrices)
+
+
+class Muon(AdamW):
+    """Muon for parameter groups with `orthogonal=True`, AdamW for all others.
+
+    Convolution kernels [out, in, kh, kw] are matrices [out, in kh kw]. Updates are scaled by 0.2 sqrt(max(m, n)), which
+    gives them the root-mean-square size of Adam's, so that one learning rate serves both.
+
+    Source: Jordan et al. 2024; the scale, Liu et al. 2025 (arXiv 2502.16982), eq. 4.
+    """
+
+    momentum = 0.95
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if not group.get("orthogonal", False):
+                continue
+            alike: defaultdict[tuple[int, int], list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike[parameter.shape[0], parameter[0].numel()].append(parameter)
+            for shape, parameters in alike.items():
+                self._move(parameters, shape, group["lr"], group["weight_decay"])
+        super().step()
+        return loss
+
+    def _move(self, parameters: list[Tensor], shape: tuple[int, int], rate: float, decay: float) -> None:
+        """Step parameters that are matrices of one shape, and take their gradients away: what is left is Adam's."""
+        gradients: list[Any] = [parameter.grad for parameter in parameters]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if not self.state[parameter]:
+                self.state[parameter]["step"] = torch.zeros(())  # AdamW looks for it when a state is loaded
+                self.state[parameter]["momentum"] = torch.zeros_like(gradient)
+            self.state[parameter]["step"] += 1
+            parameter.grad = None
+        momenta = [self.state[parameter]["momentum"] for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
+        ahead = torch._foreach_lerp(gradients, momenta, self.momentum)
+        updates = orthogonalised(torch.stack([one.reshape(shape) for one in ahead]))
+        scale = 0.2 * max(shape) ** 0.5
+        moves = [update.reshape(parameter.shape) for update, parameter in zip(updates, parameters, strict=True)]
+        torch._foreach_mul_(parameters, 1 - rate * decay)
+        torch._foreach_add_(parameters, moves, alpha=-rate * scale)
+
+
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    "adamw": partial(AdamW, fused=True),
+    "adamax": Adamax,
+    "muon": partial(Muon, fused=True),
+}
+"""By the name that `LoopConfig.optimiser` gives; each takes parameter groups, betas, eps and weight_decay."""

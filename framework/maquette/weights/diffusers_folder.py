@@ -1,0 +1,184 @@
+"""What priors of diffusers' and transformers' parts share: finding, loading and running them."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.errors import ConfigError
+from maquette.weights.embedding_cache import identity
+from maquette.weights.loading import quiet, read_network, unreadable, weights_source
+
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+LAYOUT = "give a folder in diffusers' layout with safetensors, or a hub name you can reach"
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def choose_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """The type of a network's arithmetic; "auto": half precision where the device is faster with it."""
+    if name != "auto":
+        return DTYPES[name]
+    if device.type == "cuda":
+        return torch.float16
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+class Weights:
+    """A model in diffusers' layout, whose parts are loaded one by one.
+
+    Args:
+        path: folder, name of weights that a plugin carries, or hub repository.
+        pickles: take `.bin` files where there are no safetensors; both libraries read them weights-only.
+        key: of the config, that messages name.
+    """
+
+    def __init__(self, path: str, pickles: bool = False, key: str = "prior.path") -> None:
+        self.path, self.source, self.key = path, weights_source(path), key
+        self._safetensors = None if pickles else True
+
+    @property
+    def text_identity(self) -> str:
+        """What tells this model's text encoder from others."""
+        folder = Path(self.source)
+        return identity(folder) if folder.is_dir() else self.source
+
+    @cached_property
+    def index(self) -> dict[str, Any]:
+        """`model_index.json`: part -> [library, class]."""
+        folder = Path(self.source)
+        if folder.is_dir():
+            path = folder / "model_index.json"
+            if not path.is_file():
+                raise ConfigError(f"not a model in diffusers' layout: {path} is missing", key=self.key)
+            return json.loads(path.read_text())
+        from diffusers import DiffusionPipeline
+
+        try:
+            return dict(DiffusionPipeline.load_config(self.source))
+        except (OSError, ValueError) as problem:
+            raise self.unreadable("model_index.json", problem) from problem
+
+    def has(self, part: str) -> bool:
+        """Whether the model has a part of that name."""
+        return (self.index.get(part) or [None])[0] is not None
+
+    def refuse_without(self, kind: str, *parts: str) -> None:
+        """Stop where the model lacks parts.
+
+        Args:
+            kind: of model that has them.
+
+        Raises:
+            ConfigError: naming them.
+        """
+        if missing := [part for part in parts if not self.has(part)]:
+            raise ConfigError(
+                f"{self.path!r} is no {kind} model: model_index.json names no {', '.join(missing)}", key=self.key
+            )
+
+    def config(self, part: str) -> dict[str, Any]:
+        """The `config.json` of one of diffusers' parts, whatever its class."""
+        from diffusers import UNet2DConditionModel
+
+        try:
+            with quiet(self.source):
+                return dict(UNet2DConditionModel.load_config(self.source, subfolder=part))
+        except (OSError, ValueError) as problem:
+            raise self.unreadable(part, problem) from problem
+
+    def find(self, name: str) -> Path | None:
+        """A file by its path inside the model, downloaded if need be; None if there is none of that name."""
+        folder = Path(self.source)
+        if folder.is_dir():
+            return folder / name if (folder / name).is_file() else None
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
+
+        try:
+            return Path(hf_hub_download(self.source, name))
+        except EntryNotFoundError:
+            return None
+        except (OSError, ValueError) as problem:
+            raise self.unreadable(name, problem) from problem
+
+    def file(self, *names: str) -> Path:
+        """The first file that there is under one of these names.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        found = next((path for name in names if (path := self.find(name)) is not None), None)
+        if found is None:
+            raise ConfigError(f"{self.path!r} has no {names[0]}", key=self.key, hint="is it complete?")
+        return found
+
+    def load(self, cls: Any, part: str) -> Any:
+        """A part without weights of its own: a scheduler or tokenizer."""
+        try:
+            with quiet(self.source):
+                return cls.from_pretrained(self.source, subfolder=part)
+        except Exception as problem:  # json, hub and key errors have no common base
+            raise self.unreadable(part, problem) from problem
+
+    def scheduler(self) -> Any:
+        """diffusers' DDPMScheduler, whatever kind the model samples with."""
+        from diffusers import DDPMScheduler
+
+        return self.load(DDPMScheduler, "scheduler")
+
+    def unet(self) -> Any:
+        """diffusers' UNet2DConditionModel."""
+        from diffusers import UNet2DConditionModel
+
+        return self.load_network(UNet2DConditionModel, "unet")
+
+    def vae(self) -> Any:
+        """diffusers' AutoencoderKL; None: the model denoises pixels."""
+        from diffusers import AutoencoderKL
+
+        return self.load_network(AutoencoderKL, "vae") if self.has("vae") else None
+
+    def load_network(self, cls: Any, part: str) -> Any:
+        """A frozen network in float32, all of whose tensors are in the file; part "": the model is this one network."""
+        return read_network(
+            cls, self.source, f"{part or cls.__name__} of {self.path!r}", self.key, LAYOUT, subfolder=part,
+            use_safetensors=self._safetensors, torch_dtype=torch.float32,
+            low_cpu_mem_usage=False,  # which would need accelerate, and says so at length
+        )  # fmt: skip
+
+    def unreadable(self, part: str, problem: Exception) -> ConfigError:
+        """The error that a part cannot be loaded."""
+        return unreadable(f"{part} of {self.path!r}", problem, self.key, LAYOUT)
+
+
+def arithmetic(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """The context in which a network of float32 weights computes in `dtype`."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+def run_unet(
+    unet: Any,
+    inputs: Float[Tensor, "B I h w"],
+    steps: Int[Tensor, " B"],
+    text: Float[Tensor, "B L D"],
+    dtype: torch.dtype,
+    **told: Any,
+) -> Float[Tensor, "B O h w"]:
+    """What a UNet2DConditionModel gives, in float32.
+
+    Args:
+        inputs: noisy latents, and what else it takes beside them.
+        text: embeddings that it attends to.
+        dtype: of its arithmetic.
+        told: what else it is told, by its names (class_labels, added_cond_kwargs ...).
+    """
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    with arithmetic(inputs.device, dtype):
+        return unet(inputs, steps, text, **told).sample.float()

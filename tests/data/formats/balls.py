@@ -1,0 +1,82 @@
+"""Pictures of coloured dots at known points, drawn by the textbook projection and by nothing of the code under test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from maquette.data.formats import PosedImages
+
+COLORS = np.eye(3)
+POINTS = np.array([[0.25, 0.05, -0.5], [-0.15, 0.15, 0.0], [0.0, -0.2, 0.5]])  # far apart from any side
+OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+RADIUS, FINER = 3.0, 8  # of the dots in pixels; samples per pixel side
+
+
+def orbit(azimuth_deg: float, elevation_deg: float, distance: float) -> np.ndarray:
+    """OpenGL camera-to-world [4, 4] of a camera that looks at the origin, z up."""
+    a, e = np.radians([azimuth_deg, elevation_deg])
+    backward = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+    right = np.array([-np.sin(a), np.cos(a), 0])
+    c2w = np.eye(4)
+    c2w[:3, :4] = np.stack([right, np.cross(backward, right), backward, distance * backward], axis=1)
+    return c2w
+
+
+def project(points: np.ndarray, c2w: np.ndarray, focal: tuple[float, float], center: tuple[float, float]) -> np.ndarray:
+    """Pixel positions [P, 2], right and down from the upper left corner: u = f_x X / Z + c_x, v = f_y Y / Z + c_y."""
+    w2c = OPENCV_FROM_OPENGL @ np.linalg.inv(c2w)
+    local = points @ w2c[:3, :3].T + w2c[:3, 3]
+    return local[:, :2] / local[:, 2:] * focal + center
+
+
+def draw(
+    path: Path,
+    c2w: np.ndarray,
+    focal: tuple[float, float],
+    size: tuple[int, int],
+    center: tuple[float, float] | None = None,
+    points: np.ndarray = POINTS,
+    mode: str = "RGBA",
+) -> None:
+    """Write a picture of one dot per point; `size` is (width, height)."""
+    fine = (np.arange(size[0] * FINER) + 0.5) / FINER, (np.arange(size[1] * FINER) + 0.5) / FINER
+    columns, rows = np.meshgrid(*fine)
+    pixels = np.zeros((size[1], size[0], 4))
+    for color, (u, v) in zip(COLORS, project(points, c2w, focal, center or (size[0] / 2, size[1] / 2)), strict=True):
+        inside = np.hypot(columns - u, rows - v) < RADIUS
+        cover = inside.reshape(size[1], FINER, size[0], FINER).mean((1, 3))
+        assert (pixels[..., 3] * cover).max() == 0, "dots overlap"
+        pixels[cover > 0, :3] = color
+        pixels[..., 3] += cover
+    if mode == "RGB":
+        pixels = pixels[..., :3] * pixels[..., 3:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((pixels * 255 + 0.5).astype(np.uint8)).save(path)
+
+
+def misplacement(images: PosedImages, points: np.ndarray = POINTS) -> float:
+    """How far, in pixels, a dot's middle is from where its camera projects its point, at most.
+
+    Args:
+        points: in the world of the source; `images.placement` brings them into that of the cameras.
+    """
+    import torch
+
+    height, width = images.cameras.height, images.cameras.width
+    here = torch.from_numpy(points).float() @ images.placement[:3, :3].T + images.placement[:3, 3]
+    clip = images.cameras.clip_positions(here, 0.1, 100)
+    flat = (clip[..., :2] / clip[..., 3:]).numpy()
+    expected = np.stack([(flat[..., 0] + 1) * width / 2, (1 - flat[..., 1]) * height / 2], axis=-1)
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    worst = 0.0
+    for picture, places in zip(images.composited((0, 0, 0)).numpy(), expected, strict=True):
+        for channel, place in enumerate(places):
+            others = np.delete(picture, channel, axis=-1).max(-1)
+            weight = np.clip(picture[..., channel] - others, 0, 1)
+            assert weight.sum() > 1, "a dot is out of the picture"
+            middle = np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
+            worst = max(worst, float(np.abs(middle - place).max()))
+    return worst

@@ -1,0 +1,25 @@
+"""Folder names for any prompt."""
+
+import pytest
+
+from maquette.training.run_folder import RunFolder, slug
+
+
+def test_a_plain_prompt_is_its_own_slug():
+    assert slug("a red mushroom") == "a-red-mushroom"
+
+
+@pytest.mark.parametrize("text", ["a/b", "..", "x" * 400, "🦊", "a  b", "A b", "con: 'x'", "\n", ""])
+def test_any_text_makes_one_safe_short_name(text):
+    name = slug(text)
+    assert name and "/" not in name and not name.startswith(".") and len(name) <= 70
+    assert name.isascii()
+
+
+def test_texts_that_lose_something_stay_apart():
+    assert len({slug(text) for text in ("🦊", "🐻", "a/b", "a b", "a:b")}) == 5
+
+
+def test_two_runs_at_one_time_get_two_folders(tmp_path):
+    first, second = (RunFolder.create(str(tmp_path), "m", "p") for _ in range(2))
+    assert first.path != second.path
