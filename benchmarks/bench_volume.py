@@ -13,7 +13,7 @@ from maquette.kernels.compositing import accumulate, composite
 from maquette.kernels.marching import march_rays, ray_box
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.renderers.volume import Volume
 
 WAYS = ("numba", "reference")
@@ -60,7 +60,7 @@ def nerf_step(way: str, size: int, samples: int) -> Work:
             )
         )  # fmt: skip
     renderer = Volume(Volume.Config(samples=samples, backend=way), bound=1.0)
-    renderer.update(field, 0, Draws(seed=0, step=0))
+    renderer.update(field, Moment(0, 1000, Draws(seed=0, step=0)))
     material, background = Plain(Plain.Config()), Solid(Solid.Config())
     one = torch.ones(1)
     cameras = orbit_cameras(30 * one, 20 * one, 3.2 * one, 35 * one, size)

@@ -114,3 +114,4 @@ def reload() -> None:
     _found.manager = None
     _found.failures = {}
     _found.loaded = {}
+    load()

@@ -57,3 +57,36 @@ class Draws:
     def integers(self, stream: str, low: int, high: int, *shape: int, device: str | torch.device = "cpu") -> Tensor:
         """Integers in [low, high] (both ends included), shape `shape`."""
         return torch.randint(low, high + 1, shape, generator=self.generator(stream, device), device=device)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of an optimisation: what everything that changes from step to step is a function of.
+
+    Args:
+        step: which step, from 0.
+        total: steps of the whole stage.
+        draws: this step's random numbers.
+
+    Example:
+        >>> Moment.at(step=7, total=100, seed=0).sub("cameras").draws.scope
+        'cameras/'
+    """
+
+    step: int
+    total: int
+    draws: Draws
+
+    @classmethod
+    def at(cls, step: int, total: int, seed: int) -> Moment:
+        """A step of a run with this seed."""
+        return cls(step, total, Draws(seed, step))
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the stage that is done, in [0, 1]."""
+        return min(self.step / max(self.total, 1), 1.0)
+
+    def sub(self, name: str) -> Moment:
+        """The same step with draws in a namespace of their own."""
+        return Moment(self.step, self.total, self.draws.sub(name))

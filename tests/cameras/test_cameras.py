@@ -8,7 +8,7 @@ from maquette.cameras.multiview_orbit import MultiviewOrbit
 from maquette.cameras.orbit import Orbit
 from maquette.cameras.random_orbit import RandomOrbit
 from maquette.config.schedules import Schedule
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 
 
 def at(azimuth: float, elevation: float) -> Cameras:
@@ -47,7 +47,7 @@ def test_the_angle_of_view_spans_the_picture():
 
 def test_random_cameras_keep_to_their_ranges_and_repeat():
     sampler = RandomOrbit(RandomOrbit.Config(batch=500, elevation_deg=(-10, 60), distance=(2, 3), fov_y_deg=(30, 40)))
-    first, again, other = (sampler.sample(step, 10, Draws(0, step)) for step in (1, 1, 2))
+    first, again, other = (sampler.sample(Moment(step, 10, Draws(0, step))) for step in (1, 1, 2))
     assert torch.equal(first.c2w, again.c2w) and not torch.equal(first.c2w, other.c2w)
     assert first.elevation_deg.min() >= -10 and first.elevation_deg.max() <= 60
     assert first.distance.min() >= 2 and first.distance.max() <= 3
@@ -56,24 +56,24 @@ def test_random_cameras_keep_to_their_ranges_and_repeat():
 
 def test_area_uniform_elevations_are_uniform_in_their_sine():
     sampler = RandomOrbit(RandomOrbit.Config(batch=4000, elevation_deg=(0, 90), elevation="sphere"))
-    sines = torch.sin(torch.deg2rad(sampler.sample(0, 1, Draws(0, 0)).elevation_deg))
+    sines = torch.sin(torch.deg2rad(sampler.sample(Moment(0, 1, Draws(0, 0))).elevation_deg))
     assert abs(float(sines.mean()) - 0.5) < 0.02 and abs(float(sines.var()) - 1 / 12) < 0.01
 
 
 def test_widening_grows_the_range():
     sampler = RandomOrbit(RandomOrbit.Config(batch=200, widening=Schedule.parse([[0, 0.0], [100, 1.0]])))
-    assert sampler.sample(0, 100, Draws(0, 0)).azimuth_deg.abs().max() == 0
-    assert sampler.sample(100, 100, Draws(0, 1)).azimuth_deg.abs().max() > 150
+    assert sampler.sample(Moment(0, 100, Draws(0, 0))).azimuth_deg.abs().max() == 0
+    assert sampler.sample(Moment(100, 100, Draws(0, 1))).azimuth_deg.abs().max() > 150
 
 
 def test_an_orbit_is_evenly_spaced_from_the_front():
-    cameras = Orbit(Orbit.Config(views=4)).sample(0, 1, Draws(0, 0))
+    cameras = Orbit(Orbit.Config(views=4)).sample(Moment(0, 1, Draws(0, 0)))
     assert cameras.azimuth_deg.tolist() == [0, 90, 180, 270]
 
 
 def test_a_fixed_camera_stays():
     sampler = Fixed(Fixed.Config(azimuth_deg=30))
-    assert torch.equal(sampler.sample(0, 9, Draws(0, 0)).c2w, sampler.sample(5, 9, Draws(1, 5)).c2w)
+    assert torch.equal(sampler.sample(Moment(0, 9, Draws(0, 0))).c2w, sampler.sample(Moment(5, 9, Draws(1, 5))).c2w)
 
 
 def test_batches_join_and_divide():
@@ -83,7 +83,7 @@ def test_batches_join_and_divide():
 
 def test_groups_of_views_are_even_rings_of_their_own():
     sampler = MultiviewOrbit(MultiviewOrbit.Config(groups=Schedule.constant(2), views=3))
-    cameras = sampler.sample(0, 1, Draws(0, 0))
+    cameras = sampler.sample(Moment(0, 1, Draws(0, 0)))
     turns = (cameras.azimuth_deg.view(2, 3).diff(dim=1) % 360).flatten()
     torch.testing.assert_close(turns, torch.full((4,), 120.0), atol=1e-3, rtol=0)
     for values in (cameras.elevation_deg, cameras.distance, cameras.fov_y_deg):
@@ -93,7 +93,7 @@ def test_groups_of_views_are_even_rings_of_their_own():
 
 
 def test_distances_of_groups_keep_the_size_in_the_picture():
-    cameras = MultiviewOrbit(MultiviewOrbit.Config(groups=Schedule.constant(300))).sample(0, 1, Draws(0, 0))
+    cameras = MultiviewOrbit(MultiviewOrbit.Config(groups=Schedule.constant(300))).sample(Moment(0, 1, Draws(0, 0)))
     height = 2 * cameras.distance * torch.tan(torch.deg2rad(cameras.fov_y_deg) / 2)
     assert 1.6 <= height.min() < 1.65 and 1.95 < height.max() <= 2.0001
     assert cameras.fov_y_deg.min() < 16 and cameras.fov_y_deg.max() > 59
@@ -102,4 +102,4 @@ def test_distances_of_groups_keep_the_size_in_the_picture():
 def test_the_number_of_groups_may_change():
     config = MultiviewOrbit.Config(groups=Schedule.parse({"type": "step", "from": 2, "to": 1, "start": 0, "end": 5}))
     sampler = MultiviewOrbit(config)
-    assert [len(sampler.sample(step, 10, Draws(0, step))) for step in (0, 4, 5)] == [8, 8, 4]
+    assert [len(sampler.sample(Moment(step, 10, Draws(0, step)))) for step in (0, 4, 5)] == [8, 8, 4]

@@ -14,7 +14,7 @@ from maquette.data.image import ImageData
 from maquette.errors import ConfigError, MissingDependency
 from maquette.learners.depth_normals import DepthNormals
 from maquette.perception.estimator import Estimator
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:
@@ -40,7 +40,7 @@ def picture(tmp_path: Path) -> Path:
 def prepared(path: Path, **settings):
     made = ImageData(ImageData.Config(path=str(path), **settings))
     made.prepare(torch.device("cpu"))
-    return made.sample(0, 1, Draws(0, 0))
+    return made.sample(Moment(0, 1, Draws(0, 0)))
 
 
 def test_the_object_is_centred_and_fills_its_share(picture):

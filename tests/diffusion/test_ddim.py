@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from closed_form import CONDITIONS, Gaussian, cameras, flow
 
-from maquette.diffusion.ddim import invert, level, move, sample
+from closed_form import CONDITIONS, Gaussian, cameras, flow
+from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert, sample
 from maquette.randomness import Draws
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
@@ -18,15 +18,15 @@ def asked(count: int = 2) -> Denoiser:
 
 
 def at(t: int) -> tuple[float, float]:
-    alpha, sigma = PRIOR.levels(torch.tensor([t]))
+    alpha, sigma = PRIOR.noise_schedule.alpha_sigma(torch.tensor([t]))
     return float(alpha), float(sigma)
 
 
 def test_a_step_keeps_the_clean_picture_and_the_noise():
     noise = torch.randn(2, 3, 4, 4)
-    here, there = (level(PRIOR, torch.tensor([t, t])) for t in (200, 700))
+    here, there = (ddim_alpha_sigma(PRIOR.noise_schedule, torch.tensor([t, t])) for t in (200, 700))
     noisy = here[0] * CLEAN + here[1] * noise
-    torch.testing.assert_close(move(noisy, noise, here, there), there[0] * CLEAN + there[1] * noise)
+    torch.testing.assert_close(ddim_step(noisy, noise, here, there), there[0] * CLEAN + there[1] * noise)
 
 
 def test_small_steps_upwards_follow_the_probability_flow():
@@ -53,7 +53,7 @@ def test_small_steps_downwards_follow_the_probability_flow_back():
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_few_steps_from_the_lowest_level_still_end_at_the_predicted_clean_picture(steps):
-    alpha, sigma = PRIOR.levels(torch.tensor([1]))
+    alpha, sigma = PRIOR.noise_schedule.alpha_sigma(torch.tensor([1]))
     noise = asked().noise(CLEAN, torch.tensor([1, 1]))
     torch.testing.assert_close(sample(asked(), CLEAN, 1, steps), (CLEAN - sigma * noise) / alpha)
 

@@ -6,26 +6,29 @@ import pytest
 import torch
 
 from maquette.config.schedules import Schedule
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
+
+SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
 STABLE_DIFFUSION = (1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000).square()).cumprod(0)
 
 
 def path(steps: Timesteps, total: int) -> list[int]:
     """The timestep of every step."""
-    return [int(steps.draw(1, 1000, i, total, Draws(0, i), STABLE_DIFFUSION)) for i in range(total)]
+    return [int(steps.draw(1, Moment(i, total, Draws(0, i)), DiscreteSchedule(STABLE_DIFFUSION))) for i in range(total)]
 
 
 def test_timesteps_stay_in_their_range_and_anneal():
     steps = Timesteps(low=Schedule.constant(0.2), high=Schedule.parse([[0, 0.9], [100, 0.3]]))
-    late = steps.draw(1000, 1000, 100, 100, Draws(0, 0))
+    late = steps.draw(1000, Moment(100, 100, Draws(0, 0)), SCHEDULE)
     assert int(late.min()) >= 200 and int(late.max()) <= 300
 
 
 def test_sqrt_timesteps_fall_from_high_to_low():
     steps = Timesteps(kind="sqrt")
-    drawn = [int(steps.draw(1, 1000, i, 100, Draws(0, i))) for i in (0, 25, 100)]
+    drawn = [int(steps.draw(1, Moment(i, 100, Draws(0, i)), SCHEDULE)) for i in (0, 25, 100)]
     assert drawn == [980, 500, 20]
 
 
@@ -53,5 +56,5 @@ def test_time_prioritised_steps_visit_each_level_as_often_as_its_weight_says():
 
 
 def test_shared_timesteps_are_one_for_all_pictures():
-    assert len(set(Timesteps().draw(8, 1000, 0, 10, Draws(0, 0)).tolist())) > 1
-    assert len(set(Timesteps(shared=True).draw(8, 1000, 0, 10, Draws(0, 0)).tolist())) == 1
+    assert len(set(Timesteps().draw(8, Moment(0, 10, Draws(0, 0)), SCHEDULE).tolist())) > 1
+    assert len(set(Timesteps(shared=True).draw(8, Moment(0, 10, Draws(0, 0)), SCHEDULE).tolist())) == 1

@@ -7,6 +7,7 @@ from maquette.config.schedules import Schedule
 from maquette.geometry.base import activate, blob
 from maquette.geometry.hash_grid import HashGrid
 from maquette.geometry.voxel_grid import VoxelGrid
+from maquette.randomness import Draws, Moment
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 
@@ -49,7 +50,7 @@ def test_analytic_normals_train_the_table():
 
 def test_inactive_levels_get_no_gradient():
     field = hash_grid(active_levels=Schedule.parse([[0, 1], [10, 4]]))
-    field.prepare(0, 10)
+    field.prepare(Moment(0, 10, Draws(0, 0)))
     field.density(torch.rand(50, 3)).sum().backward()
     first = field.spec.offsets[1]
     assert field.table.grad[:first].abs().sum() > 0 and field.table.grad[first:].abs().sum() == 0

@@ -152,7 +152,7 @@ def test_the_prior_predicts_what_a_modulated_model_learnt(learner, tmp_path):
     token = networks.projection(modulated.encoder(pairs.reference), pairs.pose)
     beside = pairs.reference.permute(0, 3, 1, 2) * 2 - 1
     velocity = networks.unet(torch.cat([noisy, beside], 1), t, token, class_labels=token[:, 0]).sample
-    alpha, sigma = prior.levels(t)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     torch.testing.assert_close(found, alpha * velocity + sigma * noisy, atol=1e-4, rtol=1e-4)
 
 

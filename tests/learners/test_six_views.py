@@ -76,14 +76,14 @@ def test_the_prior_predicts_what_was_learnt(learner, tmp_path):
     learner.half().float()  # as the file has it
     learner.save(tmp_path)
     prior = Zero123Plus(Zero123Plus.Config(path=str(tmp_path), layout="v1.2", dtype="float32", device="cpu"))
-    assert prior.size == SIZE and prior.prediction == "v_prediction"
+    assert prior.size == SIZE and prior.noise_schedule.prediction == "v_prediction"
     rgb, camera = picture(50.0)
     told = prior.condition(Request("", reference=Reference(rgb[0], camera)))
     cameras = prior.cameras(camera, distance=3.0)
     noisy, steps = torch.randn(6, 3, SIZE, SIZE), torch.full((6,), 600)
     found = prior.predict(noisy, steps, told.at(cameras), cameras)
     canvas = torch.cat([torch.cat([*noisy[row : row + 2]], dim=-1) for row in (0, 2, 4)], dim=-2)[None]
-    alpha, sigma = prior.levels(steps)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     noise = reference_noise(steps[:1], torch.Size([3, PICTURE, PICTURE]))
     for name, kept in (("positive", 1.0), ("unconditional", 0.0)):
         context, pixels = learner._told(rgb, torch.tensor([kept]))

@@ -6,7 +6,7 @@ import torch
 from maquette.config.schedules import Schedule
 from maquette.materials.base import Shading
 from maquette.materials.diffuse import Diffuse
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 
 POINT, NORMAL, DOWN = torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), torch.tensor([[0.0, 0, -1]])
 
@@ -30,11 +30,11 @@ def test_textureless_shading_is_white():
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.0), (99, 0.75)])
 def test_lit_steps_begin_after_the_warm_up(step, expected):
     material = Diffuse(Diffuse.Config())
-    lit = [material.shading(step, 100, Draws(seed, step)).diffuse > 0 for seed in range(400)]
+    lit = [material.shading(Moment(step, 100, Draws(seed, step))).diffuse > 0 for seed in range(400)]
     assert abs(sum(lit) / 400 - expected) < 0.08
 
 
 def test_half_of_the_lit_steps_show_no_texture():
     material = Diffuse(Diffuse.Config(lit=Schedule.constant(1.0)))
-    bare = [material.shading(0, 1, Draws(seed, 0)).textureless for seed in range(400)]
+    bare = [material.shading(Moment(0, 1, Draws(seed, 0))).textureless for seed in range(400)]
     assert abs(sum(bare) / 400 - 0.5) < 0.08

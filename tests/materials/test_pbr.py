@@ -11,7 +11,7 @@ from maquette.images.color import srgb_to_linear
 from maquette.images.environment import latlong_directions, studio
 from maquette.materials.base import Shading
 from maquette.materials.pbr import PBR
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 
 UP = torch.tensor([0.0, 0.0, 1.0])
 ANY = {"metallic": (0.0, 1.0), "roughness": (0.0, 1.0)}
@@ -165,7 +165,7 @@ def test_an_environment_is_learned_from_how_a_ball_looks():
 def test_a_fixed_environment_has_no_parameters_and_nothing_is_drawn_at_random():
     made = material()
     assert not list(made.parameters()) and not made.state_dict()
-    assert made.shading(5, 10, Draws(0, 5)) == Shading()
+    assert made.shading(Moment(5, 10, Draws(0, 5))) == Shading()
 
 
 def test_exporters_are_given_albedo_metallic_and_roughness_in_their_ranges():

@@ -2,15 +2,16 @@
 
 import pytest
 import torch
-from closed_form import CONDITIONS, TOTAL, Gaussian, cameras, flow, rendering
 
+from closed_form import CONDITIONS, TOTAL, Gaussian, cameras, flow, rendering
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data, Target
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.dataset_update import DatasetUpdate
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Request
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
 
 PLAIN, MEAN, AT = Plain(Plain.Config()), CONDITIONS["positive"], 400
@@ -42,13 +43,15 @@ def terms(
     asked: DatasetUpdate, place: int, step: int, rgb: torch.Tensor = DRAWN, prior: Gaussian | None = None
 ) -> Terms:
     source = prior or Gaussian()
-    return asked(rendering(rgb), cameras(1), source, PLAIN, CONDITIONS, step, TOTAL, Draws(0, step), one(place))
+    return asked(
+        rendering(rgb), Denoiser(source, PLAIN, CONDITIONS, cameras(1)), Moment(step, TOTAL, Draws(0, step)), one(place)
+    )
 
 
 def edited(step: int) -> torch.Tensor:
     """Where the probability flow takes the noised rendering, as a picture."""
     prior = Gaussian()
-    alpha, sigma = (float(level) for level in prior.levels(torch.tensor([AT])))
+    alpha, sigma = (float(level) for level in prior.noise_schedule.alpha_sigma(torch.tensor([AT])))
     z = prior.encode(DRAWN)
     noisy = alpha * z + sigma * Draws(0, step).normal("noise", *z.shape)
     return prior.decode(flow(prior, noisy, MEAN, (alpha, sigma), (1.0, 0.0))).clamp(0, 1)

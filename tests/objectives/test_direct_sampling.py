@@ -1,11 +1,13 @@
 """Regression on what the prior makes of the noised rendering."""
 
 import torch
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, flow, pulls, rendering
 from torch.nn.functional import interpolate
 
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, flow, pulls, rendering
 from maquette.config.schedules import Schedule
 from maquette.objectives.direct_sampling import DirectSampling
+from maquette.randomness import Moment
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
 
 RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
@@ -16,7 +18,7 @@ PLAIN = Plain(Plain.Config())
 
 
 def noised(z: torch.Tensor, t: int) -> tuple[torch.Tensor, tuple[float, float]]:
-    alpha, sigma = (float(part) for part in Gaussian().levels(torch.tensor([t])))
+    alpha, sigma = (float(part) for part in Gaussian().noise_schedule.alpha_sigma(torch.tensor([t])))
     return alpha * z + sigma * DRAWS.normal("noise", *z.shape), (alpha, sigma)
 
 
@@ -42,7 +44,9 @@ def test_one_step_is_the_clean_prediction():
 def test_less_and_less_noise_is_put_on():
     seen = DirectSampling(DirectSampling.Config())
     levels = [
-        seen(rendering(RGB), cameras(2), Gaussian(), PLAIN, CONDITIONS, step, TOTAL, DRAWS).logs["timestep"]
+        seen(rendering(RGB), Denoiser(Gaussian(), PLAIN, CONDITIONS, cameras(2)), Moment(step, TOTAL, DRAWS)).logs[
+            "timestep"
+        ]
         for step in (0, 5, 10)
     ]
     assert levels == [200, 125, 50]
@@ -60,6 +64,8 @@ def test_drawn_latents_are_compared_as_latents():
 
     latents = torch.randn(2, 2, 2, 3, requires_grad=True)
     objective = DirectSampling(DirectSampling.Config())
-    terms = objective(rendering(RGB, latents), cameras(2), Blind(), PLAIN, CONDITIONS, STEP, TOTAL, DRAWS)
+    terms = objective(
+        rendering(RGB, latents), Denoiser(Blind(), PLAIN, CONDITIONS, cameras(2)), Moment(STEP, TOTAL, DRAWS)
+    )
     terms.total().backward()
     assert latents.grad.abs().sum() > 0

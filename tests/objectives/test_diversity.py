@@ -7,17 +7,18 @@ is exact, and the copy can be; several runs go in one batch.
 import itertools
 
 import torch
-from closed_form import cameras, rendering
 from torch import nn
 
+from closed_form import cameras, rendering
 from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.vsd import VSD
 from maquette.priors.base import Request, TrainableCopy
 from maquette.priors.oracle.closed_form import implied_noise
 from maquette.priors.oracle.gaussian import Gaussian
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 
 MEAN, DEVIATION = torch.tensor((0.04, -0.02, -0.02)).double(), 0.3  # where black is -1 and white is 1
 RUNS, TOGETHER = 3, 64  # repetitions, and pictures whose distribution is looked at
@@ -44,11 +45,12 @@ class CopyOfEach(TrainableCopy):
         super().__init__()
         self.shift = nn.Parameter(torch.zeros(groups, 1, 3, 1, 1).double())
         self.deviation = nn.Parameter(torch.full((groups, 1, 3, 1, 1), DEVIATION).double())
-        self.levels = prior.levels
+        self.noise_schedule = prior.noise_schedule
 
     def forward(self, noisy, steps, condition, pose):
         noisy, mean, alpha, sigma = (
-            value.unflatten(0, (len(self.shift), -1)) for value in (noisy, condition, *self.levels(steps))
+            value.unflatten(0, (len(self.shift), -1))
+            for value in (noisy, condition, *self.noise_schedule.alpha_sigma(steps))
         )
         return implied_noise(noisy, mean + self.shift, alpha, sigma, self.deviation).flatten(0, 1)
 
@@ -67,7 +69,9 @@ def distilled(objective: Objective, prior: Gaussian, scale: float = 1.0) -> torc
         for group in optimiser.param_groups:
             group["lr"] *= 0.1 ** (1 / STEPS)
         optimiser.zero_grad()
-        objective(rendering(rgb), views, prior, score, conditions, step, STEPS, Draws(0, step)).total().backward()
+        objective(
+            rendering(rgb), Denoiser(prior, score, conditions, views), Moment(step, STEPS, Draws(0, step))
+        ).total().backward()
         optimiser.step()
     return (2 * rgb.detach() - 1).view(RUNS, TOGETHER, 3)
 

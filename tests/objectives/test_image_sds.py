@@ -2,13 +2,15 @@
 
 import pytest
 import torch
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, guided, rendering
 from torch.nn.functional import avg_pool2d, interpolate
 
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, guided, rendering
 from maquette.config.schedules import Schedule
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.image_sds import ImageSDS
+from maquette.randomness import Moment
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 
 
 class Pooled(Gaussian):
@@ -30,7 +32,7 @@ RGB = torch.rand(2, 8, 8, 3, generator=torch.Generator().manual_seed(0))
 def gradient(config: ImageSDS.Config, prior: Pooled) -> torch.Tensor:
     rgb = RGB.clone().requires_grad_(True)
     terms = ImageSDS(config)(
-        rendering(rgb), cameras(2), prior, CFG(CFG.Config(scale=4.0)), CONDITIONS, STEP, TOTAL, DRAWS
+        rendering(rgb), Denoiser(prior, CFG(CFG.Config(scale=4.0)), CONDITIONS, cameras(2)), Moment(STEP, TOTAL, DRAWS)
     )
     terms.total().backward()
     return rgb.grad
@@ -41,8 +43,8 @@ def test_both_terms_pull_towards_the_predicted_clean_picture(weighting):
     prior = Pooled()
     rgb = RGB.clone().requires_grad_(True)
     z = prior.encode(rgb)
-    t = draw_timesteps(prior, 2, ImageSDS.Config().timesteps, STEP, TOTAL, DRAWS)
-    alpha, sigma = prior.levels(t)
+    t = draw_timesteps(prior, 2, ImageSDS.Config().timesteps, Moment(STEP, TOTAL, DRAWS))
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     with torch.no_grad():
         noisy = alpha * z + sigma * DRAWS.normal("noise", *z.shape)
         clean = (noisy - sigma * guided(prior, noisy, t)) / alpha

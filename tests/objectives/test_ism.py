@@ -3,12 +3,13 @@
 from itertools import pairwise
 
 import torch
-from closed_form import DRAWS, STEP, TOTAL, Gaussian, guided, pulls
 
+from closed_form import DRAWS, STEP, TOTAL, Gaussian, guided, pulls
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.ism import ISM
+from maquette.randomness import Moment
 
 RGB = torch.rand(3, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 NO_TEXT = {"positive": 0.0, "unconditional": 0.0}
@@ -17,7 +18,7 @@ NO_TEXT = {"positive": 0.0, "unconditional": 0.0}
 def test_the_gradient_written_out():
     prior = Gaussian()
     config = ISM.Config(interval=Schedule.constant(0.05))
-    steps = draw_timesteps(prior, 3, config.timesteps, STEP, TOTAL, DRAWS)
+    steps = draw_timesteps(prior, 3, config.timesteps, Moment(STEP, TOTAL, DRAWS))
     assert len(set(steps.tolist())) == 3
     found = pulls(ISM(config), RGB)
     for i, t in enumerate(steps.tolist()):
@@ -27,7 +28,7 @@ def test_the_gradient_written_out():
         for start, stop in pairwise(stops):
             noise = prior.predict(state, torch.tensor([start]), {"unconditional": 0.0}, None)["unconditional"]
             clean = (state - level[1] * noise) / level[0]
-            level = tuple(float(part) for part in prior.levels(torch.tensor([stop])))
+            level = tuple(float(part) for part in prior.noise_schedule.alpha_sigma(torch.tensor([stop])))
             state = level[0] * clean + level[1] * noise
         gradient = level[1] / level[0] * (guided(prior, state, torch.tensor([t])) - noise)
         torch.testing.assert_close(found[i], gradient[0], rtol=1e-3, atol=1e-3)

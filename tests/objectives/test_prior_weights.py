@@ -6,8 +6,8 @@ faces. Weights, guidance scales and threshold are those of the method magic123 w
 """
 
 import torch
-from closed_form import rendering
 
+from closed_form import rendering
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
@@ -15,8 +15,9 @@ from maquette.objectives.sds import SDS
 from maquette.priors.base import Prior, Request
 from maquette.priors.oracle.oracle import Oracle
 from maquette.priors.oracle.places import CameraKernel
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 
 COLOURS = {"a red thing": (0.8, 0.1, 0.1), "a blue thing": (0.1, 0.1, 0.8), "a green thing": (0.1, 0.7, 0.1)}
 AZIMUTHS = torch.arange(8) * 45.0
@@ -80,7 +81,7 @@ def distilled(flat_weight: float, posed_weight: float) -> torch.Tensor:
         for name, (weight, score, prior, conditions) in pulls.items():
             if weight > 0:
                 asked = conditions.at(where)
-                terms = objective(seen, where, prior, score, asked, step, STEPS, draws.sub(name))
+                terms = objective(seen, Denoiser(prior, score, asked, where), Moment(step, STEPS, draws.sub(name)))
                 loss = loss + weight * terms.total()
         loss.backward()
         optimiser.step()

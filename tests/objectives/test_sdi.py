@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import pytest
 import torch
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, flow, guided, pulls
 
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, flow, guided, pulls
 from maquette.config.parts import PartSpec
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sdi import SDI
+from maquette.randomness import Moment
 from maquette.scores.csd import CSD
 
 RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
@@ -16,7 +17,7 @@ ONE_TEXT = {"positive": 0.5, "unconditional": 0.5}
 
 
 def timestep() -> torch.Tensor:
-    return draw_timesteps(Gaussian(), 2, SDI.Config().timesteps, STEP, TOTAL, DRAWS)
+    return draw_timesteps(Gaussian(), 2, SDI.Config().timesteps, Moment(STEP, TOTAL, DRAWS))
 
 
 def test_timesteps_fall_linearly_without_chance():
@@ -26,7 +27,7 @@ def test_timesteps_fall_linearly_without_chance():
 def test_the_noise_is_that_of_the_probability_flow():
     prior, t = Gaussian(), timestep()
     z = prior.encode(RGB)
-    alpha, sigma = prior.levels(t)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     noisy = flow(prior, z, 0.5, (1.0, 0.0), (alpha, sigma))
     noise = (noisy - alpha * z) / sigma
     wanted = sigma / alpha * (prior.predict(noisy, t, ONE_TEXT, None)["positive"] - noise)
@@ -43,10 +44,10 @@ def test_ten_steps_written_out():
         for start, stop in pairwise([*range(0, t + tau, 100), t + tau]):
             noise = guided(prior, state, torch.tensor([start]), scale=-6.5)  # -7.5 from the text
             clean = (state - s * noise) / a
-            a, s = (float(part) for part in prior.levels(torch.tensor([stop])))
+            a, s = (float(part) for part in prior.noise_schedule.alpha_sigma(torch.tensor([stop])))
             state = a * clean + s * noise
         noise = (state - a * z[i : i + 1]) / s
-        alpha, sigma = prior.levels(torch.tensor([t]))
+        alpha, sigma = prior.noise_schedule.alpha_sigma(torch.tensor([t]))
         predicted = guided(prior, alpha * z[i : i + 1] + sigma * noise, torch.tensor([t]))
         torch.testing.assert_close(found[i], (sigma / alpha * (predicted - noise))[0], rtol=1e-3, atol=1e-3)
 

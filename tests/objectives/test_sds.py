@@ -2,27 +2,26 @@
 
 import pytest
 import torch
-from closed_form import CONDITIONS, Gaussian, cameras, rendering
 
+from closed_form import CONDITIONS, Gaussian, cameras, rendering
 from maquette.config.schedules import Schedule
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import weigh
 from maquette.objectives.sds import SDS
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
+
+SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
 
 def gradient(config: SDS.Config, rgb: torch.Tensor, scale: float = 1.0, draws: Draws | None = None) -> torch.Tensor:
     rgb = rgb.clone().requires_grad_(True)
     terms = SDS(config)(
         rendering(rgb),
-        cameras(len(rgb)),
-        Gaussian(),
-        CFG(CFG.Config(scale=scale)),
-        CONDITIONS,
-        3,
-        10,
-        draws or Draws(0, 3),
+        Denoiser(Gaussian(), CFG(CFG.Config(scale=scale)), CONDITIONS, cameras(len(rgb))),
+        Moment(3, 10, draws or Draws(0, 3)),
     )
     terms.total().backward()
     return rgb.grad
@@ -33,9 +32,9 @@ def test_the_gradient_is_w_times_the_noise_residual_through_the_encoder(weightin
     rgb, draws, prior = torch.rand(2, 4, 4, 3), Draws(0, 3), Gaussian()
     config = SDS.Config(weighting=weighting)
     z = prior.encode(rgb)
-    t = config.timesteps.draw(2, 1000, 3, 10, draws)
+    t = config.timesteps.draw(2, Moment(3, 10, draws), SCHEDULE)
     noise = draws.normal("noise", *z.shape)
-    alpha, sigma = prior.levels(t)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     noisy = alpha * z + sigma * noise
     predicted = prior.predict(noisy, t, CONDITIONS, None)
     guided = predicted["unconditional"] + 4.0 * (predicted["positive"] - predicted["unconditional"])

@@ -2,15 +2,18 @@
 
 import pytest
 import torch
-from closed_form import DRAWS, TOTAL, Gaussian, guided, pulls
 
+from closed_form import DRAWS, TOTAL, Gaussian, guided, pulls
 from maquette.config.schedules import Schedule
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.sjc import SJC
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.plain import Plain
+
+SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
 RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 
@@ -30,8 +33,8 @@ def test_without_variance_reduction_the_noise_itself_stays_in():
 def test_the_pull_leads_away_from_what_the_denoiser_makes_of_the_perturbed_picture():
     prior = Gaussian()
     z = prior.encode(RGB)
-    t = draw_timesteps(prior, 2, SJC.Config().timesteps, 3, TOTAL, DRAWS)
-    alpha, sigma = prior.levels(t)
+    t = draw_timesteps(prior, 2, SJC.Config().timesteps, Moment(3, TOTAL, DRAWS))
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     level = sigma / alpha
     perturbed = z + level * DRAWS.normal("noise", *z.shape)
     denoised = perturbed - level * guided(prior, perturbed / (1 + level**2).sqrt(), t)  # alpha y, of preserved variance
@@ -39,7 +42,7 @@ def test_the_pull_leads_away_from_what_the_denoiser_makes_of_the_perturbed_pictu
 
 
 def test_its_levels_leave_out_the_lowest_ten_and_the_highest_thirty():
-    drawn = SJC.Config().timesteps.draw(20_000, 1000, 0, 10, Draws(0, 0))
+    drawn = SJC.Config().timesteps.draw(20_000, Moment(0, 10, Draws(0, 0)), SCHEDULE)
     assert (int(drawn.min()), int(drawn.max())) == (10, 969)
 
 
@@ -52,7 +55,7 @@ def test_variance_reduction_keeps_the_mean_and_lowers_the_variance(t):
     raw, reduced = (
         pulls(SJC(SJC.Config(timesteps=at, variance_reduction=on)), rgb, Plain(Plain.Config())) for on in (False, True)
     )
-    alpha, sigma = (float(level) for level in prior.levels(torch.tensor([t])))
+    alpha, sigma = (float(level) for level in prior.noise_schedule.alpha_sigma(torch.tensor([t])))
     assert float(reduced.std() / raw.std()) == pytest.approx(alpha**2 * prior.variance / sigma**2, rel=0.01)
     assert reduced.std() < raw.std()
     assert float(raw.mean()) == pytest.approx(float(reduced.mean()), abs=4 / (96 * 96 * 3) ** 0.5)

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, rendering
 from torch.nn.functional import interpolate
 
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, rendering
 from maquette.errors import ConfigError
 from maquette.objectives.base import subject
 from maquette.objectives.sds import SDS
+from maquette.randomness import Moment
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
 
 
@@ -42,7 +44,9 @@ def test_drawn_latents_cost_no_encoding_but_the_one_that_finds_the_grid():
     for _ in range(3):
         latents = torch.randn(2, 6, 6, 4, requires_grad=True)
         terms = SDS(SDS.Config())(
-            rendering(RGB, latents), cameras(2), prior, Plain(Plain.Config()), CONDITIONS, STEP, TOTAL, DRAWS
+            rendering(RGB, latents),
+            Denoiser(prior, Plain(Plain.Config()), CONDITIONS, cameras(2)),
+            Moment(STEP, TOTAL, DRAWS),
         )
         terms.total().backward()
         assert latents.grad.abs().sum() > 0

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from closed_form import cameras, rendering
 
+from closed_form import cameras, rendering
 from maquette.cameras import orbit_cameras
 from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.objectives.base import draw_timesteps, subject, weigh
@@ -15,9 +16,12 @@ from maquette.objectives.terms import Terms
 from maquette.objectives.vsd import VSD
 from maquette.priors.base import Request
 from maquette.priors.oracle.gaussian import Gaussian
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+
+SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
 MEAN, DEVIATION = 0.4, 0.3  # of the prior's pictures, in units where black is -1 and white is 1
 RED, PLAIN = Request("red"), Plain(Plain.Config())
@@ -42,7 +46,7 @@ def pictures(count: int, mean: float, deviation: float, size: int = 4) -> torch.
 def terms(objective, rgb, source, score=PLAIN, step: int = STEP, views=None) -> Terms:
     views = cameras(len(rgb)) if views is None else views
     conditions = source.condition(RED).at(views)
-    return objective(rendering(rgb), views, source, score, conditions, step, TOTAL, Draws(0, step))
+    return objective(rendering(rgb), Denoiser(source, score, conditions, views), Moment(step, TOTAL, Draws(0, step)))
 
 
 def pulls(objective, rgb, source, score=PLAIN) -> torch.Tensor:
@@ -60,8 +64,8 @@ def test_the_gradient_is_the_difference_of_two_predictions():
         copy.shift.fill_(-0.3)
         copy.deviation.fill_(0.7)
     z = subject(rendering(rgb), source)
-    t = draw_timesteps(source, 2, Timesteps(), STEP, TOTAL, Draws(0, STEP))
-    alpha, sigma = source.levels(t)
+    t = draw_timesteps(source, 2, Timesteps(), Moment(STEP, TOTAL, Draws(0, STEP)))
+    alpha, sigma = source.noise_schedule.alpha_sigma(t)
     noisy = alpha * z + sigma * Draws(0, STEP).normal("noise", *z.shape)
 
     def noise(mean: float, deviation: float) -> torch.Tensor:
@@ -98,7 +102,7 @@ def test_the_copy_learns_the_distribution_of_the_renderings():
     optimiser = torch.optim.Adam(copy.parameters(), 0.02)
     for step in range(300):
         optimiser.zero_grad()
-        terms(objective, rgb, source, step=step).beside["copy"].backward()
+        terms(objective, rgb, source, step=step).auxiliary["copy"].backward()
         optimiser.step()
     z = subject(rendering(rgb), source)
     torch.testing.assert_close(copy.shift + MEAN, z.mean(dim=(0, 2, 3)), rtol=0, atol=0.03)
@@ -114,7 +118,7 @@ def test_the_copy_learns_what_each_camera_sees():
     optimiser = torch.optim.Adam(copy.parameters(), 0.01)
     for step in range(300):
         optimiser.zero_grad()
-        terms(objective, rgb, source, step=step, views=views).beside["copy"].backward()
+        terms(objective, rgb, source, step=step, views=views).auxiliary["copy"].backward()
         optimiser.step()
     means = copy.shift + MEAN + views.c2w[:2].flatten(1).double() @ copy.turn.T
     z = subject(rendering(rgb), source)
@@ -127,7 +131,7 @@ def test_dropped_cameras_are_not_told():
     told, untold = (vsd(camera_dropout=share) for share in (0.0, 1.0))
     for objective in (told, untold):
         copy = objective.prepare(source, RED, None)
-        terms(objective, rgb, source).beside["copy"].backward()
+        terms(objective, rgb, source).auxiliary["copy"].backward()
         objective.gradient = copy.turn.grad
     assert untold.gradient.abs().max() == 0 < told.gradient.abs().max()
 
@@ -141,7 +145,7 @@ def test_neither_loss_reaches_what_is_the_others():
     found.losses["vsd"].backward()
     assert rgb.grad.abs().sum() > 0 and all(parameter.grad is None for parameter in copy.parameters())
     before = rgb.grad.clone()
-    found.beside["copy"].backward()
+    found.auxiliary["copy"].backward()
     assert torch.equal(rgb.grad, before) and all(parameter.grad is not None for parameter in copy.parameters())
 
 
@@ -212,6 +216,6 @@ def test_a_base_that_does_not_fit_is_refused(config, reason):
 def test_its_defaults_are_the_papers():
     config = VSD.Config()
     assert (config.weighting, config.learning_rate(0, 1), config.camera_dropout) == ("sigma2", 1e-4, 0.1)
-    drawn = config.copy_timesteps.draw(20_000, 1000, 0, 10, Draws(0, 0))
+    drawn = config.copy_timesteps.draw(20_000, Moment(0, 10, Draws(0, 0)), SCHEDULE)
     assert (int(drawn.min()), int(drawn.max())) == (0, 999)
     assert config.timesteps == Timesteps(low=Schedule.constant(0.02), high=Schedule.constant(0.98))

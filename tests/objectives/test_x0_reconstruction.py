@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, guided, pulls
 
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, guided, pulls
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.weighted import Weighted
+
+SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
 RGB = torch.rand(4, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 
@@ -19,8 +22,8 @@ def clean_predictions(scale: float) -> torch.Tensor:
     """x_0 of each picture at the default timesteps, by guidance of a scale."""
     prior = Gaussian()
     z = prior.encode(RGB)
-    t = draw_timesteps(prior, 4, X0Reconstruction.Config().timesteps, STEP, TOTAL, DRAWS)
-    alpha, sigma = prior.levels(t)
+    t = draw_timesteps(prior, 4, X0Reconstruction.Config().timesteps, Moment(STEP, TOTAL, DRAWS))
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     noisy = alpha * z + sigma * DRAWS.normal("noise", *z.shape)
     return (noisy - sigma * guided(prior, noisy, t, scale)) / alpha
 
@@ -46,7 +49,7 @@ def test_the_target_has_half_the_way_to_the_deviation_of_what_no_guidance_gives(
 
 def test_timesteps_begin_at_one_level_and_widen_downwards():
     steps = X0Reconstruction.Config().timesteps
-    first, last = (steps.draw(5000, 1000, step, 100, Draws(0, step)) for step in (0, 99))
+    first, last = (steps.draw(5000, Moment(step, 100, Draws(0, step)), SCHEDULE) for step in (0, 99))
     assert set(first.tolist()) == {980} and (int(last.min()), int(last.max())) == (20, 500)
 
 

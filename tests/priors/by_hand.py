@@ -31,7 +31,7 @@ def denoised(
 ) -> Tensor:
     """What the guided prior makes of noise by these steps of DDIM."""
     steps = [t.view(1) for t in timesteps]
-    levels = [prior.levels(t) for t in steps] + [(torch.ones(()), torch.zeros(()))]
+    levels = [prior.noise_schedule.alpha_sigma(t) for t in steps] + [(torch.ones(()), torch.zeros(()))]
     for t, (start, end) in zip(steps, pairwise(levels), strict=True):
         noisy = move(noisy, score.combine(prior.predict(noisy, t, conditions, cameras)), start, end)
     return noisy

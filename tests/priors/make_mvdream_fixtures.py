@@ -95,7 +95,7 @@ def made() -> dict[str, torch.Tensor]:
         "noise": model.apply_model(inputs["noisy"], inputs["steps"], condition, num_frames=4),
         "encoded": model.encode_first_stage(picture * 2 - 1).mode() * model.scale_factor,
         "decoded": model.decode_first_stage(inputs["latents"]),
-        "alphas_cumprod": model.alphas_cumprod,
+        "alphas_cumprod": model.noise_schedule.alphas_cumprod,
     }
     return {name: value.contiguous() for name, value in {**inputs, **outputs}.items()}
 

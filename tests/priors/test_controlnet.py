@@ -87,7 +87,7 @@ def test_a_trainable_copy_begins_as_the_prior_and_the_control_does_not_learn(kin
     copy = prior.trainable_copy(kind, rank=2)
     output = copy(NOISY, STEP, told, VIEW.c2w.flatten(1))
     wanted = prior.predict(NOISY, STEP, {"viewless": told}, VIEW)["viewless"]
-    torch.testing.assert_close(prior.epsilon(output, NOISY, STEP), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(prior.noise_schedule.epsilon(output, NOISY, STEP), wanted, rtol=1e-4, atol=1e-4)
     output.square().sum().backward()
     assert all(parameter.grad is None for parameter in prior._control.parameters())
     assert any(parameter.grad is not None for parameter in copy.parameters())

@@ -45,7 +45,7 @@ def test_it_denoises_pixels_without_an_autoencoder(tiny_if):
     prior = load(tiny_if)
     rgb = torch.rand(1, 16, 16, 3)
     torch.testing.assert_close(prior.decode(prior.encode(rgb)), rgb)
-    assert prior.channels == 3 and prior.prediction == "epsilon" and prior.encode(rgb).min() < 0
+    assert prior.channels == 3 and prior.noise_schedule.prediction == "epsilon" and prior.encode(rgb).min() < 0
 
 
 def test_a_learned_word_is_found_whatever_its_case(tiny_if, tmp_path):

@@ -69,7 +69,9 @@ def test_predictions_are_those_of_the_original_code(priors, layout):
     conditions = {"x": known["text"].repeat_interleave(4, dim=0)}
     found = priors[layout].predict(known["noisy"], known["steps"], conditions, THEIR_CAMERAS)["x"]
     torch.testing.assert_close(found, known["noise"], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(priors[layout].alphas_cumprod, known["alphas_cumprod"], rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        priors[layout].noise_schedule.alphas_cumprod, known["alphas_cumprod"], rtol=1e-5, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("layout", ["file", "port"])

@@ -2,15 +2,15 @@
 
 import doctest
 import re
-from pathlib import Path
 
 import yaml
 
 from maquette.config.parts import BackgroundSpec, CamerasSpec, PriorSpec, check
 from maquette.priors.mvdream import joint_views
 from maquette.stages.optimise import Guidance
+from project import page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "mvdream.md").read_text(encoding="utf-8")
+PAGE = page("mvdream")
 
 
 def blocks(language: str) -> list[str]:

@@ -9,6 +9,7 @@ from toy_views import AZIMUTHS, cameras, toy_oracle, toy_views
 
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.oracle import posterior
@@ -23,7 +24,7 @@ def noisy_pictures(prior: Oracle, steps: torch.Tensor) -> torch.Tensor:
     """Random pictures of the set, noised."""
     generator = torch.Generator().manual_seed(0)
     clean = prior.clean[torch.randint(len(prior.clean), (len(steps),), generator=generator)]
-    alpha, sigma = prior.levels(steps)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     return alpha * clean + sigma * torch.randn(clean.shape, generator=generator, dtype=torch.float64).to(clean)
 
 
@@ -38,7 +39,7 @@ def test_the_prediction_is_the_score_of_the_noised_set(spread):
     noisy = noisy_pictures(prior, steps).requires_grad_(True)
     condition = odds(prior, RED, 0.0, 90.0, 180.0, name="unconditional")
     found = prior.predict(noisy.detach(), steps, {"x": condition}, cameras(0.0, 90.0, 180.0))["x"]
-    alpha, sigma = prior.levels(steps)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     for b in range(3):
         deviation = (sigma[b] ** 2 + (alpha[b] * spread) ** 2).sqrt().flatten().expand(192)
         centres = alpha[b].flatten() * prior.clean.flatten(1)
@@ -50,7 +51,7 @@ def test_the_prediction_is_the_score_of_the_noised_set(spread):
 
 def test_float32_is_exact_at_every_noise_level():
     single, double = toy_oracle(), toy_oracle(dtype="float64")
-    double.alphas_cumprod = single.alphas_cumprod.double()
+    double.noise_schedule = DiscreteSchedule(single.noise_schedule.alphas_cumprod.double())
     steps = torch.arange(0, 1000, 3)
     noisy, views = noisy_pictures(single, steps), cameras(*([0.0] * len(steps)))
     conditions = single.condition(RED).at(views)
@@ -63,7 +64,7 @@ def test_float32_is_exact_at_every_noise_level():
 def test_pictures_are_found_again_where_noise_is_low():
     prior, steps = toy_oracle(dtype="float64"), torch.tensor([0, 20, 100, 200])
     noisy, views = noisy_pictures(prior, steps), cameras(*AZIMUTHS)
-    alpha, sigma = prior.levels(steps)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     noise = prior.predict(noisy, steps, {"x": odds(prior, Request(""), *AZIMUTHS)}, views)["x"]
     clean = (noisy - sigma * noise) / alpha
     assert (clean[:, None] - prior.clean).abs().amax(dim=(2, 3, 4)).amin(dim=1).max() < 1e-6
@@ -84,7 +85,7 @@ def test_joint_views_are_one_denoiser_of_concatenated_pictures():
     prior, steps = toy_oracle(dtype="float64", joint=2), torch.tensor([600, 600, 700, 500])
     noisy, views = noisy_pictures(prior, steps), cameras(*AZIMUTHS)
     condition = odds(prior, Request(""), *AZIMUTHS)
-    alpha, sigma = prior.levels(steps)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     found = prior.predict(noisy, steps, {"x": condition}, views)["x"]
     apart = (noisy[:, None] - alpha[:, None] * prior.clean).square().sum(dim=(2, 3, 4))
     seen = condition.log() - apart / (2 * sigma.view(4, 1).square())

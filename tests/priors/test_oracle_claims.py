@@ -12,9 +12,10 @@ from maquette.objectives.x0_reconstruction import X0Reconstruction
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
 from maquette.priors.oracle.places import CameraKernel
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
 
 ORANGE = (0.8, 0.5, 0.1)
@@ -38,7 +39,7 @@ def distilled(pulls: list[Pull], count: int) -> torch.Tensor:
         optimiser.zero_grad()
         for i, (weight, objective, score, prior, _) in enumerate(pulls):
             draws = Draws(0, step).sub(str(i))
-            terms = objective(rendering(rgb), views, prior, score, asked[i], step, STEPS, draws)
+            terms = objective(rendering(rgb), Denoiser(prior, score, asked[i], views), Moment(step, STEPS, draws))
             (weight * terms.total()).backward()
         optimiser.step()
     return rgb.detach()

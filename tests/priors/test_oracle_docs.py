@@ -4,7 +4,6 @@ import dataclasses
 import doctest
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,8 +13,9 @@ from maquette import registry
 from maquette.config.parts import PriorSpec, check
 from maquette.data.formats import save_posed_images
 from maquette.data.formats.captioned import load_captioned_views
+from project import page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "oracle.md").read_text(encoding="utf-8")
+PAGE = page("oracle")
 
 
 def blocks(language: str) -> list[str]:

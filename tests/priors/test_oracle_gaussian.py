@@ -10,16 +10,17 @@ from toy_views import cameras, rendering
 from maquette.cameras import orbit_cameras
 from maquette.config.schedules import Schedule
 from maquette.data.formats.captioned import CaptionedViews
+from maquette.diffusion.noise import alphas_cumprod
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
-from maquette.priors.oracle.closed_form import alphas_cumprod
 from maquette.priors.oracle.gaussian import Gaussian
 from maquette.priors.oracle.oracle import Oracle
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.perp_neg import PerpNeg, set_off
 from maquette.scores.plain import Plain
 
@@ -47,7 +48,7 @@ def sds_gradient(prior: Gaussian, score: Score, picture: torch.Tensor, azimuth: 
     views = cameras(*[azimuth] * count)
     conditions = prior.condition(Request("red")).at(views)
     objective = SDS(SDS.Config(timesteps=fixed, weighting="uniform"))
-    objective(rendering(rgb), views, prior, score, conditions, 0, 10, Draws(0, 0)).total().backward()
+    objective(rendering(rgb), Denoiser(prior, score, conditions, views), Moment(0, 10, Draws(0, 0))).total().backward()
     return rgb.grad * count / 2  # the loss is a mean over pictures, and d z / d rgb is 2
 
 
@@ -87,7 +88,7 @@ def test_a_text_without_a_mean_is_refused():
 def test_the_expected_sds_gradient_is_linear_in_the_distance_from_the_mean():
     # sigma alpha (z - m) / (sigma^2 + alpha^2 d^2), in the mean over 4,096 pixels' noise
     prior, picture = gaussian(), torch.full((64, 64, 3), 0.35)
-    alpha, sigma = (level.flatten() for level in prior.levels(torch.tensor([AT])))
+    alpha, sigma = (level.flatten() for level in prior.noise_schedule.alpha_sigma(torch.tensor([AT])))
     total = sigma**2 + (alpha * 0.5) ** 2
     found = sds_gradient(prior, Plain(Plain.Config()), picture, 180.0)[0]
     wanted = sigma * alpha * (0.35 * 2 - 1 - mean("red, back view")) / total
@@ -100,7 +101,7 @@ def test_guided_sds_has_its_fixed_point_beyond_the_mean(scale):
     prior, score = gaussian(), CFG(CFG.Config(scale=scale))
     fixed = mean("red, back view") + (scale - 1) * (mean("red, back view") - 0.0)  # grey is 0
     at_fixed = sds_gradient(prior, score, ((fixed + 1) / 2).expand(4, 4, 3), 180.0)
-    alpha, sigma = prior.levels(torch.tensor([AT]))
+    alpha, sigma = prior.noise_schedule.alpha_sigma(torch.tensor([AT]))
     noise = Draws(0, 0).normal("noise", 1, 3, 4, 4).double().permute(0, 2, 3, 1)
     pure_noise = (sigma**2 / (sigma**2 + (alpha * 0.5) ** 2) - 1) * noise
     torch.testing.assert_close(at_fixed, pure_noise, rtol=1e-5, atol=1e-6)
@@ -113,7 +114,7 @@ def test_perp_neg_moves_the_fixed_point_by_what_of_the_negatives_is_perpendicula
     directions = [value.view(1, 3, 1, 1) for value in (between, mean("red, front view"), mean("red, side view"))]
     moved = 2.0 * set_off(directions[0], directions[1:], score.weights(cameras(azimuth)).double()).flatten()
     found = sds_gradient(prior, score, ((moved + 1) / 2).expand(4, 4, 3), azimuth)
-    alpha, sigma = prior.levels(torch.tensor([AT]))
+    alpha, sigma = prior.noise_schedule.alpha_sigma(torch.tensor([AT]))
     noise = Draws(0, 0).normal("noise", 1, 3, 4, 4).double().permute(0, 2, 3, 1)
     pure_noise = (sigma**2 / (sigma**2 + (alpha * 0.5) ** 2) - 1) * noise
     torch.testing.assert_close(found, pure_noise, rtol=1e-5, atol=1e-5)

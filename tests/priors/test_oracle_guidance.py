@@ -19,9 +19,10 @@ from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
 from maquette.priors.oracle.places import CameraKernel
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 from maquette.scores.perp_neg import PerpNeg, set_off
 from maquette.scores.plain import Plain
 
@@ -36,7 +37,9 @@ def sds_gradients(prior: Oracle, score: Score, rgb: torch.Tensor, *azimuths: flo
     rgb, views = rgb.clone().requires_grad_(True), cameras(*azimuths)
     conditions = prior.condition(RED).at(views)
     objective = SDS(SDS.Config(weighting="uniform", **config))
-    objective(rendering(rgb), views, prior, score, conditions, step, 100, Draws(0, step)).total().backward()
+    objective(
+        rendering(rgb), Denoiser(prior, score, conditions, views), Moment(step, 100, Draws(0, step))
+    ).total().backward()
     return rgb.grad * len(rgb) / 2
 
 
@@ -49,7 +52,9 @@ def distilled(prior: Oracle, score: Score, azimuths: list[float], prompt: str = 
     optimiser, objective = torch.optim.Adam([rgb], 0.05), SDS(SDS.Config(weighting="uniform"))
     for step in range(150):
         optimiser.zero_grad()
-        objective(rendering(rgb), views, prior, score, conditions, step, 150, Draws(0, step)).total().backward()
+        objective(
+            rendering(rgb), Denoiser(prior, score, conditions, views), Moment(step, 150, Draws(0, step))
+        ).total().backward()
         optimiser.step()
     return rgb.detach()
 
@@ -67,10 +72,10 @@ def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, c
         wanted, negative = found["positive"] - found["none"], found["negative"] - found["none"]
         total = set_off(wanted, [negative], torch.full((count, 1), weight)) if projected else wanted + weight * negative
         noise = found["none"] + scale * total
-        alpha, sigma = prior.levels(t)
+        alpha, sigma = prior.noise_schedule.alpha_sigma(t)
         clean = (noisy - sigma * noise) / alpha
         if after is not None:
-            alpha, sigma = prior.levels(after.expand(count))
+            alpha, sigma = prior.noise_schedule.alpha_sigma(after.expand(count))
             noisy = alpha * clean + sigma * noise
     return prior.decode(clean)
 
@@ -88,7 +93,7 @@ def test_the_expected_sds_gradient_of_two_pictures_is_a_one_dimensional_integral
     rgb = prior.decode(z[None]).expand(count, -1, -1, -1)
     found = sds_gradients(prior, Plain(Plain.Config()), rgb, *[180.0] * count, timesteps=fixed).mean(dim=0)
 
-    alpha, sigma = (float(level) for level in prior.levels(torch.tensor([step])))
+    alpha, sigma = (float(level) for level in prior.noise_schedule.alpha_sigma(torch.tensor([step])))
     apart = front - back
     length = float(apart.norm())
     middle = alpha**2 * float(((z - (front + back) / 2) * apart).sum()) / sigma**2 + math.log(0.75 / 0.25)

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maquette.cameras import orbit_cameras
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
-from maquette.priors.base import Prior, Request
+from maquette.priors.base import Request
 from maquette.priors.text.conditions import ViewWords
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.weights.embedding_cache import cache_folder
@@ -47,21 +48,18 @@ def test_a_pixel_model_needs_no_autoencoder(tiny_pixel_model):
     prior = load(tiny_pixel_model)
     rgb = torch.rand(1, 16, 16, 3)
     torch.testing.assert_close(prior.decode(prior.encode(rgb)), rgb)
-    assert prior.prediction == "v_prediction" and prior.channels == 3
+    assert prior.noise_schedule.prediction == "v_prediction" and prior.channels == 3
 
 
 def test_v_and_epsilon_of_one_state_agree():
-    class Both(Prior):
-        alphas_cumprod = torch.linspace(0.99, 0.01, 100)
-
     clean, noise, t = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4), torch.tensor([5, 90])
-    prior = Both()
-    alpha, sigma = prior.levels(t)
+    alphas_cumprod = torch.linspace(0.99, 0.01, 100)
+    alpha, sigma = DiscreteSchedule(alphas_cumprod).alpha_sigma(t)
     noisy = alpha * clean + sigma * noise
     outputs = {"epsilon": noise, "v_prediction": alpha * noise - sigma * clean, "sample": clean}
     for prediction, output in outputs.items():
-        prior.prediction = prediction
-        torch.testing.assert_close(prior.epsilon(output, noisy, t), noise, rtol=1e-3, atol=1e-3)
+        schedule = DiscreteSchedule(alphas_cumprod, prediction)
+        torch.testing.assert_close(schedule.epsilon(output, noisy, t), noise, rtol=1e-3, atol=1e-3)
 
 
 def test_diffusers_itself_samples_from_the_pixel_layout(tiny_pixel_model):

@@ -48,7 +48,7 @@ def test_guided_denoising_is_that_of_the_original_pipeline(prediction, negative,
     noisy = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
     pipeline, wanted = original(tiny_xl, prediction, noisy, negative)
     prior = load(tiny_xl)
-    prior.prediction = prediction
+    prior.noise_schedule.prediction = prediction
     told = conditions(prior, "a red mug", negative or "")
     found = denoised(prior, CFG(CFG.Config(scale=7.0)), told, VIEW, noisy, pipeline.scheduler.timesteps)
     assert_same(found, wanted)
@@ -69,7 +69,7 @@ def test_a_trainable_copy_begins_as_the_prior(tiny_xl):
     prior, steps, noisy = load(tiny_xl), torch.tensor([400]), torch.randn(1, 4, 16, 16)
     told = conditions(prior, "a red mug")
     copy = prior.trainable_copy("lora", rank=2)
-    found = prior.epsilon(copy(noisy, steps, told["viewless"], VIEW.c2w.flatten(1)), noisy, steps)
+    found = prior.noise_schedule.epsilon(copy(noisy, steps, told["viewless"], VIEW.c2w.flatten(1)), noisy, steps)
     wanted = prior.predict(noisy, steps, {"viewless": told["viewless"]}, VIEW)["viewless"]
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from toy_views import cameras, toy_oracle
 
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.oracle.gaussian import Gaussian
@@ -44,7 +45,7 @@ def test_a_copy_begins_as_its_prior_whatever_the_camera(name, kind, request):
     copy = prior.trainable_copy(kind, rank=2)
     for pose in (VIEWS.c2w.flatten(1), torch.zeros(2, 16)):
         output = copy(noisy, STEPS, conditions["viewless"], pose)
-        found = prior.epsilon(output, noisy, STEPS)
+        found = prior.noise_schedule.epsilon(output, noisy, STEPS)
         wanted = prior.predict(noisy, STEPS, {"viewless": conditions["viewless"]}, VIEWS)["viewless"]
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
@@ -103,13 +104,13 @@ def test_a_copy_stays_where_its_prior_is(name, kind, request):
 
 
 def test_v_and_clean_pictures_are_what_a_perfect_copy_gives():
-    prior = Gaussian(Gaussian.Config(means={}, dtype="float64"))
+    own = Gaussian(Gaussian.Config(means={}, dtype="float64")).noise_schedule
     clean, noise = torch.randn(2, 2, 3, 4, 4).double()
-    alpha, sigma = prior.levels(STEPS)
+    alpha, sigma = own.alpha_sigma(STEPS)
     for prediction in ("epsilon", "v_prediction", "sample"):
-        prior.prediction = prediction
-        wanted = prior.wanted(clean, noise, STEPS)
-        torch.testing.assert_close(prior.epsilon(wanted, alpha * clean + sigma * noise, STEPS), noise)
+        schedule = DiscreteSchedule(own.alphas_cumprod, prediction)
+        wanted = schedule.target(clean, noise, STEPS)
+        torch.testing.assert_close(schedule.epsilon(wanted, alpha * clean + sigma * noise, STEPS), noise)
 
 
 def test_a_model_with_classes_of_its_own_is_refused(tiny_pixel_model: Path):

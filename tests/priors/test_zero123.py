@@ -15,9 +15,10 @@ from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
 from maquette.priors.zero123.conditions import Known, ReferenceViews
 from maquette.priors.zero123.zero123 import Zero123
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 from zero123_layouts import save_checkpoint, save_folder, tiny_state
 
 LAYOUTS = ["checkpoint", "latent", "pixels"]
@@ -143,7 +144,9 @@ def test_score_distillation_reaches_the_picture(weights, layout):
     opacity = torch.ones(1, 16, 16, 1)
     rendering = Rendering(rgb, opacity, opacity, None, None, Shading(), rgb)
     conditions = prior.condition(request()).at(views)
-    terms = SDS(SDS.Config())(rendering, views, prior, CFG(CFG.Config()), conditions, 0, 10, Draws(0, 0))
+    terms = SDS(SDS.Config())(
+        rendering, Denoiser(prior, CFG(CFG.Config()), conditions, views), Moment(0, 10, Draws(0, 0))
+    )
     terms.total().backward()
     assert rgb.grad.isfinite().all() and rgb.grad.abs().sum() > 0
 

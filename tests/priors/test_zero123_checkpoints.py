@@ -61,8 +61,8 @@ def test_the_noise_is_predicted_as_by_the_original(tiny):
 
 
 def test_the_noise_schedule_is_that_of_the_original(tiny):
-    close(tiny.alphas_cumprod, "alphas_cumprod")
-    assert tiny.prediction == "epsilon"
+    close(tiny.noise_schedule.alphas_cumprod, "alphas_cumprod")
+    assert tiny.noise_schedule.prediction == "epsilon"
 
 
 def test_without_average_weights_the_trained_ones_are_taken(tmp_path):

@@ -15,9 +15,10 @@ from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import DataSpec, PriorSpec, check
 from maquette.errors import ConfigError
+from project import page
 from zero123_layouts import save_checkpoint, save_folder, tiny_state
 
-PAGE = (Path(__file__).parents[2] / "docs" / "zero123.md").read_text(encoding="utf-8")
+PAGE = page("zero123")
 
 
 @pytest.fixture

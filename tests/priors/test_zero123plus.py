@@ -21,9 +21,10 @@ from maquette.priors.base import Request
 from maquette.priors.zero123plus.canvas import tile, untile
 from maquette.priors.zero123plus.parts import ReferencePixels
 from maquette.priors.zero123plus.zero123plus import Zero123Plus
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 from zero123plus_layouts import REFERENCE, SIZE, save_folder
 
 LAYOUTS = ("latent", "pixels")
@@ -117,7 +118,7 @@ def test_equal_arguments_give_equal_predictions(prior):
 @pytest.mark.parametrize("layout", sorted(ELEVATIONS_DEG))
 def test_the_cameras_are_those_of_the_list_sampler(folders, layout):
     config = List.Config(azimuth_deg=AZIMUTHS_DEG, elevation_deg=ELEVATIONS_DEG[layout], turn_deg=15.0)
-    prior, listed = load(folders["pixels"], layout=layout), List(config).sample(0, 1, Draws(0, 0))
+    prior, listed = load(folders["pixels"], layout=layout), List(config).sample(Moment(0, 1, Draws(0, 0)))
     assert prior.condition(request(azimuth=15.0)).at(listed).keys() == prior.gives
     torch.testing.assert_close(prior.cameras(camera(15.0), 3.0).c2w, listed.c2w)
 
@@ -161,7 +162,7 @@ def test_score_distillation_reaches_the_pictures(prior):
     rendering = Rendering(rgb, opacity, opacity, None, None, Shading(), rgb)
     conditions = prior.condition(request()).at(views)
     objective = SDS(SDS.Config(timesteps=Timesteps(shared=True)))
-    terms = objective(rendering, views, prior, CFG(CFG.Config()), conditions, 0, 10, Draws(0, 0))
+    terms = objective(rendering, Denoiser(prior, CFG(CFG.Config()), conditions, views), Moment(0, 10, Draws(0, 0)))
     terms.total().backward()
     assert rgb.grad.isfinite().all() and (rgb.grad.abs().flatten(1).sum(dim=1) > 0).all()
 

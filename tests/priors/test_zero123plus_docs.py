@@ -17,8 +17,9 @@ from maquette.config.parts import BackgroundSpec, CamerasSpec, DataSpec, PriorSp
 from maquette.priors import base
 from maquette.priors.zero123plus import canvas
 from maquette.stages.optimise import Guidance
+from project import page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "zero123plus.md").read_text(encoding="utf-8")
+PAGE = page("zero123plus")
 
 
 def blocks(language: str) -> list[str]:

@@ -51,7 +51,7 @@ def test_several_levels_are_predicted_at_once_as_one_by_one(prior, theirs):
     conditions, cameras = told(prior, theirs, objects=2)
     steps = theirs["steps"][:2].repeat_interleave(6)
     found = prior.predict(untile(theirs["noisy"][:2]), steps, conditions, cameras)["positive"]
-    alpha, sigma = prior.levels(theirs["steps"][:2])
+    alpha, sigma = prior.noise_schedule.alpha_sigma(theirs["steps"][:2])
     expected = alpha * theirs["velocity"][:2, 1] + sigma * theirs["noisy"][:2]
     torch.testing.assert_close(tile(found), expected, rtol=1e-4, atol=1e-4)
 
@@ -73,5 +73,5 @@ def test_pictures_are_encoded_and_decoded_as_by_the_original_pipeline(prior, the
 
 
 def test_noise_levels_are_linear_in_beta(prior, theirs):
-    torch.testing.assert_close(prior.alphas_cumprod, theirs["alphas_cumprod"])
-    assert prior.prediction == "v_prediction"
+    torch.testing.assert_close(prior.noise_schedule.alphas_cumprod, theirs["alphas_cumprod"])
+    assert prior.noise_schedule.prediction == "v_prediction"

@@ -8,7 +8,7 @@ from maquette.cameras import orbit_cameras
 from maquette.geometry.base import Field, FieldSample, analytic_normal
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.renderers.volume import Volume
 
 
@@ -61,7 +61,7 @@ def test_skipping_empty_space_changes_hardly_anything_that_is_seen(camera, level
     config = Volume.Config(samples=256, occupancy_resolution=resolution, occupancy_levels=levels)
     skipping = Volume(config, bound=1.0)
     for step in range(0, 160, 16):
-        skipping.update(Ball(0.02), step, Draws(0, step))
+        skipping.update(Ball(0.02), Moment(step, 1000, Draws(0, step)))
     assert skipping.occupied[-1].float().mean() < most
     torch.testing.assert_close(draw(camera, skipping, shell=0.02).rgb, draw(camera, shell=0.02).rgb, atol=0.06, rtol=0)
 

@@ -15,7 +15,7 @@ from maquette.config.parts import check
 from maquette.errors import ConfigError
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
-from maquette.stages._optimisation import build_guides
+from maquette.stages.guidance import build_guides
 from maquette.stages.optimise import Guidance
 
 ONE = torch.ones(1)

@@ -10,15 +10,13 @@ from maquette.config.parts import check
 from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.geometry.gaussians import Gaussians
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.renderers.splat import Splat
 from maquette.renderers.volume import Volume
 from maquette.scene import Scene
-from maquette.stages._optimisation import Optimisation
-from maquette.stages.base import StageContext
-from maquette.stages.optimise import Optimise
-from maquette.training.run_folder import RunFolder
+from maquette.stages.optimisation import Optimisation
+from maquette.stages.optimise import Optimise, build_task
 
 CAMERAS = {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]}
 VOXELS = {"type": "voxel-grid", "resolution": 8, "channels": 3, "blob": "magic3d"}
@@ -57,8 +55,7 @@ def prepared(tmp_path: Path, losses: dict, drawing=Watched, **stage) -> Optimisa
     geometry = config.geometry.build()
     renderer = drawing(config.renderer.config, geometry.bound)
     scene = Scene(geometry, config.material.build(), config.background.build(), renderer, config.view)
-    context = StageContext("x", MethodConfig(stages={"x": None}, prompt="a red mug"), RunFolder(tmp_path), False)
-    return Optimisation(scene, {}, data, config, context)
+    return build_task(config, scene, {}, data, MethodConfig(stages={"x": None}, prompt="a red mug"))
 
 
 @pytest.mark.parametrize(
@@ -71,14 +68,14 @@ def prepared(tmp_path: Path, losses: dict, drawing=Watched, **stage) -> Optimisa
 )
 def test_nothing_is_drawn_twice_unless_a_loss_asks(losses, drawn, tmp_path):
     task = prepared(tmp_path, losses, cameras=CAMERAS)
-    task.terms(3, Draws(0, 3)).total().backward()
+    task.terms(Moment(3, 10, Draws(0, 3))).total().backward()
     assert len(task.scene.renderer.drawn) == drawn
     assert task.scene.geometry.grid.grad.isfinite().all()
 
 
 def test_the_second_look_has_the_same_light_and_background_from_a_little_aside(tmp_path):
     task = prepared(tmp_path, {"near-view": {"weight": 1.0}}, cameras=CAMERAS)
-    task.terms(3, Draws(0, 3))
+    task.terms(Moment(3, 10, Draws(0, 3)))
     first, second = task.scene.renderer.drawn
     assert torch.equal(first.background, second.background) and first.shading == second.shading
     assert 0 < float((first.rgb - second.rgb).detach().abs().mean()) < 0.05
@@ -86,14 +83,14 @@ def test_the_second_look_has_the_same_light_and_background_from_a_little_aside(t
 
 def test_a_step_is_a_function_of_its_number(tmp_path):
     task = prepared(tmp_path, {"near-view": {"weight": 1.0}, "normal-smoothness-3d": {}}, cameras=CAMERAS)
-    one, again, other = ({**task.terms(step, Draws(0, step)).values()} for step in (3, 3, 4))
+    one, again, other = ({**task.terms(Moment(step, 10, Draws(0, step))).values()} for step in (3, 3, 4))
     assert one == again and one != other
 
 
 def test_without_cameras_the_known_view_is_looked_at_again(views, tmp_path):
     losses = {"near-view": {"weight": 1.0}, "clip-similarity": {}, "prompt-similarity": {}, "perceptual": {}}
     task = prepared(tmp_path, losses, data=views)
-    terms = task.terms(0, Draws(0, 0))
+    terms = task.terms(Moment(0, 10, Draws(0, 0)))
     terms.total().backward()
     assert len(task.scene.renderer.drawn) == 2 and set(terms.losses) == set(losses)
     assert not any("clip" in name or "encoder" in name for name in task.state_dict())
@@ -114,6 +111,6 @@ def test_a_cloud_grows_by_the_views_it_is_shown_and_not_by_second_looks(tmp_path
     parts = {"geometry": {"type": "gaussians", "count": 200}, "renderer": {"type": "splat"}, "cameras": CAMERAS}
     task = prepared(tmp_path, losses, Splat, **parts)
     task.scene.geometry = Counted(task.scene.geometry.config)
-    task.terms(3, Draws(0, 3)).total().backward()
-    task.after_step(3, Draws(0, 3))
+    task.terms(Moment(3, 10, Draws(0, 3))).total().backward()
+    task.after_step(Moment(3, 10, Draws(0, 3)))
     assert task.scene.geometry.views == CAMERAS["batch"]

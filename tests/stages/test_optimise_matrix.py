@@ -17,12 +17,11 @@ from maquette.data.formats.captioned import CaptionedViews
 from maquette.errors import ConfigError
 from maquette.priors.base import Prior
 from maquette.priors.oracle.oracle import Oracle
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.scene import Scene
-from maquette.stages._optimisation import Guide, Optimisation
-from maquette.stages.base import StageContext
-from maquette.stages.optimise import Guidance, Optimise
-from maquette.training.run_folder import RunFolder
+from maquette.stages.guidance import Guide
+from maquette.stages.optimisation import Optimisation
+from maquette.stages.optimise import Guidance, Optimise, build_task
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
 PRIORS = ("pixels", "latents", "views", "pictures", "tiles", "edits", "oracle", "gaussian")
@@ -139,14 +138,13 @@ def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict) -> Optimisat
         config.view,
     )  # fmt: skip
     method = MethodConfig(stages={"x": None}, prompt="a red mug")
-    context = StageContext("x", method, RunFolder(tmp_path), resume=False)
-    return Optimisation(scene, {"one": Guide(config.guidance["one"], prior, method, data)}, data, config, context)
+    return build_task(config, scene, {"one": Guide(config.guidance["one"], prior, method, data)}, data, method)
 
 
 def step(task: Optimisation, index: int = 3) -> dict[str, float]:
     """One optimisation step; what it would log."""
     optimiser = torch.optim.Adam(task.parameters(), lr=0.1)
-    terms = task.terms(index, Draws(0, index))
+    terms = task.terms(Moment(index, 10, Draws(0, index)))
     terms.total().backward()
     optimiser.step()
     return dict(terms.values())

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 
 SHARED = ("height", "width", "window")  # fields that all cameras of a batch have in common
 
@@ -160,7 +160,7 @@ class Cameras:
 class CameraSampler:
     """Draws the cameras of a step."""
 
-    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+    def sample(self, moment: Moment) -> Cameras:
         """Cameras for `step` of `total`, a function of its arguments alone."""
         raise NotImplementedError
 

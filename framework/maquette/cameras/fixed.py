@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -26,6 +26,6 @@ class Fixed(CameraSampler):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+    def sample(self, moment: Moment) -> Cameras:
         c, one = self.config, torch.ones(1)
         return orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)

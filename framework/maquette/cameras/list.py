@@ -10,7 +10,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
 from maquette.config.schedules import Schedule
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 LISTS = ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg")
@@ -44,7 +44,7 @@ class List(CameraSampler):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+    def sample(self, moment: Moment) -> Cameras:
         c = self.config
         count = max(len(getattr(c, name)) for name in LISTS)
 
@@ -52,5 +52,5 @@ class List(CameraSampler):
             return torch.tensor(values, dtype=torch.float32).repeat(count // len(values))
 
         azimuth_deg = listed(c.azimuth_deg) + c.turn_deg
-        size = int(c.size(step, total))
+        size = int(c.size.at(moment))
         return orbit_cameras(azimuth_deg, listed(c.elevation_deg), listed(c.distance), listed(c.fov_y_deg), size)

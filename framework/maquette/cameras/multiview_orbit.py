@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from maquette.cameras._ranges import Elevation, Range, between, check_ranges, elevations
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras, orbit_positions
 from maquette.config.schedules import Schedule
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -46,15 +46,15 @@ class MultiviewOrbit(CameraSampler):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
-        c, groups = self.config, int(self.config.groups(step, total))
-        start_deg = draws.uniform("azimuth", groups, low=-180.0, high=180.0)
-        elevation_deg = elevations(draws, groups, c.elevation_deg, c.elevation)
-        fov_y_deg = between(draws.uniform("fov", groups), c.fov_y_deg)
-        distance = between(draws.uniform("distance", groups), c.relative_distance)
+    def sample(self, moment: Moment) -> Cameras:
+        c, groups = self.config, int(self.config.groups.at(moment))
+        start_deg = moment.draws.uniform("azimuth", groups, low=-180.0, high=180.0)
+        elevation_deg = elevations(moment.draws, groups, c.elevation_deg, c.elevation)
+        fov_y_deg = between(moment.draws.uniform("fov", groups), c.fov_y_deg)
+        distance = between(moment.draws.uniform("distance", groups), c.relative_distance)
         distance = distance / torch.tan(torch.deg2rad(fov_y_deg) / 2)
-        displaced = draws.normal("light", groups, 3) * c.light_spread
-        light_distance = between(draws.uniform("light-distance", groups), c.light_distance)
+        displaced = moment.draws.normal("light", groups, 3) * c.light_spread
+        light_distance = between(moment.draws.uniform("light-distance", groups), c.light_distance)
         elevation_deg, fov_y_deg, distance, displaced, light_distance = (
             values.repeat_interleave(c.views, dim=0)
             for values in (elevation_deg, fov_y_deg, distance, displaced, light_distance)
@@ -63,5 +63,5 @@ class MultiviewOrbit(CameraSampler):
         azimuth_deg = (turns_deg.flatten() + 180) % 360 - 180
         towards = orbit_positions(azimuth_deg, elevation_deg, torch.ones_like(azimuth_deg)) + displaced
         light = normalize(towards, dim=-1) * light_distance[:, None]
-        size = int(c.size(step, total))
+        size = int(c.size.at(moment))
         return orbit_cameras(azimuth_deg, elevation_deg, distance, fov_y_deg, size, light)

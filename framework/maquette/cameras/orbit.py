@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -26,7 +26,7 @@ class Orbit(CameraSampler):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+    def sample(self, moment: Moment) -> Cameras:
         c = self.config
         ones = torch.ones(c.views)
         azimuth_deg = torch.arange(c.views) * (360.0 / c.views)

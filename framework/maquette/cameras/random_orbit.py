@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from maquette.cameras._ranges import Elevation, Range, between, check_ranges, elevations
 from maquette.cameras.base import Cameras, CameraSampler, look_at, orbit_positions
 from maquette.config.schedules import Schedule
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -45,20 +45,20 @@ class RandomOrbit(CameraSampler):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def sample(self, step: int, total: int, draws: Draws) -> Cameras:
+    def sample(self, moment: Moment) -> Cameras:
         c, n = self.config, self.config.batch
-        share = c.widening(step, total)
-        azimuth_deg = between(draws.uniform("azimuth", n), _narrowed(c.azimuth_deg, share))
-        elevation_deg = elevations(draws, n, _narrowed(c.elevation_deg, share), c.elevation)
-        distance = between(draws.uniform("distance", n), c.distance)
-        fov_y_deg = between(draws.uniform("fov", n), c.fov_y_deg)
+        share = c.widening.at(moment)
+        azimuth_deg = between(moment.draws.uniform("azimuth", n), _narrowed(c.azimuth_deg, share))
+        elevation_deg = elevations(moment.draws, n, _narrowed(c.elevation_deg, share), c.elevation)
+        distance = between(moment.draws.uniform("distance", n), c.distance)
+        fov_y_deg = between(moment.draws.uniform("fov", n), c.fov_y_deg)
         position = orbit_positions(azimuth_deg, elevation_deg, distance)
-        up = torch.tensor([0.0, 0.0, 1.0]).expand(n, 3) + draws.normal("up", n, 3) * c.up_jitter
-        moved = position + draws.uniform("position", n, 3, low=-1.0) * c.position_jitter
-        c2w = look_at(moved, draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
-        towards = normalize(position / distance[:, None] + draws.normal("light", n, 3) * c.light_spread, dim=-1)
-        light = towards * between(draws.uniform("light-distance", n), c.light_distance)[:, None]
-        size = int(c.size(step, total))
+        up = torch.tensor([0.0, 0.0, 1.0]).expand(n, 3) + moment.draws.normal("up", n, 3) * c.up_jitter
+        moved = position + moment.draws.uniform("position", n, 3, low=-1.0) * c.position_jitter
+        c2w = look_at(moved, moment.draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
+        towards = normalize(position / distance[:, None] + moment.draws.normal("light", n, 3) * c.light_spread, dim=-1)
+        light = towards * between(moment.draws.uniform("light-distance", n), c.light_distance)[:, None]
+        size = int(c.size.at(moment))
         return Cameras(c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, size, size, light)
 
 

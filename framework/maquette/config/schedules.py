@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from maquette.randomness import Moment
+
 EASINGS = ("linear", "cosine", "exponential", "step")
 FIELDS = ("type", "from", "to", "start", "end")
 Position = int | str
@@ -70,6 +72,10 @@ class Schedule:
             if step < end:
                 return _ease(self.easing, low, high, (step - start) / (end - start))
         return points[-1][1]
+
+    def at(self, moment: Moment) -> float:
+        """The value at a step."""
+        return self(moment.step, moment.total)
 
     def to_plain(self) -> Any:
         """The YAML form that `parse` reads back."""

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Data:
     def prepare(self, device: torch.device) -> None:
         """Read the data; called once before the first step. Raises ConfigError on bad data."""
 
-    def sample(self, step: int, total: int, draws: Draws) -> Target:
+    def sample(self, moment: Moment) -> Target:
         """The targets of one step, a function of the arguments alone."""
         raise NotImplementedError
 

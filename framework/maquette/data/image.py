@@ -16,7 +16,7 @@ from maquette.errors import ConfigError
 from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
 from maquette.images.reading import read_rgba
 from maquette.perception.estimator import Estimator
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.weights.loading import check_path
 
@@ -139,7 +139,7 @@ class ImageData(Data):
         whole = Square((len(rgb) / 2, len(rgb) / 2), float(len(rgb)))
         return {name: frame(drawn[name].clamp(0, 1), alpha, whole, c.size) for name in wanted if name in drawn}
 
-    def sample(self, step: int, total: int, draws: Draws) -> Target:
+    def sample(self, moment: Moment) -> Target:
         return self._target
 
     def all(self) -> Target:

@@ -13,7 +13,7 @@ from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.data.formats import PosedImages, Reading, load_posed_images
 from maquette.errors import ConfigError
 from maquette.meshes.points import read_points
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.registry import register
 
 SURFACE = "surface.ply"  # beside the pictures: points on the true surface, in the world of the placed cameras
@@ -49,11 +49,11 @@ class PosedImagesData(Data):
         self._all = load_posed_images(Path(self.config.path), self.config.reading)
         self._train = self._all.select("train").to(device)
 
-    def sample(self, step: int, total: int, draws: Draws) -> Target:
+    def sample(self, moment: Moment) -> Target:
         count, batch = len(self._train), self.config.batch
         chosen = [
-            self._order(draws, place // count, count)[place % count]
-            for place in range(step * batch, (step + 1) * batch)
+            self._order(moment.draws, place // count, count)[place % count]
+            for place in range(moment.step * batch, (moment.step + 1) * batch)
         ]
         return _target(self._train, torch.tensor(chosen))
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
-from maquette.randomness import Draws
+from maquette.diffusion.noise import NoiseSchedule
+from maquette.randomness import Moment
 
 
 @dataclass(frozen=True)
@@ -56,38 +57,36 @@ class Timesteps:
     def draw(
         self,
         count: int,
-        levels: int,
-        step: int,
-        total: int,
-        draws: Draws,
-        alphas_cumprod: Float[Tensor, " T"] | None = None,
+        moment: Moment,
+        schedule: NoiseSchedule,
     ) -> Int[Tensor, " B"]:
-        """`count` timesteps in [0, levels), both ends of the range included.
+        """`count` timesteps in [0, T), both ends of the range included.
 
         Args:
-            levels: T.
-            alphas_cumprod: alpha_t^2 of the prior; only time-prioritised reads it.
+            count: of pictures, B.
+            moment: the step of the optimisation.
+            schedule: the model's noise process; only time-prioritised reads more of it than T.
         """
-        low, high = self.low(step, total), self.high(step, total)
+        levels = schedule.timesteps
+        low, high = self.low.at(moment), self.high.at(moment)
         first, last = int(low * levels), min(int(high * levels), levels - 1)
-        progress = min(step / max(total, 1), 1.0)
+        progress = moment.progress
         if self.kind == "uniform":
-            drawn = draws.integers("timestep", first, max(first, last), 1 if self.shared else count)
+            drawn = moment.draws.integers("timestep", first, max(first, last), 1 if self.shared else count)
             return drawn.expand(count)
         if self.kind == "sqrt":
             chosen = int((high - (high - low) * math.sqrt(progress)) * levels)
         elif self.kind == "linear":
             chosen = round(min(max(1 - progress, low), high) * levels)
         else:
-            assert alphas_cumprod is not None, "time-prioritised steps depend on the prior's noise levels"
-            chosen = self._prioritised(alphas_cumprod.double().cpu(), first, max(first, last), progress)
+            chosen = self._prioritised(schedule, first, max(first, last), progress)
         return torch.full((count,), min(chosen, levels - 1))
 
-    def _prioritised(self, alphas_cumprod: Float[Tensor, " T"], first: int, last: int, progress: float) -> int:
+    def _prioritised(self, schedule: NoiseSchedule, first: int, last: int, progress: float) -> int:
         """The timestep in [first, last] above which W holds the share of itself that is nearest to `progress`."""
         steps = torch.arange(first, last + 1)
-        alpha_bar = alphas_cumprod[steps]
-        away = (steps / len(alphas_cumprod) - self.centre) / self.width
-        weight = ((1 - alpha_bar) / alpha_bar).sqrt() * torch.exp(-away.square() / 2)
+        alpha, sigma = (values.double().cpu().flatten() for values in schedule.alpha_sigma(steps))
+        away = (steps / schedule.timesteps - self.centre) / self.width
+        weight = sigma / alpha * torch.exp(-away.square() / 2)
         above = weight.flip(0).cumsum(0).flip(0) / weight.sum()
         return first + int((above - progress).abs().argmin())

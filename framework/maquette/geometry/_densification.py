@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
 from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting import ScreenStatistics
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 
 SPLIT_SHRINK = 1.6  # a Gaussian's two parts are this much smaller than it was
 
@@ -64,8 +64,7 @@ def plan(
     scales: Float[Tensor, "n 3"],
     opacities: Float[Tensor, " n"],
     bound: float,
-    step: int,
-    total: int,
+    moment: Moment,
 ) -> Change:
     """Which Gaussians stay, are cloned or are split.
 
@@ -75,12 +74,12 @@ def plan(
         bound: half side of the scene's cube, the unit of sizes.
     """
     size = scales.amax(dim=-1)
-    keep = opacities >= settings.prune(step, total)
+    keep = opacities >= settings.prune.at(moment)
     if settings.largest > 0:
         keep &= size <= settings.largest * bound
     if settings.largest_on_screen > 0:
         keep &= statistics.radius <= settings.largest_on_screen
-    grow = _growing(settings, statistics, keep, step, total)
+    grow = _growing(settings, statistics, keep, moment)
     split = grow & (size > settings.clone_below * bound)
     stay, cloned, parted = ((keep & ~split).nonzero()[:, 0], (grow & ~split).nonzero()[:, 0], split.nonzero()[:, 0])
     source = torch.cat([stay, cloned, parted, parted])
@@ -88,10 +87,8 @@ def plan(
     return Change(source, index >= len(stay), index >= len(stay) + len(cloned))
 
 
-def _growing(
-    settings: Densification, statistics: ScreenStatistics, keep: Tensor, step: int, total: int
-) -> Float[Tensor, " n"]:
-    threshold = settings.gradient(step, total)
+def _growing(settings: Densification, statistics: ScreenStatistics, keep: Tensor, moment: Moment) -> Bool[Tensor, " n"]:
+    threshold = settings.gradient.at(moment)
     if threshold <= 0:
         return torch.zeros_like(keep)
     gradient = statistics.mean_gradient

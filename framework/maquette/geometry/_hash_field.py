@@ -12,6 +12,7 @@ from maquette.config.schedules import Schedule
 from maquette.geometry._mlp import mlp
 from maquette.geometry.base import Field
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
+from maquette.randomness import Moment
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class HashField(Field):
         self.mlp = mlp(self.spec.channels, config.width, config.layers, outputs)
         self._active = self.spec.levels
 
-    def prepare(self, step: int, total: int) -> None:
-        self._active = max(1, min(self.spec.levels, int(self.settings.active_levels(step, total))))
+    def prepare(self, moment: Moment) -> None:
+        self._active = max(1, min(self.spec.levels, int(self.settings.active_levels.at(moment))))
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         return {"geometry": [self.table], "network": list(self.mlp.parameters())}

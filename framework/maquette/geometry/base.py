@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from maquette.kernels.rasterise import Raster
 from maquette.kernels.splatting import Projected
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 
 Blob = Literal["none", "dreamfusion", "magic3d"]
 Activation = Literal["softplus", "exp"]
@@ -62,7 +62,7 @@ class Field(nn.Module):
         """Density of ray sections of length `deltas` along unit `directions`; most fields look the same all round."""
         return sample.density
 
-    def prepare(self, step: int, total: int) -> None:
+    def prepare(self, moment: Moment) -> None:
         """Set what depends on the step (progressive levels); called before each step."""
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
@@ -130,7 +130,7 @@ class Surface(nn.Module):
         """The same at the n covered pixels of a raster of `mesh()`, for surfaces whose features hang on triangles."""
         return self.features(points)
 
-    def prepare(self, step: int, total: int) -> None:
+    def prepare(self, moment: Moment) -> None:
         """Set what depends on the step; called before each step."""
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
@@ -194,10 +194,10 @@ class Splats(nn.Module):
         """The present Gaussians."""
         raise NotImplementedError
 
-    def prepare(self, step: int, total: int) -> None:
+    def prepare(self, moment: Moment) -> None:
         """Set what depends on the step; called before each step."""
 
-    def adapt(self, footprints: Sequence[Projected], step: int, total: int, draws: Draws) -> list[ChangedRows]:
+    def adapt(self, footprints: Sequence[Projected], moment: Moment) -> list[ChangedRows]:
         """Grow and thin the cloud after a step, given the views it was drawn in; says which rows moved where."""
         return []
 

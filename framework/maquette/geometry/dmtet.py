@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
 from maquette.kernels.tetrahedra import TetrahedralGrid, marching_tetrahedra, tetrahedral_grid
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -50,8 +51,8 @@ class DMTet(Surface):
             self._grid = self._grid.to(self.corners.device)
         return self._grid
 
-    def prepare(self, step: int, total: int) -> None:
-        self.texture.prepare(step, total)
+    def prepare(self, moment: Moment) -> None:
+        self.texture.prepare(moment)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         shape = [self.distances, *([self.offsets] if self.config.move_corners else [])]

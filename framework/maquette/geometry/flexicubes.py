@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
 from maquette.kernels.flexicubes import CubeGrid, DualSurface, cube_grid, flexicubes
+from maquette.randomness import Moment
 from maquette.registry import register
 
 REACH = 0.99  # alpha and beta stay in 1 +- REACH, gamma in (1 +- REACH) / 2, so that none of them vanishes
@@ -69,8 +70,8 @@ class FlexiCubes(Surface):
             self._grid = self._grid.to(self.corners.device)
         return self._grid
 
-    def prepare(self, step: int, total: int) -> None:
-        self.texture.prepare(step, total)
+    def prepare(self, moment: Moment) -> None:
+        self.texture.prepare(moment)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         shape = [self.distances, self.offsets, self.alpha, self.beta, self.gamma]

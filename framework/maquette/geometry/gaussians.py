@@ -16,7 +16,7 @@ from maquette.geometry._densification import SPLIT_SHRINK, Change, Densification
 from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
 from maquette.kernels.splatting import HARMONIC_0, Projected, ScreenStatistics
 from maquette.meshes.points import read_points
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -68,8 +68,8 @@ class Gaussians(Splats):
         self.seen: Tensor
         self.radius: Tensor
 
-    def prepare(self, step: int, total: int) -> None:
-        self._active = min(self.config.degree, int(self.config.active_degree(step, total)))
+    def prepare(self, moment: Moment) -> None:
+        self._active = min(self.config.degree, int(self.config.active_degree.at(moment)))
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         return {name: [parameter] for name, parameter in self.named_parameters()}
@@ -94,7 +94,7 @@ class Gaussians(Splats):
         self._forget()
 
     @torch.no_grad()
-    def adapt(self, footprints: Sequence[Projected], step: int, total: int, draws: Draws) -> list[ChangedRows]:
+    def adapt(self, footprints: Sequence[Projected], moment: Moment) -> list[ChangedRows]:
         c = self.config.densification
         if not c.every:
             return []
@@ -103,24 +103,27 @@ class Gaussians(Splats):
             statistics = statistics.add(view)
         self.gradient, self.seen, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
         changes = []
-        if (step + 1) % c.every == 0:
-            changes.append(self._densify(statistics, step, total, draws))
-        if c.reset_every and (step + 1) % c.reset_every == 0:
+        if (moment.step + 1) % c.every == 0:
+            changes.append(self._densify(statistics, moment))
+        if c.reset_every and (moment.step + 1) % c.reset_every == 0:
             limit = torch.tensor(c.reset_to).logit()
             self.opacities.data = self.opacities.data.clamp(max=float(limit))
             changes.append(ChangedRows([self.opacities], torch.full((len(self.means),), -1, device=self.means.device)))
         return changes
 
-    def _densify(self, statistics: ScreenStatistics, step: int, total: int, draws: Draws) -> ChangedRows:
+    def _densify(self, statistics: ScreenStatistics, moment: Moment) -> ChangedRows:
         cloud = self.splats()
-        change = plan(self.config.densification, statistics, cloud.extents, cloud.opacities, self.bound, step, total)
+        change = plan(self.config.densification, statistics, cloud.extents, cloud.opacities, self.bound, moment)
         if not len(change.source):
             change = _keep_one(cloud)  # an empty cloud could never come back
         for parameter in self.parameters():
             parameter.data = parameter.data[change.source]
         parts = change.split
         self.means.data[parts] = places_within(
-            self.means.data[parts], self.rotations.data[parts], cloud.extents[change.source[parts]], draws.sub("split")
+            self.means.data[parts],
+            self.rotations.data[parts],
+            cloud.extents[change.source[parts]],
+            moment.draws.sub("split"),
         )
         self.scales.data[parts] -= torch.tensor(SPLIT_SHRINK).log().to(self.scales)
         self._forget()

@@ -21,6 +21,7 @@ from maquette.meshes.placement import Fit, Front, Placement, Up
 from maquette.meshes.reading import read_mesh
 from maquette.meshes.texture import bake, unwrap
 from maquette.meshes.tree import TriangleTree
+from maquette.randomness import Moment
 from maquette.registry import register
 
 UNPAINTED = 0.5  # colour of a mesh that comes without
@@ -100,8 +101,8 @@ class TriangleMesh(Surface):
         self.paint.requires_grad_(self.config.learn_colors).to(device)
         self.filters, self._tree = self.paint.filters, None
 
-    def prepare(self, step: int, total: int) -> None:
-        self.paint.prepare(step, total)
+    def prepare(self, moment: Moment) -> None:
+        self.paint.prepare(moment)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         shape = {"shape": [self.positions]} if self.config.move_vertices else {}

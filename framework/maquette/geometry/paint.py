@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from maquette.geometry._hash_field import HashField
 from maquette.kernels.rasterise import Raster, interpolate, interpolate_derivatives, sample_texture
+from maquette.randomness import Moment
 
 Locate = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Points [n, 3] -> the corners of their triangles [n, 3], as rows of what is painted, and their weights [n, 3]."""
@@ -45,7 +46,7 @@ class Paint(nn.Module):
         """Features at the covered pixels of a raster, where `points` lie, of triangles with these corners."""
         raise NotImplementedError
 
-    def prepare(self, step: int, total: int) -> None:
+    def prepare(self, moment: Moment) -> None:
         """Set what depends on the step; called before each step."""
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
@@ -115,8 +116,8 @@ class FieldPaint(Paint):
     ) -> Float[Tensor, "n F"]:
         return self.field.outputs(points)
 
-    def prepare(self, step: int, total: int) -> None:
-        self.field.prepare(step, total)
+    def prepare(self, moment: Moment) -> None:
+        self.field.prepare(moment)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         return self.field.groups()

@@ -14,6 +14,7 @@ from torch.nn import functional
 from maquette.config.schedules import Schedule
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import FieldSample, gradient_of
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -64,9 +65,9 @@ class SDFGrid(HashField):
         """b, in scene units."""
         return self.log_scale.exp() + self.config.least_scale
 
-    def prepare(self, step: int, total: int) -> None:
-        super().prepare(step, total)
-        self._anneal = self.config.anneal(step, total)
+    def prepare(self, moment: Moment) -> None:
+        super().prepare(moment)
+        self._anneal = self.config.anneal.at(moment)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         return {**super().groups(), "scale": [self.log_scale]}

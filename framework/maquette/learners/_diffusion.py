@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.diffusion.noise import DiscreteSchedule, schedule_of
+from maquette.images.pixels import to_pixels, to_rgb
 from maquette.learners.base import memory_order
 from maquette.randomness import Draws
 from maquette.weights.loading import quiet
@@ -116,11 +118,6 @@ def save_layout(folder: Path, pipeline: str, parts: dict[str, Any], **facts: Any
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
-def to_pixels(images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
-    """Images in [0, 1] as the pixels in [-1, 1] that the denoiser works on."""
-    return images.permute(0, 3, 1, 2) * 2.0 - 1.0
-
-
 class VelocityDiffusion:
     """Noise levels, training loss and sampler of a model that predicts velocities.
 
@@ -139,11 +136,13 @@ class VelocityDiffusion:
         self.scheduler: Any = DDPMScheduler(
             beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", variance_type="fixed_small"
         )
+        self.noise_schedule = schedule_of(self.scheduler, torch.device("cpu"))
 
-    def levels(self, steps: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B 1 1 1"], Float[Tensor, "B 1 1 1"]]:
-        """alpha and sigma at timesteps: a noisy picture is alpha x + sigma epsilon."""
-        alpha_bar = self.scheduler.alphas_cumprod.to(steps.device)[steps][:, None, None, None]
-        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    def schedule_on(self, device: torch.device) -> DiscreteSchedule:
+        """The noise schedule on a device, moved there once."""
+        if self.noise_schedule.alphas_cumprod.device != device:
+            self.noise_schedule = self.noise_schedule.to(device)
+        return self.noise_schedule
 
     def loss(
         self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws, together: int = 1
@@ -151,17 +150,17 @@ class VelocityDiffusion:
         """Weighted mean squared error of the velocity at random noise levels, one for every `together` images."""
         pixels = to_pixels(images)
         device, count = pixels.device, pixels.shape[0]
-        levels = len(self.scheduler.alphas_cumprod)
-        steps = draws.integers("timestep", 0, levels - 1, count // together, device=device)
-        steps = shifted(steps, levels, self.shift).repeat_interleave(together)
+        schedule = self.schedule_on(device)
+        t = draws.integers("timestep", 0, schedule.timesteps - 1, count // together, device=device)
+        t = shifted(t, schedule.timesteps, self.shift).repeat_interleave(together)
         noise = draws.normal("noise", *pixels.shape, device=device)
-        alpha, sigma = self.levels(steps)
+        alpha, sigma = schedule.alpha_sigma(t)
         noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=memory_order(device))
-        target = alpha * noise - sigma * pixels
+        target = schedule.target(pixels, noise, t)
         snr = (alpha / sigma).square().flatten()
         gamma = self.snr_gamma
         weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
-        error = (velocity(noisy, steps).float() - target).square().mean(dim=(1, 2, 3))
+        error = (velocity(noisy, t).float() - target).square().mean(dim=(1, 2, 3))
         return (weight * error).mean()
 
     def sample(
@@ -185,14 +184,14 @@ class VelocityDiffusion:
             conditional, unconditional = velocity(torch.cat([image, image]), step).chunk(2)
             guided = unconditional + scale * (conditional - unconditional)
             image = sampler.step(guided.float(), step, image).prev_sample
-        return (image / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+        return to_rgb(image)
 
 
-def shifted(steps: Int[Tensor, " B"], levels: int, shift: float) -> Int[Tensor, " B"]:
-    """Timesteps u of `levels`, as shares of the whole, moved to shift u / (1 + (shift - 1) u).
+def shifted(t: Int[Tensor, " B"], count: int, shift: float) -> Int[Tensor, " B"]:
+    """Timesteps u of `count`, as fractions of the whole, moved to shift u / (1 + (shift - 1) u).
 
     Example:
         >>> shifted(torch.tensor([0, 250, 500, 999]), 1000, shift=3.0)
         tensor([  0, 500, 750, 999])
     """
-    return torch.div(shift * levels * steps, levels + (shift - 1) * steps, rounding_mode="floor").to(steps.dtype)
+    return torch.div(shift * count * t, count + (shift - 1) * t, rounding_mode="floor").to(t.dtype)

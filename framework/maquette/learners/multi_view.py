@@ -85,8 +85,8 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
         text = self._text(networks, [text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)])
         rows = camera_rows(batch.cameras)
 
-        def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
-            return networks.unet(noisy, steps, text, rows).sample
+        def velocity(noisy: Tensor, t: Tensor) -> Tensor:
+            return networks.unet(noisy, t, text, rows).sample
 
         return self.diffusion.loss(velocity, batch.images, draws, together=self.views)
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
+from maquette.images.pixels import to_pixels
 from maquette.images.sheets import picture_grid
-from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet, to_pixels
+from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet
 from maquette.learners.base import Average, Learner, memory_order
 from maquette.objectives.terms import Terms
 from maquette.perception.image_encoder import ImageEncoder
@@ -170,9 +171,9 @@ class NovelView(Learner[PairDataset, PosedPairs]):
 def _conditioned(unet: Any, beside: Float[Tensor, "B 3 H W"], token: Float[Tensor, "B 1 D"]) -> Velocity:
     """The denoiser given reference pixels and context token."""
 
-    def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
+    def velocity(noisy: Tensor, t: Tensor) -> Tensor:
         both = torch.cat([noisy, beside], dim=1).contiguous(memory_format=memory_order(noisy.device))
-        return unet(both, steps, token, class_labels=token[:, 0] if unet.config.class_embed_type else None).sample
+        return unet(both, t, token, class_labels=token[:, 0] if unet.config.class_embed_type else None).sample
 
     return velocity
 

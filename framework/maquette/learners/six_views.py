@@ -103,7 +103,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         context, pixels = self._told(batch.reference, kept)
         noise = draws.normal("reference-noise", *pixels.shape, device=device)
         canvases = tile(batch.views.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.diffusion.loss(self._velocity(unet, context, pixels, lambda steps: noise), canvases, draws)
+        return self.diffusion.loss(self._velocity(unet, context, pixels, lambda t: noise), canvases, draws)
 
     def _told(
         self, reference: Float[Tensor, "B H W 3"], kept: Float[Tensor, " B"]
@@ -125,15 +125,15 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
     ) -> Velocity:
         """The denoiser of canvases, given contexts and pictures, and the noise that pictures are under at timesteps."""
 
-        def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
-            steps = steps.to(noisy.device).expand(len(noisy))
-            alpha, sigma = self.diffusion.levels(steps)
+        def velocity(noisy: Tensor, t: Tensor) -> Tensor:
+            t = t.to(noisy.device).expand(len(noisy))
+            alpha, sigma = self.diffusion.schedule_on(noisy.device).alpha_sigma(t)
 
             def run(pictures: Tensor, told: Any) -> Tensor:
                 pictures = pictures.contiguous(memory_format=memory_order(pictures.device))
-                return unet(pictures, steps, context, cross_attention_kwargs=told).sample
+                return unet(pictures, t, context, cross_attention_kwargs=told).sample
 
-            return beside(run, noisy, alpha * pixels + sigma * noise(steps))
+            return beside(run, noisy, alpha * pixels + sigma * noise(t))
 
         return velocity
 
@@ -149,7 +149,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         )
         shown = draws.normal("reference-noise", *pixels.shape, device=device)
         noise = draws.normal("sample", count, 3, ROWS * c.size, COLUMNS * c.size).to(device)
-        velocity = self._velocity(self.average.module, context, pixels, lambda steps: shown)
+        velocity = self._velocity(self.average.module, context, pixels, lambda t: shown)
         canvases = self.diffusion.sample(velocity, noise, c.sample_steps, c.sample_scale)
         return untile(canvases.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 

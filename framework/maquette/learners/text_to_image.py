@@ -104,8 +104,8 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
         ids = self._token_ids([text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)], device)
         text = self.networks.text_encoder(ids).last_hidden_state
 
-        def velocity(noisy: Tensor, steps: Tensor) -> Tensor:
-            return self.networks.unet(noisy, steps, text).sample[:, :3]
+        def velocity(noisy: Tensor, t: Tensor) -> Tensor:
+            return self.networks.unet(noisy, t, text).sample[:, :3]
 
         return Terms({"velocity": self.diffusion.loss(velocity, batch.images, draws)})
 

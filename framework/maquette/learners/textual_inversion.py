@@ -77,13 +77,14 @@ class TextualInversion(Learner[PictureDataset, Tensor]):
         prior, templates = self._prior, self.config.templates
         with torch.no_grad():
             clean = prior.encode(batch)
-        steps = draws.integers("timestep", 0, len(prior.alphas_cumprod) - 1, len(clean)).to(clean.device)
+        schedule = prior.noise_schedule
+        t = draws.integers("timestep", 0, schedule.timesteps - 1, len(clean)).to(clean.device)
         noise = draws.normal("noise", *clean.shape).to(clean)
-        alpha, sigma = prior.levels(steps)
+        alpha, sigma = schedule.alpha_sigma(t)
         chosen = draws.integers("template", 0, len(templates) - 1, len(clean)).tolist()
         text = self.word.condition([templates[i].replace("{}", self.word.token) for i in chosen])
-        output = self.word(alpha * clean + sigma * noise, steps, text)
-        return Terms({"denoising": (output - prior.wanted(clean, noise, steps)).square().mean()})
+        output = self.word(alpha * clean + sigma * noise, t, text)
+        return Terms({"denoising": (output - schedule.target(clean, noise, t)).square().mean()})
 
     @torch.no_grad()
     def sample_sheet(self, dataset: PictureDataset, draws: Draws) -> np.ndarray:
@@ -95,7 +96,7 @@ class TextualInversion(Learner[PictureDataset, Tensor]):
         conditions = {name: self.word.condition([text] * SHOWN) for name, text in texts.items()}
         cameras = orbit_cameras(0 * one, 0 * one, one, one, seen.shape[1])
         denoiser = Denoiser(prior, CFG(CFG.Config(scale=self.config.sample_scale)), conditions, cameras)
-        noise, last = draws.normal("sample", *like.shape).to(like), len(prior.alphas_cumprod) - 1
+        noise, last = draws.normal("sample", *like.shape).to(like), prior.noise_schedule.timesteps - 1
         drawn = prior.decode(sample(denoiser, noise, last, self.config.sample_steps)).to(seen)
         if drawn.shape[1:3] != seen.shape[1:3]:
             drawn = downsample(drawn, (seen.shape[1], seen.shape[2]))

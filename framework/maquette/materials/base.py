@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Material(nn.Module):
     needs_normals: bool = False  # whether `shade` reads normals however a step is lit
     latent_channels: int = 0  # of the latents that `latents` gives; 0: the material draws colour only
 
-    def shading(self, step: int, total: int, draws: Draws) -> Shading:
+    def shading(self, moment: Moment) -> Shading:
         """How to light this step; the default is unlit."""
         return Shading()
 

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from maquette.config.schedules import Schedule
 from maquette.materials.base import Material, Shading
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 
 
@@ -38,9 +38,9 @@ class Diffuse(Material):
         super().__init__()
         self.config = config
 
-    def shading(self, step: int, total: int, draws: Draws) -> Shading:
-        lit, bare = draws.uniform("shading", 2).tolist()
-        if lit >= self.config.lit(step, total):
+    def shading(self, moment: Moment) -> Shading:
+        lit, bare = moment.draws.uniform("shading", 2).tolist()
+        if lit >= self.config.lit.at(moment):
             return Shading()
         return Shading(self.config.ambient, self.config.diffuse, bare < self.config.textureless)
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from maquette.cameras.base import Cameras
 from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
-from maquette.data.base import Data
+from maquette.data.base import Data, Target
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.objectives.terms import Terms
 from maquette.priors.base import CopyKind, Prior, Request
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
-from maquette.scores.denoiser import Denoiser, grid
+from maquette.scores.denoiser import Denoiser
 
 Weighting = Literal["sigma2", "uniform", "fantasia", "x0"]
 
 
-class Objective:
+class Objective(ABC):
     """Owns the timesteps and w(t); its loss has the gradient of the paper. Light to build.
 
     `needs` names the conditions it asks the prior for beside the score's. `wants_noise`: what it does that takes a
@@ -35,7 +34,7 @@ class Objective:
     and called with the `target` there. `copies`: the kind of trainable copy that it asks the prior for; none.
 
     What `prepare` returns has a part in the run beside the object: its parameters are optimised at `learning_rate`, by
-    the losses that the objective puts `beside`, and with its buffers they are in every checkpoint.
+    the losses that the objective calls `auxiliary`, and with its buffers they are in every checkpoint.
     """
 
     needs: frozenset[str] = frozenset()
@@ -55,19 +54,16 @@ class Objective:
         """
         return None
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
-        """The loss of one step."""
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
+        """The loss of one step.
+
+        Args:
+            rendering: what the guidance shows the prior.
+            denoiser: the prior and score, with the conditions and cameras of the rendering's pictures.
+            moment: step, total and draws.
+            target: the data's pictures from the same cameras; given to objectives that want data.
+        """
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
     """
     if rendering.latents is None:
         return prior.encode(rendering.rgb)
-    channels, height, width = grid(prior)
+    channels, height, width = prior.latent_shape
     drawn = rendering.latents.shape[-1]
     if drawn != channels:
         raise ConfigError(
@@ -126,22 +122,17 @@ class Noised:
 
 
 @torch.no_grad()
-def add_noise(
-    prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timesteps, step: int, total: int, draws: Draws
-) -> Noised:
+def add_noise(prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timesteps, moment: Moment) -> Noised:
     """Draw timesteps and noise for this step."""
-    t = draw_timesteps(prior, len(clean), timesteps, step, total, draws).to(clean.device)
-    alpha, sigma = prior.levels(t)
-    noise = draws.normal("noise", *clean.shape).to(clean)
+    t = draw_timesteps(prior, len(clean), timesteps, moment).to(clean.device)
+    alpha, sigma = prior.noise_schedule.alpha_sigma(t)
+    noise = moment.draws.normal("noise", *clean.shape).to(clean)
     return Noised(alpha * clean + sigma * noise, noise, t, alpha, sigma)
 
 
-def draw_timesteps(
-    prior: Prior, count: int, timesteps: Timesteps, step: int, total: int, draws: Draws
-) -> Int[Tensor, " B"]:
+def draw_timesteps(prior: Prior, count: int, timesteps: Timesteps, moment: Moment) -> Int[Tensor, " B"]:
     """`count` timesteps of the prior."""
-    levels = len(prior.alphas_cumprod)
-    return timesteps.draw(count, levels, step, total, draws, prior.alphas_cumprod).to(prior.device)
+    return timesteps.draw(count, moment, prior.noise_schedule).to(prior.device)
 
 
 def weigh(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
@@ -175,37 +166,28 @@ class Pull(Objective):
     part_name: str
     config: PullConfig
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
-        denoiser = Denoiser(prior, score, conditions, cameras, self.config.threshold)
-        return self.pulled(subject(rendering, prior), denoiser, step, total, draws)
+    def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
+        denoiser = denoiser.thresholded(self.config.threshold)
+        return self.pulled(subject(rendering, denoiser.prior), denoiser, moment)
 
-    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws) -> Terms:
+    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
         """The loss whose gradient to `clean` is `gradient`, no pixel's longer than the config says."""
         with torch.no_grad():
-            gradient, t = self.gradient(clean, denoiser, step, total, draws)
-            gradient = clip_pixels(gradient, self.config.gradient_clip(step, total))
+            gradient, t = self.gradient(clean, denoiser, moment)
+            gradient = clip_pixels(gradient, self.config.gradient_clip.at(moment))
         return Terms({self.part_name: pull(clean, gradient)}, {"timestep": float(t.float().mean())})
 
+    @abstractmethod
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         """The gradient of each picture, and the timesteps it was found at; called without recording derivatives.
 
         Args:
             clean: what the prior denoises.
-            denoiser: the prior seen through the score.
+            denoiser: predicts the guided noise.
+            moment: step, total and draws.
         """
-        raise NotImplementedError
 
 
 def refuse_direction(score: PartSpec) -> None:

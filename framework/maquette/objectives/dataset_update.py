@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, mse_loss
 
-from maquette.cameras.base import Cameras
 from maquette.data.base import Data, Target
 from maquette.diffusion.ddim import sample
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Objective, add_noise
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, Request
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
 
 
@@ -64,24 +62,13 @@ class DatasetUpdate(Objective):
         self._edited = EditedPictures(data.all())
         return self._edited
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-        target: Target | None = None,
-    ) -> Terms:
+    def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
         assert target is not None and target.places is not None
         c, logs = self.config, {}
-        if step % c.every == 0:
-            about = prior.about(conditions, target.over(rendering.background))
-            denoiser = Denoiser(prior, score, about, cameras, c.threshold)
-            made, logs["timestep"] = self._edit(rendering, denoiser, step, total, draws)
+        if moment.step % c.every == 0:
+            conditions = denoiser.prior.about(denoiser.conditions, target.over(rendering.background))
+            denoiser = denoiser.with_conditions(conditions).thresholded(c.threshold)
+            made, logs["timestep"] = self._edit(rendering, denoiser, moment)
             self._edited.replace(target.places, made)
         wanted = self._edited(target, rendering.background)
         difference = l1_loss if c.metric == "l1" else mse_loss
@@ -89,12 +76,10 @@ class DatasetUpdate(Objective):
         return Terms({"dataset-update": difference(rendering.rgb, wanted)}, logs)
 
     @torch.no_grad()
-    def _edit(
-        self, rendering: Rendering, denoiser: Denoiser, step: int, total: int, draws: Draws
-    ) -> tuple[Float[Tensor, "B H W 3"], float]:
+    def _edit(self, rendering: Rendering, denoiser: Denoiser, moment: Moment) -> tuple[Float[Tensor, "B H W 3"], float]:
         """The rendering as the prior changes it, and from which timestep."""
         prior = denoiser.prior
-        noised = add_noise(prior, prior.encode(rendering.rgb), self.config.timesteps, step, total, draws)
+        noised = add_noise(prior, prior.encode(rendering.rgb), self.config.timesteps, moment)
         t = max(int(noised.t[0]), 1)
         made = prior.decode(sample(denoiser, noised.latents, t, self.config.steps)).permute(0, 3, 1, 2)
         size = rendering.rgb.shape[1:3]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate, mse_loss
 
-from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.diffusion.ddim import sample
 from maquette.objectives.base import Objective, subject
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
 
 
@@ -48,25 +46,15 @@ class DirectSampling(Objective):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
-        c, levels = self.config, len(prior.alphas_cumprod)
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
-        start = min(c.start(step, total), 1.0)
+    def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
+        c, prior, schedule = self.config, denoiser.prior, denoiser.noise_schedule
+        denoiser = denoiser.thresholded(c.threshold)
+        start = min(c.start.at(moment), 1.0)
         with torch.no_grad():
             clean = subject(rendering, prior)
-            t = min(max(round(start * levels), 1), levels - 1)
-            alpha, sigma = prior.levels(torch.full((len(clean),), t, device=clean.device))
-            noisy = alpha * clean + sigma * draws.normal("noise", *clean.shape).to(clean)
+            t = min(max(round(start * schedule.timesteps), 1), schedule.timesteps - 1)
+            noise = moment.draws.normal("noise", *clean.shape).to(clean)
+            noisy = schedule.add(clean, noise, torch.full((len(clean),), t, device=clean.device))
             sampled = sample(denoiser, noisy, t, max(round(start * c.steps), 1))
         return Terms({"direct-sampling": self._difference(rendering, prior, sampled)}, {"timestep": float(t)})
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch.nn.functional import interpolate
 
-from maquette.cameras.base import Cameras
 from maquette.config.schedules import Schedule
+from maquette.data.base import Target
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Objective, PullConfig, Weighting, add_noise, clip_pixels, pull, weigh
 from maquette.objectives.terms import Terms
-from maquette.priors.base import Prior
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.renderers.base import Rendering
-from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
 
 
@@ -42,27 +39,17 @@ class ImageSDS(Objective):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def __call__(
-        self,
-        rendering: Rendering,
-        cameras: Cameras,
-        prior: Prior,
-        score: Score,
-        conditions: dict[str, Any],
-        step: int,
-        total: int,
-        draws: Draws,
-    ) -> Terms:
-        c = self.config
-        denoiser = Denoiser(prior, score, conditions, cameras, c.threshold)
+    def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
+        c, prior = self.config, denoiser.prior
+        denoiser = denoiser.thresholded(c.threshold)
         clean = prior.encode(rendering.rgb)
         with torch.no_grad():
-            z = add_noise(prior, clean, c.timesteps, step, total, draws)
+            z = add_noise(prior, clean, c.timesteps, moment)
             guided = (z.latents - z.sigma * denoiser.noise(z.latents, z.t, z.noise)) / z.alpha
             weight = weigh(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma
-            gradient = clip_pixels(weight * (clean - guided), c.gradient_clip(step, total))
-        terms = Terms({"sds": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())})
-        image = c.image(step, total)
+            gradient = clip_pixels(weight * (clean - guided), c.gradient_clip.at(moment))
+        terms = Terms({"image-sds": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())})
+        image = c.image.at(moment)
         if image > 0:
             wanted = prior.decode(guided).permute(0, 3, 1, 2)
             picture = rendering.rgb.to(wanted).permute(0, 3, 1, 2)

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from maquette.config.parts import PartSpec, ScoreSpec
 from maquette.config.schedules import Schedule
-from maquette.diffusion.ddim import invert, level, move
+from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, refuse_direction, weigh
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
@@ -58,14 +58,14 @@ class ISM(Pull):
         self.needs = self._inversion.needs
 
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c, prior = self.config, denoiser.prior
-        levels = len(prior.alphas_cumprod)
-        upwards = denoiser.through(self._inversion)
-        t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
-        s = (t - max(round(c.interval(step, total) * levels), 1)).clamp(min=0)
+        levels = prior.noise_schedule.timesteps
+        upwards = denoiser.with_score(self._inversion)
+        t = draw_timesteps(prior, len(clean), c.timesteps, moment)
+        s = (t - max(round(c.interval.at(moment) * levels), 1)).clamp(min=0)
         below = invert(upwards, clean, s, max(round(c.stride * levels), 1))
         noise = upwards.noise(below, s)
-        noisy = move(below, noise, level(prior, s), level(prior, t))
-        return weigh(c.weighting, *prior.levels(t)) * (denoiser.noise(noisy, t, noise) - noise), t
+        noisy = ddim_step(below, noise, *(ddim_alpha_sigma(prior.noise_schedule, stop) for stop in (s, t)))
+        return weigh(c.weighting, *prior.noise_schedule.alpha_sigma(t)) * (denoiser.noise(noisy, t, noise) - noise), t

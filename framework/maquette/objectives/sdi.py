@@ -9,10 +9,10 @@ from torch import Tensor
 
 from maquette.config.parts import PartSpec, ScoreSpec
 from maquette.config.schedules import Schedule
-from maquette.diffusion.ddim import invert, level
+from maquette.diffusion.ddim import ddim_alpha_sigma, invert
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, refuse_direction, weigh
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
@@ -58,17 +58,17 @@ class SDI(Pull):
         self.needs = self._inversion.needs
 
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c, prior = self.config, denoiser.prior
-        levels = len(prior.alphas_cumprod)
-        t = draw_timesteps(prior, len(clean), c.timesteps, step, total, draws)
+        levels = prior.noise_schedule.timesteps
+        t = draw_timesteps(prior, len(clean), c.timesteps, moment)
         stride = max(levels // c.steps, 1)
-        tau = draws.integers("tau", 0, stride - 1, 1 if c.timesteps.same_for_all else len(clean)).to(t)
+        tau = moment.draws.integers("tau", 0, stride - 1, 1 if c.timesteps.same_for_all else len(clean)).to(t)
         above = (t + tau).clamp(min=1, max=levels - 1)
-        inverted = invert(denoiser.through(self._inversion), clean, above, stride, c.eta, draws)
-        alpha_above, sigma_above = level(prior, above)
+        inverted = invert(denoiser.with_score(self._inversion), clean, above, stride, c.eta, moment.draws)
+        alpha_above, sigma_above = ddim_alpha_sigma(prior.noise_schedule, above)
         noise = (inverted - alpha_above * clean) / sigma_above
-        alpha, sigma = prior.levels(t)
+        alpha, sigma = prior.noise_schedule.alpha_sigma(t)
         residual = denoiser.noise(alpha * clean + sigma * noise, t, noise) - noise
         return weigh(c.weighting, alpha, sigma) * residual, t

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.objectives.base import Pull, PullConfig, add_noise, weigh
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.denoiser import Denoiser
 
@@ -29,9 +29,9 @@ class SDS(Pull):
         self.config = config
 
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        z = add_noise(denoiser.prior, clean, c.timesteps, moment)
         residual = denoiser.noise(z.latents, z.t, z.noise) - z.noise
         return weigh(c.weighting, z.alpha, z.sigma) * residual, z.t

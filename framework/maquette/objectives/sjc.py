@@ -10,7 +10,7 @@ from torch import Tensor
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Pull, PullConfig, Weighting, add_noise, weigh
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.denoiser import Denoiser
 
@@ -40,10 +40,10 @@ class SJC(Pull):
         self.config = config
 
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        z = add_noise(denoiser.prior, clean, c.timesteps, moment)
         level = z.sigma / z.alpha
         perturbed = z.latents / z.alpha
         denoised = perturbed - level * denoiser.noise(z.latents, z.t, z.noise)

@@ -15,25 +15,25 @@ class Terms:
     Args:
         losses: name -> scalar tensor; summed (already weighted by whoever made them) before `backward`.
         logs: name -> float; written to `metrics.jsonl`, never differentiated.
-        beside: name -> scalar tensor; losses of what trains beside the object, which nobody weighs.
+        auxiliary: name -> scalar tensor; losses of networks that train beside the object; never weighted.
     """
 
     losses: dict[str, Tensor] = field(default_factory=dict)
     logs: dict[str, float] = field(default_factory=dict)
-    beside: dict[str, Tensor] = field(default_factory=dict)
+    auxiliary: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, other: Terms, weight: float = 1.0, prefix: str = "") -> None:
         """Take over `other`'s terms, each loss times `weight`."""
         for name, loss in other.losses.items():
             self.losses[prefix + name] = loss * weight
-        self.beside.update({prefix + name: loss for name, loss in other.beside.items()})
+        self.auxiliary.update({prefix + name: loss for name, loss in other.auxiliary.items()})
         self.logs.update({prefix + name: value for name, value in other.logs.items()})
 
     def total(self) -> Tensor:
         """The sum of all losses. Raises ValueError when there is none."""
         if not self.losses:
             raise ValueError("no loss term: the stage names neither guidance nor losses")
-        terms: Iterator[Tensor] = iter([*self.losses.values(), *self.beside.values()])
+        terms: Iterator[Tensor] = iter([*self.losses.values(), *self.auxiliary.values()])
         total = next(terms)
         for term in terms:
             total = total + term
@@ -41,5 +41,5 @@ class Terms:
 
     def values(self) -> Mapping[str, float]:
         """Every loss as a plain number under `loss/<name>`, and the logs."""
-        losses = {**self.losses, **self.beside}
+        losses = {**self.losses, **self.auxiliary}
         return {**{f"loss/{name}": float(loss.detach()) for name, loss in losses.items()}, **self.logs}

@@ -13,12 +13,13 @@ from torch.nn.functional import mse_loss
 from maquette.config.parts import PriorSpec
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data
+from maquette.diffusion.noise import NoiseSchedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.objectives.base import Pull, PullConfig, add_noise, weigh
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, TrainableCopy
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.denoiser import Denoiser
 
@@ -77,29 +78,29 @@ class VSD(Pull):
         if self.config.base is not None:
             self._source = self.config.base.build()
             self._conditions = self._source.condition(request)
-            if not torch.equal(self._source.alphas_cumprod.cpu(), prior.alphas_cumprod.cpu()):
+            if not _same_levels(self._source.noise_schedule, prior.noise_schedule):
                 raise ConfigError("the base has other noise levels than the prior", key="objective.base")
         self._copy = self._source.trainable_copy(self.config.copy, self.config.rank)
         return self._copy
 
-    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws) -> Terms:
-        terms = super().pulled(clean, denoiser, step, total, draws)
-        condition, pose = self._told(clean, denoiser)
-        terms.beside["copy"] = self._learn(clean.detach(), condition, pose, step, total, draws.sub("copy"))
+    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
+        terms = super().pulled(clean, denoiser, moment)
+        condition, pose = self._copy_inputs(clean, denoiser)
+        terms.auxiliary["copy"] = self._learn(clean.detach(), condition, pose, moment.sub("copy"))
         return terms
 
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        condition, pose = self._told(clean, denoiser)
-        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        condition, pose = self._copy_inputs(clean, denoiser)
+        z = add_noise(denoiser.prior, clean, c.timesteps, moment)
         output = self._copy(z.latents, z.t, condition, pose)
-        residual = denoiser.noise(z.latents, z.t) - self._source.epsilon(output, z.latents, z.t)
+        residual = denoiser.noise(z.latents, z.t) - self._source.noise_schedule.epsilon(output, z.latents, z.t)
         return weigh(c.weighting, z.alpha, z.sigma) * residual, z.t
 
-    def _told(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser) -> tuple[Any, Float[Tensor, "B 16"]]:
-        """What phi is told of each picture: y, and c as numbers."""
+    def _copy_inputs(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser) -> tuple[Any, Float[Tensor, "B 16"]]:
+        """What phi is conditioned on for each picture: y, and c as a row of numbers."""
         conditions = denoiser.conditions if self._conditions is None else self._conditions.at(denoiser.cameras)
         return conditions[self.config.condition], denoiser.cameras.c2w.flatten(1).to(clean)
 
@@ -108,12 +109,18 @@ class VSD(Pull):
         clean: Float[Tensor, "B C h w"],
         condition: Any,
         pose: Float[Tensor, "B 16"],
-        step: int,
-        total: int,
-        draws: Draws,
+        moment: Moment,
     ) -> Tensor:
         """The loss of phi on the renderings."""
-        z = add_noise(self._source, clean, self.config.copy_timesteps, step, total, draws)
-        kept = draws.uniform("camera", len(clean), 1).to(pose) >= self.config.camera_dropout
+        z = add_noise(self._source, clean, self.config.copy_timesteps, moment)
+        kept = moment.draws.uniform("camera", len(clean), 1).to(pose) >= self.config.camera_dropout
         output = self._copy(z.latents, z.t, condition, pose * kept)
-        return mse_loss(output, self._source.wanted(clean, z.noise, z.t))
+        return mse_loss(output, self._source.noise_schedule.target(clean, z.noise, z.t))
+
+
+def _same_levels(one: NoiseSchedule, other: NoiseSchedule) -> bool:
+    """Whether two schedules have the same noise level at every timestep."""
+    if one.timesteps != other.timesteps:
+        return False
+    t = torch.arange(one.timesteps)
+    return torch.equal(one.alpha_sigma(t)[0].cpu(), other.alpha_sigma(t)[0].cpu())

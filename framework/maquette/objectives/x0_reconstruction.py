@@ -10,7 +10,7 @@ from torch import Tensor
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Pull, PullConfig, Weighting, add_noise, weigh
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.cfg_rescale import rescaled
 from maquette.scores.denoiser import Denoiser
@@ -49,10 +49,10 @@ class X0Reconstruction(Pull):
         self.needs = frozenset({"positive"} if config.rescale > 0 else ())
 
     def gradient(
-        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, step: int, total: int, draws: Draws
+        self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
-        z = add_noise(denoiser.prior, clean, c.timesteps, step, total, draws)
+        z = add_noise(denoiser.prior, clean, c.timesteps, moment)
         predictions = denoiser.predictions(z.latents, z.t, self.needs)
         guided = (z.latents - z.sigma * denoiser.combine(predictions, z.latents, z.t, z.noise)) / z.alpha
         if c.rescale > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
 from maquette.data.base import Reference
-from maquette.diffusion.noise import Prediction
+from maquette.diffusion.noise import NoiseSchedule
 
 CopyKind = Literal["lora", "copy"]
 """What of a trainable copy is trained: low-rank additions to the attention layers, or everything."""
@@ -93,11 +94,11 @@ class TrainableCopy(nn.Module):
     def forward(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         condition: Any,
         pose: Float[Tensor, "B 16"],
     ) -> Float[Tensor, "B C h w"]:
-        """What a model of the prior's `prediction` gives: the noise, v or the clean picture; differentiable.
+        """The model output in the prior's prediction type: the noise, v or the clean picture; differentiable.
 
         Args:
             condition: one of those that the prior gives.
@@ -131,9 +132,9 @@ class TrainableWord(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Any
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Any
     ) -> Float[Tensor, "B C h w"]:
-        """What a model of the prior's `prediction` gives: the noise, v or the clean picture; differentiable."""
+        """The model output in the prior's prediction type: the noise, v or the clean picture; differentiable."""
         raise NotImplementedError
 
 
@@ -145,7 +146,7 @@ class Prior:
     encoder can be taught new ones; `edits`: it changes pictures, and has to be told which; `wants_reference`: it
     continues a picture, so that a request without one is of no use; `views`: how many consecutive pictures show one
     object and are encoded and decoded together; `fixed_views`: it knows these from cameras of its own alone;
-    `prediction` and `alphas_cumprod` [T] define its noise process.
+    `noise_schedule` is its noise process.
     """
 
     gives: frozenset[str]
@@ -155,8 +156,7 @@ class Prior:
     wants_reference: bool = False
     views: int = 1
     fixed_views: bool = False
-    prediction: Prediction
-    alphas_cumprod: Float[Tensor, " T"]
+    noise_schedule: NoiseSchedule
     device: torch.device
 
     @classmethod
@@ -173,6 +173,13 @@ class Prior:
     def watches(cls, config: Any) -> frozenset[str]:
         """Entries of a `Sight` that a prior made from this config goes by; see `watch`."""
         return frozenset()
+
+    @cached_property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of what the model denoises of each picture, found once by encoding some."""
+        with torch.no_grad():
+            _, channels, height, width = self.encode(torch.zeros(self.views, 8, 8, 3)).shape
+        return channels, height, width
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
         """Pictures in [0, 1] -> what the model denoises; differentiable."""
@@ -197,7 +204,7 @@ class Prior:
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Any],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
@@ -221,33 +228,3 @@ class Prior:
             meaning: words; empty: the mean of all that there are.
         """
         raise NotImplementedError
-
-    def levels(self, steps: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B 1 1 1"], Float[Tensor, "B 1 1 1"]]:
-        """(alpha_t, sigma_t) of z_t = alpha_t z_0 + sigma_t epsilon."""
-        alpha_bar = self.alphas_cumprod[steps][:, None, None, None]
-        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-
-    def epsilon(
-        self, output: Float[Tensor, "B C h w"], noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"]
-    ) -> Float[Tensor, "B C h w"]:
-        """The noise prediction that a model output stands for.
-
-        With v = alpha epsilon - sigma z_0, epsilon = alpha v + sigma z_t; with z_0 itself, (z_t - alpha z_0) / sigma.
-
-        Source: Salimans & Ho 2022 (arXiv 2202.00512), app. D.
-        """
-        alpha, sigma = self.levels(steps)
-        if self.prediction == "v_prediction":
-            return alpha * output + sigma * noisy
-        if self.prediction == "sample":
-            return (noisy - alpha * output) / sigma
-        return output
-
-    def wanted(
-        self, clean: Float[Tensor, "B C h w"], noise: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"]
-    ) -> Float[Tensor, "B C h w"]:
-        """What a perfect model of this prior's `prediction` gives for alpha z_0 + sigma epsilon; see `epsilon`."""
-        alpha, sigma = self.levels(steps)
-        if self.prediction == "v_prediction":
-            return alpha * noise - sigma * clean
-        return clean if self.prediction == "sample" else noise

@@ -12,7 +12,7 @@ from maquette.cameras.base import Cameras
 from maquette.geometry.base import SurfaceMesh
 from maquette.kernels.splatting import Projected
 from maquette.materials.base import Shading
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 
 
 @dataclass(frozen=True)
@@ -98,5 +98,5 @@ class Renderer(nn.Module):
         """Draw `cameras`; `normals` asks for normals; `draws` is None outside training."""
         raise NotImplementedError
 
-    def update(self, geometry: Any, step: int, draws: Draws) -> None:
+    def update(self, geometry: Any, moment: Moment) -> None:
         """Keep acceleration structures up to date; called before each training step."""

@@ -14,7 +14,7 @@ from maquette.cameras.base import Cameras
 from maquette.config.parts import RendererSpec
 from maquette.errors import ConfigError
 from maquette.materials.base import Shading
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.renderers.base import RaySampleValues, Renderer, Rendering
 
@@ -58,8 +58,8 @@ class Patch(Renderer):
     def drawing(cls, config: Config) -> type[Renderer]:
         return config.base.cls.drawing(config.base.config)
 
-    def update(self, geometry: Any, step: int, draws: Draws) -> None:
-        self.base.update(geometry, step, draws)
+    def update(self, geometry: Any, moment: Moment) -> None:
+        self.base.update(geometry, moment)
 
     def render(
         self,

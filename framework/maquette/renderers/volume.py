@@ -17,7 +17,7 @@ from maquette.kernels import occupancy
 from maquette.kernels.compositing import accumulate, composite
 from maquette.kernels.marching import level_boxes, march_rays, ray_box
 from maquette.materials.base import Material, Shading
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.renderers.base import RaySampleValues, Renderer, Rendering
 
@@ -64,18 +64,18 @@ class Volume(Renderer):
         self.boxes: Tensor
 
     @torch.no_grad()
-    def update(self, geometry: Field, step: int, draws: Draws) -> None:
+    def update(self, geometry: Field, moment: Moment) -> None:
         c = self.config
-        if step % c.occupancy_every:
+        if moment.step % c.occupancy_every:
             return
         n = c.occupancy_resolution
         cells = torch.arange(n**3, device=self.aabb.device)
         for level, (known, box) in enumerate(zip(self.density_grid, self.boxes, strict=True)):
-            uniform = draws.uniform("occupancy" if level == 0 else f"occupancy-{level}", n**3, 3).to(box)
+            uniform = moment.draws.uniform("occupancy" if level == 0 else f"occupancy-{level}", n**3, 3).to(box)
             points = occupancy.cell_points(cells, (n, n, n), box, uniform)
             fresh = torch.cat([geometry.density(part) for part in points.split(65_536)])
             known.copy_(occupancy.merge_density(known, cells, fresh, c.occupancy_decay))
-        if step >= c.occupancy_warmup:
+        if moment.step >= c.occupancy_warmup:
             self.occupied.copy_(occupancy.binarise(self.density_grid, c.opacity_floor / self.step_size))
 
     def render(

@@ -5,34 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.diffusion.noise import NoiseSchedule
 from maquette.priors.base import Prior
 from maquette.scores.base import Score
-
-_grids: WeakKeyDictionary[Prior, tuple[int, int, int]] = WeakKeyDictionary()
-
-
-@torch.no_grad()
-def grid(prior: Prior) -> tuple[int, int, int]:
-    """(C, h, w) of what the prior denoises of each picture, found once by encoding some."""
-    if prior not in _grids:
-        _, channels, height, width = prior.encode(torch.zeros(prior.views, 8, 8, 3)).shape
-        _grids[prior] = (channels, height, width)
-    return _grids[prior]
 
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A prior seen through a score, with one step's conditions and cameras.
+    """A prior and a score with the conditions and cameras of one step: predicts the guided noise.
 
     Args:
-        threshold: as in `PullConfig`.
+        prior: predicts the noise under each condition.
+        score: combines these predictions.
+        conditions: of the step's pictures, by name.
+        cameras: of the step's pictures.
+        threshold: largest |z_0| that the guided prediction may imply (static thresholding); 0: any.
     """
 
     prior: Prior
@@ -41,9 +33,22 @@ class Denoiser:
     cameras: Cameras
     threshold: float = 0.0
 
-    def through(self, score: Score) -> Denoiser:
-        """The same prior, seen through another score and without a threshold."""
+    @property
+    def noise_schedule(self) -> NoiseSchedule:
+        """The prior's noise process."""
+        return self.prior.noise_schedule
+
+    def with_score(self, score: Score) -> Denoiser:
+        """The same prior with another score and without a threshold."""
         return replace(self, score=score, threshold=0.0)
+
+    def with_conditions(self, conditions: Mapping[str, Any]) -> Denoiser:
+        """The same prior and score under other conditions."""
+        return replace(self, conditions=conditions)
+
+    def thresholded(self, threshold: float) -> Denoiser:
+        """The same with this threshold."""
+        return replace(self, threshold=threshold)
 
     def predictions(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], also: frozenset[str] = frozenset()
@@ -60,13 +65,13 @@ class Denoiser:
         known: Float[Tensor, "B C h w"] | None = None,
     ) -> Float[Tensor, "B C h w"]:
         """One noise prediction. To a score that gives a direction, the `known` noise in `noisy` is added."""
-        share = t[:, None, None, None] / len(self.prior.alphas_cumprod)
-        noise = self.score.combine_at(predictions, share, self.cameras)
+        fraction = t[:, None, None, None] / self.noise_schedule.timesteps
+        noise = self.score.combine_at(predictions, fraction, self.cameras)
         if self.score.noise_free:
             assert known is not None, "a direction needs the noise it starts from"
             noise = noise + known
         if self.threshold > 0:
-            noise = threshold_noise(noise, noisy, *self.prior.levels(t), self.threshold)
+            noise = threshold_noise(noise, noisy, *self.noise_schedule.alpha_sigma(t), self.threshold)
         return noise
 
     def noise(

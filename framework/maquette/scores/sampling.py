@@ -11,7 +11,7 @@ from maquette.diffusion.ddim import sample
 from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws
 from maquette.scores.base import Score
-from maquette.scores.denoiser import Denoiser, grid
+from maquette.scores.denoiser import Denoiser
 
 
 @torch.no_grad()
@@ -34,5 +34,5 @@ def sample_views(
     if score.noise_free:
         raise ValueError("sampling takes a noise prediction, and this score is a direction")
     denoiser = Denoiser(prior, score, prior.condition(request).at(cameras), cameras, threshold)
-    noise = draws.normal("sample", len(cameras), *grid(prior)).to(prior.device)
-    return prior.decode(sample(denoiser, noise, len(prior.alphas_cumprod) - 1, steps))
+    noise = draws.normal("sample", len(cameras), *prior.latent_shape).to(prior.device)
+    return prior.decode(sample(denoiser, noise, prior.noise_schedule.timesteps - 1, steps))

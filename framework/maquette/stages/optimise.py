@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -17,99 +16,27 @@ from maquette.config.parts import (
     GeometrySpec,
     LossSpec,
     MaterialSpec,
-    ObjectiveSpec,
     PartSpec,
-    PriorSpec,
     RendererSpec,
-    ScoreSpec,
     SettingError,
 )
 from maquette.config.schedules import Schedule
+from maquette.config.schema import MethodConfig
 from maquette.conversions import convert
 from maquette.data.base import Data
-from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.losses.base import Comparison, Loss
 from maquette.materials.base import Material
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
-from maquette.stages._optimisation import Optimisation, build_guides
 from maquette.stages.base import Stage, StageContext
+from maquette.stages.guidance import Guidance, Guide, build_guides, compares_pictures, listed, request_of
+from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.loop import Loop, LoopConfig
 from maquette.training.run_folder import RunFolder
-
-Sees = Literal["rgb", "normal", "camera-normal", "normal-mask"]
-"""What of a rendering a prior is shown: its picture (or its latents, where those are drawn); its normals n as a picture
-n / 2 + 1/2, grey where nothing is, in the world's frame or in the camera's (x right, y up, z to the viewer); or
-[n, opacity], 0 where nothing is, as four latents.
-
-Source of normals: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), sec. 3.2, and its code for what lies behind.
-"""
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """objective(score(prior)), weighed, and what of the rendering it sees."""
-
-    prior: PriorSpec
-    score: ScoreSpec
-    objective: ObjectiveSpec
-    weight: Schedule = Schedule.constant(1.0)  # where it is 0, nothing is asked
-    sees: Sees = "rgb"
-    prompt: str = ""  # what is asked for; "": the method's prompt
-
-    def __post_init__(self) -> None:
-        score, objective = self.score.build(), self.objective.build()
-        for part, needs in ((self.score, score.needs), (self.objective, objective.needs)):
-            self._fit_conditions(part, needs)
-        if objective.wants_noise and score.noise_free:
-            raise ValueError(
-                f"objective {self.objective.name!r} {objective.wants_noise}, which takes a noise prediction, but score "
-                f"{self.score.name!r} gives a direction"
-            )
-        if objective.copies is not None and objective.copies not in self.prior.cls.copies:
-            raise ValueError(
-                f"objective {self.objective.name!r} trains a copy of kind {objective.copies!r}, which prior "
-                f"{self.prior.name!r} does not make; it makes {_words(self.prior.cls.copies) or 'none'}"
-            )
-        if objective.wants_picture and self.sees == "normal-mask":
-            raise ValueError(_compares_pictures(self.objective, "sees: normal-mask makes latents"))
-        if objective.wants_data and self.sees != "rgb":
-            raise ValueError(f"objective {self.objective.name!r} looks at known pictures, which have no {self.sees!r}")
-        if self.prior.cls.fixed_views and objective.wants_data:
-            raise ValueError(
-                f"prior {self.prior.name!r} knows views from cameras of its own alone, and objective "
-                f"{self.objective.name!r} looks from those of the data"
-            )
-        self._fit_levels()
-        if self.prior.cls.edits and not objective.wants_data:
-            fitting = [name for name in registry.names("objective") if registry.get("objective", name).wants_data]
-            raise ValueError(
-                f"prior {self.prior.name!r} changes pictures, and objective {self.objective.name!r} does not tell it "
-                f"which; objectives that do: {', '.join(fitting)}"
-            )
-
-    def _fit_conditions(self, part: PartSpec, needs: frozenset[str]) -> None:
-        """Refuse a part that needs conditions which the prior, as it is set, does not give."""
-        gives = self.prior.cls.given(self.prior.config)
-        if lacking := needs - gives:
-            why = f"it gives {_words(gives)}"
-            if lacking <= self.prior.cls.gives:
-                why = "without view words they are the positive one; set prior.view_dependent: true"
-            lacks = f"needs {_words(lacking)}, which prior {self.prior.name!r} does not give"
-            raise ValueError(f"{part.kind} {part.name!r} {lacks}; {why}")
-
-    def _fit_levels(self) -> None:
-        """Refuse an objective that shows a prior of several views several noise levels at once."""
-        timesteps = getattr(self.objective.config, "timesteps", None)
-        several = self.prior.cls.at_one_level(self.prior.config) > 1
-        if several and isinstance(timesteps, Timesteps) and not timesteps.same_for_all:
-            raise ValueError(
-                f"prior {self.prior.name!r} sees all views of an object at one noise level, and objective "
-                f"{self.objective.name!r} draws one for each; set objective.timesteps.shared: true"
-            )
+from maquette.training.timings import Timings
 
 
 @register("stage", "optimise")
@@ -167,7 +94,7 @@ class Optimise(Stage):
             _hold_to(config.losses, data, context)
         with context.timings.measure("load priors"):
             guidance = build_guides(config.guidance, context.method, data, context.artifacts.get("words", ()))
-        task = Optimisation(scene, guidance, data, config, context)
+        task = build_task(config, scene, guidance, data, context.method, context.timings)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
             self._store(context), context.metrics(), context.previews(), context.timings,
@@ -208,6 +135,23 @@ class Optimise(Stage):
         geometry = config.geometry.build()
         renderer = config.renderer.build(bound=geometry.bound)
         return Scene(geometry, config.material.build(), config.background.build(), renderer, config.view)
+
+
+def build_task(
+    config: Optimise.Config,
+    scene: Scene,
+    guidance: dict[str, Guide],
+    data: Data | None,
+    method: MethodConfig,
+    timings: Timings | None = None,
+) -> Optimisation:
+    """The task of a stage: its losses and cameras built, its losses prepared."""
+    losses = {name: spec.build() for name, spec in config.losses.items()}
+    for loss in losses.values():
+        if isinstance(loss, Loss):
+            loss.prepare(request_of(method, data))
+    cameras = config.cameras.build() if config.cameras is not None else None
+    return Optimisation(scene, guidance, losses, cameras, data, config.learning_rates, method.prompt, timings)
 
 
 def _fit(config: Optimise.Config) -> None:
@@ -251,7 +195,7 @@ def _fit(config: Optimise.Config) -> None:
         lacking = loss.cls.needs - drawing.gives - geometry.cls.offers
         if lacking:
             raise ValueError(
-                f"loss {name!r} needs {_words(lacking)}, which renderer {renderer.name!r} with geometry "
+                f"loss {name!r} needs {listed(lacking)}, which renderer {renderer.name!r} with geometry "
                 f"{geometry.name!r} does not give"
             )
 
@@ -274,7 +218,7 @@ def _fit_latents(config: Optimise.Config) -> None:
         )
     for guidance in config.guidance.values():
         if drawn and guidance.sees == "rgb" and guidance.objective.cls.wants_picture:
-            raise ValueError(_compares_pictures(guidance.objective, f"material {material.name!r} draws latents"))
+            raise ValueError(compares_pictures(guidance.objective, f"material {material.name!r} draws latents"))
 
 
 def _latent_channels(part: PartSpec, contract: type[Material] | type[Background]) -> int:
@@ -282,23 +226,19 @@ def _latent_channels(part: PartSpec, contract: type[Material] | type[Background]
     return part.build().latent_channels if part.cls.latents is not contract.latents else 0
 
 
-def _compares_pictures(objective: PartSpec, but: str) -> str:
-    return f"objective {objective.name!r} compares pictures, but {but}"
-
-
 def _fit_comparison(name: str, loss: PartSpec, config: Optimise.Config) -> None:
     if config.data is None:
         raise ValueError(f"loss {name!r} compares with known views, but the stage has no 'data'")
     data = config.data
     if lacking := loss.cls.wants - data.cls.gives:
-        raise ValueError(f"loss {name!r} wants {_words(lacking)}, which data {data.name!r} does not give")
+        raise ValueError(f"loss {name!r} wants {listed(lacking)}, which data {data.name!r} does not give")
     if lacking := loss.cls.wants - data.cls.supplied(data.config):
         raise SettingError(_come_without(name, lacking), f"losses.{name}", _remedy(lacking))
 
 
 def _hold_to(losses: dict[str, LossSpec], data: Data, context: StageContext) -> None:
     """Refuse losses that compare with what these pictures turn out not to have."""
-    target = data.sample(0, 1, Draws(context.method.seed, 0, "look/"))
+    target = data.sample(Moment(0, 1, Draws(context.method.seed, 0, "look/")))
     for name, loss in losses.items():
         wanted = loss.cls.wants if issubclass(loss.cls, Comparison) else frozenset()
         lacking = frozenset(entry for entry in wanted if getattr(target, entry) is None)
@@ -308,12 +248,8 @@ def _hold_to(losses: dict[str, LossSpec], data: Data, context: StageContext) -> 
 
 
 def _come_without(loss: str, lacking: frozenset[str]) -> str:
-    return f"loss {loss!r} wants {_words(lacking)}, which the stage's pictures come without"
+    return f"loss {loss!r} wants {listed(lacking)}, which the stage's pictures come without"
 
 
 def _remedy(lacking: frozenset[str]) -> str:
     return f"give the data what it lacks (data.{min(lacking)}, data.estimator), or leave the loss out: ~{{key}}"
-
-
-def _words(names: frozenset[str]) -> str:
-    return ", ".join(sorted(names))

@@ -15,7 +15,7 @@ from maquette.config.schedules import Schedule
 from maquette.files import write_atomically
 from maquette.geometry.base import ChangedRows
 from maquette.objectives.terms import Terms
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
 from maquette.training.loop import Loop, LoopConfig, ParameterGroup, Task
@@ -87,12 +87,12 @@ class _Training(Task):
             ParameterGroup("others", [p for p in trainable if id(p) not in matrices], rate),
         ]
 
-    def terms(self, step: int, draws: Draws) -> Terms:
-        batch = self._dataset.batch(draws.sub("batch"), self._config.batch)
-        return self.learner.loss(batch, draws.sub("loss"))
+    def terms(self, moment: Moment) -> Terms:
+        batch = self._dataset.batch(moment.draws.sub("batch"), self._config.batch)
+        return self.learner.loss(batch, moment.draws.sub("loss"))
 
-    def after_step(self, step: int, draws: Draws) -> list[ChangedRows]:
-        self.learner.after_step(step)
+    def after_step(self, moment: Moment) -> list[ChangedRows]:
+        self.learner.after_step(moment.step)
         return []
 
     def preview(self, step: int) -> np.ndarray | None:

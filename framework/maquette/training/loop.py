@@ -24,7 +24,7 @@ from maquette.errors import RunError
 from maquette.files import write_atomically
 from maquette.geometry.base import ChangedRows
 from maquette.objectives.terms import Terms
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.optimisers import OPTIMISERS, carry_moments
@@ -70,11 +70,11 @@ class Task(nn.Module):
         """Parameters to optimise."""
         raise NotImplementedError
 
-    def terms(self, step: int, draws: Draws) -> Terms:
+    def terms(self, moment: Moment) -> Terms:
         """The weighted loss terms of one step."""
         raise NotImplementedError
 
-    def after_step(self, step: int, draws: Draws) -> list[ChangedRows]:
+    def after_step(self, moment: Moment) -> list[ChangedRows]:
         """Upkeep after the optimiser's step; says which parameters had their rows exchanged."""
         return []
 
@@ -189,11 +189,11 @@ class _Stepper(L.LightningModule):
     def training_step(self, step: Any, index: int) -> None:
         step, loop, config = int(step), self.loop, self.loop.config
         started = time.perf_counter()
-        draws = Draws(loop.seed, step)
+        moment = Moment.at(step, loop.total_steps, loop.seed)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate(step, loop.total_steps)
+            group["lr"] = rate.at(moment)
         self.optimizer.zero_grad(set_to_none=True)
-        terms = loop.task.terms(step, draws)
+        terms = loop.task.terms(moment)
         total = terms.total()
         with loop.timings.measure("backward"):
             self.manual_backward(total)
@@ -208,7 +208,7 @@ class _Stepper(L.LightningModule):
         with loop.timings.measure("optimiser"):
             self.optimizers().step()  # type: ignore[union-attr]
         with torch.no_grad():
-            for change in loop.task.after_step(step, draws.sub("after")):
+            for change in loop.task.after_step(moment.sub("after")):
                 carry_moments(self.optimizer, change)
         self.done = step + 1
         self._report(step, terms, float(norm), time.perf_counter() - started)

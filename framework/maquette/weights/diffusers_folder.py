@@ -166,7 +166,7 @@ def arithmetic(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 def run_unet(
     unet: Any,
     inputs: Float[Tensor, "B I h w"],
-    steps: Int[Tensor, " B"],
+    t: Int[Tensor, " B"],
     text: Float[Tensor, "B L D"],
     dtype: torch.dtype,
     **told: Any,
@@ -181,4 +181,4 @@ def run_unet(
     """
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     with arithmetic(inputs.device, dtype):
-        return unet(inputs, steps, text, **told).sample.float()
+        return unet(inputs, t, text, **told).sample.float()

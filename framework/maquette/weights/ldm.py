@@ -58,9 +58,9 @@ def unet(state: State, what: str, **extra: Any) -> Any:
     """
     from diffusers import UNet2DConditionModel
 
-    steps = sorted(int(name.split(".")[1]) for name in state if re.fullmatch(r"input_blocks\.\d+\.0\.op\.bias", name))
-    per_level = steps[0] if steps else 1
-    levels = [per_level * level + 1 for level in range(len(steps) + 1)]
+    t = sorted(int(name.split(".")[1]) for name in state if re.fullmatch(r"input_blocks\.\d+\.0\.op\.bias", name))
+    per_level = t[0] if t else 1
+    levels = [per_level * level + 1 for level in range(len(t) + 1)]
     widths = tuple(shape(state, f"input_blocks.{block}.0.out_layers.3.weight", what)[0] for block in levels)
     attends = [f"input_blocks.{block}.1.norm.weight" in state for block in levels]
     linear = len(shape(state, "middle_block.1.proj_in.weight", what)) == 2

@@ -86,7 +86,7 @@ def test_the_text_recipe_makes_a_prior_that_our_loader_takes(tmp_path):
     folder = train([*recipe("nano-text", str(tmp_path / "cache"), tmp_path), *small])
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
     prior = StableDiffusion(StableDiffusion.Config(path=str(folder / "export" / "nano-text"), dtype="float32"))
-    assert prior.prediction == "v_prediction"
+    assert prior.noise_schedule.prediction == "v_prediction"
     prior.condition(Request("a red mug"))
 
 

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from maquette.data.formats import load_posed_images
+from project import page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "multiview.md").read_text(encoding="utf-8")
+PAGE = page("multiview")
 
 
 def example(heading: str, language: str, number: int = 0) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from maquette.diffusion.noise import Prediction
+from maquette.diffusion.noise import SCALED_LINEAR_BETAS, DiscreteSchedule, schedule_of
 from maquette.errors import ConfigError
 from maquette.priors.autoencoder import picture_size
 from maquette.priors.mvdream.joint_views import CAMERA_CONFIG
@@ -37,7 +38,7 @@ class Parts:
     Args:
         unet: takes cameras as class labels.
         vae: none: it denoises pixels.
-        alphas_cumprod, prediction: its noise levels, and what it predicts.
+        noise_schedule: its noise process.
         size: picture side in pixels.
         text_identity: what tells its text encoder from others.
         embed: texts -> embeddings [n, L, D]; the text encoder is loaded for each call.
@@ -45,8 +46,7 @@ class Parts:
 
     unet: Any
     vae: Any
-    alphas_cumprod: Float[Tensor, " T"]
-    prediction: Prediction
+    noise_schedule: DiscreteSchedule
     size: int
     text_identity: str
     embed: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
@@ -76,7 +76,9 @@ def from_file(path: str, tokenizer: str) -> Parts:
     foreign = [name for name in state if "." in name and not name.startswith(prefixes)]
     refuse_differences(str(file), (), foreign)
     prefix = CLIP if any(name.startswith(CLIP) for name in state) else OPEN_CLIP
-    scheduler: Any = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    scheduler: Any = DDPMScheduler(
+        beta_schedule="scaled_linear", beta_start=SCALED_LINEAR_BETAS[0], beta_end=SCALED_LINEAR_BETAS[1]
+    )
 
     def embed(texts: Sequence[str]) -> Tensor:
         words = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
@@ -88,8 +90,7 @@ def from_file(path: str, tokenizer: str) -> Parts:
     return Parts(
         ldm.unet(ldm.under(state, UNET), f"the UNet in {file}", **CAMERA_CONFIG),
         ldm.vae(ldm.under(state, VAE), f"the autoencoder in {file}"),
-        scheduler.alphas_cumprod,
-        "epsilon",
+        schedule_of(scheduler, torch.device("cpu")),
         FILE_SIZE,
         f"{file.name}/{facts.st_size}/{facts.st_mtime_ns}/{tokenizer}",
         embed,
@@ -124,5 +125,5 @@ def from_folder(path: str) -> Parts:
         tokenizer = weights.load(AutoTokenizer, "tokenizer")
         return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
-    prediction, identity = scheduler.config.prediction_type, weights.text_identity
-    return Parts(unet, vae, scheduler.alphas_cumprod, prediction, picture_size(side, vae), identity, embed)
+    schedule = schedule_of(scheduler, torch.device("cpu"))
+    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_identity, embed)

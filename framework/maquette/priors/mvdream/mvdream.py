@@ -76,8 +76,7 @@ class MVDream(Prior):
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.dtype, self.device)
         parts = from_file(config.path, config.tokenizer) if is_file(config.path) else from_folder(config.path)
-        self.prediction = parts.prediction
-        self.alphas_cumprod = parts.alphas_cumprod.to(self.device)
+        self.noise_schedule = parts.noise_schedule.to(self.device)
         self.unet = parts.unet.to(self.device, memory_format=torch.channels_last)
         join_views(self.unet, config.views)
         self.channels: int = self.unet.config.in_channels
@@ -99,7 +98,7 @@ class MVDream(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Float[Tensor, "B L D"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
@@ -111,6 +110,6 @@ class MVDream(Prior):
         count = len(conditions)
         inputs, text = torch.cat([noisy] * count), torch.cat(list(conditions.values()))
         rows = camera_rows(cameras.to(self.device)).repeat(count, 1)
-        output = run_unet(self.unet, inputs, torch.cat([steps] * count), text, self.dtype, class_labels=rows)
+        output = run_unet(self.unet, inputs, torch.cat([t] * count), text, self.dtype, class_labels=rows)
         outputs = output[:, : self.channels].chunk(count)
-        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, outputs, strict=True)}

@@ -11,9 +11,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.diffusion.noise import DiscreteSchedule, Levels, alphas_cumprod
 from maquette.errors import ConfigError
+from maquette.images.pixels import to_pixels, to_rgb
 from maquette.priors.base import CopyKind, Prior, Request
-from maquette.priors.oracle.closed_form import DTYPES, Levels, alphas_cumprod, implied_noise, to_pixels, to_rgb
+from maquette.priors.oracle.closed_form import DTYPES, implied_noise
 from maquette.priors.oracle.closed_form_copies import LearnedGaussian
 from maquette.priors.text.conditions import TEXT_CONDITIONS, TextConditions, ViewWords
 from maquette.registry import register
@@ -49,13 +51,13 @@ class Gaussian(Prior):
 
     gives = TEXT_CONDITIONS
     copies = frozenset({"copy"})
-    prediction = "epsilon"
+    noise_schedule: DiscreteSchedule
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.device = torch.device("cpu")
         self.dtype = DTYPES[config.dtype]
-        self.alphas_cumprod = alphas_cumprod(config.levels).to(self.dtype)
+        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.levels).to(self.dtype))
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
         return to_pixels(rgb.to(self.device, self.dtype))
@@ -92,14 +94,14 @@ class Gaussian(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B 3 H W"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Float[Tensor, "B 3 1 1"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B 3 H W"]]:
-        alpha, sigma = self.levels(steps)
+        alpha, sigma = self.noise_schedule.alpha_sigma(t)
         return {
             name: implied_noise(noisy, mean, alpha, sigma, self.config.deviation) for name, mean in conditions.items()
         }
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedGaussian:
-        return LearnedGaussian(self, self.config.deviation)
+        return LearnedGaussian(self.noise_schedule, self.config.deviation)

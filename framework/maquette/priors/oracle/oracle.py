@@ -16,9 +16,12 @@ from maquette import plugins
 from maquette.cameras.base import Cameras
 from maquette.data.formats.captioned import CaptionedViews, load_captioned_views
 from maquette.data.formats.frames import Reading
+from maquette.diffusion.noise import DiscreteSchedule, Levels, alphas_cumprod
 from maquette.errors import ConfigError
+from maquette.images.pixels import to_pixels, to_rgb
+from maquette.kernels.devices import choose_device
 from maquette.priors.base import Conditions, CopyKind, Prior, Request
-from maquette.priors.oracle.closed_form import DTYPES, Levels, alphas_cumprod, implied_noise, to_pixels, to_rgb
+from maquette.priors.oracle.closed_form import DTYPES, implied_noise
 from maquette.priors.oracle.closed_form_copies import LearnedPictures
 from maquette.priors.oracle.conditions import CameraConditions, ReferenceConditions
 from maquette.priors.oracle.odds import Odds
@@ -76,14 +79,13 @@ class Oracle(Prior):
 
     gives = TEXT_CONDITIONS
     copies = frozenset({"copy"})
-    prediction = "epsilon"
+    noise_schedule: DiscreteSchedule
 
     def __init__(self, config: Config, views: CaptionedViews | None = None) -> None:
         self.config = config
-        cuda = torch.cuda.is_available()
-        self.device = torch.device(("cuda" if cuda else "cpu") if config.device == "auto" else config.device)
+        self.device = choose_device(config.device)
         self.dtype = DTYPES[config.dtype]
-        self.alphas_cumprod = alphas_cumprod(config.levels).to(self.device, self.dtype)
+        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.levels).to(self.device, self.dtype))
         views = _read(config) if views is None else views
         rgb = views.images.composited(config.background)
         self.clean = to_pixels(rgb.to(self.device, self.dtype))
@@ -126,7 +128,7 @@ class Oracle(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B 3 h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Float[Tensor, "B N"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B 3 h w"]]:
@@ -136,7 +138,7 @@ class Oracle(Prior):
                 f"{len(noisy)} pictures are not groups of {c.joint}", key="prior.joint",
                 hint="let the cameras come in multiples of it",
             )  # fmt: skip
-        alpha, sigma = self.levels(steps.to(self.device))
+        alpha, sigma = self.noise_schedule.alpha_sigma(t.to(self.device))
         clean = self.clean.flatten(1)
         variance = sigma**2 + (alpha * c.spread) ** 2
         likelihood = log_likelihoods(noisy.flatten(1), clean, alpha.flatten(), variance.flatten())
@@ -148,7 +150,7 @@ class Oracle(Prior):
         return predictions
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedPictures:
-        return LearnedPictures(self, self.clean, self.config.spread)
+        return LearnedPictures(self.noise_schedule, self.clean, self.config.spread)
 
 
 def _read(config: Oracle.Config) -> CaptionedViews:

@@ -72,7 +72,7 @@ class ControlNet(Prior):
 
         self.config = config
         self._model = StableDiffusion(config)
-        self.prediction, self.alphas_cumprod = self._model.prediction, self._model.alphas_cumprod
+        self.noise_schedule = self._model.noise_schedule
         self.device = self._model.device
         self._control: Any = Weights(config.controlnet, key="prior.controlnet").load_network(ControlNetModel, "")
         for name in ("cross_attention_dim", "block_out_channels"):
@@ -114,27 +114,27 @@ class ControlNet(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Controlled],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         count, each = len(conditions), list(conditions.values())
         together = Controlled(torch.cat([one.text for one in each]), torch.cat([_picture(one) for one in each]))
-        inputs, all_steps = torch.cat([noisy] * count), torch.cat([steps] * count)
-        text, told = self._tell(inputs, all_steps, together)
-        output = run_unet(self._model.unet, inputs, all_steps, text, self._model.dtype, **told)
+        inputs, all_t = torch.cat([noisy] * count), torch.cat([t] * count)
+        text, told = self._tell(inputs, all_t, together)
+        output = run_unet(self._model.unet, inputs, all_t, text, self._model.dtype, **told)
         outputs = output[:, : self._model.channels].chunk(count)
-        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, outputs, strict=True)}
 
     @torch.no_grad()
     def _tell(
-        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Controlled
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Controlled
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
         """The text, and what the ControlNet adds to the UNet's features."""
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with arithmetic(self.device, self._model.dtype):
             down, middle = self._control(
-                noisy, steps, condition.text, _picture(condition), self.config.scale, return_dict=False
+                noisy, t, condition.text, _picture(condition), self.config.scale, return_dict=False
             )
         return condition.text, {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 

@@ -53,7 +53,7 @@ class InstructPix2Pix(Prior):
 
     def __init__(self, config: Config) -> None:
         self._model = StableDiffusion(config)
-        self.prediction, self.alphas_cumprod = self._model.prediction, self._model.alphas_cumprod
+        self.noise_schedule = self._model.noise_schedule
         self.device = self._model.device
         found, wanted = self._model.unet.config.in_channels, 2 * self._model.channels
         if found != wanted:
@@ -80,15 +80,15 @@ class InstructPix2Pix(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Edit],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         inputs = [torch.cat([noisy, _shown(edit)], dim=1) for edit in conditions.values()]
         texts = [edit.text for edit in conditions.values()]
-        outputs = self._model.network(torch.cat(inputs), torch.cat([steps] * len(texts)), torch.cat(texts))
+        outputs = self._model.network(torch.cat(inputs), torch.cat([t] * len(texts)), torch.cat(texts))
         pieces = outputs.chunk(len(texts))
-        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, pieces, strict=True)}
+        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, pieces, strict=True)}
 
 
 class _Edits(Conditions):

@@ -44,9 +44,9 @@ class NewWord(TrainableWord):
         return clip_embeddings(tokenizer, encoder, texts)
 
     def forward(
-        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
-        return self._frozen[2](noisy, steps, condition)
+        return self._frozen[2](noisy, t, condition)
 
 
 class _Rows(nn.Module):

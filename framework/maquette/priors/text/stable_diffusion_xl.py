@@ -62,7 +62,7 @@ class StableDiffusionXL(TextToImage):
         return embeddings.masked_fill(blank[:, None, None], 0.0)
 
     def tell(
-        self, noisy: Float[Tensor, "B C h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L+1 D"]
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L+1 D"]
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
         side = float(self.size)
         sizes = condition.new_tensor([side, side, 0.0, 0.0, side, side]).expand(len(condition), SIZES)

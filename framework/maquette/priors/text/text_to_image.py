@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import Pictures, picture_size
@@ -86,8 +87,7 @@ class TextToImage(Prior):
         self.index = self.weights.index
         self._refuse_other_families()
         scheduler, vae = self.weights.scheduler(), self.weights.vae()
-        self.prediction = scheduler.config.prediction_type
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.noise_schedule = schedule_of(scheduler, self.device)
         self.unet: Any = self.weights.unet()
         for lora in config.lora:
             fold_lora(self.unet, "unet", lora, len(self.encoders))
@@ -161,25 +161,25 @@ class TextToImage(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Float[Tensor, "B L D"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         count = len(conditions)
         condition = torch.cat(list(conditions.values()))
-        outputs = self.network(torch.cat([noisy] * count), torch.cat([steps] * count), condition).chunk(count)
-        return {name: self.epsilon(out, noisy, steps) for name, out in zip(conditions, outputs, strict=True)}
+        outputs = self.network(torch.cat([noisy] * count), torch.cat([t] * count), condition).chunk(count)
+        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, outputs, strict=True)}
 
     def network(
-        self, inputs: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
+        self, inputs: Float[Tensor, "B I h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
         """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
-        text, told = self.tell(inputs, steps, condition)
+        text, told = self.tell(inputs, t, condition)
         dtype = torch.bfloat16 if self.dtype == torch.float16 and text.requires_grad else self.dtype  # see `UNetCopy`
-        return run_unet(self.unet, inputs, steps, text, dtype, **told)[:, : self.channels]
+        return run_unet(self.unet, inputs, t, text, dtype, **told)[:, : self.channels]
 
     def tell(
-        self, noisy: Float[Tensor, "B I h w"], steps: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
+        self, noisy: Float[Tensor, "B I h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
         """A condition as the UNet is told it: the text that it attends to, and the rest by its names."""
         return condition, {}

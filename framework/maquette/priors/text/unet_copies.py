@@ -57,12 +57,12 @@ class UNetCopy(TrainableCopy):
     def forward(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         condition: Any,
         pose: Float[Tensor, "B 16"],
     ) -> Float[Tensor, "B C h w"]:
-        text, told = self._tell(noisy, steps, condition)
-        output = run_unet(self._unet.module, noisy, steps, text, self._dtype, class_labels=pose, **told)
+        text, told = self._tell(noisy, t, condition)
+        output = run_unet(self._unet.module, noisy, t, text, self._dtype, class_labels=pose, **told)
         return output[:, : self._channels]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.diffusion.noise import SCALED_LINEAR_BETAS
 from maquette.perception.image_encoder import ClipPixels, ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.weights import ldm, ldm_clip
@@ -16,7 +17,12 @@ from maquette.weights.loading import refuse_differences
 UNET, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.model.visual."
 AVERAGE = "model_ema.diffusion_model"
 PROJECTION = ("cc_projection.weight", "cc_projection.bias")
-SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False}
+SCHEDULE = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": SCALED_LINEAR_BETAS[0],
+    "beta_end": SCALED_LINEAR_BETAS[1],
+    "clip_sample": False,
+}
 UNUSED = re.compile(
     r"^(betas$|alphas_cumprod|sqrt_|log_one_minus|posterior_|lvlb_weights$|logvar$|scale_factor$"
     r"|model_ema\.(decay|num_updates)$|first_stage_model\.loss\.|cond_stage_model\.(mean|std)$"

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
 from maquette.data.base import Reference
+from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import Pictures, picture_size
@@ -69,8 +70,7 @@ class Zero123(Prior):
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.dtype, self.device)
         scheduler = self.parts.scheduler()
-        self.prediction = scheduler.config.prediction_type
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.noise_schedule = schedule_of(scheduler, self.device)
         self.unet = self.parts.unet().to(self.device, memory_format=torch.channels_last)
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
@@ -122,7 +122,7 @@ class Zero123(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Told],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
@@ -132,8 +132,8 @@ class Zero123(Prior):
         inputs = torch.cat([noisy[owner], pictures], dim=1)
         tokens = torch.cat([told.token for told in distinct])
         label = tokens[:, 0] if self.unet.config.class_embed_type else None  # the nano model modulates its blocks
-        output = run_unet(self.unet, inputs, steps[owner], tokens, self.dtype, class_labels=label)
-        each = self.epsilon(output, noisy[owner], steps[owner]).split([len(told.owner) for told in distinct])
+        output = run_unet(self.unet, inputs, t[owner], tokens, self.dtype, class_labels=label)
+        each = self.noise_schedule.epsilon(output, noisy[owner], t[owner]).split([len(told.owner) for told in distinct])
         means = {
             id(told): torch.zeros_like(noisy).index_add_(0, told.owner, told.share[:, None, None, None] * noise)
             for told, noise in zip(distinct, each, strict=True)

@@ -47,13 +47,13 @@ def check_groups(count: int) -> None:
         )  # fmt: skip
 
 
-def one_level(steps: Int[Tensor, " B"]) -> Int[Tensor, " G"]:
+def one_level(t: Int[Tensor, " B"]) -> Int[Tensor, " G"]:
     """The timestep of each six views.
 
     Raises:
         ConfigError: they have several.
     """
-    grouped = steps.unflatten(0, (-1, VIEWS))
+    grouped = t.unflatten(0, (-1, VIEWS))
     if bool((grouped != grouped[:, :1]).any()):
         raise ConfigError(
             f"the {VIEWS} views of an object are one picture at one noise level, not at several",

@@ -83,7 +83,7 @@ def run_beside(
     unet: Any,
     inputs: Float[Tensor, "B C H W"],
     reference: Float[Tensor, "B C h w"],
-    steps: Int[Tensor, " B"],
+    t: Int[Tensor, " B"],
     text: Float[Tensor, "B L D"],
     dtype: torch.dtype,
 ) -> Float[Tensor, "B C H W"]:
@@ -97,7 +97,7 @@ def run_beside(
     """
 
     def run(pictures: Tensor, told: dict[str, Exchange]) -> Tensor:
-        return run_unet(unet, pictures, steps, text, dtype, cross_attention_kwargs=told)
+        return run_unet(unet, pictures, t, text, dtype, cross_attention_kwargs=told)
 
     return beside(run, inputs, reference)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.cameras.six_views import ELEVATIONS_DEG, Layout, six_cameras
 from maquette.data.base import Reference
+from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import Pictures, picture_size
@@ -77,8 +78,7 @@ class Zero123Plus(Prior):
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.dtype, self.device)
         scheduler, vae = self.parts.weights.scheduler(), self.parts.weights.vae()
-        self.prediction = scheduler.config.prediction_type
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.noise_schedule = schedule_of(scheduler, self.device)
         self.unet = self.parts.weights.unet().to(self.device, memory_format=torch.channels_last)
         let_references_in(self.unet)
         self.size: int = config.size or _view_size(self.unet.config.sample_size, vae)
@@ -125,28 +125,28 @@ class Zero123Plus(Prior):
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        steps: Int[Tensor, " B"],
+        t: Int[Tensor, " B"],
         conditions: Mapping[str, Told],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         check_groups(len(noisy))
-        canvas, level = tile(noisy), one_level(steps)
+        canvas, level = tile(noisy), one_level(t)
         objects = len(canvas)
         distinct = list({id(told): told for told in conditions.values()}.values())
         pictures = torch.stack([told.picture for told in distinct for _ in range(objects)])
         context = torch.stack([told.context for told in distinct for _ in range(objects)])
         canvases, levels = canvas.repeat(len(distinct), 1, 1, 1), level.repeat(len(distinct))
-        alpha, sigma = self.levels(levels)
+        alpha, sigma = self.noise_schedule.alpha_sigma(levels)
         shown = alpha * pictures + sigma * reference_noise(levels, pictures.shape[1:]).to(pictures)
         output = run_beside(self.unet, canvases, shown, levels, context, self.dtype)
-        each = untile(self.epsilon(output, canvases, levels)).chunk(len(distinct))
+        each = untile(self.noise_schedule.epsilon(output, canvases, levels)).chunk(len(distinct))
         found = {id(told): noise for told, noise in zip(distinct, each, strict=True)}
         return {name: found[id(told)] for name, told in conditions.items()}
 
 
-def reference_noise(steps: Int[Tensor, " B"], shape: torch.Size) -> Float[Tensor, "B C h w"]:
+def reference_noise(t: Int[Tensor, " B"], shape: torch.Size) -> Float[Tensor, "B C h w"]:
     """The noise that a reference is under at each timestep."""
-    return torch.stack([Draws(0, step, "zero123plus/").normal("reference", *shape) for step in steps.tolist()])
+    return torch.stack([Draws(0, step, "zero123plus/").normal("reference", *shape) for step in t.tolist()])
 
 
 def _named(path: str) -> list[Layout]:

@@ -6,13 +6,15 @@ import torch
 
 from maquette.cameras import orbit_cameras
 from maquette.cameras.base import Cameras
+from maquette.diffusion.noise import DiscreteSchedule
 from maquette.materials.base import Shading
 from maquette.objectives.base import Objective
 from maquette.priors.base import Prior
-from maquette.randomness import Draws
+from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
+from maquette.scores.denoiser import Denoiser
 
 CONDITIONS = {"positive": 0.5, "unconditional": 0.0, "empty": -0.25}
 """The means under which pictures are normal."""
@@ -24,11 +26,10 @@ class Gaussian(Prior):
     """The exact denoiser of pictures drawn from N(mean, variance), one mean per condition."""
 
     gives = frozenset(CONDITIONS)
-    prediction = "epsilon"
     device = torch.device("cpu")
 
     def __init__(self, variance: float = 0.25) -> None:
-        self.alphas_cumprod = torch.linspace(0.999, 0.01, 1000)
+        self.noise_schedule = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
         self.variance = variance
 
     def encode(self, rgb):
@@ -37,8 +38,8 @@ class Gaussian(Prior):
     def decode(self, latents):
         return latents.permute(0, 2, 3, 1) / 2 + 0.5
 
-    def predict(self, noisy, steps, conditions, cameras):
-        alpha, sigma = self.levels(steps)
+    def predict(self, noisy, t, conditions, cameras):
+        alpha, sigma = self.noise_schedule.alpha_sigma(t)
         total = alpha**2 * self.variance + sigma**2
         return {name: sigma * (noisy - alpha * mean) / total for name, mean in conditions.items()}
 
@@ -64,10 +65,8 @@ def pulls(
 ) -> torch.Tensor:
     """The gradient G that each picture's pixels z = 2 rgb - 1 get [B, 3, h, w]; guidance has scale 4 unless told."""
     rgb = rgb.clone().requires_grad_(True)
-    terms = objective(
-        rendering(rgb), cameras(len(rgb)), prior or Gaussian(), score or CFG(CFG.Config(scale=4.0)), conditions, step,
-        TOTAL, draws,
-    )  # fmt: skip
+    denoiser = Denoiser(prior or Gaussian(), score or CFG(CFG.Config(scale=4.0)), conditions, cameras(len(rgb)))
+    terms = objective(rendering(rgb), denoiser, Moment(step, TOTAL, draws))
     terms.total().backward()
     return rgb.grad.permute(0, 3, 1, 2) * len(rgb) / 2  # d z / d rgb is 2, and losses are means over pictures
 
