@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class MaquetteError(Exception):
@@ -57,3 +60,14 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"did you mean {near[0]!r}? " if near else ""
+
+
+def prepared(value: Value | None, owner: object) -> Value:
+    """A value that `prepare` sets.
+
+    Raises:
+        RuntimeError: `prepare` was not called.
+    """
+    if value is None:
+        raise RuntimeError(f"{type(owner).__name__} is used before its prepare() was called")
+    return value

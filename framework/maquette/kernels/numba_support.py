@@ -57,8 +57,3 @@ def threads() -> int:
 
 def _view(argument: Any) -> Any:
     return argument.detach().contiguous().numpy() if isinstance(argument, Tensor) else argument
-
-
-def blocks(count: int, size: int) -> int:
-    """How many blocks of `size` hold `count` items."""
-    return -(-count // size)

@@ -31,11 +31,6 @@ def launch(compiled: Any, programs: tuple[int, ...], *arguments: Any, **constant
         compiled[programs](*packed, **constants)
 
 
-def blocks(count: int, size: int) -> int:
-    """How many blocks of `size` hold `count` items."""
-    return -(-count // size)
-
-
 def power_of_two(count: int) -> int:
     """The smallest power of two that is not less than `count`; triton's blocks have such sides."""
     return 1 << max(count - 1, 0).bit_length()

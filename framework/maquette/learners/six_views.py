@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL.Image import Resampling
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -40,7 +41,6 @@ from maquette.weights.loading import halved, quiet
 
 SHEET = 6  # held-out objects on the sample sheet
 CHUNK = 16  # objects that are evaluated at once
-BILINEAR = 2  # PIL's number
 
 
 @register("learner", "six-views")
@@ -189,7 +189,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
             "tokenizer": self.tokenizer,
             "vision_encoder": halved(self.encoder.model),
             "feature_extractor_vae": CLIPImageProcessorPil(
-                size=side, crop_size=side, resample=BILINEAR, image_mean=[0.5] * 3, image_std=[0.5] * 3
+                size=side, crop_size=side, resample=int(Resampling.BILINEAR), image_mean=[0.5] * 3, image_std=[0.5] * 3
             ),
         }
         facts = {

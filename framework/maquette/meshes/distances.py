@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -67,7 +69,7 @@ def _to_triangles(tree: TriangleTree, resolution: int, bound: float) -> np.ndarr
     points = torch.cartesian_prod(axis, axis, axis)
     if resolution <= ALL_EXACT:
         return _asked(tree, points).reshape((resolution,) * 3)
-    fewer = -(-(resolution - 1) // COARSER) + 1
+    fewer = math.ceil((resolution - 1) / COARSER) + 1
     coarse = _to_triangles(tree, fewer, bound)
     signed = trilinear(torch.from_numpy(coarse).float(), points / bound).double().numpy()
     cell = ((points / bound + 1) / 2 * (fewer - 1)).long().clamp(max=fewer - 2).numpy()

@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate, l1_loss, mse_loss
 from maquette.data.base import Data, Target
 from maquette.diffusion.ddim import sample
 from maquette.diffusion.timesteps import Timesteps
+from maquette.errors import prepared
 from maquette.objectives.base import Objective, add_noise
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, Request
@@ -55,7 +56,7 @@ class DatasetUpdate(Objective):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._edited: EditedPictures
+        self._edited: EditedPictures | None = None
 
     def prepare(self, prior: Prior, request: Request, data: Data | None) -> EditedPictures:
         assert data is not None
@@ -64,15 +65,15 @@ class DatasetUpdate(Objective):
 
     def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
         assert target is not None and target.places is not None
-        c, logs = self.config, {}
+        c, logs, pictures = self.config, {}, prepared(self._edited, self)
         if moment.step % c.every == 0:
             conditions = denoiser.prior.about(denoiser.conditions, target.over(rendering.background))
             denoiser = denoiser.with_conditions(conditions).thresholded(c.threshold)
             made, logs["timestep"] = self._edit(rendering, denoiser, moment)
-            self._edited.replace(target.places, made)
-        wanted = self._edited(target, rendering.background)
+            pictures.replace(target.places, made)
+        wanted = pictures(target, rendering.background)
         difference = l1_loss if c.metric == "l1" else mse_loss
-        logs["edited"] = float(self._edited.done.float().mean())
+        logs["edited"] = float(pictures.done.float().mean())
         return Terms({"dataset-update": difference(rendering.rgb, wanted)}, logs)
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from maquette.config.schedules import Schedule
 from maquette.data.base import Data
 from maquette.diffusion.noise import NoiseSchedule
 from maquette.diffusion.timesteps import Timesteps
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, prepared
 from maquette.objectives.base import Pull, PullConfig, add_noise, weigh
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, TrainableCopy
@@ -69,19 +69,19 @@ class VSD(Pull):
         self.config, self.learning_rate = config, config.learning_rate
         self.copies = config.copy if config.base is None else None
         self.needs = frozenset({config.condition} if config.base is None else ())
-        self._source: Prior
         self._conditions: Conditions | None = None
-        self._copy: TrainableCopy
+        self._trained: tuple[Prior, TrainableCopy] | None = None
 
     def prepare(self, prior: Prior, request: Request, data: Data | None) -> TrainableCopy:
-        self._source = prior
+        source = prior
         if self.config.base is not None:
-            self._source = self.config.base.build()
-            self._conditions = self._source.condition(request)
-            if not _same_levels(self._source.noise_schedule, prior.noise_schedule):
+            source = self.config.base.build()
+            self._conditions = source.condition(request)
+            if not _same_levels(source.noise_schedule, prior.noise_schedule):
                 raise ConfigError("the base has other noise levels than the prior", key="objective.base")
-        self._copy = self._source.trainable_copy(self.config.copy, self.config.rank)
-        return self._copy
+        copy = source.trainable_copy(self.config.copy, self.config.rank)
+        self._trained = (source, copy)
+        return copy
 
     def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
         terms = super().pulled(clean, denoiser, moment)
@@ -95,8 +95,9 @@ class VSD(Pull):
         c = self.config
         condition, pose = self._copy_inputs(clean, denoiser)
         z = add_noise(denoiser.prior, clean, c.timesteps, moment)
-        output = self._copy(z.latents, z.t, condition, pose)
-        residual = denoiser.noise(z.latents, z.t) - self._source.noise_schedule.epsilon(output, z.latents, z.t)
+        source, copy = prepared(self._trained, self)
+        output = copy(z.latents, z.t, condition, pose)
+        residual = denoiser.noise(z.latents, z.t) - source.noise_schedule.epsilon(output, z.latents, z.t)
         return weigh(c.weighting, z.alpha, z.sigma) * residual, z.t
 
     def _copy_inputs(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser) -> tuple[Any, Float[Tensor, "B 16"]]:
@@ -112,10 +113,11 @@ class VSD(Pull):
         moment: Moment,
     ) -> Tensor:
         """The loss of phi on the renderings."""
-        z = add_noise(self._source, clean, self.config.copy_timesteps, moment)
+        source, copy = prepared(self._trained, self)
+        z = add_noise(source, clean, self.config.copy_timesteps, moment)
         kept = moment.draws.uniform("camera", len(clean), 1).to(pose) >= self.config.camera_dropout
-        output = self._copy(z.latents, z.t, condition, pose * kept)
-        return mse_loss(output, self._source.noise_schedule.target(clean, z.noise, z.t))
+        output = copy(z.latents, z.t, condition, pose * kept)
+        return mse_loss(output, source.noise_schedule.target(clean, z.noise, z.t))
 
 
 def _same_levels(one: NoiseSchedule, other: NoiseSchedule) -> bool:

@@ -81,7 +81,7 @@ class PerpNeg(Score):
         unconditional = predictions["unconditional"]
         wanted = predictions["interpolated"] - unconditional
         negatives = [predictions[name] - unconditional for name in ("front", "side")]
-        scale = self.config.scale + (self.config.base == "text")
+        scale = self.config.scale + 1 if self.config.base == "text" else self.config.scale
         return unconditional + scale * set_off(wanted, negatives, self.weights(cameras).to(wanted))
 
 

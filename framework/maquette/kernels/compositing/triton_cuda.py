@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from maquette.kernels.compositing.reference import distortion
-from maquette.kernels.triton_support import blocks, launch, power_of_two
+from maquette.kernels.counting import blocks
+from maquette.kernels.triton_support import launch, power_of_two
 
 __all__ = ["accumulate", "composite", "distortion"]  # the last is two running sums, which torch does as well
 

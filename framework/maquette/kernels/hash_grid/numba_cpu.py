@@ -23,9 +23,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from maquette.kernels.counting import blocks
 from maquette.kernels.hash_grid import numba_loops as loops
 from maquette.kernels.hash_grid.spec import HashGridSpec
-from maquette.kernels.numba_support import blocks, launch, threads
+from maquette.kernels.numba_support import launch, threads
 
 _SHORT_RUN = 2048
 _CACHED_BYTES = 2**19  # of a core's second-level cache

@@ -22,9 +22,10 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.kernels.counting import blocks
 from maquette.kernels.hash_grid import reference
 from maquette.kernels.hash_grid.spec import HashGridSpec
-from maquette.kernels.triton_support import blocks, launch, power_of_two
+from maquette.kernels.triton_support import launch, power_of_two
 
 _BLOCK = 256  # points of a program
 

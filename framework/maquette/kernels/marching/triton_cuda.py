@@ -11,8 +11,9 @@ import triton.language as tl
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from maquette.kernels.counting import blocks
 from maquette.kernels.marching.samples import RaySamples
-from maquette.kernels.triton_support import blocks, launch
+from maquette.kernels.triton_support import launch
 
 _BLOCK = 128  # rays of a program
 

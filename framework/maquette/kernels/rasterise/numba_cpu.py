@@ -26,7 +26,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from maquette.kernels.numba_support import blocks, helper, kernel, launch, threads
+from maquette.kernels.counting import blocks
+from maquette.kernels.numba_support import helper, kernel, launch, threads
 from maquette.kernels.rasterise.numba_antialias import antialias
 from maquette.kernels.rasterise.numba_interpolate import OWNED_VERTICES, interpolate, owners_for
 from maquette.kernels.rasterise.numba_texture import sample_texture

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from maquette.kernels.numba_support import blocks, kernel, launch, threads
+from maquette.kernels.counting import blocks
+from maquette.kernels.numba_support import kernel, launch, threads
 
 OWNED_VERTICES = 6  # log2 of how many vertices in a row belong to one thread
 

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.errors import ConfigError
+from maquette.kernels.counting import blocks
 from maquette.kernels.splatting.reference import reach
 from maquette.kernels.splatting.results import LEAST_ALPHA, LOW_PASS, RADIUS, TILE, Projected
 
@@ -81,7 +82,7 @@ def composite(
     if projected.transforms is not None:
         raise ConfigError("the gsplat backend draws Gaussians, not disks", hint="take 'auto' or: triton, reference")
     height, width = projected.height, projected.width
-    across, down = -(-width // TILE), -(-height // TILE)
+    across, down = blocks(width, TILE), blocks(height, TILE)
     drawn = projected.visible & (opacities >= LEAST_ALPHA)
     sides = ((1.001 * reach(opacities) + 1e-3)[:, None] * projected.deviations).ceil().clamp(max=_MOST_SIDE)
     sides = torch.where(drawn[:, None], sides, 0.0).int()

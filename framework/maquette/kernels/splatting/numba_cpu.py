@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from maquette.kernels.numba_support import blocks, launch, threads
+from maquette.kernels.counting import blocks
+from maquette.kernels.numba_support import launch, threads
 from maquette.kernels.splatting import numba_loops, numba_projection, numba_tiles
 from maquette.kernels.splatting.results import (
     GUARD,

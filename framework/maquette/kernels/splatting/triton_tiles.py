@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.kernels.counting import blocks
 from maquette.kernels.splatting.reference import reach
 from maquette.kernels.splatting.results import LEAST_ALPHA, TILE, Projected
-from maquette.kernels.triton_support import blocks
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.kernels.numba_support import blocks, helper, kernel, launch
+from maquette.kernels.counting import blocks
+from maquette.kernels.numba_support import helper, kernel, launch
 from maquette.kernels.tetrahedra.grid import TetrahedralGrid
 from maquette.kernels.tetrahedra.reference import TABLE, crossings
 

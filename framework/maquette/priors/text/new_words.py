@@ -13,6 +13,7 @@ from torch.nn import functional
 from maquette.priors.base import TrainableWord
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.priors.text.textual_inversion import add_embeddings
+from maquette.priors.text.unlisted import Unlisted
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy [B, C, h, w], timesteps [B], text [B, L, D]) -> model output [B, C, h, w], differentiable in the text."""
@@ -37,16 +38,15 @@ class NewWord(TrainableWord):
         super().__init__(token, start)
         rows = _Rows(encoder.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids(token), self.embedding)
         encoder.set_input_embeddings(rows)
-        self._frozen = (tokenizer, encoder, network)  # a tuple, so that they are no modules of this one
+        self._tokenizer, self._encoder, self._network = tokenizer, Unlisted(encoder), Unlisted(network)
 
     def condition(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-        tokenizer, encoder, _ = self._frozen
-        return clip_embeddings(tokenizer, encoder, texts)
+        return clip_embeddings(self._tokenizer, self._encoder.module, texts)
 
     def forward(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
-        return self._frozen[2](noisy, t, condition)
+        return self._network.module(noisy, t, condition)
 
 
 class _Rows(nn.Module):
@@ -55,8 +55,8 @@ class _Rows(nn.Module):
     def __init__(self, table: Float[Tensor, "V D"], row: int, embedding: Float[Tensor, " D"]) -> None:
         super().__init__()
         self.weight = nn.Parameter(table.detach(), requires_grad=False)
-        self._row, self._embedding = row, (embedding,)
+        self._row, self._embedding = row, Unlisted(embedding)
 
     def forward(self, ids: Int[Tensor, "n L"]) -> Float[Tensor, "n L D"]:
-        known = functional.embedding(ids, self.weight)
-        return torch.where((ids == self._row)[..., None], self._embedding[0], known)
+        embeddings = functional.embedding(ids, self.weight)
+        return torch.where((ids == self._row)[..., None], self._embedding.module, embeddings)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from maquette.errors import ConfigError
 from maquette.priors.base import CopyKind, TrainableCopy
+from maquette.priors.text.unlisted import Unlisted
 from maquette.weights.diffusers_folder import run_unet
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj")
@@ -51,7 +52,7 @@ class UNetCopy(TrainableCopy):
             self.trained = nn.ModuleList([network.requires_grad_(True)])
         else:
             self.trained = nn.ModuleList([network.class_embedding, *_add_low_rank(network, rank)])
-        self._unet, self._channels, self._tell = _Unlisted(network), channels, tell
+        self._unet, self._channels, self._tell = Unlisted(network), channels, tell
         self._dtype = torch.float32 if dtype == torch.float16 else dtype
 
     def forward(
@@ -64,13 +65,6 @@ class UNetCopy(TrainableCopy):
         text, told = self._tell(noisy, t, condition)
         output = run_unet(self._unet.module, noisy, t, text, self._dtype, class_labels=pose, **told)
         return output[:, : self._channels]
-
-
-class _Unlisted:
-    """Keeps a module out of another's parameters and state."""
-
-    def __init__(self, module: Any) -> None:
-        self.module = module
 
 
 class LowRank(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from PIL.Image import Resampling
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -22,7 +23,7 @@ NEEDED = (
     "unet", "scheduler", "text_encoder", "tokenizer", "vision_encoder", "feature_extractor_clip",
     "feature_extractor_vae", RAMP,
 )  # fmt: skip
-RESAMPLING = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
+RESAMPLING = {Resampling.BILINEAR: "bilinear", Resampling.BICUBIC: "bicubic"}
 
 
 class ReferencePixels:
