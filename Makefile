@@ -1,27 +1,56 @@
-# Each target sets up what it needs; a machine with Python 3.10 to 3.13 is enough.
+# Each target sets up what it needs; a machine with Python 3.11 to 3.13 is enough.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PROMPT ?= a red mushroom with white dots
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
+FLOORS = docs/images/floors.svg
+
+# What a laptop without AVX-512 runs: torch, oneDNN, MKL, OpenBLAS and numba are each held to AVX2.
+LAPTOP = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
+	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= NUMBA_CACHE_DIR="$(abspath $(VENV))/numba-laptop" \
+	PATH="$(abspath $(BIN)):$$PATH"
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench clean
+.PHONY: demo laptop test slow claims lint resolves bench gpu docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/maquette run dreamfusion prompt="$(PROMPT)"
 
+# make laptop CMD="maquette run dreamfusion prompt='a red mug'"
+laptop: $(VENV)/.installed
+	$(if $(CMD),,$(error say what to run: make laptop CMD="maquette doctor"))$(LAPTOP) $(CMD)
+
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(PYTEST) -m "not slow and not claims" --cov --cov-report=term:skip-covered
+
+slow: $(VENV)/.installed-dev
+	$(PYTEST) -m "slow and not claims"
+
+# Statistics over many runs: hours.
+claims: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m claims
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Whether every claimed version of Python can install what constraints.txt pins; asks the package index.
+resolves: $(VENV)/.installed
+	$(BIN)/python .ci/resolves
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/bench_all.py --json benchmarks/results/kernels.json
 	$(BIN)/python benchmarks/table.py
+
+# Ten minutes on a CUDA card; benchmarks/gpu_check.py says what for.
+gpu: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/gpu_check.py --json outputs/gpu-check.json
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/draw_floors.py $(FLOORS)
 
 clean:
 	rm -rf $(VENV)

@@ -52,13 +52,13 @@ def test_a_plugin_brings_a_part(site):
     assert registry.source("score", "half") == "goodplug"
 
 
-def test_a_broken_plugin_is_named_and_the_others_work(site, capsys):
+def test_a_broken_plugin_is_named_and_the_others_work(site, caplog):
     install(site, "badplug", "raise RuntimeError('no such library')")
     install(site, "goodplug", GOOD)
     plugins.reload()
     assert "half" in registry.names("score")
     assert "no such library" in plugins.failures()["badplug"]
-    assert "plugin badplug is skipped" in capsys.readouterr().err
+    assert "plugin badplug is skipped" in caplog.text
 
 
 def test_a_plugin_can_be_disabled(site, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 import time
@@ -17,6 +18,8 @@ from maquette.training.manifest import machine, peak_memory_mb, revision, versio
 from maquette.training.memory import keep_freed_memory
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
+
+_log = logging.getLogger(__name__)
 
 
 def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: str = "") -> Path:
@@ -39,7 +42,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
     run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
     if resume is None:
         write_atomically(run.config, resolved.to_yaml())
-    print(f"run folder: {run.path}")
+    _log.info("run folder: %s", run.path)
     timings, state = Timings(), run.read_state()
     write_manifest(
         run.manifest, method=method.name, prompt=method.prompt, image=method.image, data=method.data, seed=method.seed,

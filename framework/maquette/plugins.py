@@ -7,8 +7,8 @@ to import, or whose hook fails, is named in a warning and skipped; nothing else 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -17,6 +17,8 @@ from pathlib import Path
 import pluggy
 
 from maquette import registry
+
+_log = logging.getLogger(__name__)
 
 GROUP = "maquette.plugins"
 hookspec = pluggy.HookspecMarker("maquette")
@@ -80,7 +82,7 @@ def _load_one(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
         if manager.has_plugin(entry.name):
             manager.unregister(name=entry.name)
         _found.failures[distribution] = f"{type(problem).__name__}: {problem}"
-        print(f"warning: plugin {distribution} is skipped: {_found.failures[distribution]}", file=sys.stderr)
+        _log.warning("plugin %s is skipped: %s", distribution, _found.failures[distribution])
         return
     _found.loaded[entry.name] = distribution
 

@@ -52,7 +52,8 @@ def assert_looks_like_the_ball(made: Scene, least: float = 0.9) -> None:
 
 
 @pytest.mark.parametrize(("source", "kind", "config"), PAIRS, ids=lambda value: str(value))
-def test_shape_and_colours_are_kept(sources, source, kind, config, capsys):
+def test_shape_and_colours_are_kept(sources, source, kind, config, caplog):
+    caplog.set_level("INFO", "maquette")
     made = converted(sources[source], kind, **config)
     assert_looks_like_the_ball(made, 0.87 if source == "splats" else 0.9)  # a pixel around the ball is 0.08
     blur = 0.02 if source == "splats" else 0.0  # what a cloud of Gaussians adds around its surface
@@ -64,7 +65,7 @@ def test_shape_and_colours_are_kept(sources, source, kind, config, capsys):
     assert distances(mesh).mean() < NEAR[kind] + blur
     assert mesh.volume == pytest.approx(VOLUME, rel=0.06 + 4 * blur)
     if kind == "sdf-grid":
-        said = float(capsys.readouterr().out.split("off by ")[1].split()[0])
+        said = float(caplog.text.split("off by ")[1].split()[0])
         assert said < 0.002
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 import time
@@ -22,6 +23,8 @@ from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.pipeline import finished_scene
 from maquette.training.manifest import machine, revision, versions
+
+_log = logging.getLogger(__name__)
 
 
 def run_suite(
@@ -50,7 +53,8 @@ def run_suite(
     for outcome in run_jobs(suite, jobs, processes, list(overrides)):
         row, views = _measure(outcome, metrics, suite.sheet_views)
         rows[str(outcome.job.folder)], pictures[str(outcome.job.folder)] = row, views
-        print(f"{len(rows)}/{len(jobs)}  {outcome.job.case.prompt}: {outcome.error or _brief(row)}", flush=True)
+        result = outcome.error or _brief(row)
+        _log.info("%d/%d  %s: %s", len(rows), len(jobs), outcome.job.case.prompt, result)
     ordered = [rows[str(job.folder)] for job in jobs]
     if all("error" in row for row in ordered):
         raise RunError(f"none of the {len(jobs)} runs ended well; the first said: {ordered[0]['error']}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.messages import show_messages
 from maquette.errors import MaquetteError
 
 app = typer.Typer(
@@ -215,6 +216,7 @@ def plugin_list() -> None:
 
 @app.callback(invoke_without_command=True)
 def _main(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    show_messages()
     if version:
         typer.echo(f"maquette {__version__}")
         raise typer.Exit()

@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
-
-from maquette.randomness import Moment
+from typing import Any, Protocol, runtime_checkable
 
 EASINGS = ("linear", "cosine", "exponential", "step")
 FIELDS = ("type", "from", "to", "start", "end")
 Position = int | str
 HINT = "write a number, [[0, 1.0], [5000, 0.1]], or {type: cosine, from: 1.0, to: 0.1, start: 0, end: 100%}"
+
+
+@runtime_checkable
+class StepOfTotal(Protocol):
+    """One step of a stage. A `maquette.randomness.Moment` is one; a config can be read without it and without torch."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Schedule:
                 return _ease(self.easing, low, high, (step - start) / (end - start))
         return points[-1][1]
 
-    def at(self, moment: Moment) -> float:
+    def at(self, moment: StepOfTotal) -> float:
         """The value at a step."""
         return self(moment.step, moment.total)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,8 @@ from maquette.geometry.sdf_grid import SDFGrid
 from maquette.meshes.distances import mesh_to_sdf, trilinear
 from maquette.randomness import Draws
 from maquette.scene import Scene
+
+_log = logging.getLogger(__name__)
 
 SAMPLES = 129  # of the signed distance along each side of the cube
 REACH = 0.02  # off the surface, of the points whose distances and colours are fitted, in units of the cube's half side
@@ -27,7 +31,7 @@ COLOUR = 0.2  # weight of the squared differences of colours beside mean distanc
 def to_sdf_grid(source: Scene, target: Scene, draws: Draws) -> None:
     """Trains the field on distances near the surface and anywhere in the cube, and on colours near the surface.
 
-    Prints how far the distances near the surface are from the true ones.
+    Logs how far the distances near the surface are from the true ones.
     """
     geometry: SDFGrid = target.geometry
     look, mesh, bound = Look(source, target), solid(source), geometry.bound
@@ -51,7 +55,8 @@ def to_sdf_grid(source: Scene, target: Scene, draws: Draws) -> None:
     fit(parameters, loss, STEPS, RATES, draws)
     with torch.no_grad():
         error = torch.cat([(geometry.sdf(some) - true).abs() for some, true in _parts(near, distances)])
-    print(f"convert: signed distances near the surface are off by {float(error.mean()):.2g} on average, scene units")
+    mean = float(error.mean())
+    _log.info("convert: signed distances near the surface are off by %.2g on average, scene units", mean)
 
 
 def _parts(points: Tensor, values: Tensor) -> list[tuple[Tensor, Tensor]]:

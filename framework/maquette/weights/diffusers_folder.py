@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from maquette.weights.loading import quiet, read_network, unreadable, weights_so
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 LAYOUT = "give a folder in diffusers' layout with safetensors, or a hub name you can reach"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+ONEDNN_WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""Values of oneDNN's ONEDNN_MAX_CPU_ISA that rule out its arithmetic in bfloat16."""
 
 
 def choose_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
@@ -26,8 +29,18 @@ def choose_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
         return DTYPES[name]
     if device.type == "cuda":
         return torch.float16
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if _cpu_computes_bfloat16() else torch.float32
+
+
+def _cpu_computes_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16, and neither torch nor oneDNN is held to a set without them.
+
+    Without them a convolution in bfloat16 takes up to ninety times as long as in float32.
+    """
+    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return False
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and limit.upper() not in ONEDNN_WITHOUT_BFLOAT16
 
 
 class Weights:

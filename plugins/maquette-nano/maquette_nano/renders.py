@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +21,8 @@ from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
 from maquette_nano.world.colours import COLOURS
+
+_log = logging.getLogger(f"maquette.{__name__}")  # under maquette: shown where its messages are
 
 Shows = Literal["colour", "normals", "geometry"]
 """What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2; "geometry" is
@@ -218,7 +221,7 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
 
 
 def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
-    print(f"rendering {len(numbers)} {split} objects with {workers} processes", flush=True)
+    _log.info("rendering %d %s objects with %d processes", len(numbers), split, workers)
     world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
