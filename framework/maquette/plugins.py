@@ -35,7 +35,7 @@ class Hooks:
 
     @hookspec
     def maquette_configs(self) -> Path:
-        """A folder laid out like `configs/` (methods/, priors/, training/, suites/)."""
+        """A folder laid out like `configs/` (methods/, laptop/, priors/, training/, suites/)."""
         raise NotImplementedError
 
     @hookspec

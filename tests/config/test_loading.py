@@ -23,6 +23,7 @@ stages:
 when:
   prior=fancy: {stages: {nerf: {steps: 200}}}
 """
+GUIDANCE = "{prior: '${prior}', score: cfg, objective: sds}"
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_a_method_extends_another(method, tmp_path):
     assert (config.method.name, nerf.steps, nerf.cameras.name) == ("longer", 300, "random-orbit")
     assert config.origin("stages.nerf.steps").file.endswith("longer.yaml")
     assert config.origin("stages.nerf.material").file.endswith("base.yaml")
-    assert load_method("longer", ["prior=fancy"]).method.stages["nerf"].config.steps == 200
+    assert load_method("longer", ["prior=fancy"]).method.stages["nerf"].config.steps == 300
 
 
 def test_methods_that_extend_each_other_are_refused(method, tmp_path):
@@ -157,3 +158,82 @@ def test_methods_that_extend_each_other_are_refused(method, tmp_path):
         (tmp_path / "methods" / f"{name}.yaml").write_text(f"extends: {other}\n")
     with pytest.raises(ConfigError, match="in a circle"):
         load_method("one")
+
+
+@pytest.fixture
+def laptop(method, tmp_path):
+    """The method as `base` under `methods/`, with a laptop file for prior=fancy beside it."""
+    for folder in ("methods", "laptop"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "method.yaml").rename(tmp_path / "methods" / "base.yaml")
+    path = tmp_path / "laptop" / "base.yaml"
+    path.write_text("for: {prior: fancy}\nstages:\n  nerf: {steps: 20, geometry: {levels: 3}}\n")
+    return path
+
+
+def test_a_laptop_file_applies_with_the_choices_it_is_for(laptop):
+    assert load_method("base").method.stages["nerf"].config.steps == 100
+    chosen = load_method("base", ["prior=fancy"])
+    assert chosen.method.stages["nerf"].config.geometry.config.levels == 3
+    assert chosen.origin("stages.nerf.geometry.levels").text == f"{laptop}:3"
+    laptop.write_text(laptop.read_text().replace("fancy", "[other, plain]"))
+    assert load_method("base").method.stages["nerf"].config.steps == 20
+
+
+def test_a_methods_own_conditions_win_over_its_laptop_file(laptop):
+    assert load_method("base", ["prior=fancy"]).method.stages["nerf"].config.steps == 200
+
+
+def test_a_laptop_file_is_found_beside_any_file(laptop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "methods")
+    resolved = load_method("base.yaml", ["prior=fancy"])
+    assert resolved.method.stages["nerf"].config.geometry.config.levels == 3
+
+
+def test_a_files_keys_win_over_all_that_it_extends(laptop, tmp_path):
+    (tmp_path / "methods" / "longer.yaml").write_text(
+        "extends: base\nvariables: {size: 8}\nstages: {nerf: {steps: 300, geometry: {levels: 4}}}\n"
+    )
+    config = load_method("longer", ["prior=fancy"])
+    nerf = config.method.stages["nerf"].config
+    assert (nerf.steps, nerf.geometry.config.levels, nerf.cameras.config.size) == (300, 4, Schedule.constant(8))
+    assert config.origin("stages.nerf.steps").file.endswith("longer.yaml")
+    (tmp_path / "laptop" / "longer.yaml").write_text("for: {prior: fancy}\nstages: {nerf: {steps: 30}}\n")
+    assert load_method("longer", ["prior=fancy"]).method.stages["nerf"].config.steps == 30
+
+
+def test_a_resolved_config_takes_no_laptop_file(laptop, tmp_path):
+    text = load_method("base", ["prior=fancy", "stages.nerf.steps=7"]).to_yaml()
+    (tmp_path / "methods" / "base.yaml").write_text(text)
+    again = load_method("base")
+    assert again.method.stages["nerf"].config.steps == 7 and again.groups == {"prior": "fancy"}
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("", r"for: a laptop file says what choices of a group it is for"),
+        ("for: {priro: fancy}\n", r"for.priro: not a condition on a group .*laptop.base.yaml:1.*known: prior=\.\.\."),
+        ("for: {prior: fancy}\nstagse: {}\n", r"stagse: unknown key .*laptop.base.yaml:2.*did you mean 'stages'"),
+    ],
+)
+def test_a_wrong_laptop_file_is_refused(laptop, head, message):
+    laptop.write_text(head + laptop.read_text().partition("\n")[2])
+    with pytest.raises(ConfigError, match=message):
+        load_method("base", ["prior=fancy"])
+
+
+def test_a_replaced_part_takes_its_origins_along(method, tmp_path):
+    (tmp_path / "other.yaml").write_text(f"extends: {method}\nstages: {{nerf: {{geometry: {{type: tensorf}}}}}}\n")
+    resolved = load_method(str(tmp_path / "other.yaml"))
+    assert resolved.origin("stages.nerf.geometry.levels").text == "default"
+    assert resolved.origin("stages.nerf.geometry.type").file.endswith("other.yaml")
+
+
+def test_what_is_interpolated_keeps_its_origin(method, tmp_path):
+    (tmp_path / "guided.yaml").write_text(f"extends: {method}\nstages: {{nerf: {{guidance: {{sds: {GUIDANCE}}}}}}}\n")
+    resolved = load_method(str(tmp_path / "guided.yaml"), ["prior.size=64"])
+    prior = "stages.nerf.guidance.sds.prior"
+    assert resolved.origin(f"{prior}.path").text == f"{tmp_path / 'priors' / 'plain.yaml'}:1"
+    assert "override" in resolved.origin(f"{prior}.size").text
+    assert resolved.origin("stages.nerf.renderer.type").line == 13  # `renderer: volume` names the type

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from maquette.config import load_method
+from maquette.config import load_method, paths
+from maquette.config.origins import load_yaml
 
-METHODS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
+CONFIGS = Path(__file__).parents[2] / "configs"
+METHODS = sorted(path.stem for path in (CONFIGS / "methods").glob("*.yaml"))
+LAPTOP = sorted(path.stem for path in (CONFIGS / "laptop").glob("*.yaml"))
 CONTROLS = ("controlnet-depth", "controlnet-normal", "controlnet-canny")
 NOVEL_VIEWS = ("nano-zero123", "zero123", "zero123-xl", "stable-zero123")
 PRIORS = {
@@ -41,3 +44,16 @@ def test_a_method_loads(method, words, tmp_path):
     picture.touch()
     resolved = load_method(method, ["prompt=a red mug", f"data={tmp_path}", f"image={picture}", *words])
     assert resolved.method.name == method and resolved.method.summary
+
+
+@pytest.mark.parametrize("name", LAPTOP)
+def test_a_laptop_file_is_for_a_method_and_choices_that_ship(name):
+    assert name in {**paths.available("methods"), **paths.available("training")}
+    for group, choices in load_yaml(CONFIGS / "laptop" / f"{name}.yaml")[0]["for"].items():
+        assert set(choices) <= set(paths.available(paths.group_folder(group)))
+
+
+def test_a_file_that_extends_dreamfusion_sets_its_steps(tmp_path):
+    (tmp_path / "short.yaml").write_text("extends: dreamfusion\nstages: {nerf: {steps: 8}}\n")
+    nerf = load_method(str(tmp_path / "short.yaml"), ["prompt=x"]).method.stages["nerf"].config
+    assert (nerf.steps, nerf.geometry.config.levels) == (8, 8)

@@ -1,21 +1,22 @@
 """From a method's name and command-line overrides to one typed, resolved configuration.
 
-Later layers win: the method that it `extends:`, the method file, group files (`defaults:`), matching `when:` blocks,
-overrides. A mapping whose `type` differs from the one below it replaces it instead of merging.
+Later layers win: all layers of the method that it `extends:`; the method file; group files (`defaults:`); the laptop
+file; matching `when:` blocks; overrides. A mapping whose `type` differs from the one below it replaces it instead of
+merging.
 """
 
 from __future__ import annotations
 
-import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from maquette.config import paths
-from maquette.config.origins import TEXT_KEYS, Origin, load_yaml, locate, parse_value
+from maquette.config.layers import compose, is_name, merge, read_files
+from maquette.config.origins import TEXT_KEYS, Origin, leaves, locate, parse_value
 from maquette.config.parts import check, plain
 from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError, did_you_mean
@@ -25,7 +26,7 @@ MISSING = "???"
 KEYS = frozenset(field.name for field in fields(MethodConfig))
 REQUIRABLE = ("prompt", "image", "data")  # a method may demand them of its user
 _REMOVED = object()
-_DIRECTIVES = ("defaults", "when")
+_REFERENCE = re.compile(r"\$\{([\w.-]+)\}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ResolvedConfig:
     Args:
         method: typed configuration.
         origins: dotted key -> where its value was written; keys without one hold defaults.
-        groups: group -> chosen file, e.g. {"prior": "nano"}.
+        groups: group -> chosen file, e.g. {"prior": "sd15"}.
         source: the method file, for messages.
     """
 
@@ -51,7 +52,8 @@ class ResolvedConfig:
 
     def origin(self, key: str) -> Origin:
         """Where the value of a dotted key was written, or that it is a default."""
-        return self.origins.get(key, Origin("default"))
+        named = self.origins.get(key.removesuffix(".type"))  # `renderer: volume` says a type, too
+        return self.origins.get(key) or named or Origin("default")
 
     def to_yaml(self) -> str:
         """YAML that runs again to the same configuration."""
@@ -70,17 +72,12 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
         ConfigError: anything wrong, before anything heavy is loaded.
     """
     path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
-    data, origins = _with_bases(path, folder)
-    data.setdefault("name", path.stem)
-    groups = {**(data.get("groups") or {}), **(data.pop("defaults", None) or {})}
+    files = read_files(path, folder)
+    groups = {group: choice for file in files for group, choice in file.choices.items()}
     chosen, settings = _split_overrides(overrides, groups)
-    swapped = {group for group in chosen if group in (data.get("groups") or {})}
-    for group in {**groups, **chosen}:
-        if group in (data.get("groups") or {}) and group not in swapped:
-            continue  # an already resolved file holds the group's content
-        _merge_group(data, origins, group, {**groups, **chosen}[group])
     groups.update(chosen)
-    _merge_when(data, origins, groups, display_path(path))
+    data, origins = compose(files, groups, swapped=chosen)
+    data.setdefault("name", path.stem)
     missing = [key for key in REQUIRABLE if data.get(key) == MISSING]
     texts: list[str] = []
     for key, value in settings:
@@ -91,6 +88,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             _check_stage(data, key)
             _set(data, key, _hold(value, texts), origins)
     data["groups"] = groups
+    _follow(data, origins)
     resolved = _release(_interpolate(data, display_path(path)), texts)
     for key in missing:
         if not str(resolved.get(key) or "").strip():
@@ -104,19 +102,6 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             )
     method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display_path(path))
-
-
-def _with_bases(path: Path, folder: str, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], dict[str, Origin]]:
-    """The file's content over that of the method it extends, if it extends one."""
-    data, origins = load_yaml(path)
-    name = data.pop("extends", None)
-    if name is None:
-        return data, origins
-    if path in above:
-        raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
-    base, places = _with_bases(paths.find_config(str(name), folder, "method"), folder, (*above, path))
-    _merge(base, data)
-    return base, {**places, **origins}
 
 
 def _split_overrides(overrides: Sequence[str], groups: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, Any]]]:
@@ -142,44 +127,6 @@ def _split_overrides(overrides: Sequence[str], groups: dict[str, str]) -> tuple[
     return chosen, settings
 
 
-def _merge_group(data: dict[str, Any], origins: dict[str, Origin], group: str, choice: str) -> None:
-    path = paths.find_config(choice, paths.group_folder(group), group)
-    content, where = load_yaml(path)
-    _merge(data, content)
-    origins.update(where)
-
-
-def _merge_when(data: dict[str, Any], origins: dict[str, Origin], groups: dict[str, str], file: str) -> None:
-    blocks = data.pop("when", None) or {}
-    for condition, block in blocks.items():
-        group, equals, choice = condition.partition("=")
-        if not equals or group not in groups:
-            known = ", ".join(f"{g}=..." for g in groups) or "none"
-            raise ConfigError("not a condition on a group", key=f"when.{condition}", file=file, hint=f"known: {known}")
-        if groups[group] in choice.split(","):
-            _merge(data, block)
-            prefix = f"when.{condition}."
-            for key in [key for key in origins if key.startswith(prefix)]:
-                origins[key.removeprefix(prefix)] = origins[key]
-
-
-def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
-    """Lay `top` over `base`; settings laid over a part that is only named are settings of that part."""
-    for key, value in top.items():
-        below = base.get(key)
-        if isinstance(value, dict) and "type" not in value and _is_name(below):
-            below = base[key] = {"type": below}
-        same_part = (
-            isinstance(below, dict)
-            and isinstance(value, dict)
-            and ("type" not in value or value["type"] == below.get("type"))
-        )
-        if same_part and isinstance(below, dict):
-            _merge(below, value)
-        else:
-            base[key] = copy.deepcopy(value)
-
-
 def _check_variable(data: dict[str, Any], key: str) -> None:
     """Refuse an override of a variable that no key uses, which would change nothing."""
     known = data.get("variables") or {}
@@ -196,11 +143,6 @@ def _check_stage(data: dict[str, Any], key: str) -> None:
         raise ConfigError("this method has no such stage", key=key, hint=f"{hint}known: {', '.join(known)}")
 
 
-def _is_name(value: Any) -> bool:
-    """Whether a value may be a part of default settings, written as its type alone."""
-    return isinstance(value, str) and not value.startswith("${")
-
-
 def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin]) -> None:
     words = key.split(".")
     nested: Any = value
@@ -209,7 +151,7 @@ def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin])
     node: Any = data
     for depth, word in enumerate(words[:-1]):
         below = node.get(word) if isinstance(node, dict) else node[int(word)] if _is_index(node, word) else None
-        if _is_name(below) and depth > 0:
+        if is_name(below) and depth > 0:
             node[word] = below = {"type": below}
         if not isinstance(below, (dict, list)):
             if not isinstance(node, dict):
@@ -222,7 +164,7 @@ def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin])
             raise ConfigError(f"{last!r} is not a place in a list of {len(node)}", key=key)
         node[int(last)] = value
     elif isinstance(value, dict) and isinstance(node.get(last), dict):
-        _merge(node, {last: value})
+        merge(node, {last: value})
     else:
         node[last] = value
     origins[key] = Origin(f"override '{key}=...'")
@@ -260,6 +202,16 @@ def _release(value: Any, texts: list[str]) -> Any:
         for index, text in enumerate(texts):
             value = value.replace(f"\ue000{index}\ue001", text)
     return value
+
+
+def _follow(data: dict[str, Any], origins: dict[str, Origin]) -> None:
+    """Give what `KEY: ${OTHER}` takes in the origins of what stands below OTHER."""
+    for key, value in leaves(data).items():
+        reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if reference:
+            below = f"{reference[1]}."
+            for at in [at for at in origins if at.startswith(below)]:
+                origins.setdefault(f"{key}.{at.removeprefix(below)}", origins[at])
 
 
 def _interpolate(data: dict[str, Any], file: str) -> dict[str, Any]:

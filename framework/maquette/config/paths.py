@@ -21,6 +21,12 @@ def group_folder(group: str) -> str:
     return f"{group}s"
 
 
+def laptop_file(method: Path) -> Path | None:
+    """The file that holds what a laptop changes of a method, if there is one: `laptop/NAME.yaml` beside its folder."""
+    path = method.absolute().parent.parent / "laptop" / method.name
+    return path if path.is_file() else None
+
+
 def available(folder: str) -> dict[str, Path]:
     """Name -> file of every config in that folder of every root; the first root wins."""
     found: dict[str, Path] = {}
