@@ -19,6 +19,7 @@ from maquette.errors import ConfigError, PluginError, did_you_mean
 KINDS: dict[str, str] = {
     "cameras": "maquette.cameras",
     "geometry": "maquette.geometry",
+    "densification": "maquette.geometry.densification",
     "material": "maquette.materials",
     "background": "maquette.backgrounds",
     "renderer": "maquette.renderers",

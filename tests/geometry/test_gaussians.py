@@ -3,52 +3,9 @@
 import pytest
 import torch
 
-from maquette.config.schedules import Schedule
-from maquette.geometry._densification import Densification, places_within, plan
 from maquette.geometry.base import ChangedRows, GaussianCloud
 from maquette.geometry.gaussians import Gaussians, neighbour_distance
-from maquette.kernels.splatting import ScreenStatistics
-from maquette.randomness import Draws
 from maquette.training.optimisers import carry_moments
-
-
-def statistics(gradients: list[float], radius: float = 1.0) -> ScreenStatistics:
-    n = len(gradients)
-    return ScreenStatistics(torch.tensor(gradients), torch.ones(n).long(), torch.full((n,), radius))
-
-
-def planned(settings: Densification, gradients: list[float], scales: list[float], opacities: list[float]):
-    sizes = torch.tensor(scales)[:, None].repeat(1, 3)
-    return plan(settings, statistics(gradients), sizes, torch.tensor(opacities), 1.0, 0, 100)
-
-
-def test_small_ones_are_cloned_large_ones_split_faint_ones_go():
-    change = planned(
-        Densification(gradient=Schedule.constant(0.1)), [0, 1, 1, 1], [0.005, 0.005, 0.05, 0.05], [0.5] * 3 + [1e-4]
-    )
-    assert change.source.tolist() == [0, 1, 1, 2, 2]  # 1 and its clone; 2 gives way to two parts; 3 is gone
-    assert change.fresh.tolist() == [False, False, True, True, True]
-    assert change.split.tolist() == [False, False, False, True, True]
-
-
-def test_a_cloud_grows_no_larger_than_allowed_and_first_where_gradients_are_largest():
-    change = planned(Densification(gradient=Schedule.constant(0.1), most=4), [1, 3, 2], [0.005] * 3, [0.5] * 3)
-    assert sorted(change.source.tolist()) == [0, 1, 1, 2]
-
-
-def test_growth_stops_when_its_schedule_says_so():
-    settings = Densification(gradient=Schedule((("0%", 0.1), ("50%", 0.0)), "step"))
-    sizes, opacities = torch.full((1, 3), 0.005), torch.ones(1)
-    counts = [len(plan(settings, statistics([1.0]), sizes, opacities, 1.0, step, 100).source) for step in (49, 50)]
-    assert counts == [2, 1]
-
-
-def test_places_within_have_the_spread_of_the_gaussian():
-    n = 20_000
-    quarter_turn = torch.tensor([0.5**0.5, 0, 0, 0.5**0.5]).repeat(n, 1)  # about z: x becomes y
-    found = places_within(torch.ones(n, 3), quarter_turn, torch.tensor([0.3, 0.1, 0.0]).repeat(n, 1), Draws(0, 0))
-    assert found.mean(0).tolist() == pytest.approx([1, 1, 1], abs=0.01)
-    assert found.std(0).tolist() == pytest.approx([0.1, 0.3, 0.0], rel=0.03)
 
 
 def test_neighbours_on_a_grid_are_one_spacing_away():

@@ -78,13 +78,20 @@ def test_a_ball_is_fitted_and_measured(representation, views, tmp_path):
     assert folder.parent.name == views.name
 
 
-def test_a_growing_cloud_resumes_to_the_same_bits(views, tmp_path):
+@pytest.mark.parametrize(
+    "densification",
+    [
+        "{every: 8, gradient: 1.0e-9, prune: 0.001, reset_every: 15}",
+        "{type: mcmc, every: 8, growth: 0.1, noise: 1000.0}",
+    ],
+)
+def test_a_growing_cloud_resumes_to_the_same_bits(views, tmp_path, densification):
     folder = run(
         [
             "fit-multiview", f"data={views}", "representation=gaussians", f"output={tmp_path}", *SMALL,
             "~stages.evaluate", "stages.fit.steps=40", "stages.fit.loop.checkpoint_every=20",
             "stages.fit.geometry.count=200",
-            "stages.fit.geometry.densification={every: 8, gradient: 1.0e-9, prune: 0.001, reset_every: 15}",
+            f"stages.fit.geometry.densification={densification}",
         ]
     )  # fmt: skip
     last = folder / "checkpoints" / "fit" / "step-00000040"

@@ -59,6 +59,7 @@ class PartOf:
 
 CamerasSpec = Annotated[PartSpec, PartOf("cameras")]
 GeometrySpec = Annotated[PartSpec, PartOf("geometry")]
+DensificationSpec = Annotated[PartSpec, PartOf("densification")]
 MaterialSpec = Annotated[PartSpec, PartOf("material")]
 BackgroundSpec = Annotated[PartSpec, PartOf("background")]
 RendererSpec = Annotated[PartSpec, PartOf("renderer")]
@@ -72,6 +73,17 @@ LearnerSpec = Annotated[PartSpec, PartOf("learner")]
 DatasetSpec = Annotated[PartSpec, PartOf("dataset")]
 ExporterSpec = Annotated[PartSpec, PartOf("exporter")]
 MetricSpec = Annotated[PartSpec, PartOf("metric")]
+
+
+def part_field(kind: str, name: str, **settings: Any) -> Any:
+    """A dataclass field whose default is a part with these settings, its class imported when the default is taken."""
+
+    def make() -> PartSpec:
+        cls = registry.get(kind, name)
+        return PartSpec(kind, name, cls, cls.Config(**settings))
+
+    return dataclasses.field(default_factory=make)
+
 
 Locate = Callable[[str], Origin | None]
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

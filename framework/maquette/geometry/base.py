@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -197,8 +197,16 @@ class Splats(nn.Module):
     def prepare(self, moment: Moment) -> None:
         """Set what depends on the step; called before each step."""
 
-    def adapt(self, footprints: Sequence[Projected], moment: Moment) -> list[ChangedRows]:
-        """Grow and thin the cloud after a step, given the views it was drawn in; says which rows moved where."""
+    def adapt(
+        self, footprints: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
+    ) -> list[ChangedRows]:
+        """Grow and thin the cloud after a step, given the views it was drawn in; says which rows moved where.
+
+        Args:
+            footprints: of the step's views, after the backward pass.
+            moment: the step.
+            learning_rates: of the step, by the names of `groups`.
+        """
         return []
 
     def groups(self) -> dict[str, list[nn.Parameter]]:

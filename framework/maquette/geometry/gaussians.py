@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.parts import DensificationSpec, part_field
 from maquette.config.schedules import Schedule
-from maquette.geometry._densification import SPLIT_SHRINK, Change, Densification, places_within, plan
 from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
-from maquette.kernels.splatting import HARMONIC_0, Projected, ScreenStatistics
+from maquette.geometry.densification.base import CloudParameters, Densification
+from maquette.kernels.splatting import HARMONIC_0, Projected
 from maquette.meshes.points import read_points
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -39,13 +40,15 @@ class Gaussians(Splats):
         degree: int = 0  # of the harmonics: 0 looks the same from everywhere, 3 is 3DGS's
         active_degree: Schedule = Schedule.constant(3)  # degree in use, rounded down
         channels: int = 3  # features for the material
-        densification: Densification = field(default_factory=Densification)
+        densification: DensificationSpec = part_field("densification", "default")  # how the cloud grows
 
         def __post_init__(self) -> None:
             if self.count < 1 or not 0 < self.opacity < 1 or self.degree not in (0, 1, 2, 3):
                 raise ValueError("gaussians need a count of 1 or more, an opacity between 0 and 1, and degree 0 to 3")
             if self.points and not Path(self.points).is_file():
                 raise ValueError(f"points: there is no file {self.points}")
+
+    offers = frozenset({"splats"})
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -62,11 +65,7 @@ class Gaussians(Splats):
             first[:, 0, :3] = colors.clamp(0.01, 0.99).logit() / HARMONIC_0
         self.features = nn.Parameter(first)
         self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, config.channels))
-        for name in ("gradient", "seen", "radius"):
-            self.register_buffer(name, torch.zeros(n))
-        self.gradient: Tensor
-        self.seen: Tensor
-        self.radius: Tensor
+        self.densification: Densification = config.densification.build(count=n)
 
     def prepare(self, moment: Moment) -> None:
         self._active = min(self.config.degree, int(self.config.active_degree.at(moment)))
@@ -91,47 +90,17 @@ class Gaussians(Splats):
         common = min(further.shape[1], cloud.harmonics.shape[1] - 1)
         further[:, :common] = cloud.harmonics[:, 1 : 1 + common]
         self.features.data, self.harmonics.data = cloud.harmonics[:, :1].clone(), further
-        self._forget()
+        self.densification.forget(len(cloud), self.means.device)
 
     @torch.no_grad()
-    def adapt(self, footprints: Sequence[Projected], moment: Moment) -> list[ChangedRows]:
-        c = self.config.densification
-        if not c.every:
-            return []
-        statistics = ScreenStatistics(self.gradient, self.seen.long(), self.radius)
-        for view in footprints:
-            statistics = statistics.add(view)
-        self.gradient, self.seen, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
-        changes = []
-        if (moment.step + 1) % c.every == 0:
-            changes.append(self._densify(statistics, moment))
-        if c.reset_every and (moment.step + 1) % c.reset_every == 0:
-            limit = torch.tensor(c.reset_to).logit()
-            self.opacities.data = self.opacities.data.clamp(max=float(limit))
-            changes.append(ChangedRows([self.opacities], torch.full((len(self.means),), -1, device=self.means.device)))
-        return changes
-
-    def _densify(self, statistics: ScreenStatistics, moment: Moment) -> ChangedRows:
-        cloud = self.splats()
-        change = plan(self.config.densification, statistics, cloud.extents, cloud.opacities, self.bound, moment)
-        if not len(change.source):
-            change = _keep_one(cloud)  # an empty cloud could never come back
-        for parameter in self.parameters():
-            parameter.data = parameter.data[change.source]
-        parts = change.split
-        self.means.data[parts] = places_within(
-            self.means.data[parts],
-            self.rotations.data[parts],
-            cloud.extents[change.source[parts]],
-            moment.draws.sub("split"),
-        )
-        self.scales.data[parts] -= torch.tensor(SPLIT_SHRINK).log().to(self.scales)
-        self._forget()
-        return ChangedRows(list(self.parameters()), torch.where(change.fresh, -1, change.source))
-
-    def _forget(self) -> None:
-        zeros = torch.zeros(len(self.means), device=self.means.device)
-        self.gradient, self.seen, self.radius = zeros, zeros.clone(), zeros.clone()
+    def adapt(
+        self, footprints: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
+    ) -> list[ChangedRows]:
+        cloud = CloudParameters(
+            self.means, self.rotations, self.scales, self.opacities, self.features, self.harmonics, self.config.flat,
+            self.bound,
+        )  # fmt: skip
+        return self.densification.adapt(cloud, footprints, moment, learning_rates)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         """A stored cloud may have another number of Gaussians."""
@@ -150,11 +119,6 @@ def neighbour_distance(points: Float[Tensor, "n 3"], neighbours: int = 3) -> Flo
         return torch.full((len(points),), 0.1)
     found, _ = cKDTree(points.numpy()).query(points.numpy(), k=neighbours + 1)
     return torch.from_numpy(found[:, 1:]).square().mean(-1).sqrt().clamp(min=1e-4).float()
-
-
-def _keep_one(cloud: GaussianCloud) -> Change:
-    no = torch.zeros(1, dtype=torch.bool, device=cloud.means.device)
-    return Change(cloud.opacities.argmax()[None], no, no)
 
 
 def _ball(count: int, radius: float) -> Float[Tensor, "n 3"]:

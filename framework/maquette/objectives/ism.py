@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.config.parts import PartSpec, ScoreSpec
+from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
 from maquette.diffusion.timesteps import Timesteps
@@ -16,7 +16,6 @@ from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
-from maquette.scores.weighted import Weighted
 
 
 @register("objective", "ism")
@@ -36,11 +35,7 @@ class ISM(Pull):
         weighting: Weighting = "x0"
         interval: Schedule = Schedule(((0, 0.1), ("30%", 0.05)))  # delta_T: t - s, share of the timesteps
         stride: float = 0.2  # delta_S: steps up to s, share of the timesteps
-        inversion: ScoreSpec = field(
-            default_factory=lambda: PartSpec(
-                "score", "weighted", Weighted, Weighted.Config(weights={"unconditional": 1.0})
-            )
-        )  # what is asked on the way up
+        inversion: ScoreSpec = part_field("score", "weighted", weights={"unconditional": 1.0})  # asked on the way up
 
         def __post_init__(self) -> None:
             super().__post_init__()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.config.parts import PartSpec, ScoreSpec
+from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, invert
 from maquette.diffusion.timesteps import Timesteps
@@ -15,7 +15,6 @@ from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
-from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
 
 FALLING = Schedule(((0, 0.98), ("100%", 0.02)))
@@ -36,9 +35,7 @@ class SDI(Pull):
     class Config(PullConfig):
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(low=FALLING, high=FALLING))
         weighting: Weighting = "x0"
-        inversion: ScoreSpec = field(
-            default_factory=lambda: PartSpec("score", "cfg", CFG, CFG.Config(scale=-7.5, base="text"))
-        )  # what is asked on the way up
+        inversion: ScoreSpec = part_field("score", "cfg", scale=-7.5, base="text")  # what is asked on the way up
         steps: int = 10  # n, of a whole way up
         eta: float = 0.3  # share of the noise of ancestral sampling on the way up
 

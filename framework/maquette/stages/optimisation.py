@@ -122,7 +122,8 @@ class Optimisation(Task):
     def after_step(self, moment: Moment) -> list[ChangedRows]:
         if not self._footprints:
             return []
-        return self.scene.geometry.adapt(self._footprints, moment)
+        rates = {group.name: group.learning_rate.at(moment) for group in self.groups()}
+        return self.scene.geometry.adapt(self._footprints, moment, rates)
 
     def preview(self, step: int) -> np.ndarray:
         views = self.scene.render([0, 90, 180, 270], 20.0, 96)

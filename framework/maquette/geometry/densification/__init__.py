@@ -1,0 +1,1 @@
+"""Strategies by which a cloud of Gaussians grows and is thinned while it is optimised."""

@@ -1,0 +1,175 @@
+"""3DGS's adaptive density control: Gaussians are cloned or split where pictures ask for detail, pruned where faint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.geometry.base import ChangedRows, GaussianCloud
+from maquette.geometry.densification.base import CloudParameters, Densification
+from maquette.kernels.rotations import rotation_matrices
+from maquette.kernels.splatting import Projected, ScreenStatistics
+from maquette.randomness import Draws, Moment
+from maquette.registry import register
+
+SPLIT_SHRINK = 1.6  # a Gaussian's two parts are this much smaller than it was
+
+
+@register("densification", "default")
+class DefaultDensification(Densification):
+    """Clones, splits, prunes and resets Gaussians by their gradients on the screen, sizes and opacities.
+
+    Source: Kerbl et al. 2023 (3DGS, arXiv 2308.04079), sec. 5. Its sizes are in units of the cameras' extent, about
+    three of our cubes' half sides.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        every: int = 100  # steps between changes; 0: the cloud stays as it is
+        gradient: Schedule = Schedule((("0%", 2e-4), ("60%", 0.0)), "step")  # grow above this; 0: not now
+        clone_below: float = 0.03  # largest scale, in units of bound, that is cloned; larger ones are split
+        prune: Schedule = Schedule.constant(0.005)  # opacity below which a Gaussian goes; 0: not now
+        largest: float = 0.3  # scale, in units of bound, above which it goes; 0: any size
+        largest_on_screen: float = 0.0  # radius in pixels above which it goes; 0: any size
+        reset_every: int = 0  # steps between resets of opacity; 0: never
+        reset_to: float = 0.01  # opacity that a reset leaves at most
+        most: int = 200_000  # the cloud grows no larger; the places with the largest gradients come first
+
+        def __post_init__(self) -> None:
+            if self.every < 0 or self.reset_every < 0 or self.most < 1:
+                raise ValueError("densification needs every and reset_every of 0 or more, and most of at least 1")
+            if not 0 < self.reset_to < 1:
+                raise ValueError(f"reset_to is an opacity between 0 and 1, not {self.reset_to:g}")
+            if self.reset_every and max(value for _, value in self.prune.points) >= self.reset_to:
+                raise ValueError(f"a reset to {self.reset_to:g} would have everything pruned; let prune stay below it")
+
+    def __init__(self, config: Config, count: int) -> None:
+        super().__init__()
+        self.config = config
+        for name in ("gradient", "seen", "radius"):
+            self.register_buffer(name, torch.zeros(count))
+        self.gradient: Tensor
+        self.seen: Tensor
+        self.radius: Tensor
+
+    def adapt(
+        self,
+        cloud: CloudParameters,
+        footprints: Sequence[Projected],
+        moment: Moment,
+        learning_rates: Mapping[str, float],
+    ) -> list[ChangedRows]:
+        c = self.config
+        if not c.every:
+            return []
+        statistics = ScreenStatistics(self.gradient, self.seen.long(), self.radius)
+        for view in footprints:
+            statistics = statistics.add(view)
+        self.gradient, self.seen, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
+        changes = []
+        if (moment.step + 1) % c.every == 0:
+            changes.append(self._densify(cloud, statistics, moment))
+        if c.reset_every and (moment.step + 1) % c.reset_every == 0:
+            limit = torch.tensor(c.reset_to).logit()
+            cloud.opacities.data = cloud.opacities.data.clamp(max=float(limit))
+            afresh = torch.full((len(cloud),), -1, device=cloud.means.device)
+            changes.append(ChangedRows([cloud.opacities], afresh))
+        return changes
+
+    def _densify(self, parameters: CloudParameters, statistics: ScreenStatistics, moment: Moment) -> ChangedRows:
+        cloud = parameters.cloud
+        change = plan(self.config, statistics, cloud.extents, cloud.opacities, parameters.bound, moment)
+        if not len(change.source):
+            change = _keep_one(cloud)  # an empty cloud could never come back
+        parameters.take(change.source)
+        parts = change.split
+        parameters.means.data[parts] = places_within(
+            parameters.means.data[parts],
+            parameters.rotations.data[parts],
+            cloud.extents[change.source[parts]],
+            moment.draws.sub("split"),
+        )
+        parameters.scales.data[parts] -= torch.tensor(SPLIT_SHRINK).log().to(parameters.scales)
+        self.forget(len(parameters), parameters.means.device)
+        return ChangedRows(parameters.all, torch.where(change.fresh, -1, change.source))
+
+    def forget(self, count: int, device: torch.device) -> None:
+        zeros = torch.zeros(count, device=device)
+        self.gradient, self.seen, self.radius = zeros, zeros.clone(), zeros.clone()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of a cloud: its Gaussian i comes from `source[i]`, displaced and shrunk.
+
+    Args:
+        source: index of the Gaussian it was or came from [m].
+        fresh: whether it is new, so that an optimiser knows nothing of it [m].
+        split: whether it is a part of its source, placed by chance within it, and smaller [m].
+    """
+
+    source: Int[Tensor, " m"]
+    fresh: Bool[Tensor, " m"]
+    split: Bool[Tensor, " m"]
+
+
+def plan(
+    settings: DefaultDensification.Config,
+    statistics: ScreenStatistics,
+    scales: Float[Tensor, "n 3"],
+    opacities: Float[Tensor, " n"],
+    bound: float,
+    moment: Moment,
+) -> Change:
+    """Which Gaussians stay, are cloned or are split.
+
+    Args:
+        statistics: over the views since the last change; gradients per pixel.
+        scales, opacities: present ones; disks give 0 as their third scale.
+        bound: half side of the scene's cube, the unit of sizes.
+    """
+    size = scales.amax(dim=-1)
+    keep = opacities >= settings.prune.at(moment)
+    if settings.largest > 0:
+        keep &= size <= settings.largest * bound
+    if settings.largest_on_screen > 0:
+        keep &= statistics.radius <= settings.largest_on_screen
+    grow = _growing(settings, statistics, keep, moment)
+    split = grow & (size > settings.clone_below * bound)
+    stay, cloned, parted = ((keep & ~split).nonzero()[:, 0], (grow & ~split).nonzero()[:, 0], split.nonzero()[:, 0])
+    source = torch.cat([stay, cloned, parted, parted])
+    index = torch.arange(len(source), device=source.device)
+    return Change(source, index >= len(stay), index >= len(stay) + len(cloned))
+
+
+def _growing(
+    settings: DefaultDensification.Config, statistics: ScreenStatistics, keep: Bool[Tensor, " n"], moment: Moment
+) -> Bool[Tensor, " n"]:
+    threshold = settings.gradient.at(moment)
+    if threshold <= 0:
+        return torch.zeros_like(keep)
+    gradient = statistics.mean_gradient
+    grow = keep & (gradient >= threshold)
+    room = max(settings.most - int(keep.sum()), 0)  # clone and split both add one
+    if int(grow.sum()) > room:
+        chosen = torch.where(grow, gradient, -1.0).topk(room).indices
+        grow = torch.zeros_like(keep).index_fill(0, chosen, True)
+    return grow
+
+
+def _keep_one(cloud: GaussianCloud) -> Change:
+    no = torch.zeros(1, dtype=torch.bool, device=cloud.means.device)
+    return Change(cloud.opacities.argmax()[None], no, no)
+
+
+def places_within(
+    means: Float[Tensor, "n 3"], quaternions: Float[Tensor, "n 4"], scales: Float[Tensor, "n 3"], draws: Draws
+) -> Float[Tensor, "n 3"]:
+    """A random place in each Gaussian, distributed as it is."""
+    local = draws.normal("places", len(means), 3).to(means) * scales
+    return means + (rotation_matrices(quaternions) @ local[:, :, None])[:, :, 0]

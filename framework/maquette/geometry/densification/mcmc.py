@@ -1,0 +1,144 @@
+"""3DGS-MCMC: Gaussians as samples of a distribution; dead ones are relocated, and noise lets all of them explore."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.geometry.base import ChangedRows
+from maquette.geometry.densification.base import CloudParameters, Densification
+from maquette.kernels.rotations import rotation_matrices
+from maquette.kernels.splatting import Projected
+from maquette.randomness import Draws, Moment
+from maquette.registry import register
+
+SHARPNESS, TRANSPARENT = 100.0, 0.005  # k and 1 - t of the sigmoid that gates the noise
+LEAST_OPACITY, MOST_OPACITY = 1e-4, 1 - 1e-6  # of a copy, so that logits stay finite
+
+
+@register("densification", "mcmc")
+class MCMCDensification(Densification):
+    """Relocates dead Gaussians onto live ones, adds copies up to a cap, and moves transparent ones by noise.
+
+    A Gaussian is copied with probability proportional to its opacity; opacity and scale of the copies are corrected so
+    that together they look as the one did (`shared_by`). After every step the means move by
+
+        lambda eta sigma(-k (o - (1 - t))) Sigma epsilon
+
+    with learning rate eta, covariance Sigma and standard normal epsilon. The losses `splat-opacity` and `splat-scale`
+    are the method's regularisers: without them no Gaussian dies.
+
+    Source: Kheradmand et al. 2024 (3DGS-MCMC, arXiv 2404.09591), sec. 3; constants as in gsplat's MCMCStrategy.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        every: int = 100  # steps between relocations; 0: there are none, only noise
+        dead: Schedule = Schedule((("0%", 0.005), ("83%", 0.0)), "step")  # opacity up to which one is relocated
+        growth: Schedule = Schedule((("0%", 0.05), ("83%", 0.0)), "step")  # fraction that is added each time
+        most: int = 200_000  # the cloud grows no larger
+        noise: Schedule = Schedule.constant(5e5)  # lambda; 0: none
+
+        def __post_init__(self) -> None:
+            if self.every < 0 or self.most < 1:
+                raise ValueError("densification needs every of 0 or more, and most of at least 1")
+            if any(not 0 <= value < 1 for _, value in self.dead.points):
+                raise ValueError("dead is an opacity, 0 or more and below 1")
+            if any(value < 0 for _, value in (*self.growth.points, *self.noise.points)):
+                raise ValueError("growth and noise are 0 or more")
+
+    def __init__(self, config: Config, count: int) -> None:
+        super().__init__()
+        self.config = config
+
+    def adapt(
+        self,
+        cloud: CloudParameters,
+        footprints: Sequence[Projected],
+        moment: Moment,
+        learning_rates: Mapping[str, float],
+    ) -> list[ChangedRows]:
+        c, changes = self.config, []
+        if c.every and (moment.step + 1) % c.every == 0:
+            for source in (self._relocated, self._grown):
+                changes += _copy(cloud, source(torch.sigmoid(cloud.opacities), moment))
+        noise = c.noise.at(moment) * learning_rates["means"]
+        if noise > 0:
+            cloud.means.data += noise * exploration(cloud, moment.draws)
+        return changes
+
+    def _relocated(self, opacities: Float[Tensor, " n"], moment: Moment) -> Int[Tensor, " n"]:
+        dead = opacities <= self.config.dead.at(moment)
+        alive = (~dead).nonzero()[:, 0]
+        source = torch.arange(len(opacities), device=opacities.device)
+        if len(alive):
+            source[dead] = alive[_sample(opacities[alive], int(dead.sum()), moment.draws, "relocate")]
+        return source
+
+    def _grown(self, opacities: Float[Tensor, " n"], moment: Moment) -> Int[Tensor, " m"]:
+        n = len(opacities)
+        count = min(self.config.most - n, math.ceil(self.config.growth.at(moment) * n))
+        added = _sample(opacities, max(count, 0), moment.draws, "grow")
+        return torch.cat([torch.arange(n, device=opacities.device), added])
+
+
+def _sample(weights: Float[Tensor, " n"], count: int, draws: Draws, stream: str) -> Int[Tensor, " count"]:
+    """Indices drawn with replacement, on the CPU whatever the device."""
+    if not count:
+        return torch.zeros(0, dtype=torch.long, device=weights.device)
+    indices = torch.multinomial(weights.detach().cpu(), count, replacement=True, generator=draws.generator(stream))
+    return indices.to(weights.device)
+
+
+def _copy(cloud: CloudParameters, source: Int[Tensor, " m"]) -> list[ChangedRows]:
+    """Let Gaussian i be `source[i]`; those of one source share its look. Their moments start afresh."""
+    copies = torch.bincount(source, minlength=len(cloud))[source]
+    shared = copies > 1
+    if not shared.any():
+        return []
+    opacity, shrink = shared_by(torch.sigmoid(cloud.opacities.detach()[source[shared]]), copies[shared])
+    cloud.take(source)
+    cloud.opacities.data[shared] = opacity.clamp(LEAST_OPACITY, MOST_OPACITY).logit()
+    cloud.scales.data[shared] += shrink.log()[:, None]
+    return [ChangedRows(cloud.all, torch.where(shared, -1, source))]
+
+
+def shared_by(
+    opacity: Float[Tensor, " n"], copies: Int[Tensor, " n"]
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Opacity, and factor on the scales, of each of N copies at one place that together look like one Gaussian.
+
+        o' = 1 - (1 - o)^(1/N)        s' / s = o / sum_{j = 1..N} C(N, j) (-1)^(j + 1) o'^j / sqrt(j)
+
+    so that the opacity at the centre and its integral along a line through it stay the same.
+
+    Source: Kheradmand et al. 2024, eq. 9, whose double sum is collected here by powers j = k + 1 of o'.
+
+    Example:
+        >>> each, shrink = shared_by(torch.tensor([0.75, 0.75]), torch.tensor([1, 2]))
+        >>> each, shrink
+        (tensor([0.7500, 0.5000]), tensor([1.0000, 0.9111]))
+    """
+    n, whole = copies.double()[:, None], opacity.double().clamp(max=MOST_OPACITY)[:, None]
+    each = -torch.expm1(torch.log1p(-whole) / n)
+    j = torch.arange(1, int(copies.max()) + 1, device=copies.device, dtype=torch.float64)
+    log_binomial = torch.lgamma(n + 1) - torch.lgamma(j + 1) - torch.lgamma((n - j).clamp(min=0) + 1)
+    terms = torch.where(j <= n, (log_binomial + j * each.log()).exp() / j.sqrt(), 0.0)
+    signs = torch.where(j % 2 == 1, 1.0, -1.0)
+    shrink = whole / (terms * signs).sum(dim=1, keepdim=True)
+    return each[:, 0].to(opacity), shrink[:, 0].to(opacity)
+
+
+def exploration(cloud: CloudParameters, draws: Draws) -> Float[Tensor, "n 3"]:
+    """sigma(-k (o - (1 - t))) Sigma epsilon of every Gaussian: hardly any where it is opaque."""
+    now = cloud.cloud
+    gate = torch.sigmoid(-SHARPNESS * (now.opacities.detach() - TRANSPARENT))[:, None]
+    axes = rotation_matrices(now.quaternions.detach()) * now.extents.detach()[:, None, :]  # R S, Sigma = R S S^T R^T
+    epsilon = draws.normal("noise", len(cloud), 3).to(gate)
+    return gate * (axes @ (axes.mT @ epsilon[:, :, None]))[:, :, 0]

@@ -1,0 +1,33 @@
+"""Mean opacity of Gaussians, so that those which pictures do not need fade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "splat-opacity")
+class SplatOpacity(Loss):
+    """Mean over the Gaussians of their opacity, in [0, 1].
+
+    Source: Kheradmand et al. 2024 (3DGS-MCMC, arXiv 2404.09591), sec. 3.4; the weight is the paper's lambda_o.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(0.01)  # lambda_o
+
+    needs = frozenset({"splats"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        return geometry.splats().opacities.mean()

@@ -1,0 +1,35 @@
+"""Mean size of Gaussians, so that those which pictures do not need shrink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+from maquette.renderers.base import Rendering
+
+
+@register("loss", "splat-scale")
+class SplatScale(Loss):
+    """Mean over the Gaussians and their axes of the standard deviation, in scene units; disks have two axes.
+
+    Source: Kheradmand et al. 2024 (3DGS-MCMC, arXiv 2404.09591), sec. 3.4: the roots of the eigenvalues of the
+    covariance; the weight is the paper's lambda_Sigma.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(0.01)  # lambda_Sigma
+
+    needs = frozenset({"splats"})
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+
+    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+        cloud = geometry.splats()
+        return cloud.scales[:, : 2 if cloud.flat else 3].mean()
