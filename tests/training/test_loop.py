@@ -9,10 +9,12 @@ from maquette.config.schedules import Schedule
 from maquette.config.schema import LoggerConfig
 from maquette.errors import RunError
 from maquette.objectives.terms import Terms
-from maquette.randomness import Draws
+from maquette.randomness import Moment
 from maquette.training.checkpoints import CheckpointStore
-from maquette.training.loop import Loop, LoopConfig, ParameterGroup, Task
+from maquette.training.loop import Loop
 from maquette.training.metrics_log import MetricsLog
+from maquette.training.settings import LoopConfig
+from maquette.training.task import ParameterGroup, Task
 
 
 class Quadratic(Task):
@@ -26,8 +28,8 @@ class Quadratic(Task):
     def groups(self):
         return [ParameterGroup("x", [self.x], Schedule.constant(0.1))]
 
-    def terms(self, step: int, draws: Draws) -> Terms:
-        factor = float("nan") if step in self._bad else 1.0
+    def terms(self, moment: Moment) -> Terms:
+        factor = float("nan") if moment.step in self._bad else 1.0
         return Terms({"square": self.x.square() * factor})
 
     def describe(self):

@@ -22,7 +22,7 @@ from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.scene import Scene
 from maquette.stages.guidance import Guide
-from maquette.training.loop import ParameterGroup, Task
+from maquette.training.task import ParameterGroup, Task
 from maquette.training.timings import Timings
 
 

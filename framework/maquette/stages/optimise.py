@@ -34,8 +34,9 @@ from maquette.stages.base import Stage, StageContext
 from maquette.stages.guidance import Guidance, Guide, build_guides, compares_pictures, listed, request_of
 from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
-from maquette.training.loop import Loop, LoopConfig
+from maquette.training.loop import Loop
 from maquette.training.run_folder import RunFolder
+from maquette.training.settings import LoopConfig
 from maquette.training.timings import Timings
 
 

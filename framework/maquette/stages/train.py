@@ -18,7 +18,9 @@ from maquette.objectives.terms import Terms
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
-from maquette.training.loop import Loop, LoopConfig, ParameterGroup, Task
+from maquette.training.loop import Loop
+from maquette.training.settings import LoopConfig
+from maquette.training.task import ParameterGroup, Task
 from maquette.weights.loading import LEARNED_WORDS
 
 

@@ -11,80 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
-from maquette.config.schedules import Schedule
 from maquette.errors import RunError
 from maquette.files import write_atomically
-from maquette.geometry.base import ChangedRows
 from maquette.objectives.terms import Terms
 from maquette.randomness import Moment
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.optimisers import OPTIMISERS, carry_moments
 from maquette.training.progress import StepProgress
+from maquette.training.settings import LoopConfig
 from maquette.training.signals import Stopped, stop_flag
+from maquette.training.task import Task
 from maquette.training.timings import Timings
-
-
-@dataclass(frozen=True)
-class ParameterGroup:
-    """Parameters that share a learning rate."""
-
-    name: str
-    parameters: list[nn.Parameter]
-    learning_rate: Schedule
-    matrices: bool = False  # hidden weight matrices, which Muon may orthogonalise
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """What every stage that steps can set."""
-
-    checkpoint_every: int = 0  # steps between checkpoints; 0: only at the end and when stopped
-    keep_checkpoints: int = 2  # how many to keep
-    preview_every: int = 0  # steps between pictures in previews/; 0: none
-    log_every: int = 10  # steps between lines in metrics.jsonl
-    gradient_clip: float = 0.0  # largest norm of the whole gradient; 0: no clipping
-    nonfinite: Literal["raise", "skip"] = "raise"  # what to do when a loss or gradient is not finite
-    nonfinite_limit: int = 10  # skipped steps in a row before the run stops all the same
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # Lightning's precision setting
-    optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with Adam for the rest
-    betas: tuple[float, float] = (0.9, 0.99)  # Adam's decay rates
-    epsilon: float = 1e-15  # Adam's epsilon
-    weight_decay: float = 0.0  # decoupled (AdamW)
-    device: Literal["auto", "cpu", "cuda"] = "auto"  # where to compute
-    cudnn_benchmark: bool = False  # on CUDA: faster convolutions, at the cost of bit-for-bit repetition
-
-
-class Task(nn.Module):
-    """What a loop steps: its parameters and buffers are the whole state that a checkpoint holds."""
-
-    def groups(self) -> list[ParameterGroup]:
-        """Parameters to optimise."""
-        raise NotImplementedError
-
-    def terms(self, moment: Moment) -> Terms:
-        """The weighted loss terms of one step."""
-        raise NotImplementedError
-
-    def after_step(self, moment: Moment) -> list[ChangedRows]:
-        """Upkeep after the optimiser's step; says which parameters had their rows exchanged."""
-        return []
-
-    def preview(self, step: int) -> np.ndarray | None:
-        """A picture [H, W, 3] in [0, 1] of the present state, or None."""
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        """What the latest step looked at (cameras, timestep ...), for the report on a number that is not finite."""
-        return {}
 
 
 @dataclass

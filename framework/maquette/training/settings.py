@@ -1,0 +1,26 @@
+"""What every stage that steps can set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of a training loop."""
+
+    checkpoint_every: int = 0  # steps between checkpoints; 0: only at the end and when stopped
+    keep_checkpoints: int = 2  # how many to keep
+    preview_every: int = 0  # steps between pictures in previews/; 0: none
+    log_every: int = 10  # steps between lines in metrics.jsonl
+    gradient_clip: float = 0.0  # largest norm of the whole gradient; 0: no clipping
+    nonfinite: Literal["raise", "skip"] = "raise"  # what to do when a loss or gradient is not finite
+    nonfinite_limit: int = 10  # skipped steps in a row before the run stops all the same
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # Lightning's precision setting
+    optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with Adam for the rest
+    betas: tuple[float, float] = (0.9, 0.99)  # Adam's decay rates
+    epsilon: float = 1e-15  # Adam's epsilon
+    weight_decay: float = 0.0  # decoupled (AdamW)
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # where to compute
+    cudnn_benchmark: bool = False  # on CUDA: faster convolutions, at the cost of bit-for-bit repetition
