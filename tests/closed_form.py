@@ -6,6 +6,7 @@ import torch
 
 from maquette.cameras import orbit_cameras
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import ANY_CAMERA, Capabilities, condition
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.materials.base import Shading
 from maquette.objectives.base import Objective
@@ -25,12 +26,18 @@ STEP, TOTAL, DRAWS = 3, 10, Draws(0, 3)
 class Gaussian(Prior):
     """The exact denoiser of pictures drawn from N(mean, variance), one mean per condition."""
 
-    gives = frozenset(CONDITIONS)
     device = torch.device("cpu")
 
     def __init__(self, variance: float = 0.25) -> None:
         self.noise_schedule = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
         self.variance = variance
+
+    @classmethod
+    def capabilities(cls, config):
+        return Capabilities(gives=frozenset({ANY_CAMERA, *map(condition, CONDITIONS)}))
+
+    def condition(self, request):
+        raise AssertionError("its conditions are CONDITIONS, whatever is asked for")
 
     def encode(self, rgb):
         return rgb.permute(0, 3, 1, 2) * 2 - 1

@@ -118,16 +118,16 @@ def test_a_renderer_that_does_not_fit_names_those_that_do(tmp_path):
     from maquette.registry import get
 
     cls = get("geometry", "voxel-grid")
-    before = cls.provides
+    before = cls.form
     try:
-        cls.provides = "surface"
+        cls.form = "surface"
         result = call(
             "run",
             write(tmp_path, METHOD.replace("{type: hash-grid, levels: 2, log2_table_size: 8}", "voxel-grid")),
             "prompt=x",
         )
     finally:
-        cls.provides = before
+        cls.form = before
     assert result.exit_code == 2
     assert "renderer 'volume' takes a field, but geometry 'voxel-grid' is a surface" in result.output
 

@@ -28,15 +28,15 @@ def site(tmp_path, monkeypatch):
 GOOD = """
 from dataclasses import dataclass
 from maquette.plugins import hookimpl
-from maquette.scores.base import Score
+from maquette.scores.base import Score, noise_prediction_from
 
 class Half(Score):
     'Half of the positive prediction.'
     @dataclass(frozen=True)
     class Config:
         pass
-    needs = frozenset({"positive"})
-    def __init__(self, config): pass
+    @classmethod
+    def capabilities(cls, config): return noise_prediction_from("positive")
     def combine(self, predictions): return predictions["positive"] / 2
 
 @hookimpl

@@ -1,11 +1,14 @@
 """The registry finds parts by name, without importing what is not asked for."""
 
+import importlib
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
-from maquette import registry
+from maquette import plugins, registry
+from maquette.config.capabilities import Capabilities
 from maquette.errors import PluginError
 
 
@@ -32,6 +35,96 @@ def test_two_classes_cannot_share_a_name():
 def test_a_plugin_cannot_take_a_built_in_name():
     with pytest.raises(PluginError, match="name of a built-in part"):
         registry.add("score", "cfg", "somewhere:Class", "some-package")
+
+
+def test_a_class_without_a_contract_lacks_it():
+    with pytest.raises(PluginError, match=r"score 'new', .*lacks a dataclass Config, the base class maquette.scores"):
+        registry.register("score", "new")(type("New", (), {}))
+
+
+def test_an_unfinished_part_is_refused_with_all_that_it_lacks():
+    from maquette.priors.base import Prior
+
+    class Half(Prior):
+        @dataclass(frozen=True)
+        class Config:
+            path: str = ""
+
+        def __init__(self, config):
+            self.device = "cpu"
+
+        def encode(self, rgb):
+            return self.noise_schedule, rgb
+
+    lacks = "the method capabilities, the method condition, the method decode, the method predict, "
+    lacks += "a value for self.noise_schedule; the contract of a prior is in maquette.priors.base"
+    with pytest.raises(PluginError, match=f"prior 'half', .*test_registry.*Half, is unfinished: it lacks {lacks}"):
+        registry.register("prior", "half")(Half)
+    assert "half" not in registry.names("prior")
+
+
+def test_a_loss_without_a_weight_is_refused():
+    from maquette.losses.base import Loss
+
+    class Weightless(Loss):
+        @dataclass(frozen=True)
+        class Config:
+            scale: float = 1.0
+
+        def __call__(self, rendering, geometry):
+            return rendering.rgb.mean()
+
+    with pytest.raises(PluginError, match=r"loss 'weightless', .* lacks Config.weight, a Schedule"):
+        registry.register("loss", "weightless")(Weightless)
+
+
+def test_a_score_combines_in_one_way_or_the_other():
+    from maquette.scores.base import Score
+
+    class Mute(Score):
+        @dataclass(frozen=True)
+        class Config:
+            pass
+
+        @classmethod
+        def capabilities(cls, config):
+            return Capabilities()
+
+    with pytest.raises(PluginError, match="it lacks the method combine;"):
+        registry.register("score", "mute")(Mute)
+
+
+def test_a_geometry_says_how_far_it_reaches_and_what_it_carries():
+    from maquette.geometry.base import Field
+
+    class Boundless(Field):
+        @dataclass(frozen=True)
+        class Config:
+            channels: int = 3
+
+        def query(self, points, normals=False):
+            raise AssertionError
+
+    with pytest.raises(PluginError, match="it lacks a value for bound, a value for channels;"):
+        registry.register("geometry", "boundless")(Boundless)
+
+
+@pytest.mark.parametrize("kind", ["exporter", "metric"])
+def test_what_is_called_has_to_be_callable(kind):
+    module, _, name = registry.CONTRACTS[kind].partition(":")
+    contract = getattr(importlib.import_module(module), name)
+    part = type("Silent", (contract,), {"Config": dataclass(type("Config", (), {}))})
+    with pytest.raises(PluginError, match="it lacks the method __call__"):
+        registry.register(kind, "silent")(part)
+
+
+def test_a_part_that_a_plugin_declares_is_held_to_the_contract_too(tmp_path, monkeypatch):
+    (tmp_path / "unfinished_plug.py").write_text("class Half: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.add("score", "unfinished", "unfinished_plug:Half", "unfinished-plug")
+    with pytest.raises(PluginError, match=r"score 'unfinished', unfinished_plug\.Half, is unfinished"):
+        registry.get("score", "unfinished")
+    plugins.reload()
 
 
 @pytest.mark.parametrize("kind", registry.KINDS)

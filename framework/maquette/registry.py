@@ -7,7 +7,10 @@ Listing parts imports none of them.
 
 from __future__ import annotations
 
+import dataclasses
+import dis
 import importlib
+import inspect
 import re
 from collections.abc import Callable
 from functools import cache
@@ -36,6 +39,24 @@ KINDS: dict[str, str] = {
 }
 """Kind of part -> package that holds the built-in ones."""
 
+CONTRACTS: dict[str, str] = {
+    "cameras": "maquette.cameras.base:CameraSampler",
+    "geometry": "maquette.geometry.base:Geometry",
+    "material": "maquette.materials.base:Material",
+    "background": "maquette.backgrounds.base:Background",
+    "renderer": "maquette.renderers.base:Renderer",
+    "prior": "maquette.priors.base:Prior",
+    "score": "maquette.scores.base:Score",
+    "objective": "maquette.objectives.base:Objective",
+    "loss": "maquette.losses.base:WeightedLoss",
+    "data": "maquette.data.base:Data",
+    "stage": "maquette.stages.base:Stage",
+    "learner": "maquette.learners.base:Learner",
+    "exporter": "maquette.export.base:Exporter",
+    "metric": "maquette.metrics.base:Metric",
+}
+"""Kind of part -> what its parts derive from; the contracts of data sets are those of the learners that use them."""
+
 Part = TypeVar("Part", bound=type)
 _classes: dict[tuple[str, str], type] = {}
 _declared: dict[tuple[str, str], tuple[str, str]] = {}  # (kind, name) -> ("module:Class", who declared it)
@@ -49,7 +70,7 @@ def register(kind: str, name: str) -> Callable[[Part], Part]:
     """Class decorator that makes a part known as `name` among its kind.
 
     Raises:
-        PluginError: the kind does not exist, or another class already has the name.
+        PluginError: the kind does not exist, another class already has the name, or the class is unfinished.
     """
     _check_kind(kind)
 
@@ -59,6 +80,11 @@ def register(kind: str, name: str) -> Callable[[Part], Part]:
             raise PluginError(
                 f"two {kind} parts are called {name!r}: {other.__module__}.{other.__qualname__} and "
                 f"{cls.__module__}.{cls.__qualname__}"
+            )
+        if lacks := _lacks(kind, cls):
+            raise PluginError(
+                f"{kind} {name!r}, {cls.__module__}.{cls.__qualname__}, is unfinished: it lacks {', '.join(lacks)}; "
+                f"the contract of a {kind} is in {CONTRACTS.get(kind, KINDS[kind]).partition(':')[0]}"
             )
         cls.kind, cls.part_name = kind, name  # type: ignore[attr-defined]
         _classes[kind, name] = cls
@@ -113,8 +139,9 @@ def get(kind: str, name: str) -> Any:
     if (kind, name) not in _classes:
         if (kind, name) in _declared:
             module, _, attribute = _declared[kind, name][0].partition(":")
-            found = getattr(importlib.import_module(module), attribute)
-            _classes.setdefault((kind, name), found)
+            cls = getattr(importlib.import_module(module), attribute)
+            if (kind, name) not in _classes:
+                register(kind, name)(cls)
         elif name in _built_in(kind):
             importlib.import_module(_built_in(kind)[name])
     if (kind, name) not in _classes:
@@ -127,6 +154,34 @@ def get(kind: str, name: str) -> Any:
 def summary(kind: str, name: str) -> str:
     """First line of the part's docstring; imports it."""
     return (get(kind, name).__doc__ or "").strip().split("\n")[0]
+
+
+def assigned(cls: type, attribute: str) -> bool:
+    """Whether a class or one of its bases gives the attribute a value: in its body, or as `self.attribute = ...`."""
+    for base in cls.__mro__:
+        if attribute in vars(base):
+            return True
+        functions = [inspect.unwrap(member) for member in vars(base).values() if inspect.isfunction(member)]
+        for function in functions:
+            stores = (step for step in dis.get_instructions(function) if step.opname == "STORE_ATTR")
+            if any(step.argval == attribute for step in stores):
+                return True
+    return False
+
+
+def _lacks(kind: str, cls: type) -> list[str]:
+    """What keeps a class from being a part of the kind; each contract may add its own in a classmethod `lacks`."""
+    lacks = []
+    if not dataclasses.is_dataclass(getattr(cls, "Config", None)):
+        lacks.append("a dataclass Config")
+    if kind not in CONTRACTS:
+        return lacks
+    module, _, name = CONTRACTS[kind].partition(":")
+    contract = getattr(importlib.import_module(module), name)
+    if not issubclass(cls, contract):
+        return [*lacks, f"the base class {module}.{name}"]
+    lacks += [f"the method {method}" for method in sorted(getattr(cls, "__abstractmethods__", ()))]
+    return lacks + (cls.lacks() if hasattr(cls, "lacks") else [])
 
 
 def _check_kind(kind: str) -> None:

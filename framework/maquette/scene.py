@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.config.capabilities import GEOMETRY_SDF
 from maquette.errors import RunError
 from maquette.geometry.base import GaussianCloud
 from maquette.geometry.splat_cloud import SplatCloud
@@ -46,7 +47,8 @@ class Scene(nn.Module):
         self.geometry, self.material, self.background, self.renderer = geometry, material, background, renderer
         self.view = view
         self.bound: float = geometry.bound
-        self.extracted: bool = geometry.provides != "surface" or not geometry.explicit
+        self._signed = GEOMETRY_SDF in geometry.capabilities(geometry.config).gives
+        self.extracted: bool = geometry.form != "surface" or not geometry.explicit
 
     @property
     def device(self) -> torch.device:
@@ -57,7 +59,7 @@ class Scene(nn.Module):
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Densities, 0 or more; only where the geometry is a field or splats."""
         points = points.to(self.device)
-        if self.geometry.provides != "splats":
+        if self.geometry.form != "splats":
             return self.geometry.density(points)
         cloud = self.geometry.splats()
         return self._cloud_at(points, cloud, cloud.opacities[:, None])[0]
@@ -65,12 +67,12 @@ class Scene(nn.Module):
     @torch.no_grad()
     def surface(self, resolution: int, threshold: float | Literal["auto"] = "auto") -> Mesh:
         """The boundary; see `maquette.export.base.Subject`."""
-        if self.geometry.provides == "splats":
+        if self.geometry.form == "splats":
             level = SPLAT_LEVEL if threshold == "auto" else threshold
             return extract(self.density, self.bound, resolution, level, SPLAT_GAP * self.bound)
-        if "sdf" in self.geometry.offers and threshold == "auto":  # there is no need to guess
+        if self._signed and threshold == "auto":  # there is no need to guess
             return extract(self._nearness, self.bound, resolution, 1.0)
-        if self.geometry.provides == "field":
+        if self.geometry.form == "field":
             return extract(self.density, self.bound, resolution, threshold)
         mesh = self.geometry.mesh()
         if not len(mesh.triangles):
@@ -97,9 +99,9 @@ class Scene(nn.Module):
     def _look(self, points: Float[Tensor, "n 3"], shown: Callable[[Tensor], Tensor]) -> Float[Tensor, "n C"]:
         """What `shown` makes of the features at points; of Gaussians, its mean over those around a point."""
         points = points.to(self.device)
-        if self.geometry.provides == "surface":
+        if self.geometry.form == "surface":
             return shown(self.geometry.features(points))
-        if self.geometry.provides == "field":
+        if self.geometry.form == "field":
             return shown(self.geometry.query(points).features)
         cloud = self.geometry.splats()
         values = shown(cloud.harmonics[:, 0] * HARMONIC_0)  # as seen from nowhere in particular
@@ -113,7 +115,7 @@ class Scene(nn.Module):
     @torch.no_grad()
     def splats(self, min_opacity: float) -> SplatCloud | None:
         """The Gaussians, with the harmonics that come nearest to the colours shown; see `Subject`."""
-        if self.geometry.provides != "splats":
+        if self.geometry.form != "splats":
             return None
         cloud: GaussianCloud = self.geometry.splats()
         directions = sphere_points(DIRECTIONS).to(self.device)

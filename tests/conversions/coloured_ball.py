@@ -32,7 +32,7 @@ RENDERERS: dict[str, Any] = {"field": Volume, "surface": MeshRenderer, "splats":
 
 def scene(geometry: Any, material: Any = None) -> Scene:
     """A geometry with a renderer that fits, unlit."""
-    renderer = RENDERERS[geometry.provides]
+    renderer = RENDERERS[geometry.form]
     return Scene(
         geometry,
         material or Plain(Plain.Config()),

@@ -85,7 +85,8 @@ def test_every_parameter_is_in_one_group_and_learns(decomposition):
 @BOTH
 def test_total_variation_is_zero_for_constant_factors_alone(decomposition):
     made, loss = field(decomposition=decomposition), TotalVariation(TotalVariation.Config())
-    assert loss.needs <= made.offers and loss(None, made) > 0
+    assert loss.capabilities(loss.config).needs <= made.capabilities(made.config).gives
+    assert loss(None, made) > 0
     for factors in (made.shape, made.paint):
         for parameter in factors.parameters():
             torch.nn.init.constant_(parameter, 0.7)

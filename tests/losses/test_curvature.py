@@ -75,5 +75,7 @@ def test_empty_space_has_no_curvature():
 def test_it_needs_a_geometry_with_a_laplacian():
     from maquette.geometry.hash_grid import HashGrid
 
-    assert Curvature.needs <= Volume.gives | SDFGrid.offers
-    assert not Curvature.needs <= Volume.gives | HashGrid.offers
+    needs, drawn = (part.capabilities(part.Config()) for part in (Curvature, Volume))
+    with_sdf, without = (part.capabilities(part.Config()).gives for part in (SDFGrid, HashGrid))
+    assert needs.needs <= drawn.gives | with_sdf
+    assert not needs.needs <= drawn.gives | without

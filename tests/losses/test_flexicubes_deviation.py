@@ -52,5 +52,8 @@ def test_an_empty_surface_has_none_and_no_gradient():
 
 
 def test_only_flexicubes_can_feed_it():
-    lacking = FlexiCubesDeviation.needs - Mesh.gives
-    assert lacking <= FlexiCubes.offers and not lacking <= DMTet.offers
+    loss, renderer, one, other = (
+        part.capabilities(part.Config()) for part in (FlexiCubesDeviation, Mesh, FlexiCubes, DMTet)
+    )
+    lacking = loss.needs - renderer.gives
+    assert lacking <= one.gives and not lacking <= other.gives

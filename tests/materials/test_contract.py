@@ -7,6 +7,7 @@ import torch
 
 from maquette.backgrounds.solid import Solid
 from maquette.cameras.base import orbit_cameras
+from maquette.config.capabilities import Capabilities
 from maquette.geometry.dmtet import DMTet
 from maquette.geometry.sdf_grid import SDFGrid
 from maquette.materials.base import Material, Shading
@@ -24,7 +25,12 @@ class ShowsDirections(Material):
     class Config:
         pass
 
-    channels = 3
+    @classmethod
+    def capabilities(cls, config):
+        return Capabilities(feature_channels=3)
+
+    def albedo(self, features):
+        return features
 
     def shade(self, features, points, normals, directions, lights, shading):
         return directions
@@ -45,7 +51,7 @@ def drawn(kind, material):
 
 @pytest.mark.parametrize("kind", ["mesh", "volume"])
 def test_directions_point_from_the_camera_to_the_sample(kind):
-    view, cameras = drawn(kind, ShowsDirections())
+    view, cameras = drawn(kind, ShowsDirections(ShowsDirections.Config()))
     solid = view.opacity[..., 0] > 0.999
     assert solid.sum() > 100
     torch.testing.assert_close(view.rgb[solid], cameras.rays()[1][solid], atol=0.01, rtol=0)

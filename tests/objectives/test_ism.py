@@ -45,4 +45,4 @@ def test_without_text_the_pull_vanishes_with_the_interval():
 
 
 def test_only_what_is_used_is_asked():
-    assert ISM(ISM.Config()).needs == {"unconditional"}
+    assert ISM.capabilities(ISM.Config()).conditions == {"unconditional"}

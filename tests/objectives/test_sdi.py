@@ -2,15 +2,12 @@
 
 from itertools import pairwise
 
-import pytest
 import torch
 
 from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, flow, guided, pulls
-from maquette.config.parts import PartSpec
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sdi import SDI
 from maquette.randomness import Moment
-from maquette.scores.csd import CSD
 
 RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 ONE_TEXT = {"positive": 0.5, "unconditional": 0.5}
@@ -52,10 +49,5 @@ def test_ten_steps_written_out():
         torch.testing.assert_close(found[i], (sigma / alpha * (predicted - noise))[0], rtol=1e-3, atol=1e-3)
 
 
-def test_the_way_up_takes_no_direction():
-    with pytest.raises(ValueError, match="takes a noise prediction, and score 'csd' is a direction"):
-        SDI.Config(inversion=PartSpec("score", "csd", CSD, CSD.Config()))
-
-
 def test_what_the_way_up_asks_for_is_needed():
-    assert SDI(SDI.Config()).needs == {"positive", "unconditional"} <= set(CONDITIONS)
+    assert SDI.capabilities(SDI.Config()).conditions == {"positive", "unconditional"} <= set(CONDITIONS)

@@ -5,6 +5,7 @@ import torch
 
 from closed_form import cameras, rendering
 from maquette.cameras import orbit_cameras
+from maquette.config.capabilities import NOISE_PREDICTION
 from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
@@ -181,7 +182,7 @@ def test_particles_take_the_priors_distribution_and_under_sds_they_collapse():
 def test_a_copy_may_be_of_another_prior_with_the_same_levels():
     base = PartSpec("prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, dtype="float64"))
     objective = vsd(base=base)
-    assert objective.needs == frozenset() and objective.copies is None
+    assert objective.capabilities(objective.config).needs == {NOISE_PREDICTION}
     source = prior()
     objective.prepare(source, RED, None)
     rgb = pictures(2, 0.0, 0.3)
@@ -198,19 +199,6 @@ def test_a_base_with_other_levels_is_refused():
     base = PartSpec("prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, levels="scaled-linear"))
     with pytest.raises(ConfigError, match="the base has other noise levels than the prior"):
         vsd(base=base).prepare(prior(), RED, None)
-
-
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ({"copy": "lora"}, "base 'gaussian' makes no trainable copy of kind 'lora'"),
-        ({"condition": "sky"}, "base 'gaussian' does not give the condition 'sky'"),
-    ],
-)
-def test_a_base_that_does_not_fit_is_refused(config, reason):
-    base = PartSpec("prior", "gaussian", Gaussian, Gaussian.Config(means={}))
-    with pytest.raises(ValueError, match=reason):
-        vsd(base=base, **config)
 
 
 def test_its_defaults_are_the_papers():

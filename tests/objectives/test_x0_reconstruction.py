@@ -56,5 +56,5 @@ def test_timesteps_begin_at_one_level_and_widen_downwards():
 def test_rescaling_asks_for_the_positive_prediction_even_of_a_score_that_does_without():
     score = Weighted(Weighted.Config(weights={"unconditional": 1.0}))
     objective = X0Reconstruction(X0Reconstruction.Config())
-    assert objective.needs == {"positive"}
+    assert objective.capabilities(objective.config).conditions == {"positive"}
     assert pulls(objective, RGB, score, conditions=CONDITIONS).isfinite().all()

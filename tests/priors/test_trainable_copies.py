@@ -6,6 +6,7 @@ import pytest
 import torch
 from toy_views import cameras, toy_oracle
 
+from maquette.config.capabilities import trainable_copy
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
@@ -41,7 +42,7 @@ ALL = [("gaussian", "copy"), ("oracle", "copy"), *kinds("tiny_pixel_model", "tin
 def test_a_copy_begins_as_its_prior_whatever_the_camera(name, kind, request):
     prior, prompt, noisy = build(name, request)
     conditions = prior.condition(Request(prompt)).at(VIEWS)
-    assert kind in prior.copies
+    assert trainable_copy(kind) in prior.capabilities(prior.config).gives
     copy = prior.trainable_copy(kind, rank=2)
     for pose in (VIEWS.c2w.flatten(1), torch.zeros(2, 16)):
         output = copy(noisy, STEPS, conditions["viewless"], pose)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from by_hand import given
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
@@ -62,7 +63,7 @@ def test_every_condition_gives_a_prediction_of_the_shape_of_what_is_denoised(wei
     views = Cameras.cat([camera(0.0), camera(90.0, 30.0)])
     noisy = prior.encode(torch.rand(2, 16, 16, 3))
     found = prior.predict(noisy, torch.tensor([10, 900]), prior.condition(request()).at(views), views)
-    assert found.keys() == prior.gives
+    assert found.keys() == given(prior)
     assert all(value.shape == noisy.shape and value.isfinite().all() for value in found.values())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from by_hand import given
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -119,7 +120,7 @@ def test_equal_arguments_give_equal_predictions(prior):
 def test_the_cameras_are_those_of_the_list_sampler(folders, layout):
     config = List.Config(azimuth_deg=AZIMUTHS_DEG, elevation_deg=ELEVATIONS_DEG[layout], turn_deg=15.0)
     prior, listed = load(folders["pixels"], layout=layout), List(config).sample(Moment(0, 1, Draws(0, 0)))
-    assert prior.condition(request(azimuth=15.0)).at(listed).keys() == prior.gives
+    assert prior.condition(request(azimuth=15.0)).at(listed).keys() == given(prior)
     torch.testing.assert_close(prior.cameras(camera(15.0), 3.0).c2w, listed.c2w)
 
 

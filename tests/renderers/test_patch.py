@@ -8,6 +8,7 @@ import torch
 from maquette.backgrounds.learned import Learned
 from maquette.backgrounds.solid import Solid
 from maquette.cameras import Cameras, orbit_cameras
+from maquette.config.capabilities import RENDERED_SAMPLES, form
 from maquette.config.parts import PartSpec, RendererSpec, check
 from maquette.errors import ConfigError
 from maquette.geometry.dmtet import DMTet
@@ -18,7 +19,6 @@ from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws
 from maquette.renderers.base import Renderer, Rendering
-from maquette.renderers.patch import Patch
 from maquette.renderers.splat import Splat
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
@@ -154,10 +154,8 @@ def test_small_pictures_and_finished_scenes_are_drawn_whole():
 
 def test_it_takes_and_gives_what_its_base_does():
     config = spec(type="patch", base={"type": "volume", "samples": 32})
-    renderer, drawing = config.build(bound=1.0), Patch.drawing(config.config)
-    assert (
-        renderer.takes == drawing.takes == "field" and "samples" in renderer.gives and renderer.gives == drawing.gives
-    )
+    assert config.capabilities == config.config.base.capabilities
+    assert form("field") in config.capabilities.needs and RENDERED_SAMPLES in config.capabilities.gives
 
 
 def test_what_cannot_be_drawn_is_said():

@@ -33,13 +33,13 @@ def test_nfsd_corrects_by_the_negative_prompt_where_there_is_much_noise_and_by_a
 
 def test_weights_that_sum_to_one_are_guidance():
     score = Weighted(Weighted.Config(weights={"positive": 7.5, "unconditional": -6.5}))
-    assert not score.noise_free and score.needs == {"positive", "unconditional"}
+    assert score.predicts_noise and score.conditions == {"positive", "unconditional"}
     torch.testing.assert_close(score.combine(PREDICTIONS), CFG(CFG.Config(scale=7.5)).combine(PREDICTIONS))
 
 
 def test_weights_that_sum_to_zero_are_a_direction():
     score = Weighted(Weighted.Config(weights={"positive": 2.0, "unconditional": -2.0, "empty": 0.0}))
-    assert score.noise_free and score.needs == {"positive", "unconditional"}
+    assert not score.predicts_noise and score.conditions == {"positive", "unconditional"}
     torch.testing.assert_close(score.combine(PREDICTIONS), CSD(CSD.Config(scale=2.0)).combine(PREDICTIONS))
 
 

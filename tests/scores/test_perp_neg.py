@@ -24,7 +24,9 @@ def cameras(*azimuths: float):
 
 def predictions(seed: int = 0) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return {name: torch.randn(SHAPE, generator=generator).double() for name in sorted(PerpNeg.needs)}
+    return {
+        name: torch.randn(SHAPE, generator=generator).double() for name in sorted(PerpNeg(PerpNeg.Config()).conditions)
+    }
 
 
 def combine(score, found, *azimuths: float) -> torch.Tensor:
@@ -151,7 +153,7 @@ def test_a_text_prior_gives_what_it_needs(tiny_pixel_model):
     front, side = conditions["front"][0], conditions["side"][0]
     torch.testing.assert_close(conditions["interpolated"][0], (front + side) / 2)
     torch.testing.assert_close(conditions["interpolated"][1], conditions["positive"][1])  # the back itself
-    needed = {name: conditions[name] for name in sorted(PerpNeg.needs)}
+    needed = {name: conditions[name] for name in sorted(PerpNeg(PerpNeg.Config()).conditions)}
     found = prior.predict(torch.randn(2, 3, 16, 16), torch.tensor([100, 800]), needed, views)
     assert torch.isfinite(combine(PerpNeg(PerpNeg.Config()), found, -45.0, 180.0)).all()
 

@@ -91,8 +91,10 @@ def test_sd15_gives_the_papers_settings():
 
 def test_a_score_the_prior_cannot_feed_is_refused(monkeypatch, tiny_run):
     from maquette.registry import get
+    from maquette.scores.base import noise_prediction_from
 
-    monkeypatch.setattr(get("score", "cfg"), "needs", frozenset({"positive", "reference image"}))
+    wanted = noise_prediction_from("positive", "reference image")
+    monkeypatch.setattr(get("score", "cfg"), "capabilities", lambda config: wanted)
     with pytest.raises(ConfigError, match=r"guidance.sds: score 'cfg' needs reference image, which prior"):
         load_method("dreamfusion", ["prompt=x", *tiny_run])
 

@@ -121,7 +121,7 @@ REFUSED = {
     "objective 'ism' needs sky, which prior 'stable-diffusion' does not give": [
         "stages.nerf.guidance.sds.objective={type: ism, inversion: {type: weighted, weights: {sky: 1.0}}}"
     ],
-    "objective 'direct-sampling' denoises step by step, .* but score 'csd' gives a direction": [
+    "objective 'direct-sampling' takes a noise prediction, but score 'csd' gives a direction": [
         "stages.nerf.guidance.sds.score=csd", "stages.nerf.guidance.sds.objective=direct-sampling"
     ],
     "objective 'image-sds' compares pictures, but sees: normal-mask makes latents": [
@@ -130,7 +130,7 @@ REFUSED = {
     "objective 'image-sds' compares pictures, but material 'latent' draws latents": [
         *LATENT, TEXTURE, "stages.nerf.guidance.sds.objective=image-sds"
     ],
-    "material 'latent' draws 4 latent channels, but background 'solid' draws colour; a background that fits: .*4": [
+    "material 'latent' draws 4 latent channels, but background 'solid' draws colour.*; a background that fits: .*4": [
         *LATENT, "stages.nerf.background=solid"
     ],
     "material 'latent' draws 4 latent channels, but background 'textured' draws 8 latent channels": [
@@ -139,7 +139,7 @@ REFUSED = {
     "material 'plain' draws colour, but background 'textured' draws 4 latent channels": [
         "stages.nerf.material=plain", TEXTURE
     ],
-    "material 'latent' draws latents, which renderer 'splat' does not; renderers that do: volume": [
+    "material 'latent' draws latents, which renderer 'splat' does not.*; renderers that do: volume": [
         *LATENT, TEXTURE, "stages.nerf.geometry={type: gaussians, channels: 4}", "stages.nerf.renderer=splat",
         "stages.nerf.losses={}",
     ],

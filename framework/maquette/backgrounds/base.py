@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import Capabilities
 from maquette.randomness import Draws
 
 
-class Background(nn.Module):
-    """Colour by viewing direction, or latents behind a material that draws those."""
+class Background(nn.Module, ABC):
+    """Colour by viewing direction, or latents behind a material that draws those.
 
-    latent_channels: int = 0  # of the latents that `latents` gives; 0: the background is colour
+    Args:
+        config: an instance of the class's Config.
+    """
 
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.latent_channels = self.capabilities(config).latent_channels
+
+    @classmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """How many channels the latents have that it draws; none: it is color."""
+        return Capabilities()
+
+    @abstractmethod
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         """Colours in [0, 1] for unit directions; `draws` is None outside training."""
-        raise NotImplementedError
 
     def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
         """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} draws no latents")
 
 
 def uniform_by_group(draws: Draws, count: int, numbers: int, views: int) -> Float[Tensor, "B n"]:

@@ -22,9 +22,10 @@ class Environment(Background):
     class Config(EnvironmentConfig):
         pass
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.register_buffer("panorama", config.panorama(), persistent=False)
         self.panorama: Tensor
 

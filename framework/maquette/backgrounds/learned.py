@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.backgrounds.base import Background, uniform_by_group
+from maquette.config.capabilities import Capabilities
 from maquette.randomness import Draws
 from maquette.registry import register
 
@@ -37,11 +38,15 @@ class Learned(Background):
             if self.channels != 3 and self.random_solid > 0:
                 raise ValueError("a random colour cannot stand behind latents; set random_solid: 0")
 
+    config: Config
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return Capabilities(latent_channels=0 if config.channels == 3 else config.channels)
+
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         inputs = 3 + 6 * config.frequencies
-        self.latent_channels = 0 if config.channels == 3 else config.channels
         self.mlp = nn.Sequential(nn.Linear(inputs, config.width), nn.ReLU(), nn.Linear(config.width, config.channels))
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:

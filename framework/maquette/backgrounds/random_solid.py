@@ -25,9 +25,7 @@ class RandomSolid(Background):
         shown: float = 0.85  # grey outside training
         views: int = 1  # consecutive pictures of one colour; as many as a prior of several views sees together
 
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
+    config: Config
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         c = self.config

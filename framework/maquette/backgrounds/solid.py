@@ -26,7 +26,7 @@ class Solid(Background):
                 raise ValueError(f"color is three numbers in [0, 1], not {list(self.color)}")
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        super().__init__(config)
         self.register_buffer("color", torch.tensor(config.color), persistent=False)
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:

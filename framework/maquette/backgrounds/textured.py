@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.backgrounds.base import Background
+from maquette.config.capabilities import Capabilities
 from maquette.images.environment import look_up
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -36,9 +37,12 @@ class Textured(Background):
             if self.channels < 1:
                 raise ValueError(f"a texture has at least one channel, not {self.channels}")
 
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return Capabilities(latent_channels=0 if config.channels == 3 else config.channels)
+
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.latent_channels = 0 if config.channels == 3 else config.channels
+        super().__init__(config)
         self.texels = nn.Parameter(torch.zeros(config.height, config.width, config.channels))
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:

@@ -7,6 +7,7 @@ from above. Camera axes are OpenGL's: x right, y up, z backward.
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -157,12 +158,12 @@ class Cameras:
         return dataclasses.replace(self, **tensors)
 
 
-class CameraSampler:
+class CameraSampler(ABC):
     """Draws the cameras of a step."""
 
+    @abstractmethod
     def sample(self, moment: Moment) -> Cameras:
         """Cameras for `step` of `total`, a function of its arguments alone."""
-        raise NotImplementedError
 
 
 def look_at(

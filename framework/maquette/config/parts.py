@@ -11,6 +11,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from maquette import plugins, registry
+from maquette.config.capabilities import Capabilities
 from maquette.config.origins import Origin
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError, did_you_mean
@@ -44,6 +45,11 @@ class PartSpec:
     name: str
     cls: Any
     config: Any
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the part, as it is configured, needs and gives."""
+        return self.cls.capabilities(self.config)
 
     def build(self, **dependencies: Any) -> Any:
         """The part itself: `cls(config, **dependencies)`."""

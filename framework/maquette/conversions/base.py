@@ -14,11 +14,11 @@ Conversion = Callable[[Scene, Scene, Draws], None]
 _known: dict[tuple[str, type], Conversion] = {}
 
 
-def converter(provides: str, target: type) -> Callable[[Conversion], Conversion]:
+def converter(form: str, target: type) -> Callable[[Conversion], Conversion]:
     """Decorator that registers a conversion from "field", "surface" or "splats" to a geometry class."""
 
     def decorate(function: Conversion) -> Conversion:
-        _known[provides, target] = function
+        _known[form, target] = function
         return function
 
     return decorate
@@ -32,10 +32,10 @@ def convert(source: Scene, target: Scene, draws: Draws) -> None:
     Raises:
         ConfigError: there is no conversion for the pair; names those from the same source.
     """
-    pair = (source.geometry.provides, type(target.geometry))
+    pair = (source.geometry.form, type(target.geometry))
     same = _same_field(source, target)
     if pair not in _known and not same:
-        reachable = [cls.part_name for provides, cls in _known if provides == pair[0]]  # type: ignore[attr-defined]
+        reachable = [cls.part_name for form, cls in _known if form == pair[0]]  # type: ignore[attr-defined]
         raise ConfigError(
             f"a {pair[0]} cannot become a {target.geometry.part_name}",
             hint=f"a {pair[0]} can become: {', '.join(sorted(reachable)) or 'nothing yet'}; "
@@ -55,7 +55,7 @@ def _same_field(source: Scene, target: Scene) -> bool:
     """Whether the numbers in one field mean the same in the other."""
     old, new = source.geometry, target.geometry
     alike = type(old) is type(new) and type(source.material) is type(target.material)
-    return alike and old.provides == "field" and old.config == new.config
+    return alike and old.form == "field" and old.config == new.config
 
 
 def _shapes(module: torch.nn.Module) -> dict[str, torch.Size]:

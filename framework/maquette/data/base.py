@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import DATA, Capabilities
 from maquette.randomness import Moment
 
 
@@ -53,34 +55,36 @@ class HeldOut:
     surface: Float[Tensor, "P 3"] | None = None
 
 
-class Data:
+class Data(ABC):
     """Gives each step its targets."""
 
-    gives: frozenset[str] = frozenset()  # entries of `Target` beyond rgb and opacity
-
     @classmethod
-    def supplied(cls, config: Any) -> frozenset[str]:
-        """Those of `gives` that the data has with these settings, as far as can be told without reading it."""
-        return cls.gives
+    def capabilities(cls, config: Any) -> Capabilities:
+        """Entries of `Target` that it has, beyond color and opacity, as far as can be told without reading it.
 
+        One that has references gives REFERENCE as well.
+        """
+        return Capabilities().giving(DATA)
+
+    @abstractmethod
     def prepare(self, device: torch.device) -> None:
         """Read the data; called once before the first step. Raises ConfigError on bad data."""
 
+    @abstractmethod
     def sample(self, moment: Moment) -> Target:
         """The targets of one step, a function of the arguments alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def all(self) -> Target:
         """Every picture that `sample` may give, once."""
-        raise NotImplementedError
 
     def references(self) -> tuple[Reference, ...]:
         """Pictures that priors may continue, over white, once prepared; none unless the data is made for that."""
         return ()
 
+    @abstractmethod
     def held_out(self) -> HeldOut:
         """What to measure on. Raises ConfigError when there is nothing."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

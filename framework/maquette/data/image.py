@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.cameras.base import orbit_cameras
+from maquette.config.capabilities import REFERENCE, TARGET, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.errors import ConfigError
 from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
@@ -68,17 +69,17 @@ class ImageData(Data):
             if self.estimator:
                 check_path(self.estimator)
 
-    gives = frozenset({"depth", "normal"})
-
     @classmethod
-    def supplied(cls, config: Config) -> frozenset[str]:
+    def capabilities(cls, config: Config) -> Capabilities:
         path = Path(config.path).expanduser()
 
         def has(name: str) -> bool:
             how = getattr(config, name)
             return bool(config.estimator or _companion(path, name, how)) if how == "auto" else how != ""
 
-        return frozenset(name for name in MAPS if has(name))
+        own = super().capabilities(config).giving(REFERENCE, *(f"{TARGET}:{name}" for name in MAPS if has(name)))
+        lacks = "give the data what it lacks (data.{}, data.estimator)"
+        return replace(own, remedies={f"{TARGET}:{name}": lacks.format(name) for name in MAPS})
 
     def __init__(self, config: Config) -> None:
         self.config = config

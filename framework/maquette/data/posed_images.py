@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.config.capabilities import REFERENCE, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.data.formats import PosedImages, Reading, load_posed_images
 from maquette.errors import ConfigError
@@ -39,6 +40,12 @@ class PosedImagesData(Data):
                 raise ValueError(f"batch is at least 1, not {self.batch}")
             if any(weight <= 0 for weight in self.references.values()):
                 raise ValueError(f"weights of references are positive, not {self.references}")
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = super().capabilities(config)
+        own = own.giving(REFERENCE) if config.references else own
+        return replace(own, remedies={REFERENCE: "name pictures in data.references"})
 
     def __init__(self, config: Config) -> None:
         self.config = config

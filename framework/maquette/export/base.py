@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -49,9 +50,9 @@ class Subject(Protocol):
         ...
 
 
-class Exporter(Protocol):
+class Exporter(ABC):
     """A part of the kind `exporter`: made from its Config, called once per finished run."""
 
+    @abstractmethod
     def __call__(self, subject: Subject, folder: Path) -> list[Path]:
         """Write into `folder`, made if missing; the files, the most useful one first."""
-        ...

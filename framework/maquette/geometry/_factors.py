@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ PLANES = ((1, 2), (2, 0), (0, 1))  # the axes of each plane, along its rows and 
 NOISE = 0.1  # standard deviation of initial factors, as in the authors' release of TensoRF
 
 
-class Factors(nn.Module):
+class Factors(nn.Module, ABC):
     """Components of a volume over [-1, 1]^3, samples at the ends of each axis; nearest ones count beyond."""
 
     channels: int  # numbers at each point
@@ -20,9 +22,9 @@ class Factors(nn.Module):
         super().__init__()
         self.planes = nn.Parameter(NOISE * torch.randn(3, components, resolution, resolution))
 
+    @abstractmethod
     def forward(self, places: Float[Tensor, "n 3"]) -> Float[Tensor, "n K"]:
         """The components at `places`."""
-        raise NotImplementedError
 
     def total_variation(self) -> Tensor:
         """Mean squared difference between neighbouring samples, along both axes of the planes together."""

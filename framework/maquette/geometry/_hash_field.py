@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from maquette.config.schedules import Schedule
 from maquette.geometry._mlp import mlp
-from maquette.geometry.base import Field
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 from maquette.randomness import Moment
 
@@ -32,7 +31,7 @@ class HashFieldConfig:
     backend: str = "auto"  # of the hash-grid kernel
 
 
-class HashField(Field):
+class HashField(nn.Module):
     """Positions -> multiresolution hash encoding -> MLP -> `outputs` numbers.
 
     Source: Müller et al. 2022 (instant-NGP, arXiv 2201.05989); its use for distillation: Lin et al. 2022 (Magic3D,
@@ -51,9 +50,11 @@ class HashField(Field):
         self._active = self.spec.levels
 
     def prepare(self, moment: Moment) -> None:
+        """Set the levels in use at this step."""
         self._active = max(1, min(self.spec.levels, int(self.settings.active_levels.at(moment))))
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the name under which a stage gives them a learning rate."""
         return {"geometry": [self.table], "network": list(self.mlp.parameters())}
 
     def outputs(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n O"]:

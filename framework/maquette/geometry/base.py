@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.config.capabilities import Capabilities, form
 from maquette.kernels.rasterise import Raster
 from maquette.kernels.splatting import Projected
 from maquette.randomness import Moment
+from maquette.registry import assigned
 
 Blob = Literal["none", "dreamfusion", "magic3d"]
 Activation = Literal["softplus", "exp"]
@@ -40,17 +43,39 @@ class FieldSample:
     gradient: Float[Tensor, "n 3"] | None = None
 
 
-class Field(nn.Module):
-    """Geometry that can be asked anywhere inside the cube of half side `bound`."""
+class Geometry(nn.Module, ABC):
+    """The shape of an object within the cube of half side `bound`. Parts derive from `Field`, `Surface` or `Splats`."""
 
-    provides = "field"
-    offers: frozenset[str] = frozenset()  # what losses may ask of it: "total_variation", "sdf"
-    bound: float
-    channels: int
+    form: Literal["field", "surface", "splats"]  # what renderers and conversions tell geometries apart by
+    bound: float  # scene units
+    channels: int  # of the features at each point
 
+    @classmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """Its form, the number of its features, and what losses may ask of it."""
+        return Capabilities(gives=frozenset({form(cls.form)}), feature_channels=getattr(config, "channels", 0))
+
+    @classmethod
+    def lacks(cls) -> list[str]:
+        """What keeps a subclass from being registered, beside abstract methods."""
+        return [f"a value for {name}" for name in ("form", "bound", "channels") if not assigned(cls, name)]
+
+    def prepare(self, moment: Moment) -> None:
+        """Set what depends on the step (progressive levels); called before each step."""
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the name under which a stage gives them a learning rate."""
+        return {"geometry": list(self.parameters())}
+
+
+class Field(Geometry):
+    """Geometry that can be asked anywhere inside the cube."""
+
+    form = "field"
+
+    @abstractmethod
     def query(self, points: Float[Tensor, "n 3"], normals: bool = False) -> FieldSample:
         """Density and features at `points`, and normals on request."""
-        raise NotImplementedError
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Density alone."""
@@ -61,13 +86,6 @@ class Field(nn.Module):
     ) -> Float[Tensor, " n"]:
         """Density of ray sections of length `deltas` along unit `directions`; most fields look the same all round."""
         return sample.density
-
-    def prepare(self, moment: Moment) -> None:
-        """Set what depends on the step (progressive levels); called before each step."""
-
-    def groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the name under which a stage gives them a learning rate."""
-        return {"geometry": list(self.parameters())}
 
 
 @dataclass(frozen=True)
@@ -108,34 +126,24 @@ class SurfaceMesh:
         return ends[order[first]], torch.stack([face[order[first]], face[order[first + 1]]], dim=-1)
 
 
-class Surface(nn.Module):
+class Surface(Geometry):
     """Geometry with a boundary that can be drawn; colours come from features at points on it."""
 
-    provides = "surface"
-    offers: frozenset[str] = frozenset()  # what losses may ask of it
+    form = "surface"
     filters: bool = False  # whether `features_at` reads the raster's derivatives
     explicit: bool = False  # whether its triangles are given, not extracted: open or in many parts, if so meant
-    bound: float
-    channels: int
 
+    @abstractmethod
     def mesh(self) -> SurfaceMesh:
         """The present surface; may be empty."""
-        raise NotImplementedError
 
+    @abstractmethod
     def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
         """What a material reads at points on the surface; not activated."""
-        raise NotImplementedError
 
     def features_at(self, points: Float[Tensor, "n 3"], raster: Raster, backend: str = "auto") -> Float[Tensor, "n F"]:
         """The same at the n covered pixels of a raster of `mesh()`, for surfaces whose features hang on triangles."""
         return self.features(points)
-
-    def prepare(self, moment: Moment) -> None:
-        """Set what depends on the step; called before each step."""
-
-    def groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the name under which a stage gives them a learning rate."""
-        return {"geometry": list(self.parameters())}
 
 
 @dataclass(frozen=True)
@@ -182,20 +190,14 @@ class GaussianCloud:
         return round(self.harmonics.shape[1] ** 0.5) - 1
 
 
-class Splats(nn.Module):
+class Splats(Geometry):
     """Geometry made of Gaussians, whose number may change while it is optimised."""
 
-    provides = "splats"
-    offers: frozenset[str] = frozenset()  # what losses may ask of it
-    bound: float
-    channels: int
+    form = "splats"
 
+    @abstractmethod
     def splats(self) -> GaussianCloud:
         """The present Gaussians."""
-        raise NotImplementedError
-
-    def prepare(self, moment: Moment) -> None:
-        """Set what depends on the step; called before each step."""
 
     def adapt(
         self, footprints: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
@@ -208,10 +210,6 @@ class Splats(nn.Module):
             learning_rates: of the step, by the names of `groups`.
         """
         return []
-
-    def groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the name under which a stage gives them a learning rate."""
-        return {"geometry": list(self.parameters())}
 
 
 def blob(points: Float[Tensor, "n 3"], kind: Blob, strength: float, radius: float) -> Float[Tensor, " n"] | float:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import GEOMETRY_SIGN_CHANGES, Capabilities
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
 from maquette.kernels.tetrahedra import TetrahedralGrid, marching_tetrahedra, tetrahedral_grid
@@ -31,7 +32,9 @@ class DMTet(Surface):
         radius: float = 0.5  # of the initial sphere, scene units
         move_corners: bool = True  # learn offsets too
 
-    offers = frozenset({"sign_changes"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).giving(GEOMETRY_SIGN_CHANGES)
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import GEOMETRY_DEVIATION, GEOMETRY_SIGN_CHANGES, Capabilities
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
 from maquette.kernels.flexicubes import CubeGrid, DualSurface, cube_grid, flexicubes
@@ -46,7 +47,9 @@ class FlexiCubes(Surface):
         move_corners: bool = True  # learn offsets too
         learn_weights: bool = True  # learn alpha, beta and gamma too
 
-    offers = frozenset({"deviation", "sign_changes"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).giving(GEOMETRY_DEVIATION, GEOMETRY_SIGN_CHANGES)
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import (
     Activation,
     Blob,
+    Field,
     FieldSample,
     Normals,
     activate,
@@ -23,7 +24,7 @@ from maquette.registry import register
 
 
 @register("geometry", "hash-grid")
-class HashGrid(HashField):
+class HashGrid(HashField, Field):
     """A hash-grid volume: positions -> hash encoding -> MLP -> density and features."""
 
     @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
@@ -27,7 +28,7 @@ def unshaded(colors: Float[Tensor, "*n 3"], channels: int) -> Float[Tensor, "*n 
     return features
 
 
-class Paint(nn.Module):
+class Paint(nn.Module, ABC):
     """Features on the triangles of a mesh.
 
     Features are stored before their activation and blended after it, between vertices or texels, so that a picture
@@ -36,15 +37,15 @@ class Paint(nn.Module):
 
     filters = False  # whether it reads the raster's derivatives
 
+    @abstractmethod
     def anywhere(self, points: Float[Tensor, "n 3"], locate: Locate) -> Float[Tensor, "n F"]:
         """Features at points near the mesh; `locate` finds the closest ones on it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drawn(
         self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "F 3"], backend: str
     ) -> Float[Tensor, "n F"]:
         """Features at the covered pixels of a raster, where `points` lie, of triangles with these corners."""
-        raise NotImplementedError
 
     def prepare(self, moment: Moment) -> None:
         """Set what depends on the step; called before each step."""

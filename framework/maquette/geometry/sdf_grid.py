@@ -11,15 +11,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.geometry._hash_field import HashField, HashFieldConfig
-from maquette.geometry.base import FieldSample, gradient_of
+from maquette.geometry.base import Field, FieldSample, gradient_of
 from maquette.randomness import Moment
 from maquette.registry import register
 
 
 @register("geometry", "sdf-grid")
-class SDFGrid(HashField):
+class SDFGrid(HashField, Field):
     """Positions -> hash encoding -> MLP -> signed distance (negative inside) and features.
 
     The surface is the zero level set; how its neighbourhood absorbs light depends on `density`:
@@ -44,7 +45,9 @@ class SDFGrid(HashField):
         gradient_epsilon: float = 0.01  # of finite differences, scene units
         anneal: Schedule = Schedule.constant(1.0)  # neus: share of the true cosine
 
-    offers = frozenset({"sdf", "laplacian"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).giving(GEOMETRY_SDF, GEOMETRY_LAPLACIAN)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, 1 + config.channels)

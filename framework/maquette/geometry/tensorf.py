@@ -8,6 +8,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.geometry._factors import TriPlane, VectorMatrix
 from maquette.geometry._mlp import mlp
 from maquette.geometry.base import (
@@ -60,7 +61,9 @@ class TensoRF(Field):
             if min(self.density_components, self.feature_components) < 1 or self.layers < 0:
                 raise ValueError("tensorf needs at least 1 component of density and of features, and 0 layers or more")
 
-    offers = frozenset({"total_variation"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).giving(GEOMETRY_TOTAL_VARIATION)
 
     def __init__(self, config: Config) -> None:
         super().__init__()

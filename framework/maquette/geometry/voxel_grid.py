@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.geometry.base import (
     Activation,
     Blob,
@@ -46,7 +47,9 @@ class VoxelGrid(Field):
             if self.normals not in ("finite-difference", "analytic"):
                 raise ValueError(f"normals are finite-difference or analytic, not {self.normals!r}")
 
-    offers = frozenset({"total_variation"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).giving(GEOMETRY_TOTAL_VARIATION)
 
     def __init__(self, config: Config) -> None:
         super().__init__()

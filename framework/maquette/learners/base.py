@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,24 +24,24 @@ Data = TypeVar("Data")  # the data set a learner learns from
 Batch = TypeVar("Batch")  # what that data set hands out
 
 
-class Learner(nn.Module, Generic[Data, Batch]):
+class Learner(nn.Module, ABC, Generic[Data, Batch]):
     """A model being trained. Parameters and buffers are its whole state.
 
     A subclass builds its networks in `build`, computes its training loss in `loss`, draws a picture of what it can do
     in `sample_sheet`, and writes the finished model, in a format that others load, in `save`.
     """
 
+    @abstractmethod
     def build(self, dataset: Data) -> None:
         """Make the networks; the data set gives what depends on it (the vocabulary)."""
-        raise NotImplementedError
 
     def lay_out(self, device: torch.device) -> None:
         """Order the networks' tensors in memory as `device` computes fastest; called once, after `build`."""
         self.to(memory_format=memory_order(device))  # type: ignore[call-overload]
 
+    @abstractmethod
     def loss(self, batch: Batch, draws: Draws) -> Terms:
         """The training loss of one batch."""
-        raise NotImplementedError
 
     def after_step(self, step: int) -> None:
         """Called after each optimiser step; the place for averages."""
@@ -53,9 +54,9 @@ class Learner(nn.Module, Generic[Data, Batch]):
         """Figures on held-out data."""
         return {}
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the finished model into `folder`, half precision, safetensors."""
-        raise NotImplementedError
 
 
 def memory_order(device: torch.device) -> torch.memory_format:

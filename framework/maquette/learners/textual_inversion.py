@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from maquette.cameras.base import orbit_cameras
+from maquette.config.capabilities import NEW_WORD
 from maquette.config.parts import PriorSpec
 from maquette.datasets.base import PictureDataset
 from maquette.diffusion.ddim import sample
@@ -58,7 +59,7 @@ class TextualInversion(Learner[PictureDataset, Tensor]):
         sample_scale: float = 5.0  # guidance scale of the sample sheet
 
         def __post_init__(self) -> None:
-            if not self.prior.cls.learns_words:
+            if NEW_WORD not in self.prior.capabilities.gives:
                 raise ValueError(f"prior {self.prior.name!r} cannot be taught a word; stable-diffusion can")
             if not self.token.strip() or " " in self.token:
                 raise ValueError(f"token is one word, such as <object>, not {self.token!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import DATA, RENDERED_NORMAL, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.priors.base import Request
@@ -16,38 +19,58 @@ from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 
 
-class Loss:
-    """One term. `needs` names what it reads of a rendering ("samples", "normal") or of geometry ("total_variation").
+class WeightedLoss(ABC):
+    """What every loss is: a term that the stage multiplies by the `weight` schedule of its Config.
 
-    `wants_reference`: it is about a picture of the object, so that a stage without data is of no use.
-    Every Config has a `weight` schedule; the stage multiplies by it.
+    A part of the kind `loss` derives from `Loss`, `Comparison` or `Probe`.
+
+    Args:
+        config: an instance of the class's Config.
     """
 
-    needs: frozenset[str] = frozenset()
-    wants_reference: bool = False
-    weight: Schedule
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.weight: Schedule = config.weight
+        self.reads_normals = RENDERED_NORMAL in self.capabilities(config).needs
+
+    @classmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """Entries of the rendering, the geometry, the target or the data that the loss reads."""
+        return Capabilities()
+
+    @abstractmethod
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The unweighted term, a scalar."""
+
+    @classmethod
+    def lacks(cls) -> list[str]:
+        """What keeps a subclass from being registered, beside abstract methods."""
+        config = getattr(cls, "Config", None)
+        settings = [field.name for field in dataclasses.fields(config)] if dataclasses.is_dataclass(config) else []
+        return [] if "weight" in settings else ["Config.weight, a Schedule"]
+
+
+class Loss(WeightedLoss):
+    """One term that looks at a rendering, or at the geometry itself."""
 
     def prepare(self, request: Request) -> None:
         """Called once, before the first step, with what is to be made."""
 
+    @abstractmethod
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         """The unweighted term, a scalar."""
-        raise NotImplementedError
 
 
-class Comparison:
-    """One term that compares a rendering with its target.
+class Comparison(WeightedLoss):
+    """One term that compares a rendering with its target."""
 
-    `needs` is as in `Loss`; `wants` names what it reads of the target beyond rgb and opacity ("depth", "normal").
-    """
+    @classmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        return Capabilities().needing(DATA)
 
-    needs: frozenset[str] = frozenset()
-    wants: frozenset[str] = frozenset()
-    weight: Schedule
-
+    @abstractmethod
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         """The unweighted term, a scalar; the rendering was drawn from the target's cameras."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -68,15 +91,12 @@ class Surroundings:
     draws: Draws
 
 
-class Probe:
+class Probe(WeightedLoss):
     """One term that looks at the scene once more: from cameras, or at points, near those of a rendering.
 
-    `needs` is as in `Loss`. What it does not ask for is not computed.
+    What it does not ask for is not computed.
     """
 
-    needs: frozenset[str] = frozenset()
-    weight: Schedule
-
+    @abstractmethod
     def __call__(self, rendering: Rendering, around: Surroundings) -> Tensor:
         """The unweighted term, a scalar."""
-        raise NotImplementedError

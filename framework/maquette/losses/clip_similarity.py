@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.config.capabilities import REFERENCE, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
 from maquette.losses.base import Loss
@@ -34,10 +35,12 @@ class ClipSimilarity(Loss):
         weight: Schedule = Schedule.constant(0.1)
         path: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
 
-    wants_reference = True
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(REFERENCE)
 
     def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+        super().__init__(config)
         self._encoder = ImageEncoder.load(config.path)
         self._known: Float[Tensor, "R D"]
         self._shares: Float[Tensor, " R"]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -34,10 +35,11 @@ class Curvature(Loss):
             if self.samples < 1:
                 raise ValueError(f"curvature looks at one sample at least, not {self.samples}")
 
-    needs = frozenset({"samples", "sdf", "laplacian"})
+    config: Config
 
-    def __init__(self, config: Config) -> None:
-        self.config, self.weight = config, config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES, GEOMETRY_SDF, GEOMETRY_LAPLACIAN)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         samples = rendering.samples

@@ -8,6 +8,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import TARGET_DEPTH, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.losses.base import Comparison
@@ -36,20 +37,21 @@ class Depth(Comparison):
         weight: Schedule = Schedule.constant(0.01)
         metric: Literal["pearson", "affine", "scale-invariant"] = "pearson"
 
-    wants = frozenset({"depth"})
+    config: Config
 
-    def __init__(self, config: Config) -> None:
-        self.weight, self._metric = config.weight, config.metric
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(TARGET_DEPTH)
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         assert target.depth is not None
         seen = (rendering.opacity > LEAST_OPACITY) & (target.opacity > LEAST_OPACITY)
         if int(seen.sum()) < 3:
             return rendering.depth.sum() * 0
-        if self._metric == "scale-invariant":
+        if self.config.metric == "scale-invariant":
             return (_log(rendering.depth[seen]) - _log(target.depth[seen])).var(correction=0)
         ours, known = _centred(rendering.depth[seen]), _centred(target.depth[seen])
-        if self._metric == "pearson":
+        if self.config.metric == "pearson":
             correlation = (ours * known).sum() / (ours.norm() * known.norm()).clamp(min=1e-8)
             return (1 - correlation) / 2
         scale = (ours * known).sum() / known.square().sum().clamp(min=1e-8)

@@ -26,9 +26,8 @@ class DepthSmoothness(Loss):
         weight: Schedule = Schedule(((0, 0.0), ("50%", 1e4)), "step")  # as for near-view
         behind: float = 10.0  # scene units
 
-    def __init__(self, config: Config) -> None:
-        self.weight, self._behind = config.weight, config.behind
+    config: Config
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
-        depth = rendering.depth_before(self._behind)
+        depth = rendering.depth_before(self.config.behind)
         return (depth.diff(dim=1).abs().mean() + depth.diff(dim=2).abs().mean()) / 2

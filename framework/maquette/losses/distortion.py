@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.kernels.compositing import distortion
 from maquette.losses.base import Loss
@@ -26,10 +27,9 @@ class Distortion(Loss):
     class Config:
         weight: Schedule = Schedule.constant(1e-2)
 
-    needs = frozenset({"samples"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         samples = rendering.samples

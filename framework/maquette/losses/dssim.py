@@ -24,9 +24,6 @@ class DSSIM(Comparison):
     class Config:
         weight: Schedule = Schedule.constant(0.2)
 
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
-
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         from torchmetrics.functional.image import structural_similarity_index_measure
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maquette.config.capabilities import GEOMETRY_SDF, RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -25,10 +26,9 @@ class Eikonal(Loss):
     class Config:
         weight: Schedule = Schedule.constant(0.1)
 
-    needs = frozenset({"samples", "normal", "sdf"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES, RENDERED_NORMAL, GEOMETRY_SDF)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         samples = rendering.samples

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -32,12 +33,13 @@ class Emptiness(Loss):
             if self.scale <= 0:
                 raise ValueError(f"scale is positive, not {self.scale}")
 
-    needs = frozenset({"samples"})
+    config: Config
 
-    def __init__(self, config: Config) -> None:
-        self.weight, self.scale = config.weight, config.scale
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         samples = rendering.samples
         assert samples is not None
-        return torch.log1p(self.scale * samples.weights).sum() / samples.rays
+        return torch.log1p(self.config.scale * samples.weights).sum() / samples.rays

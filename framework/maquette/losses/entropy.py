@@ -21,9 +21,6 @@ class Entropy(Loss):
     class Config:
         weight: Schedule = Schedule.constant(1e-3)
 
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
-
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         a = rendering.opacity.clamp(1e-3, 1 - 1e-3)
         return -(a * a.log() + (1 - a) * (1 - a).log()).mean()

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.config.capabilities import GEOMETRY_DEVIATION, RENDERED_MESH, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.geometry.flexicubes import FlexiCubesMesh
 from maquette.losses.base import Loss
@@ -28,10 +29,9 @@ class FlexiCubesDeviation(Loss):
     class Config:
         weight: Schedule = Schedule.constant(0.5)
 
-    needs = frozenset({"mesh", "deviation"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_MESH, GEOMETRY_DEVIATION)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         mesh = rendering.mesh

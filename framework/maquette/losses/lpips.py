@@ -43,7 +43,7 @@ class LPIPS(Comparison):
         linear: str = ""  # file of the channels' weights; "": torchmetrics' own
 
     def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+        super().__init__(config)
         self._network = _Network(_weights_file(config.path), _linear_file(config.linear))
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:

@@ -25,8 +25,5 @@ class Mask(Comparison):
     class Config:
         weight: Schedule = Schedule.constant(1.0)
 
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
-
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         return functional.mse_loss(rendering.opacity, target.opacity)

@@ -36,8 +36,7 @@ class NearView(Probe):
             if self.radius <= 0:
                 raise ValueError(f"radius is positive, not {self.radius}")
 
-    def __init__(self, config: Config) -> None:
-        self.config, self.weight = config, config.weight
+    config: Config
 
     def __call__(self, rendering: Rendering, around: Surroundings) -> Tensor:
         direction = functional.normalize(around.draws.normal("direction", len(around.cameras), 3), dim=-1)

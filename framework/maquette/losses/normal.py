@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_NORMAL, TARGET_NORMAL, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.losses.base import Comparison
@@ -24,11 +25,9 @@ class Normal(Comparison):
     class Config:
         weight: Schedule = Schedule.constant(1.0)
 
-    needs = frozenset({"normal"})
-    wants = frozenset({"normal"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_NORMAL, TARGET_NORMAL)
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         assert rendering.normal is not None and target.normal is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_MESH, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -24,10 +25,9 @@ class NormalConsistency(Loss):
     class Config:
         weight: Schedule = Schedule.constant(1.0)
 
-    needs = frozenset({"mesh"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_MESH)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         mesh = rendering.mesh

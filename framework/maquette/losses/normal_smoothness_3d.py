@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Probe, Surroundings
 from maquette.registry import register
@@ -34,10 +35,11 @@ class NormalSmoothness3D(Probe):
             if self.jitter <= 0 or self.samples < 1:
                 raise ValueError("normal-smoothness-3d needs a jitter > 0 and looks at one sample at least")
 
-    needs = frozenset({"samples", "normal"})
+    config: Config
 
-    def __init__(self, config: Config) -> None:
-        self.config, self.weight = config, config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES, RENDERED_NORMAL)
 
     def __call__(self, rendering: Rendering, around: Surroundings) -> Tensor:
         samples = rendering.samples

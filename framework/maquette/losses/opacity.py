@@ -24,8 +24,5 @@ class Opacity(Loss):
     class Config:
         weight: Schedule = Schedule.constant(1e-3)
 
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
-
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         return (rendering.opacity.square() + 0.01).sqrt().mean()

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -24,10 +25,9 @@ class Orientation(Loss):
     class Config:
         weight: Schedule = Schedule(((0, 1e-4), ("33%", 1e-2)))  # DreamFusion's ramp
 
-    needs = frozenset({"samples", "normal"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES, RENDERED_NORMAL)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         samples = rendering.samples

@@ -32,7 +32,7 @@ class Perceptual(Comparison):
         path: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
 
     def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+        super().__init__(config)
         self._encoder = ImageEncoder.load(config.path)
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:

@@ -30,7 +30,7 @@ class PromptSimilarity(Loss):
         path: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
 
     def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+        super().__init__(config)
         self._clip = Clip(config.path)
         self._said: Float[Tensor, "1 D"]
 

@@ -28,13 +28,12 @@ class Rgb(Comparison):
         weight: Schedule = Schedule.constant(1.0)
         metric: Literal["l2", "l1", "huber"] = "l2"
 
-    def __init__(self, config: Config) -> None:
-        self.weight, self._metric = config.weight, config.metric
+    config: Config
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         wanted = target.over(rendering.background)
-        if self._metric == "l2":
+        if self.config.metric == "l2":
             return functional.mse_loss(rendering.rgb, wanted)
-        if self._metric == "l1":
+        if self.config.metric == "l1":
             return functional.l1_loss(rendering.rgb, wanted)
         return functional.smooth_l1_loss(rendering.rgb, wanted, beta=0.1)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from maquette.config.capabilities import GEOMETRY_SIGN_CHANGES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -28,10 +29,9 @@ class SdfSign(Loss):
     class Config:
         weight: Schedule = Schedule.constant(0.1)
 
-    needs = frozenset({"sign_changes"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(GEOMETRY_SIGN_CHANGES)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         ends = geometry.sign_changes()

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -21,10 +22,9 @@ class TotalVariation(Loss):
     class Config:
         weight: Schedule = Schedule.constant(1e-1)
 
-    needs = frozenset({"total_variation"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(GEOMETRY_TOTAL_VARIATION)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         return geometry.total_variation()

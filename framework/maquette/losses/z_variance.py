@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.config.capabilities import RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.kernels.compositing import accumulate
 from maquette.losses.base import Loss
@@ -25,10 +26,9 @@ class ZVariance(Loss):
     class Config:
         weight: Schedule = Schedule.constant(1e-2)
 
-    needs = frozenset({"samples"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(RENDERED_SAMPLES)
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         samples = rendering.samples

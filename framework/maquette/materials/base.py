@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import RENDERED_NORMAL, Capabilities
 from maquette.randomness import Moment
 
 
@@ -40,20 +43,36 @@ class Reflectance:
     roughness: Float[Tensor, "n 1"]
 
 
-class Material(nn.Module):
-    """Turns features into colour, sample by sample: of a ray, of a surface, or one of each Gaussian."""
+class Material(nn.Module, ABC):
+    """Turns features into colour, sample by sample: of a ray, of a surface, or one of each Gaussian.
 
-    channels: int  # features it reads
-    needs_normals: bool = False  # whether `shade` reads normals however a step is lit
-    latent_channels: int = 0  # of the latents that `latents` gives; 0: the material draws colour only
+    Args:
+        config: an instance of the class's Config.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        capabilities = self.capabilities(config)
+        self.latent_channels = capabilities.latent_channels
+        self.needs_normals = RENDERED_NORMAL in capabilities.needs
+
+    @classmethod
+    @abstractmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """How many features it reads, and how many channels the latents have that it draws.
+
+        One that draws latents needs RENDERED_LATENTS, and one whose `shade` reads normals however a step is lit
+        RENDERED_NORMAL.
+        """
 
     def shading(self, moment: Moment) -> Shading:
         """How to light this step; the default is unlit."""
         return Shading()
 
+    @abstractmethod
     def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
         """Unlit sRGB colour in [0, 1]."""
-        raise NotImplementedError
 
     def reflectance(self, features: Float[Tensor, "n F"]) -> Reflectance | None:
         """Albedo, metallic and roughness for exporters; None for materials that have only an albedo."""
@@ -61,7 +80,7 @@ class Material(nn.Module):
 
     def latents(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n C"]:
         """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} draws no latents")
 
     def shade(
         self,

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from maquette.config.capabilities import Capabilities
 from maquette.config.schedules import Schedule
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Moment
@@ -32,11 +33,11 @@ class Diffuse(Material):
         lit: Schedule = Schedule(((0, 0.0), ("10%", 0.75)), "step")  # probability that a step is lit
         textureless: float = 0.5  # probability that a lit step shows no albedo
 
-    channels = 3
+    config: Config
 
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return Capabilities(feature_channels=3)
 
     def shading(self, moment: Moment) -> Shading:
         lit, bare = moment.draws.uniform("shading", 2).tolist()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import RENDERED_LATENTS, Capabilities
 from maquette.materials.base import Material
 from maquette.registry import register
 
@@ -35,16 +36,18 @@ class Latent(Material):
     class Config:
         refine: bool = False  # draw colour instead of latents, and learn the map
 
-    channels = 4
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = Capabilities(feature_channels=4)
+        return own if config.refine else replace(own, latent_channels=4).needing(RENDERED_LATENTS)
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        super().__init__(config)
         to_rgb = torch.tensor(LATENT_TO_RGB)
         if config.refine:
             self.register_parameter("to_rgb", nn.Parameter(to_rgb))
         else:
             self.register_buffer("to_rgb", to_rgb)
-            self.latent_channels = 4
         self.to_rgb: Tensor
 
     def latents(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 4"]:

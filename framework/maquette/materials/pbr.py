@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.config.capabilities import RENDERED_NORMAL, Capabilities
 from maquette.images.color import linear_to_srgb, srgb_to_linear
 from maquette.images.environment import EnvironmentConfig, look_up
 from maquette.kernels.rasterise import sample_texture
@@ -52,12 +53,14 @@ class PBR(Material):
             if self.resolution < 2:
                 raise ValueError(f"resolution is at least 2 rows, not {self.resolution}")
 
-    channels = 5
-    needs_normals = True
+    config: Config
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return Capabilities(needs=frozenset({RENDERED_NORMAL}), feature_channels=5)
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         panorama, kernels = config.panorama(config.resolution), blur_kernels(config.resolution)
         self.register_buffer("table", brdf_table(TABLE_SIZE)[None], persistent=False)
         self.table: Tensor

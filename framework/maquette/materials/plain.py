@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.materials.base import Material
 from maquette.registry import register
 
@@ -20,10 +21,9 @@ class Plain(Material):
     class Config:
         pass
 
-    channels = 3
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return Capabilities(feature_channels=3)
 
     def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
         return torch.sigmoid(features[:, :3])

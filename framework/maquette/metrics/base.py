@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from maquette.export.base import Subject
 
@@ -35,9 +36,9 @@ class Measurement:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Metric(Protocol):
+class Metric(ABC):
     """A part of the kind `metric`: made once from its Config, called for each finished scene."""
 
+    @abstractmethod
     def __call__(self, subject: Subject, case: Case) -> Measurement:
         """Measure one scene against its case."""
-        ...

@@ -10,7 +10,7 @@ import torch
 
 from maquette.cameras.directions import wrap_deg
 from maquette.export.base import Subject
-from maquette.metrics.base import Case, Measurement
+from maquette.metrics.base import Case, Measurement, Metric
 from maquette.perception.viewpoint_reader import ViewpointReader, azimuths_deg
 from maquette.registry import register
 
@@ -18,7 +18,7 @@ APART_DEG = 90.0  # two fronts are two if they are farther apart than that
 
 
 @register("metric", "janus")
-class Janus:
+class Janus(Metric):
     """Whether a reader of viewpoints, shown a scene from all around, sees its front from several sides.
 
     A view is a front view where the cosine of the azimuth, as read, exceeds `threshold`. Fronts are counted from the

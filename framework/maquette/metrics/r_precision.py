@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from maquette.export.base import Subject
-from maquette.metrics.base import Case, Measurement
+from maquette.metrics.base import Case, Measurement, Metric
 from maquette.perception.clip import Clip
 from maquette.registry import register
 
 
 @register("metric", "r-precision")
-class RPrecision:
+class RPrecision(Metric):
     """Fraction of views for which the encoder ranks a right caption first among all captions.
 
     Without labels a caption is right when it is the prompt itself. With labels, it is right at a level (one label or

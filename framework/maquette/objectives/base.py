@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from maquette.config.parts import PartSpec
+from maquette.config.capabilities import ONE_NOISE_LEVEL, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data, Target
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.objectives.terms import Terms
-from maquette.priors.base import CopyKind, Prior, Request
+from maquette.priors.base import Prior, Request
 from maquette.randomness import Moment
 from maquette.renderers.base import Rendering
 from maquette.scores.denoiser import Denoiser
@@ -28,21 +28,24 @@ Weighting = Literal["sigma2", "uniform", "fantasia", "x0"]
 class Objective(ABC):
     """Owns the timesteps and w(t); its loss has the gradient of the paper. Light to build.
 
-    `needs` names the conditions it asks the prior for beside the score's. `wants_noise`: what it does that takes a
-    score which predicts noise, not a direction; empty where either will do. `wants_picture`: it compares colours, so
-    that a rendering of latents is of no use. `wants_data`: it is shown renderings from the cameras of the stage's data,
-    and called with the `target` there. `copies`: the kind of trainable copy that it asks the prior for; none.
-
     What `prepare` returns has a part in the run beside the object: its parameters are optimised at `learning_rate`, by
     the losses that the objective calls `auxiliary`, and with its buffers they are in every checkpoint.
     """
 
-    needs: frozenset[str] = frozenset()
-    wants_noise: str = ""
-    wants_picture: bool = False
-    wants_data: bool = False
-    copies: CopyKind | None = None
     learning_rate: Schedule = Schedule.constant(0.0)
+
+    @classmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """What it needs of the prior, the score and the stage.
+
+        Entries are conditions that it asks the prior for beside the score's, and a trainable copy; NOISE_PREDICTION
+        where a direction will not do, PICTURE where it compares color. One that needs DATA is shown renderings from the
+        cameras of the stage's data, and called with the target there.
+        """
+        timesteps = getattr(config, "timesteps", None)
+        several = isinstance(timesteps, Timesteps) and not timesteps.same_for_all
+        remedies = {ONE_NOISE_LEVEL: "set objective.timesteps.shared: true"}
+        return Capabilities(gives=frozenset(() if several else {ONE_NOISE_LEVEL}), remedies=remedies)
 
     def prepare(self, prior: Prior, request: Request, data: Data | None) -> nn.Module | None:
         """Called once, before the first step and before a checkpoint is loaded.
@@ -188,9 +191,3 @@ class Pull(Objective):
             denoiser: predicts the guided noise.
             moment: step, total and draws.
         """
-
-
-def refuse_direction(score: PartSpec) -> None:
-    """Raise ValueError for a score that leaves out the noise: there is no going up or down along it."""
-    if score.build().noise_free:
-        raise ValueError(f"going from level to level takes a noise prediction, and score {score.name!r} is a direction")

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, mse_loss
 
+from maquette.config.capabilities import ANY_CAMERA, DATA, NOISE_PREDICTION, PICTURE, SOURCE_PICTURE, Capabilities
 from maquette.data.base import Data, Target
 from maquette.diffusion.ddim import sample
 from maquette.diffusion.timesteps import Timesteps
@@ -50,9 +51,10 @@ class DatasetUpdate(Objective):
             if not self.timesteps.same_for_all:
                 raise ValueError("timesteps.shared: pictures are denoised together, from one level")
 
-    wants_noise = "denoises step by step"
-    wants_picture = True
-    wants_data = True
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = super().capabilities(config).needing(NOISE_PREDICTION, PICTURE, DATA, ANY_CAMERA)
+        return own.giving(SOURCE_PICTURE)
 
     def __init__(self, config: Config) -> None:
         self.config = config

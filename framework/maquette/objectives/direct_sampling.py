@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate, mse_loss
 
+from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.diffusion.ddim import sample
@@ -41,7 +42,9 @@ class DirectSampling(Objective):
             if self.steps < 1:
                 raise ValueError(f"sampling takes at least 1 step, not {self.steps}")
 
-    wants_noise = "denoises step by step"
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(NOISE_PREDICTION)
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch.nn.functional import interpolate
 
+from maquette.config.capabilities import PICTURE, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.diffusion.timesteps import Timesteps
@@ -34,7 +35,9 @@ class ImageSDS(Objective):
         weighting: Weighting = "x0"
         image: Schedule = Schedule.constant(0.1)  # lambda_rgb; where it is 0 nothing is decoded
 
-    wants_picture = True
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(PICTURE)
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
 from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, refuse_direction, weigh
+from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, weigh
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
@@ -43,14 +44,17 @@ class ISM(Pull):
                 raise ValueError("interval is a share of the timesteps, above 0 and at most 1")
             if not 0 < self.stride <= 1:
                 raise ValueError(f"stride is above 0 and at most 1, not {self.stride:g}")
-            refuse_direction(self.inversion)
 
     config: Config
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = super().capabilities(config).needing(*config.inversion.capabilities.needs)
+        return replace(own, inner={"inversion": frozenset({NOISE_PREDICTION})})
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._inversion: Score = config.inversion.build()
-        self.needs = self._inversion.needs
 
     def gradient(
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment

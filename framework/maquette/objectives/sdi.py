@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
 from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, invert
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, refuse_direction, weigh
+from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, weigh
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
@@ -45,14 +46,17 @@ class SDI(Pull):
                 raise ValueError(f"eta is from 0 to 1, not {self.eta:g}")
             if self.steps < 1:
                 raise ValueError(f"the way up has at least 1 step, not {self.steps}")
-            refuse_direction(self.inversion)
 
     config: Config
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = super().capabilities(config).needing(*config.inversion.capabilities.needs)
+        return replace(own, inner={"inversion": frozenset({NOISE_PREDICTION})})
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._inversion: Score = config.inversion.build()
-        self.needs = self._inversion.needs
 
     def gradient(
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from maquette.config.capabilities import NOISE_PREDICTION, Capabilities, condition, trainable_copy
 from maquette.config.parts import PriorSpec
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data
@@ -52,23 +53,19 @@ class VSD(Pull):
             super().__post_init__()
             if self.rank < 1 or not 0 <= self.camera_dropout <= 1:
                 raise ValueError("rank is at least 1, and camera_dropout between 0 and 1")
-            if self.base is None:
-                return
-            if self.copy not in self.base.cls.copies:
-                raise ValueError(f"base {self.base.name!r} makes no trainable copy of kind {self.copy!r}")
-            if self.condition not in self.base.cls.gives:
-                raise ValueError(f"base {self.base.name!r} does not give the condition {self.condition!r}")
-            if self.base.cls.watches(self.base.config):
-                raise ValueError(f"base {self.base.name!r} goes by the rendering, which only the prior itself is shown")
-
-    wants_noise = "subtracts a prediction of its own"
 
     config: Config
 
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = super().capabilities(config).needing(NOISE_PREDICTION)
+        of_source = frozenset({condition(config.condition), trainable_copy(config.copy)})
+        if config.base is None:
+            return own.needing(*of_source)
+        return replace(own, inner={"base": of_source})
+
     def __init__(self, config: Config) -> None:
         self.config, self.learning_rate = config, config.learning_rate
-        self.copies = config.copy if config.base is None else None
-        self.needs = frozenset({config.condition} if config.base is None else ())
         self._conditions: Conditions | None = None
         self._trained: tuple[Prior, TrainableCopy] | None = None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities, condition
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import Pull, PullConfig, Weighting, add_noise, weigh
@@ -44,16 +45,20 @@ class X0Reconstruction(Pull):
 
     config: Config
 
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        own = super().capabilities(config)
+        return own.needing(condition("positive")) if config.rescale > 0 else own
+
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.needs = frozenset({"positive"} if config.rescale > 0 else ())
 
     def gradient(
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
         z = add_noise(denoiser.prior, clean, c.timesteps, moment)
-        predictions = denoiser.predictions(z.latents, z.t, self.needs)
+        predictions = denoiser.predictions(z.latents, z.t, self.capabilities(c).conditions)
         guided = (z.latents - z.sigma * denoiser.combine(predictions, z.latents, z.t, z.noise)) / z.alpha
         if c.rescale > 0:
             unguided = (z.latents - z.sigma * predictions["positive"]) / z.alpha

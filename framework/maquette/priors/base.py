@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +14,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities
 from maquette.data.base import Reference
 from maquette.diffusion.noise import NoiseSchedule
+from maquette.registry import assigned
 
 CopyKind = Literal["lora", "copy"]
 """What of a trainable copy is trained: low-rank additions to the attention layers, or everything."""
@@ -61,7 +64,7 @@ class Sight:
     normal: Float[Tensor, "B H W 3"] | None = None
 
 
-class Conditions:
+class Conditions(ABC):
     """Named conditions of a request; `at(cameras)` picks those that fit each view.
 
     Names in use, so that any score finds them whatever the prior:
@@ -77,12 +80,12 @@ class Conditions:
         viewless: what is wanted, with no word on the view: the same for every camera, unless the prior is told cameras.
     """
 
+    @abstractmethod
     def at(self, cameras: Cameras) -> dict[str, Any]:
         """Name -> condition of each camera's picture, e.g. embeddings [B, L, D]."""
-        raise NotImplementedError
 
 
-class TrainableCopy(nn.Module):
+class TrainableCopy(nn.Module, ABC):
     """A model that begins as a prior and learns. Its parameters and buffers are all that a checkpoint needs of it.
 
     It is made on the prior's device and stays there, wherever the stage that trains it computes.
@@ -91,6 +94,7 @@ class TrainableCopy(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         return self  # what `to` and its kin do to each tensor
 
+    @abstractmethod
     def forward(
         self,
         noisy: Float[Tensor, "B C h w"],
@@ -104,10 +108,9 @@ class TrainableCopy(nn.Module):
             condition: one of those that the prior gives.
             pose: camera-to-world matrices, row by row; zeros where the camera is not told.
         """
-        raise NotImplementedError
 
 
-class TrainableWord(nn.Module):
+class TrainableWord(nn.Module, ABC):
     """A word that a prior's text encoder does not have. Its embedding learns; nothing else of the prior does.
 
     It stays on the prior's device, as a `TrainableCopy` does.
@@ -127,52 +130,43 @@ class TrainableWord(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         return self  # what `to` and its kin do to each tensor
 
+    @abstractmethod
     def condition(self, texts: Sequence[str]) -> Any:
         """What the prior's `predict` takes for each of these texts; differentiable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Any
     ) -> Float[Tensor, "B C h w"]:
         """The model output in the prior's prediction type: the noise, v or the clean picture; differentiable."""
-        raise NotImplementedError
 
 
-class Prior:
+class Prior(ABC):
     """A frozen diffusion model behind one face.
 
-    Args of all methods are on any device; the prior moves them to its own.
-    `gives` names the conditions it can provide, `copies` the kinds of trainable copies; `learns_words`: its text
-    encoder can be taught new ones; `edits`: it changes pictures, and has to be told which; `wants_reference`: it
-    continues a picture, so that a request without one is of no use; `views`: how many consecutive pictures show one
-    object and are encoded and decoded together; `fixed_views`: it knows these from cameras of its own alone;
-    `noise_schedule` is its noise process.
+    Args of all methods are on any device; the prior moves them to its own. `views`: how many consecutive pictures show
+    one object and are encoded and decoded together; `noise_schedule` is its noise process.
     """
 
-    gives: frozenset[str]
-    copies: frozenset[str] = frozenset()
-    learns_words: bool = False
-    edits: bool = False
-    wants_reference: bool = False
     views: int = 1
-    fixed_views: bool = False
     noise_schedule: NoiseSchedule
     device: torch.device
 
     @classmethod
-    def given(cls, config: Any) -> frozenset[str]:
-        """Which of the conditions it `gives` mean something with this config."""
-        return cls.gives
+    @abstractmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """What it gives, and what it needs of the stage.
+
+        It gives each `condition` that means something with this config, each kind of `trainable_copy`, NEW_WORD if its
+        text encoder can be taught one, and ANY_CAMERA unless it knows views from cameras of its own alone. It needs a
+        REFERENCE if it continues a picture, a SOURCE_PICTURE if it changes one (see `about`), and the entries of the
+        rendering that it goes by (see `watch`).
+        """
 
     @classmethod
-    def at_one_level(cls, config: Any) -> int:
-        """How many consecutive pictures, those of one object, have to be shown under one noise level."""
-        return cls.views
-
-    @classmethod
-    def watches(cls, config: Any) -> frozenset[str]:
-        """Entries of a `Sight` that a prior made from this config goes by; see `watch`."""
-        return frozenset()
+    def lacks(cls) -> list[str]:
+        """What keeps a subclass from being registered, beside abstract methods."""
+        return [f"a value for self.{name}" for name in ("noise_schedule", "device") if not assigned(cls, name)]
 
     @cached_property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -181,26 +175,27 @@ class Prior:
             _, channels, height, width = self.encode(torch.zeros(self.views, 8, 8, 3)).shape
         return channels, height, width
 
+    @abstractmethod
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
         """Pictures in [0, 1] -> what the model denoises; differentiable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
         """The inverse of `encode`, as far as there is one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def condition(self, request: Request) -> Conditions:
         """Prepare the conditions of a request, once per run."""
-        raise NotImplementedError
 
     def about(self, conditions: Mapping[str, Any], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Any]:
-        """The same conditions, told the pictures that are to be changed; of use to a prior that `edits`."""
+        """The same conditions, told the pictures that are to be changed; of use to a prior that changes them."""
         return dict(conditions)
 
     def watch(self, conditions: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
-        """The same conditions, told what the pictures to be judged show; of use to a prior that `watches`."""
+        """The same conditions, told what the pictures to be judged show; of use to a prior that goes by it."""
         return dict(conditions)
 
+    @abstractmethod
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
@@ -209,16 +204,15 @@ class Prior:
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         """The noise that the model sees in `noisy` under each condition, whatever it was trained to predict."""
-        raise NotImplementedError
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> TrainableCopy:
         """A copy that begins as this prior and can be trained; the prior itself stays as it is.
 
         Args:
-            kind: one of `copies`.
+            kind: one of those that it gives.
             rank: of the additions of kind "lora".
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} makes no trainable copy")
 
     def trainable_word(self, token: str, meaning: str) -> TrainableWord:
         """A word that begins as the mean of the embeddings of what `meaning` is made of.
@@ -227,4 +221,4 @@ class Prior:
             token: how it is to be spelt; new to the text encoder.
             meaning: words; empty: the mean of all that there are.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} cannot be taught a word")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import (
+    RENDERED_COLOR,
+    RENDERED_DEPTH,
+    RENDERED_OPACITY,
+    Capabilities,
+    form,
+)
 from maquette.geometry.base import SurfaceMesh
 from maquette.kernels.splatting import Projected
 from maquette.materials.base import Shading
@@ -74,17 +82,15 @@ class Rendering:
         return self.depth * self.opacity + behind * (1 - self.opacity)
 
 
-class Renderer(nn.Module):
-    """Draws a scene. `takes` names the sort of geometry it understands: "field", "surface" or "splats"."""
-
-    takes: str
-    gives: frozenset[str]  # entries of `Rendering` that it fills beyond rgb, opacity and depth
+class Renderer(nn.Module, ABC):
+    """Draws a scene."""
 
     @classmethod
-    def drawing(cls, config: Any) -> type[Renderer]:
-        """The class whose `takes` and `gives` hold under this config: this one, unless it hands on to another."""
-        return cls
+    @abstractmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """Which `form` of geometry it needs, and the entries of a `Rendering` that it fills; see `draws_from`."""
 
+    @abstractmethod
     def render(
         self,
         geometry: Any,
@@ -96,7 +102,17 @@ class Renderer(nn.Module):
         draws: Draws | None,
     ) -> Rendering:
         """Draw `cameras`; `normals` asks for normals; `draws` is None outside training."""
-        raise NotImplementedError
 
     def update(self, geometry: Any, moment: Moment) -> None:
         """Keep acceleration structures up to date; called before each training step."""
+
+
+def draws_from(geometry: str, *entries: str) -> Capabilities:
+    """Of a renderer.
+
+    Args:
+        geometry: the form that it takes: "field", "surface" or "splats".
+        entries: what it fills of a `Rendering` beyond color, opacity and depth.
+    """
+    gives = frozenset({RENDERED_COLOR, RENDERED_OPACITY, RENDERED_DEPTH, *entries})
+    return Capabilities(needs=frozenset({form(geometry)}), gives=gives)

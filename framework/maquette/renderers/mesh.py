@@ -11,12 +11,13 @@ from torch.nn import functional
 
 from maquette.backgrounds.base import Background
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import RENDERED_MESH, RENDERED_NORMAL, Capabilities
 from maquette.geometry.base import Surface
 from maquette.kernels.rasterise import antialias, edge_topology, interpolate, rasterise
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Renderer, Rendering
+from maquette.renderers.base import Renderer, Rendering, draws_from
 
 
 @register("renderer", "mesh")
@@ -37,8 +38,9 @@ class Mesh(Renderer):
             if not 0 < self.near < self.far or self.supersampling < 1:
                 raise ValueError("a mesh renderer needs 0 < near < far and supersampling of at least 1")
 
-    takes = "surface"
-    gives = frozenset({"normal", "mesh"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return draws_from("surface", RENDERED_NORMAL, RENDERED_MESH)
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities
 from maquette.config.parts import RendererSpec
 from maquette.errors import ConfigError
 from maquette.materials.base import Shading
@@ -45,18 +46,14 @@ class Patch(Renderer):
             if self.base.name == "patch":
                 raise ValueError("the base of a patch renderer draws whole pictures; it is no patch renderer itself")
 
-    takes = "what its base takes"
-    gives: frozenset[str] = frozenset()
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return config.base.capabilities
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()
         self.config = config
         self.base: Renderer = config.base.build(bound=bound)
-        self.takes, self.gives = self.base.takes, self.base.gives
-
-    @classmethod
-    def drawing(cls, config: Config) -> type[Renderer]:
-        return config.base.cls.drawing(config.base.config)
 
     def update(self, geometry: Any, moment: Moment) -> None:
         self.base.update(geometry, moment)

@@ -11,13 +11,14 @@ from torch.nn import functional
 
 from maquette.backgrounds.base import Background
 from maquette.cameras.base import Cameras, Window
+from maquette.config.capabilities import RENDERED_FOOTPRINTS, RENDERED_NORMAL, Capabilities
 from maquette.geometry.base import GaussianCloud, Splats
 from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting import Projected, project, spherical_harmonics, splat
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.renderers.base import Renderer, Rendering
+from maquette.renderers.base import Renderer, Rendering, draws_from
 
 
 @register("renderer", "splat")
@@ -39,8 +40,9 @@ class Splat(Renderer):
             if self.near <= 0:
                 raise ValueError(f"near is a distance above 0, not {self.near:g}")
 
-    takes = "splats"
-    gives = frozenset({"normal", "footprints"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return draws_from("splats", RENDERED_NORMAL, RENDERED_FOOTPRINTS)
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()

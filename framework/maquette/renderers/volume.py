@@ -12,6 +12,7 @@ from torch import Tensor
 
 from maquette.backgrounds.base import Background
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import RENDERED_LATENTS, RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.geometry.base import Field
 from maquette.kernels import occupancy
 from maquette.kernels.compositing import accumulate, composite
@@ -19,7 +20,7 @@ from maquette.kernels.marching import level_boxes, march_rays, ray_box
 from maquette.materials.base import Material, Shading
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
-from maquette.renderers.base import RaySampleValues, Renderer, Rendering
+from maquette.renderers.base import RaySampleValues, Renderer, Rendering, draws_from
 
 
 @register("renderer", "volume")
@@ -46,8 +47,9 @@ class Volume(Renderer):
             if self.samples < 1 or self.occupancy_resolution < 1 or self.occupancy_levels < 1:
                 raise ValueError("samples, occupancy_resolution and occupancy_levels are at least 1")
 
-    takes = "field"
-    gives = frozenset({"normal", "samples", "latents"})
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return draws_from("field", RENDERED_NORMAL, RENDERED_SAMPLES, RENDERED_LATENTS)
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()

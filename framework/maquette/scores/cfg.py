@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Base, Score
+from maquette.scores.base import Base, Score, noise_prediction_from
 
 
 @register("score", "cfg")
@@ -27,10 +28,9 @@ class CFG(Score):
         scale: float = 7.5  # s
         base: Base = "unconditional"
 
-    needs = frozenset({"positive", "unconditional"})
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return noise_prediction_from("positive", "unconditional")
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
         positive, unconditional = predictions["positive"], predictions["unconditional"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
@@ -30,9 +31,12 @@ class CFGRescale(Score):
             if not 0 <= self.rescale <= 1:
                 raise ValueError(f"rescale is between 0 and 1, not {self.rescale:g}")
 
-    needs = CFG.needs
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return CFG.capabilities(config)
 
     def __init__(self, config: Config) -> None:
+        super().__init__(config)
         self._guided, self._rescale = CFG(config), config.rescale
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Score
+from maquette.scores.base import Score, noise_prediction_from
 
 
 @register("score", "cfg-two")
@@ -27,10 +28,9 @@ class CFGTwo(Score):
         image_scale: float = 1.5  # s_I
         text_scale: float = 7.5  # s_T
 
-    needs = frozenset({"positive", "image", "unconditional"})
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return noise_prediction_from("positive", "image", "unconditional")
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
         positive, image, unconditional = (predictions[name] for name in ("positive", "image", "unconditional"))

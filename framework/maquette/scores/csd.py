@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Score
+from maquette.scores.base import Score, direction_from
 
 
 @register("score", "csd")
@@ -26,11 +27,9 @@ class CSD(Score):
     class Config:
         scale: float = 1.0  # s
 
-    needs = frozenset({"positive", "unconditional"})
-    noise_free = True
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return direction_from("positive", "unconditional")
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
         return self.config.scale * (predictions["positive"] - predictions["unconditional"])

@@ -54,7 +54,7 @@ class Denoiser:
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], also: frozenset[str] = frozenset()
     ) -> dict[str, Tensor]:
         """The noise under each condition that the score needs, and under those of `also`."""
-        needed = {name: self.conditions[name] for name in sorted(self.score.needs | also)}
+        needed = {name: self.conditions[name] for name in sorted(self.score.conditions | also)}
         return self.prior.predict(noisy, t, needed, self.cameras)
 
     def combine(
@@ -67,7 +67,7 @@ class Denoiser:
         """One noise prediction. To a score that gives a direction, the `known` noise in `noisy` is added."""
         fraction = t[:, None, None, None] / self.noise_schedule.timesteps
         noise = self.score.combine_at(predictions, fraction, self.cameras)
-        if self.score.noise_free:
+        if not self.score.predicts_noise:
             assert known is not None, "a direction needs the noise it starts from"
             noise = noise + known
         if self.threshold > 0:

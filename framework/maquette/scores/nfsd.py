@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Score
+from maquette.scores.base import Score, direction_from
 
 
 @register("score", "nfsd")
@@ -32,11 +33,9 @@ class NFSD(Score):
         scale: float = 7.5  # s
         split: float = 0.2  # share of the timesteps below which the empty prediction is the correction itself
 
-    needs = frozenset({"positive", "unconditional", "empty"})
-    noise_free = True
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return direction_from("positive", "unconditional", "empty")
 
     def combine_at(
         self,

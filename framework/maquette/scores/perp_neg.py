@@ -11,8 +11,9 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.cameras.directions import view_shares
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Base, Score
+from maquette.scores.base import Base, Score, noise_prediction_from
 
 TINY = 1e-6  # squared length of a positive direction below which it counts as none; the official code's
 
@@ -59,10 +60,9 @@ class PerpNeg(Score):
         front_back: Decay = Decay(1.0, 0.5, 0.967)  # f_fsb, of the side share
         side_back: Decay = Decay(1.0, 0.5, -0.606)  # f_sb, of the side share
 
-    needs = frozenset({"interpolated", "unconditional", "front", "side"})
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return noise_prediction_from("interpolated", "unconditional", "front", "side")
 
     def weights(self, cameras: Cameras) -> Float[Tensor, "B 2"]:
         """Weights, at most 0, of the negatives "front" and "side" for each camera."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Score
+from maquette.scores.base import Score, noise_prediction_from
 
 
 @register("score", "plain")
@@ -20,10 +21,9 @@ class Plain(Score):
     class Config:
         pass
 
-    needs = frozenset({"positive"})
-
-    def __init__(self, config: Config) -> None:
-        pass
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return noise_prediction_from("positive")
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
         return predictions["positive"]

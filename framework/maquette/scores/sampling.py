@@ -31,7 +31,7 @@ def sample_views(
     Returns:
         Pictures in [0, 1] of the prior's size.
     """
-    if score.noise_free:
+    if not score.predicts_noise:
         raise ValueError("sampling takes a noise prediction, and this score is a direction")
     denoiser = Denoiser(prior, score, prior.condition(request).at(cameras), cameras, threshold)
     noise = draws.normal("sample", len(cameras), *prior.latent_shape).to(prior.device)

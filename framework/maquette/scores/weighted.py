@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities
 from maquette.registry import register
-from maquette.scores.base import Score
+from maquette.scores.base import Score, direction_from, noise_prediction_from
 
 
 @register("score", "weighted")
@@ -37,12 +38,16 @@ class Weighted(Score):
             if not any(self.weights.values()):
                 raise ValueError("weights are all 0")
 
-    needs: frozenset[str] = frozenset()  # the conditions with weights; known once built
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        conditions = [name for name, weight in config.weights.items() if weight]
+        if math.fsum(config.weights.values()) > 0.5:
+            return noise_prediction_from(*conditions)
+        return direction_from(*conditions)
 
     def __init__(self, config: Config) -> None:
+        super().__init__(config)
         self._weights = {name: weight for name, weight in config.weights.items() if weight}
-        self.needs = frozenset(self._weights)
-        self.noise_free = abs(math.fsum(self._weights.values())) < 0.5
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
         first, *others = (weight * predictions[name] for name, weight in self._weights.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,12 +55,12 @@ class StageContext:
         return folder
 
 
-class Stage:
+class Stage(ABC):
     """One step of a method. `run` does it; `restore` only brings back what it made, when a later stage resumes."""
 
+    @abstractmethod
     def run(self, context: StageContext) -> None:
         """Do the work; put what was made into `context.artifacts`."""
-        raise NotImplementedError
 
-    def restore(self, context: StageContext) -> None:
+    def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have nothing to put back
         """Put what a finished run of this stage made into `context.artifacts`."""

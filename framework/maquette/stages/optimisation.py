@@ -83,9 +83,9 @@ class Optimisation(Task):
         weights = {name: loss.weight.at(moment) for name, loss in self._losses.items()}
         active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
         shown = {name: weight for name, guide in self._guidance.items() if (weight := guide.weight.at(moment))}
-        revising = {name: weight for name, weight in shown.items() if self._guidance[name].objective.wants_data}
+        revising = {name: weight for name, weight in shown.items() if self._guidance[name].uses_data}
         terms, rendering, around = Terms(), None, None
-        normals = any("normal" in loss.needs for loss in active.values())
+        normals = any(loss.reads_normals for loss in active.values())
         if self._sampler is not None:
             cameras = self._sampler.sample(moment.sub("cameras"))
             shading = scene.material.shading(moment.sub("material"))

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from maquette.export.base import Subject
+from maquette.export.base import Exporter, Subject
 from maquette.files import atomic_path
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
@@ -20,7 +20,7 @@ SIDES = {0.0: "front", 90.0: "left", 180.0: "back", 270.0: "right"}  # azimuth -
 
 
 @register("exporter", "contact-sheet")
-class ContactSheetExporter:
+class ContactSheetExporter(Exporter):
     """A row per kind of picture, a column per view; `sheet.png`. Kinds that the renderer lacks are left out."""
 
     @dataclass(frozen=True)

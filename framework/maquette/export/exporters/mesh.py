@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from maquette.export.base import Subject
+from maquette.export.base import Exporter, Subject
 from maquette.export.usdz import NEEDED, can_write_usdz, write_usdz
 from maquette.export.writers import write_glb, write_obj, write_ply
 from maquette.meshes.clean import clean, decimate, smooth
@@ -21,7 +21,7 @@ Format = Literal["glb", "obj", "ply", "usdz"]
 
 
 @register("exporter", "mesh")
-class MeshExporter:
+class MeshExporter(Exporter):
     """Textured mesh: isosurface, clean-up, decimation, UV atlas, baked texture; `mesh.glb`, `mesh.obj` ...
 
     Where the subject knows its metal and roughness, `.glb` and `.usdz` have a texture of them too.

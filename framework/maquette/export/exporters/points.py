@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from maquette.export.base import Subject
+from maquette.export.base import Exporter, Subject
 from maquette.export.writers import write_points
 from maquette.meshes.clean import clean
 from maquette.meshes.texture import query_colors
@@ -16,7 +16,7 @@ from maquette.registry import register
 
 
 @register("exporter", "points")
-class PointsExporter:
+class PointsExporter(Exporter):
     """Points spread evenly over the surface, with colours and normals; `points.ply`."""
 
     @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from maquette.errors import RunError
-from maquette.export.base import Subject
+from maquette.export.base import Exporter, Subject
 from maquette.export.splats import write_splat, write_splat_ply
 from maquette.registry import register
 
 
 @register("exporter", "splats")
-class SplatsExporter:
+class SplatsExporter(Exporter):
     """Every Gaussian of a cloud: `splats.ply` in the layout of 3DGS, and `splats.splat`."""
 
     @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from maquette.export.base import Subject
+from maquette.export.base import Exporter, Subject
 from maquette.export.video import write_gif, write_mp4
 from maquette.registry import register
 
@@ -14,7 +14,7 @@ BATCH = 8  # views rendered at a time
 
 
 @register("exporter", "turntable")
-class TurntableExporter:
+class TurntableExporter(Exporter):
     """One full turn around the subject, beginning at its front; `turntable.mp4`, `turntable.gif`."""
 
     @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities
 from maquette.errors import ConfigError
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import Pictures
@@ -18,10 +19,9 @@ from maquette.priors.base import Prior, Request
 from maquette.priors.mvdream.joint_views import camera_rows, join_views
 from maquette.priors.mvdream.layouts import from_file, from_folder, is_file
 from maquette.priors.text.conditions import (
-    TEXT_CONDITIONS,
     TextConditions,
     ViewWords,
-    conditions_given,
+    text_capabilities,
     text_conditions,
 )
 from maquette.registry import register
@@ -61,15 +61,9 @@ class MVDream(Prior):
             elif not Path(self.path).expanduser().is_file():
                 raise ValueError(f"there is no file {self.path!r}")
 
-    gives = TEXT_CONDITIONS
-
     @classmethod
-    def given(cls, config: Config) -> frozenset[str]:
-        return conditions_given(config.view_dependent)
-
-    @classmethod
-    def at_one_level(cls, config: Config) -> int:
-        return config.views
+    def capabilities(cls, config: Config) -> Capabilities:
+        return replace(text_capabilities(config.view_dependent), views_per_object=config.views)
 
     def __init__(self, config: Config) -> None:
         self.config = config

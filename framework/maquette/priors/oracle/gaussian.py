@@ -11,13 +11,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import DiscreteSchedule, Levels, alphas_cumprod
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels, to_rgb
 from maquette.priors.base import CopyKind, Prior, Request
 from maquette.priors.oracle.closed_form import DTYPES, implied_noise
 from maquette.priors.oracle.closed_form_copies import LearnedGaussian
-from maquette.priors.text.conditions import TEXT_CONDITIONS, TextConditions, ViewWords
+from maquette.priors.text.conditions import TextConditions, ViewWords, text_capabilities
 from maquette.registry import register
 
 GREY = (0.5, 0.5, 0.5)
@@ -33,7 +34,7 @@ class Gaussian(Prior):
 
     Example:
         >>> prior = Gaussian(Gaussian.Config(means={"red": (1, 0, 0), "red, back view": (0, 0, 1)}))
-        >>> sorted(prior.gives)
+        >>> sorted(bare(within(CONDITION, prior.capabilities(prior.config).gives)))
         ['empty', 'front', 'interpolated', 'positive', 'side', 'unconditional', 'viewless']
     """
 
@@ -49,9 +50,11 @@ class Gaussian(Prior):
             if not self.deviation >= 0:
                 raise ValueError(f"deviation is at least 0, not {self.deviation}")
 
-    gives = TEXT_CONDITIONS
-    copies = frozenset({"copy"})
     noise_schedule: DiscreteSchedule
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return text_capabilities().giving(trainable_copy("copy"))
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from maquette import plugins
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.data.formats.captioned import CaptionedViews, load_captioned_views
 from maquette.data.formats.frames import Reading
 from maquette.diffusion.noise import DiscreteSchedule, Levels, alphas_cumprod
@@ -27,7 +28,7 @@ from maquette.priors.oracle.conditions import CameraConditions, ReferenceConditi
 from maquette.priors.oracle.odds import Odds
 from maquette.priors.oracle.places import CameraKernel
 from maquette.priors.oracle.posterior import log_likelihoods, responsibilities
-from maquette.priors.text.conditions import TEXT_CONDITIONS, TextConditions, ViewWords
+from maquette.priors.text.conditions import TextConditions, ViewWords, text_capabilities
 from maquette.registry import register
 from maquette.weights.loading import weights_source
 
@@ -77,9 +78,11 @@ class Oracle(Prior):
                     f"there is no folder {self.path!r}, and no plugin carries a set of that name ({known})"
                 )
 
-    gives = TEXT_CONDITIONS
-    copies = frozenset({"copy"})
     noise_schedule: DiscreteSchedule
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return text_capabilities().giving(trainable_copy("copy"))
 
     def __init__(self, config: Config, views: CaptionedViews | None = None) -> None:
         self.config = config

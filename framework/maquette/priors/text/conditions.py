@@ -11,6 +11,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.cameras.directions import view_shares, wrap_deg
+from maquette.config.capabilities import ANY_CAMERA, Capabilities, condition
 from maquette.errors import ConfigError
 from maquette.priors.base import Conditions, Request
 from maquette.weights.embedding_cache import embed
@@ -20,11 +21,14 @@ TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated
 
 VIEW_CONDITIONS = frozenset({"interpolated", "front", "side"})
 """Those that are nothing but the positive one where the text has no view words."""
+WORDED = "without view words they are the positive one; set prior.view_dependent: true"
 
 
-def conditions_given(view_dependent: bool) -> frozenset[str]:
+def text_capabilities(view_dependent: bool = True) -> Capabilities:
     """What a prior told texts gives, with view words in them or without."""
-    return TEXT_CONDITIONS if view_dependent else TEXT_CONDITIONS - VIEW_CONDITIONS
+    names = TEXT_CONDITIONS if view_dependent else TEXT_CONDITIONS - VIEW_CONDITIONS
+    remedies = {} if view_dependent else {condition(name): WORDED for name in VIEW_CONDITIONS}
+    return Capabilities(gives=frozenset({ANY_CAMERA, *map(condition, names)}), remedies=remedies)
 
 
 @dataclass(frozen=True)

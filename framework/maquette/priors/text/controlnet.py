@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import RENDERED_COLOR, RENDERING, Capabilities
 from maquette.errors import ConfigError
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, Sight
-from maquette.priors.text.conditions import TEXT_CONDITIONS, conditions_given
 from maquette.priors.text.control_pictures import Canny, canny_picture, depth_picture, normal_picture
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.priors.text.text_to_image import TextToImageConfig
@@ -60,12 +60,10 @@ class ControlNet(Prior):
             super().__post_init__()
             check_path(self.controlnet)
 
-    gives = TEXT_CONDITIONS
-    copies = frozenset({"lora", "copy"})
-
     @classmethod
-    def given(cls, config: Config) -> frozenset[str]:
-        return conditions_given(config.view_dependent)
+    def capabilities(cls, config: Config) -> Capabilities:
+        seen = RENDERED_COLOR if config.control == "canny" else f"{RENDERING}:{config.control}"
+        return StableDiffusion.capabilities(config).needing(seen)
 
     def __init__(self, config: Config) -> None:
         from diffusers import ControlNetModel
@@ -83,10 +81,6 @@ class ControlNet(Prior):
                     key="prior.controlnet", hint="it is for another family of models",
                 )  # fmt: skip
         self._control.to(self.device, memory_format=torch.channels_last)
-
-    @classmethod
-    def watches(cls, config: Config) -> frozenset[str]:
-        return frozenset({"rgb" if config.control == "canny" else config.control})
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
         return self._model.encode(rgb)

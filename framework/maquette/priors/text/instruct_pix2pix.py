@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import ANY_CAMERA, SOURCE_PICTURE, Capabilities, condition
 from maquette.errors import ConfigError
 from maquette.priors.base import Conditions, Prior, Request
 from maquette.priors.text.stable_diffusion import StableDiffusion
@@ -48,8 +49,10 @@ class InstructPix2Pix(Prior):
     class Config(TextToImageConfig):
         view_dependent: bool = False  # an instruction names no view
 
-    gives = frozenset({"positive", "image", "unconditional"})
-    edits = True
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        gives = (condition(name) for name in ("positive", "image", "unconditional"))
+        return Capabilities(needs=frozenset({SOURCE_PICTURE}), gives=frozenset({ANY_CAMERA, *gives}))
 
     def __init__(self, config: Config) -> None:
         self._model = StableDiffusion(config)

@@ -9,6 +9,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.config.capabilities import NEW_WORD, Capabilities
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.priors.text.new_words import NewWord
 from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
@@ -25,7 +26,10 @@ class StableDiffusion(TextToImage):
 
     Config = TextToImageConfig
     encoders = ("CLIPTextModel",)
-    learns_words = True
+
+    @classmethod
+    def capabilities(cls, config: TextToImageConfig) -> Capabilities:
+        return super().capabilities(config).giving(NEW_WORD)
 
     def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
         tokenizer, encoder, spelled = self._reader([read_embeddings(path) for path in words])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,16 +14,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import Pictures, picture_size
 from maquette.priors.base import CopyKind, Prior, Request
 from maquette.priors.text.conditions import (
-    TEXT_CONDITIONS,
     TextConditions,
     ViewWords,
-    conditions_given,
+    text_capabilities,
     text_conditions,
 )
 from maquette.priors.text.lora import LoraFile, Part, fold_lora
@@ -72,12 +73,10 @@ class TextToImage(Prior):
     """
 
     encoders: tuple[str, ...]
-    gives = TEXT_CONDITIONS
-    copies = frozenset({"lora", "copy"})
 
     @classmethod
-    def given(cls, config: TextToImageConfig) -> frozenset[str]:
-        return conditions_given(config.view_dependent)
+    def capabilities(cls, config: TextToImageConfig) -> Capabilities:
+        return text_capabilities(config.view_dependent).giving(trainable_copy("lora"), trainable_copy("copy"))
 
     def __init__(self, config: TextToImageConfig) -> None:
         self.config = config
@@ -133,9 +132,9 @@ class TextToImage(Prior):
             found += f" {path} {stamp(path)}"
         return found + (f" {[one.scale for one in lora]}" if lora else "")
 
+    @abstractmethod
     def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
         """What stands for texts, which may use the words of files; the text encoders live only here."""
-        raise NotImplementedError
 
     def reader(
         self, cls: Any, tokenizer: str, encoder: Part, learned: Sequence[Learned]

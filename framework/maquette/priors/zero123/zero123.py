@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from maquette.cameras.base import Cameras
+from maquette.config.capabilities import ANY_CAMERA, REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
@@ -61,8 +62,10 @@ class Zero123(Prior):
             elif not Path(self.path).expanduser().is_file():
                 raise ValueError(f"there is no checkpoint file {self.path!r}")
 
-    gives = frozenset({"positive", "unconditional", "empty"})
-    wants_reference = True
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        gives = frozenset(condition(name) for name in ("positive", "unconditional", "empty"))
+        return Capabilities(needs=frozenset({REFERENCE}), gives=gives | {ANY_CAMERA})
 
     def __init__(self, config: Config) -> None:
         self.config = config

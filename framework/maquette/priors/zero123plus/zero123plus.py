@@ -13,6 +13,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.cameras.six_views import ELEVATIONS_DEG, Layout, six_cameras
+from maquette.config.capabilities import REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
@@ -66,10 +67,12 @@ class Zero123Plus(Prior):
                     "30 and -20) or v1.2 (20 and -10)"
                 )
 
-    gives = frozenset({"positive", "unconditional", "empty"})
-    wants_reference = True
     views = VIEWS
-    fixed_views = True
+
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        gives = frozenset(condition(name) for name in ("positive", "unconditional", "empty"))
+        return Capabilities(needs=frozenset({REFERENCE}), gives=gives, views_per_object=VIEWS)
 
     def __init__(self, config: Config) -> None:
         self.config = config

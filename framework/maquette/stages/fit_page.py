@@ -1,0 +1,149 @@
+"""The page on what fits what, docs/fit.md, made from the capabilities of the parts by the rules of assembly.
+
+`python -m maquette.stages.fit_page docs/fit.md` writes it. A test holds the file to what this makes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from maquette import registry
+from maquette.config.capabilities import DATA, GEOMETRY, REFERENCE, RENDERING, TARGET, listed, within
+from maquette.config.parts import PartSpec
+from maquette.losses.base import Comparison, Loss
+from maquette.stages.assembly import GUIDANCE_RULES, STAGE_RULES, GuidanceParts, Refusal, broken, with_defaults
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "controlnet": {"path": "org/model", "controlnet": "org/control", "control": "depth"},
+    "gaussian": {"means": {}},
+    "zero123plus": {"path": "org/model", "layout": "v1.2"},
+}
+"""What priors are set to that have no defaults; others have a path."""
+
+HEAD = """# What fits what
+
+Made by `python -m maquette.stages.fit_page docs/fit.md` from what each part says it needs and gives, with default
+settings: a reason that names a setting is gone with it. A method whose parts do not go together is refused when it is
+read, in the same words.
+"""
+
+
+def fit_page() -> str:
+    """The whole page, in Markdown, of the parts that come with the framework."""
+    sections = [HEAD, "## Priors, scores and objectives\n", *_guidance(), *_geometry(), *_losses(), *_rules()]
+    return "\n".join(sections).rstrip() + "\n"
+
+
+def priors() -> list[PartSpec]:
+    """Every prior, set so that its capabilities are told; no weights are looked for."""
+    found = []
+    for name in _built_in("prior"):
+        spec = with_defaults("prior", name)
+        if spec is None:
+            cls = registry.get("prior", name)
+            spec = PartSpec("prior", name, cls, cls.Config(**SETTINGS.get(name, {"path": "org/model"})))
+        found.append(spec)
+    return found
+
+
+def refusals(prior: PartSpec) -> dict[tuple[str, str], Refusal | None]:
+    """(objective, score) -> why this prior does not go with them; None: it does."""
+    return {
+        (objective.name, score.name): broken(GUIDANCE_RULES, GuidanceParts(prior, score, objective))
+        for objective in _with_defaults("objective")
+        for score in _with_defaults("score")
+    }
+
+
+def _guidance() -> Iterable[str]:
+    """A table for each set of priors that go with the same scores and objectives, for the same reasons."""
+    alike: dict[tuple[tuple[str, str, str], ...], list[str]] = {}
+    for prior in priors():
+        cells = tuple((*pair, _reason(why, prior.name, *pair)) for pair, why in refusals(prior).items())
+        alike.setdefault(cells, []).append(prior.name)
+    for cells, names in alike.items():
+        table = {(objective, score): reason for objective, score, reason in cells}
+        reasons = list(dict.fromkeys(reason for reason in table.values() if reason))
+        scores = list(dict.fromkeys(score for _, score in table))
+        rows = [
+            [objective, *(_mark(table[objective, score], reasons) for score in scores)]
+            for objective in dict.fromkeys(objective for objective, _ in table)
+        ]
+        yield f"### {', '.join(names)}\n"
+        yield _table(["objective \\ score", *scores], rows)
+        yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
+        yield ""
+
+
+def _reason(refusal: Refusal | None, prior: str, objective: str, score: str) -> str:
+    """A refusal in words that hold for all parts which it is about."""
+    if refusal is None:
+        return ""
+    text = "; ".join(filter(None, (refusal.message, refusal.remedy)))
+    for kind, name in (("prior", prior), ("objective", objective), ("score", score)):
+        text = text.replace(f"{kind} {name!r}", f"the {kind}")
+    return text
+
+
+def _mark(reason: str, reasons: Sequence[str]) -> str:
+    return str(reasons.index(reason) + 1) if reason else "yes"
+
+
+def _geometry() -> Iterable[str]:
+    yield "## Geometry and renderers\n"
+    rows, renderers = [], _with_defaults("renderer")
+    for geometry in _with_defaults("geometry"):
+        gives = geometry.capabilities.gives
+        fitting = [spec.name for spec in renderers if within(GEOMETRY, spec.capabilities.needs) <= gives]
+        asked = listed(within(GEOMETRY, gives) - {f"{GEOMETRY}:{geometry.cls.form}"})
+        rows.append([geometry.name, geometry.cls.form, ", ".join(fitting), asked])
+    yield _table(["geometry", "form", "renderers", "losses may ask for"], rows)
+    yield "`patch` takes and gives what its `base` does.\n"
+
+
+def _losses() -> Iterable[str]:
+    yield "## Losses\n"
+    rows = []
+    for loss in _with_defaults("loss"):
+        needs = loss.capabilities.needs
+        rows.append(
+            [loss.name, _looks(loss), *(listed(within(space, needs)) for space in (RENDERING, GEOMETRY, TARGET))]
+        )
+        rows[-1].append(", ".join(sorted(needs & {DATA, REFERENCE})))
+    yield _table(["loss", "kind", "of the rendering", "of the geometry", "of the target", "of the stage"], rows)
+    rows = [[spec.name, listed(within(RENDERING, spec.capabilities.gives))] for spec in _with_defaults("renderer")]
+    yield _table(["renderer", "gives"], rows)
+
+
+def _looks(loss: PartSpec) -> str:
+    if issubclass(loss.cls, Comparison):
+        return "comparison"
+    return "loss" if issubclass(loss.cls, Loss) else "probe"
+
+
+def _rules() -> Iterable[str]:
+    yield "## The rules\n"
+    yield "In this order; the first that is broken is the one that is told.\n"
+    rules: list[Callable[..., Any]] = [*GUIDANCE_RULES, *STAGE_RULES]
+    yield from (f"- {(rule.__doc__ or '').strip()}" for rule in rules)
+
+
+def _built_in(kind: str) -> list[str]:
+    return [name for name in registry.names(kind) if registry.source(kind, name) == "maquette"]
+
+
+def _with_defaults(kind: str) -> list[PartSpec]:
+    specs = (with_defaults(kind, name) for name in _built_in(kind))
+    return [spec for spec in specs if spec is not None]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(fit_page(), encoding="utf-8")
