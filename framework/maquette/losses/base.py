@@ -38,7 +38,7 @@ class Loss:
 class Comparison:
     """One term that compares a rendering with its target.
 
-    `needs` is as in `Loss`; `wants` names what it reads of the target beyond rgb and opacity ("depth", "normal").
+    `needs` is as in `Loss`; `wants` names what it reads of the target beyond its picture ("depth", "normal").
     """
 
     needs: frozenset[str] = frozenset()

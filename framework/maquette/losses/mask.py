@@ -29,4 +29,4 @@ class Mask(Comparison):
         self.weight = config.weight
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        return functional.mse_loss(rendering.opacity, target.opacity)
+        return functional.mse_loss(rendering.opacity, target.picture.alpha)

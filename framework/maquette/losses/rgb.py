@@ -32,7 +32,7 @@ class Rgb(Comparison):
         self.weight, self._metric = config.weight, config.metric
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        wanted = target.over(rendering.background)
+        wanted = target.picture.over(rendering.background)
         if self._metric == "l2":
             return functional.mse_loss(rendering.rgb, wanted)
         if self._metric == "l1":
