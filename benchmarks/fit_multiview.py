@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from imageio.v3 import imread, imwrite
 
@@ -65,12 +64,9 @@ def mesh_task(path: Path, front: str) -> Task:
     renderer = Mesh(Mesh.Config(supersampling=SUPERSAMPLING), geometry.bound)
     scene = Scene(geometry, Plain(Plain.Config()), black, renderer, Viewpoint())
     cameras = Cameras.cat([spiral(VIEWS, SIZE, 0.0), spiral(TEST_VIEWS, SIZE, TEST_TURN_DEG)])
-    seen = scene.pictures(cameras, normals=False)
-    opacity = torch.from_numpy(seen.opacity)[..., None]
-    color = torch.from_numpy(seen.foreground) / opacity.clamp(min=1e-3)
     split = ("train",) * VIEWS + ("test",) * TEST_VIEWS
     names = tuple(f"{kind}-{i:03}" for kind, i in zip(split, [*range(VIEWS), *range(TEST_VIEWS)], strict=True))
-    images = PosedImages(torch.cat([color.clamp(0, 1), opacity], dim=-1), cameras, split, names)
+    images = PosedImages(scene.pictures(cameras, normals=False).picture, cameras, split, names)
     surface = geometry.mesh()
     return Task(path.stem, images, surface.vertices.detach().numpy(), surface.triangles.numpy())
 

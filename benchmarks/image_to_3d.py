@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from imageio.v3 import imread, imwrite
+from imageio.v3 import imwrite
 from measured_runs import measured, run_once
 from nano_truth import held_out_objects
 
@@ -28,6 +28,7 @@ from maquette.bench.results import summarise
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.images.pixels import to_bytes
+from maquette.images.reading import read_picture
 from maquette.images.sheets import contact_sheet
 from maquette.pipeline import finished_scene
 from maquette.training.manifest import machine
@@ -63,9 +64,10 @@ def tasks(folder: Path) -> Iterator[Task]:
     for thing in held_out_objects(1):
         place = folder / thing.category
         cameras = Cameras.cat([turned((0,)), spiral(TEST_VIEWS, SIZE, 0.0)])
-        images, names = seen(thing, cameras), ("picture", *(f"test-{i:02}" for i in range(TEST_VIEWS)))
-        save_posed_images(place / "truth", PosedImages(images, cameras, ("train", *("test",) * TEST_VIEWS), names))
-        imwrite(place / "picture.png", to_bytes(images[0].numpy()))
+        picture = world.render(thing, cameras.c2w.numpy(), FOV_DEG, SIZE, SUPERSAMPLE).picture
+        names = ("picture", *(f"test-{i:02}" for i in range(TEST_VIEWS)))
+        save_posed_images(place / "truth", PosedImages(picture, cameras, ("train", *("test",) * TEST_VIEWS), names))
+        imwrite(place / "picture.png", to_bytes(picture.rgba[0].numpy()))
         yield Task(thing.category, thing.caption(), place / "picture.png", place / "truth")
 
 
@@ -74,12 +76,6 @@ def turned(turns_deg: Sequence[float] = SHOWN_TURNS_DEG) -> Cameras:
     azimuth_deg = AZIMUTH_DEG + torch.tensor(turns_deg).float()
     one = torch.ones_like(azimuth_deg)
     return orbit_cameras(azimuth_deg, ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SIZE)
-
-
-def seen(thing: world.NanoObject, cameras: Cameras) -> torch.Tensor:
-    """RGBA pictures [B, H, W, 4] with the world's light."""
-    views = world.render(thing, cameras.c2w.numpy(), FOV_DEG, SIZE, SUPERSAMPLE)
-    return torch.cat([torch.from_numpy(views.rgb), torch.from_numpy(views.opacity)[..., None]], dim=-1)
 
 
 def run(task: Task, way: str, folder: Path, seed: int) -> Path:
@@ -98,7 +94,7 @@ def run(task: Task, way: str, folder: Path, seed: int) -> Path:
 
 def drawn(place: Path) -> list[np.ndarray]:
     """The finished scene from the shown turns, before white."""
-    return list(finished_scene(RunFolder(place)).pictures(turned(), normals=False).over(1.0).clip(0, 1))
+    return list(finished_scene(RunFolder(place)).pictures(turned(), normals=False).picture.over(1.0).numpy())
 
 
 def main(
@@ -113,8 +109,7 @@ def main(
     table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in ways}
     shown: dict[str, list[np.ndarray | None]] = {}
     for task in islice(tasks(runs / "truth"), objects):
-        picture = imread(task.picture).astype(np.float32) / 255
-        row: list[np.ndarray | None] = [picture[..., :3] * picture[..., 3:] + 1 - picture[..., 3:]]
+        row: list[np.ndarray | None] = list(read_picture(task.picture).over(1.0).numpy())
         for name in ways:
             place = run(task, name, runs / name.replace(", ", "-").replace(" ", "-") / task.name, seed)
             table[name][task.name] = measured(place)

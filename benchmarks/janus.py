@@ -118,7 +118,7 @@ def measured(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
     views = scene.render(list(SHOWN_DEG), judge.config.elevation_deg, SHOWN_SIZE)
     manifest = json.loads((job.run.path / "manifest.json").read_text())
     seconds = {"cpu_seconds": round(manifest["times"]["stage nerf"]["cpu_seconds"], 1)}
-    return {**found.values, **found.facts, **seconds}, list(views.over(1.0).clip(0, 1))
+    return {**found.values, **found.facts, **seconds}, list(views.picture.over(1.0).numpy())
 
 
 def summary(rows: dict[str, list[dict[str, Any]]], beside: dict[str, list[dict[str, Any]]] | None) -> dict[str, Any]:

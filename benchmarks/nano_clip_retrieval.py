@@ -35,10 +35,9 @@ def main() -> None:
     rows, wrong = [], []
     for index in range(options.objects):
         thing = world.sample_object(index, "test")
-        views = world.render(thing, c2w, FOV_DEG, 64)
-        rgb = views.rgb * views.opacity[..., None] + LIGHT_GREY * (1 - views.opacity[..., None])
+        rgb = world.render(thing, c2w, FOV_DEG, 64).picture.over(LIGHT_GREY).numpy()
         case = Case(thing.caption(), {"category": thing.category, "colour": thing.body})
-        found = metric.judge(rgb.astype(np.float32), case)
+        found = metric.judge(rgb, case)
         rows.append(found.values)
         if found.values["category+colour, pooled"] < 1:
             wrong.append({"object": thing.caption(), "retrieved": found.facts["retrieved, pooled"]})

@@ -31,6 +31,7 @@ from torch import Tensor
 from maquette.bench.suites import load_suite
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.formats import PosedImages, save_posed_images
+from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.learners.novel_view import psnr
@@ -97,12 +98,11 @@ def border(pictures: Float[Tensor, "4 H W 3"]) -> list[float]:
 
 def fitted(pictures: Float[Tensor, "4 H W 3"]) -> tuple[float, np.ndarray]:
     """PSNR of a volume fitted to the four pictures alone against them, and how it looks from there."""
-    opaque = torch.cat([pictures, torch.ones_like(pictures[..., :1])], dim=-1)
     names = tuple(f"view-{i}" for i in range(VIEWS))
     behind = border(pictures)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        save_posed_images(folder / "views", PosedImages(opaque, ring(), ("train",) * VIEWS, names))
+        save_posed_images(folder / "views", PosedImages(Picture.opaque(pictures), ring(), ("train",) * VIEWS, names))
         command = [
             sys.executable, "-m", "maquette", "run", "fit-multiview", f"data={folder / 'views'}", f"output={folder}",
             f"stages.fit.steps={FIT_STEPS}", "~stages.evaluate", "~stages.export", "stages.fit.loop.preview_every=0",
@@ -110,8 +110,8 @@ def fitted(pictures: Float[Tensor, "4 H W 3"]) -> tuple[float, np.ndarray]:
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         run = next(folder.glob("*/*/*/manifest.json")).parent
-        drawn = finished_scene(RunFolder(run)).pictures(ring(), normals=False).over(behind).clip(0, 1)
-    return float(psnr(torch.from_numpy(drawn).float(), pictures).mean()), drawn
+        drawn = finished_scene(RunFolder(run)).pictures(ring(), normals=False).picture.over(behind)
+    return float(psnr(drawn, pictures).mean()), drawn.numpy()
 
 
 def main(

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -32,6 +31,4 @@ def pictures(
     thing: world.NanoObject, cameras: Cameras, grey: float = 1.0, supersample: int = 2
 ) -> Float[Tensor, "B H W 3"]:
     """What the object looks like, lit as the priors know it, over a grey; 1 is white."""
-    views = world.render(thing, cameras.c2w.numpy(), FOV_DEG, cameras.width, supersample)
-    opacity = torch.from_numpy(views.opacity)[..., None]
-    return (torch.from_numpy(views.rgb) * opacity + grey * (1 - opacity)).float()
+    return world.render(thing, cameras.c2w.numpy(), FOV_DEG, cameras.width, supersample).picture.over(grey)

@@ -23,6 +23,7 @@ from maquette.bench.results import summarise
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.directions import wrap_deg
 from maquette.data.base import Reference
+from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.learners.novel_view import by_turn, psnr
@@ -68,7 +69,7 @@ def main(
         seen_from = cameras(index)
         truth = pictures(world.sample_object(index, "test"), seen_from)
         given, asked = seen_from[:1], seen_from[1:]
-        request = Request("", reference=Reference(truth[0], given))
+        request = Request("", references=(Reference(Picture.opaque(truth[:1]), given),))
         made = sample_views(prior, request, asked, score, steps, Draws(0, index), threshold=THRESHOLD).float()
         sampled.append(psnr(made, truth[1:]))
         returned.append(psnr(truth[:1].expand_as(made), truth[1:]))

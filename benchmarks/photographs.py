@@ -40,14 +40,14 @@ def views(place: Path) -> list[np.ndarray]:
     """The finished scene from four sides, over white."""
     one = torch.ones(len(SIDES))
     cameras = orbit_cameras(90.0 * torch.arange(4), ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SHOWN)
-    return list(finished_scene(RunFolder(place)).pictures(cameras, normals=False).over(1.0).clip(0, 1))
+    return list(finished_scene(RunFolder(place)).pictures(cameras, normals=False).picture.over(1.0).numpy())
 
 
 def photograph(data: ImageData.Config) -> np.ndarray:
     """The picture as a method sees it, over white."""
     seen = ImageData(data)
     seen.prepare(torch.device("cpu"))
-    return downsample(seen.references()[0].rgb[None], SHOWN)[0].numpy()
+    return downsample(seen.references()[0].picture.over(1.0), SHOWN)[0].numpy()
 
 
 def main(

@@ -45,7 +45,7 @@ def make_inputs(folder: Path) -> None:
 
     images = posed_object(world.make_object("mug", "red", "blue", "plain", seed=1), views=12, size=64, test_views=2)
     save_posed_images(folder / "mug", images)
-    imwrite(folder / "mug.png", to_bytes(images.images[0].numpy()))
+    imwrite(folder / "mug.png", to_bytes(images.picture.rgba[0].numpy()))
 
 
 def run(method: str, words: list[str], folder: Path) -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.spatial import cKDTree
@@ -18,6 +17,7 @@ from maquette.config.capabilities import GEOMETRY_SDF
 from maquette.errors import RunError
 from maquette.geometry.base import GaussianCloud
 from maquette.geometry.splat_cloud import SplatCloud
+from maquette.images.picture import Picture
 from maquette.kernels.gaussian_field import gaussian_field
 from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
@@ -161,11 +161,12 @@ class Scene(nn.Module):
             for i in range(len(cameras))
         ]  # fmt: skip
         rgb, opacity, depth, background = (
-            torch.cat([getattr(view, name) for view in views]).cpu().numpy()
+            torch.cat([getattr(view, name) for view in views]).cpu()
             for name in ("rgb", "opacity", "depth", "background")
         )
-        normal = torch.cat([view.normal for view in views]).cpu().numpy() if normals else None
-        return RenderedViews(rgb.clip(0, 1), opacity[..., 0], depth[..., 0], normal, background)
+        normal = torch.cat([view.normal for view in views]).cpu() if normals else None
+        rgb = rgb.clamp(0, 1)
+        return RenderedViews(rgb, Picture.from_composited(rgb, opacity, background), depth, normal)
 
 
 def sphere_points(count: int) -> Float[Tensor, "n 3"]:
@@ -183,28 +184,16 @@ def as_columns(reflectance: Reflectance) -> Float[Tensor, "n 5"]:
 
 @dataclass(frozen=True, eq=False)
 class RenderedViews:
-    """Pictures of a subject.
+    """Views of a subject, on the CPU.
 
     Args:
-        rgb: sRGB [B, H, W, 3] in [0, 1], over the subject's background.
-        opacity: [B, H, W] in [0, 1].
-        depth: distance along the viewing direction [B, H, W], in scene units; None if the renderer has none.
-        normal: world normals [B, H, W, 3] of length 1, or 0 where there is nothing; None if the renderer has none.
-        background: what `rgb` lies over [B, H, W, 3].
+        rgb: sRGB in [0, 1], before the subject's own background.
+        picture: the subject alone, to be put over another.
+        depth: distance along the viewing direction, in scene units; None if the renderer has none.
+        normal: world normals of length 1, or 0 where there is nothing; None if the renderer has none.
     """
 
-    rgb: np.ndarray
-    opacity: np.ndarray
-    depth: np.ndarray | None = None
-    normal: np.ndarray | None = None
-    background: np.ndarray | None = None
-
-    @property
-    def foreground(self) -> np.ndarray:
-        """Colours times opacity [B, H, W, 3], over black."""
-        assert self.background is not None, "pictures from a renderer without a background"
-        return self.rgb - (1 - self.opacity[..., None]) * self.background
-
-    def over(self, color: float | Sequence[float]) -> np.ndarray:
-        """The pictures [B, H, W, 3] over a grey or a colour in [0, 1] instead."""
-        return self.foreground + (1 - self.opacity[..., None]) * np.asarray(color, self.opacity.dtype)
+    rgb: Float[Tensor, "B H W 3"]
+    picture: Picture
+    depth: Float[Tensor, "B H W 1"] | None = None
+    normal: Float[Tensor, "B H W 3"] | None = None

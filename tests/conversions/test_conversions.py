@@ -45,10 +45,10 @@ def distances(mesh: Mesh) -> np.ndarray:
 
 def assert_looks_like_the_ball(made: Scene, least: float = 0.9) -> None:
     before, after = (scene.render([0.0, 120.0], 10.0, 64) for scene in (mesh_ball(), made))
-    covered = [views.opacity > 0.5 for views in (before, after)]
+    covered = [views.picture.alpha[..., 0] > 0.5 for views in (before, after)]
     assert (covered[0] & covered[1]).sum() / (covered[0] | covered[1]).sum() > least
-    solid = (before.opacity > 0.99) & (after.opacity > 0.99)
-    assert np.abs(before.rgb - after.rgb)[solid].mean() < 0.04
+    solid = (before.picture.alpha[..., 0] > 0.99) & (after.picture.alpha[..., 0] > 0.99)
+    assert (before.rgb - after.rgb).abs()[solid].mean() < 0.04
 
 
 @pytest.mark.parametrize(("source", "kind", "config"), PAIRS, ids=lambda value: str(value))

@@ -45,15 +45,15 @@ def prepared(path: Path, **settings):
 
 def test_the_object_is_centred_and_fills_its_share(picture):
     target = prepared(picture, size=40, fill=0.5)
-    assert float(target.opacity.sum()) == pytest.approx(400, abs=1e-2)
-    assert float(target.opacity[0, 10:30, 10:30].min()) == pytest.approx(1)
-    inside = target.opacity[0, ..., 0] > 0.5
-    assert torch.allclose(target.rgb[0][inside], torch.tensor([1.0, 0, 0]))  # no green comes in from outside
+    assert float(target.picture.alpha.sum()) == pytest.approx(400, abs=1e-2)
+    assert float(target.picture.alpha[0, 10:30, 10:30].min()) == pytest.approx(1)
+    inside = target.picture.alpha[0, ..., 0] > 0.5
+    assert torch.allclose(target.picture.color[0][inside], torch.tensor([1.0, 0, 0]))  # no green comes in from outside
 
 
 def test_without_fill_the_whole_picture_is_kept(picture):
-    target = prepared(picture, size=50, fill=0)
-    assert float(target.opacity[0, 10:20, 30:40].min()) == pytest.approx(1)  # half size, padded above and below by 5
+    alpha = prepared(picture, size=50, fill=0).picture.alpha
+    assert float(alpha[0, 10:20, 30:40].min()) == pytest.approx(1)  # half size, padded above and below by 5
 
 
 def test_brighter_is_nearer(picture):
@@ -69,20 +69,15 @@ def test_normals_towards_the_camera_point_at_it_in_the_world(picture, azimuth):
     assert torch.allclose(target.normal[0, 20, 20], towards, atol=0.02)
 
 
-def test_priors_are_shown_the_picture_over_white_as_large_as_it_is(picture):
+def test_priors_are_shown_the_picture_as_large_as_it_is(picture):
     made = ImageData(ImageData.Config(path=str(picture), size=16, fill=0.5, azimuth_deg=30))
     made.prepare(torch.device("cpu"))
     (reference,) = made.references()
-    assert reference.rgb.shape == (40, 40, 3) and reference.cameras.azimuth_deg.tolist() == [30]
-    assert torch.allclose(reference.rgb[20, 20], torch.tensor([1.0, 0, 0]))
-    assert torch.allclose(reference.rgb[2, 2], torch.ones(3))
-
-
-def test_priors_may_put_the_picture_over_another_grey(picture):
-    made = ImageData(ImageData.Config(path=str(picture), size=16, fill=0.5))
-    made.prepare(torch.device("cpu"))
-    shown = made.references()[0].over(0.25)
-    assert torch.allclose(shown[20, 20], torch.tensor([1.0, 0, 0])) and torch.allclose(shown[2, 2], torch.tensor(0.25))
+    assert reference.picture.size == (40, 40) and reference.cameras.azimuth_deg.tolist() == [30]
+    for grey in (1.0, 0.25):
+        shown = reference.picture.over(grey)[0]
+        assert torch.allclose(shown[20, 20], torch.tensor([1.0, 0, 0]))
+        assert torch.allclose(shown[2, 2], torch.tensor(grey))
 
 
 def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
@@ -95,7 +90,7 @@ def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
         pass
     with pytest.raises(MissingDependency, match=r"pip install \"maquette\[image\]\""):
         prepared(path)
-    assert float(prepared(path, remove_background="never", fill=0).opacity.min()) == 1
+    assert float(prepared(path, remove_background="never", fill=0).picture.alpha.min()) == 1
 
 
 def test_a_background_remover_without_its_model_names_the_remedies(tmp_path, monkeypatch):
@@ -151,7 +146,8 @@ def test_maps_that_are_not_there_are_estimated(picture, estimator):
 
     made = ImageData(ImageData.Config(path=str(picture), **settings))
     made.prepare(torch.device("cpu"))
-    seen, inside = Estimator(estimator).estimate(made.references()[0].rgb[None]), both.opacity[0, ..., 0] > 0.5
+    seen = Estimator(estimator).estimate(made.references()[0].picture.over(1.0))
+    inside = both.picture.alpha[0, ..., 0] > 0.5
     right, up, back = both.cameras.c2w[0, :3, :3].T
     world = seen.normal[..., :1] * right + seen.normal[..., 1:2] * up + seen.normal[..., 2:] * back
     torch.testing.assert_close(both.normal[0][inside], world[0][inside])

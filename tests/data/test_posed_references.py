@@ -7,6 +7,7 @@ from maquette.cameras import orbit_cameras
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.data.posed_images import PosedImagesData
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def folder(tmp_path):
     cameras = orbit_cameras(torch.tensor([0.0, 90.0]), torch.zeros(2), 3 * torch.ones(2), 40 * torch.ones(2), 8)
     images = torch.tensor([0.0, 1.0, 0.0, 0.0]).expand(2, 8, 8, 4).clone()
     images[1, ..., 3] = 1
-    save_posed_images(tmp_path, PosedImages(images, cameras, ("train", "train"), ("front", "left")))
+    save_posed_images(tmp_path, PosedImages(Picture.from_rgba(images), cameras, ("train", "train"), ("front", "left")))
     return tmp_path
 
 
@@ -25,13 +26,12 @@ def prepared(folder, **references: float) -> PosedImagesData:
     return made
 
 
-def test_named_pictures_are_references_over_white(folder):
+def test_named_pictures_are_references_with_their_alpha(folder):
     left, front = prepared(folder, left=0.5, front=1.0).references()
     assert (left.weight, front.weight) == (0.5, 1.0)
     assert left.cameras.azimuth_deg.item() == pytest.approx(90, abs=1e-3)
-    assert torch.equal(left.rgb, torch.tensor([0.0, 1.0, 0.0]).expand(8, 8, 3))
-    assert torch.equal(front.rgb, torch.ones(8, 8, 3))
-    assert torch.equal(left.over(0.25), left.rgb) and torch.equal(front.over(0.25), torch.full((8, 8, 3), 0.25))
+    assert torch.equal(left.picture.over(0.25), torch.tensor([0.0, 1.0, 0.0]).expand(1, 8, 8, 3))
+    assert torch.equal(front.picture.over(0.25), torch.full((1, 8, 8, 3), 0.25))
 
 
 def test_none_are_unless_they_are_named(folder):

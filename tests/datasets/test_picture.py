@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from maquette.backgrounds.random_solid import RandomSolid
-from maquette.datasets.picture import Picture
+from maquette.datasets.picture import PictureVariations
 from maquette.randomness import Draws
 
 WHITE = RandomSolid.Config(low=1.0, high=1.0, tint=0.0)
@@ -26,7 +26,7 @@ def flag(tmp_path: Path) -> str:
 
 
 def drawn(path: str, count: int = 32, **settings) -> torch.Tensor:
-    dataset = Picture(Picture.Config(path=path, size=32, **settings))
+    dataset = PictureVariations(PictureVariations.Config(path=path, size=32, **settings))
     dataset.prepare(torch.device("cpu"))
     return dataset.batch(Draws(0, 0), count)
 
@@ -61,4 +61,4 @@ def test_backgrounds_differ_and_draws_decide_everything(flag):
 
 def test_a_picture_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r"path: there is no picture nowhere\.png"):
-        Picture.Config(path="nowhere.png")
+        PictureVariations.Config(path="nowhere.png")

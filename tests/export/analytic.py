@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from maquette.images.picture import Picture
 from maquette.materials.base import Reflectance
 from maquette.meshes.clean import clean
 from maquette.meshes.isosurface import extract
@@ -58,9 +59,10 @@ class AnalyticSubject:
     def render(self, azimuth_deg: Sequence[float], elevation_deg: float, size: int) -> RenderedViews:
         """Sphere tracing from a distance of 3, orthographic, over white."""
         views = [self._view(np.radians(a), np.radians(elevation_deg), size) for a in azimuth_deg]
-        return RenderedViews(*(np.stack(arrays) for arrays in zip(*views, strict=True)))
+        rgb, opacity, depth, normal = (torch.stack(tensors) for tensors in zip(*views, strict=True))
+        return RenderedViews(rgb, Picture.from_composited(rgb, opacity, 1.0), depth, normal)
 
-    def _view(self, azimuth: float, elevation: float, size: int) -> tuple[np.ndarray, ...]:
+    def _view(self, azimuth: float, elevation: float, size: int) -> tuple[Tensor, ...]:
         backward = torch.tensor(
             [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
         ).float()
@@ -78,11 +80,8 @@ class AnalyticSubject:
         points = points.detach()
         light = (0.35 + 0.65 * (normals @ backward).clamp(min=0))[:, None]
         rgb = torch.where(hit[:, None], self.color(points, normals) * light, 1.0)
-        shape = (size, size)
-        return (
-            rgb.clamp(0, 1).reshape(*shape, 3).numpy(), hit.float().reshape(shape).numpy(),
-            torch.where(hit, depth, 0).reshape(shape).numpy(), (normals * hit[:, None]).reshape(*shape, 3).numpy(),
-        )  # fmt: skip
+        planes = (rgb.clamp(0, 1), hit.float(), torch.where(hit, depth, 0), normals * hit[:, None])
+        return tuple(plane.reshape(size, size, -1) for plane in planes)
 
 
 @pytest.fixture(scope="session")

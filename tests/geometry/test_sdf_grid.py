@@ -42,14 +42,14 @@ def test_the_rendered_disc_has_the_spheres_size_and_depth(density):
     views = made.render([0.0, 90.0], 0.0, 64)
     # a sphere of radius 0.5 at distance 3.2 fills tan(asin(0.5 / 3.2)) / tan(17.5 deg) of the half picture
     share = (0.5 / (3.2**2 - 0.25) ** 0.5 / 0.31530) ** 2 * torch.pi / 4
-    assert float((views.opacity > 0.5).mean()) == pytest.approx(float(share), rel=0.05)
+    assert float((views.picture.alpha > 0.5).float().mean()) == pytest.approx(float(share), rel=0.05)
     assert float(views.depth[0, 32, 32]) == pytest.approx(2.7, abs=0.02)
-    assert float(views.opacity.max()) > 0.99 and float(views.opacity[0, 0, 0]) < 1e-3
+    assert float(views.picture.alpha.max()) > 0.99 and float(views.picture.alpha[0, 0, 0]) < 1e-3
 
 
 def test_a_smaller_scale_makes_a_harder_edge():
-    soft, hard = (scene(radius=0.5, scale=s).render([0.0], 0.0, 64, normals=False).opacity for s in (0.1, 0.01))
-    between = [((o > 0.05) & (o < 0.95)).mean() for o in (soft, hard)]
+    soft, hard = (scene(radius=0.5, scale=s).render([0.0], 0.0, 64, normals=False).picture.alpha for s in (0.1, 0.01))
+    between = [((o > 0.05) & (o < 0.95)).float().mean() for o in (soft, hard)]
     assert between[1] < 0.5 * between[0]
 
 

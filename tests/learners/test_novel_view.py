@@ -11,6 +11,7 @@ from maquette.cameras.base import orbit_cameras
 from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.learners.novel_view import NovelView, by_turn, psnr
 from maquette.priors.base import Request
 from maquette.priors.zero123.projection import CameraProjection
@@ -146,7 +147,8 @@ def test_the_prior_predicts_what_a_modulated_model_learnt(learner, tmp_path):
     modulated.save(tmp_path)
     pairs, networks = Lamps().batch(Draws(0, 0), 1), modulated.average.module
     prior = Zero123(Zero123.Config(path=str(tmp_path), dtype="float32", device="cpu"))
-    told = prior.condition(Request("", reference=Reference(pairs.reference[0], pairs.reference_cameras)))
+    reference = Reference(Picture.opaque(pairs.reference), pairs.reference_cameras)
+    told = prior.condition(Request("", references=(reference,)))
     noisy, t = torch.rand(1, 3, SIZE, SIZE), torch.tensor([700])
     found = prior.predict(noisy, t, told.at(pairs.target_cameras), pairs.target_cameras)["positive"]
     token = networks.projection(modulated.encoder(pairs.reference), pairs.pose)

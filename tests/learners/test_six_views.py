@@ -8,6 +8,7 @@ import torch
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.base import Reference
 from maquette.datasets.base import PicturesWithSixViews
+from maquette.images.picture import Picture
 from maquette.learners.six_views import SixViews
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.zero123plus import Zero123Plus, reference_noise
@@ -78,7 +79,7 @@ def test_the_prior_predicts_what_was_learnt(learner, tmp_path):
     prior = Zero123Plus(Zero123Plus.Config(path=str(tmp_path), layout="v1.2", dtype="float32", device="cpu"))
     assert prior.size == SIZE and prior.noise_schedule.prediction == "v_prediction"
     rgb, camera = picture(50.0)
-    told = prior.condition(Request("", reference=Reference(rgb[0], camera)))
+    told = prior.condition(Request("", references=(Reference(Picture.opaque(rgb), camera),)))
     cameras = prior.cameras(camera, distance=3.0)
     noisy, steps = torch.randn(6, 3, SIZE, SIZE), torch.full((6,), 600)
     found = prior.predict(noisy, steps, told.at(cameras), cameras)

@@ -16,7 +16,7 @@ from maquette.cameras import orbit_cameras
 from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import PartSpec
-from maquette.datasets.picture import Picture
+from maquette.datasets.picture import PictureVariations
 from maquette.learners.textual_inversion import TextualInversion
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
@@ -39,15 +39,15 @@ def spec(model: Path) -> PartSpec:
     return PartSpec("prior", "stable-diffusion", StableDiffusion, config)
 
 
-def built(model: Path, ball: Path, **settings) -> tuple[TextualInversion, Picture]:
-    dataset = Picture(Picture.Config(path=str(ball), size=16))
+def built(model: Path, ball: Path, **settings) -> tuple[TextualInversion, PictureVariations]:
+    dataset = PictureVariations(PictureVariations.Config(path=str(ball), size=16))
     dataset.prepare(torch.device("cpu"))
     learner = TextualInversion(TextualInversion.Config(prior=spec(model), **{"init": "mug", **settings}))
     learner.build(dataset)
     return learner, dataset
 
 
-def train(learner: TextualInversion, dataset: Picture, steps: int = 12) -> None:
+def train(learner: TextualInversion, dataset: PictureVariations, steps: int = 12) -> None:
     optimiser = torch.optim.Adam(learner.parameters(), 0.1)
     for step in range(steps):
         optimiser.zero_grad()

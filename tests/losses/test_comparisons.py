@@ -7,6 +7,7 @@ import torch
 
 from maquette.cameras.base import orbit_cameras
 from maquette.data.base import Target
+from maquette.images.picture import Picture
 from maquette.losses.depth import Depth
 from maquette.losses.dssim import DSSIM
 from maquette.losses.mask import Mask
@@ -19,24 +20,20 @@ from maquette.renderers.base import Rendering
 SIZE = 16
 
 
-def target(**changes) -> Target:
+def target(alpha: float = 1.0, **changes) -> Target:
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, SIZE)
     generator = torch.Generator().manual_seed(0)
     normal = torch.nn.functional.normalize(torch.randn(1, SIZE, SIZE, 3, generator=generator), dim=-1)
-    known = {
-        "rgb": torch.rand(1, SIZE, SIZE, 3, generator=generator),
-        "opacity": torch.ones(1, SIZE, SIZE, 1),
-        "depth": torch.rand(1, SIZE, SIZE, 1, generator=generator),
-        "normal": normal,
-    }
-    return Target(cameras, **{**known, **changes})
+    picture = Picture(torch.rand(1, SIZE, SIZE, 3, generator=generator), torch.full((1, SIZE, SIZE, 1), alpha))
+    known = {"depth": torch.rand(1, SIZE, SIZE, 1, generator=generator), "normal": normal}
+    return Target(cameras, picture, **{**known, **changes})
 
 
 def rendering(known: Target, background: float = 1.0, **changes) -> Rendering:
-    behind = torch.full_like(known.rgb, background)
+    behind = torch.full_like(known.picture.color, background)
     drawn = {
-        "rgb": known.over(behind), "opacity": known.opacity, "depth": known.depth, "normal": known.normal,
+        "rgb": known.picture.over(behind), "opacity": known.picture.alpha, "depth": known.depth, "normal": known.normal,
         "samples": None, "shading": Shading(), "background": behind,
     }  # fmt: skip
     return Rendering(**{**drawn, **changes})
@@ -50,8 +47,8 @@ def test_the_truth_costs_nothing(loss):
 
 @pytest.mark.parametrize(("metric", "expected"), [("l2", 0.04), ("l1", 0.2), ("huber", 0.15)])
 def test_colours_are_compared_over_the_rendering_s_background(metric, expected):
-    known = target(opacity=torch.zeros(1, SIZE, SIZE, 1))
-    drawn = rendering(known, background=0.3, rgb=torch.full_like(known.rgb, 0.5))
+    known = target(alpha=0.0)
+    drawn = rendering(known, background=0.3, rgb=torch.full_like(known.picture.color, 0.5))
     assert float(Rgb(Rgb.Config(metric=metric))(drawn, known)) == pytest.approx(expected, rel=1e-4)
 
 
@@ -86,7 +83,7 @@ def test_scale_invariant_depth_of_nothing_known_is_finite():
 
 def test_depth_is_compared_only_where_both_are_opaque():
     known = target()
-    half = known.opacity.clone()
+    half = known.picture.alpha.clone()
     half[:, :, SIZE // 2 :] = 0
     wrong = known.depth.clone()
     wrong[:, :, SIZE // 2 :] = 99.0
@@ -98,7 +95,7 @@ def test_depth_is_compared_only_where_both_are_opaque():
 def test_depth_of_an_empty_picture_is_zero_with_a_gradient():
     known = target()
     depth = known.depth.clone().requires_grad_()
-    value = Depth(Depth.Config())(rendering(known, depth=depth, opacity=0 * known.opacity), known)
+    value = Depth(Depth.Config())(rendering(known, depth=depth, opacity=0 * known.picture.alpha), known)
     value.backward()
     assert float(value.detach()) == 0 and torch.isfinite(depth.grad).all()
 

@@ -13,6 +13,7 @@ from maquette.cameras.base import orbit_cameras
 from maquette.config import load_method
 from maquette.data.base import Reference, Target
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.losses.clip_similarity import ClipSimilarity
 from maquette.losses.lpips import LPIPS
 from maquette.losses.perceptual import Perceptual
@@ -37,14 +38,13 @@ def rendering(rgb: torch.Tensor) -> Rendering:
 
 def target(rgb: torch.Tensor) -> Target:
     zero = torch.zeros(len(rgb))
-    return Target(orbit_cameras(zero, zero, zero + 3, zero + 40, rgb.shape[1]), rgb, torch.ones_like(rgb[..., :1]))
+    return Target(orbit_cameras(zero, zero, zero + 3, zero + 40, rgb.shape[1]), Picture.opaque(rgb))
 
 
 def request(*known: tuple[torch.Tensor, float], prompt: str = "") -> Request:
     zero = torch.zeros(1)
     camera = orbit_cameras(zero, zero, zero + 3, zero + 40, SIZE)
-    first, *others = [Reference(rgb[0], camera, weight) for rgb, weight in known] or [None]
-    return Request(prompt, "", first, tuple(others))
+    return Request(prompt, "", tuple(Reference(Picture.opaque(rgb), camera, weight) for rgb, weight in known))
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,7 @@ def car():
 
     thing = next(t for t in (world.sample_object(i, "test") for i in range(2000)) if t.category == "car")
     c2w = np.stack([world.orbit_c2w(azimuth, 15, 3.2) for azimuth in AZIMUTHS_DEG])
-    views = world.render(thing, c2w, 35, 64)
-    return (views.rgb * views.opacity[..., None] + 1 - views.opacity[..., None]).astype(np.float32)
+    return world.render(thing, c2w, 35, 64).picture.over(1.0).numpy()
 
 
 def test_a_car_has_one_front(judge, car):

@@ -25,8 +25,7 @@ def red_mug():
         t for t in (world.sample_object(i, "train") for i in range(2000)) if (t.body, t.category) == ("red", "mug")
     )
     c2w = np.stack([world.orbit_c2w(45 * i, 20, 3.2) for i in range(8)])
-    views = world.render(thing, c2w, 35, 128)
-    return (views.rgb * views.opacity[..., None] + 0.85 * (1 - views.opacity[..., None])).astype(np.float32)
+    return world.render(thing, c2w, 35, 128).picture.over(0.85).numpy()
 
 
 def metric(**config: object) -> RPrecision:

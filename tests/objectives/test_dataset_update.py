@@ -7,6 +7,7 @@ from closed_form import CONDITIONS, TOTAL, Gaussian, cameras, flow, rendering
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data, Target
 from maquette.diffusion.timesteps import Timesteps
+from maquette.images.picture import Picture
 from maquette.objectives.dataset_update import DatasetUpdate
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Request
@@ -33,13 +34,12 @@ class ThreePictures(Data):
         raise AssertionError("nothing is measured here")
 
     def all(self) -> Target:
-        return Target(cameras(3), KNOWN, torch.full_like(KNOWN[..., :1], 0.5), places=torch.arange(3))
+        return Target(cameras(3), Picture(KNOWN, torch.full_like(KNOWN[..., :1], 0.5)), places=torch.arange(3))
 
 
 def one(place: int) -> Target:
-    everything = ThreePictures().all()
     chosen = torch.tensor([place])
-    return Target(cameras(1), everything.rgb[chosen], everything.opacity[chosen], places=chosen)
+    return Target(cameras(1), ThreePictures().all().picture[chosen], places=chosen)
 
 
 def objective(**config) -> DatasetUpdate:

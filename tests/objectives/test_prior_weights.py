@@ -11,6 +11,7 @@ from closed_form import rendering
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
+from maquette.images.picture import Picture
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Prior, Request
 from maquette.priors.oracle.oracle import Oracle
@@ -61,9 +62,9 @@ def psnr_in_db(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def distilled(flat_weight: float, posed_weight: float) -> torch.Tensor:
     """PSNR of the half that the reference shows, and of the hidden half, of textures from different starts [2, B]."""
     truth, ahead = texture(COLOURS["a red thing"]), torch.zeros(TEXTURES)
-    reference = truth[:, :SEEN]
+    reference = Reference(Picture.opaque(truth[None, :, :SEEN]), cameras(ahead[:1]))
     flat, posed = oracle(front_bias=0.8, view_words=0.0), oracle(cameras=CameraKernel(10))
-    shown = Request("", reference=Reference(reference, cameras(ahead[:1])))
+    shown = Request("", references=(reference,))
     pulls = {
         "2d": (flat_weight, CFG(CFG.Config(scale=10, base="text")), flat, flat.condition(Request("a red thing"))),
         "3d": (posed_weight, CFG(CFG.Config(scale=3)), posed, posed.condition(shown)),

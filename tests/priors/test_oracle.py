@@ -11,6 +11,7 @@ from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.priors.base import Request
 from maquette.priors.oracle import posterior
 from maquette.priors.oracle.oracle import Oracle
@@ -168,8 +169,8 @@ def test_the_kernel_is_normal_in_angle_and_distance():
 @pytest.mark.parametrize("frame", [0.0, 77.0])
 def test_a_reference_makes_cameras_relative_to_its_own(frame):
     prior, views = toy_oracle(cameras=CameraKernel(angle_deg=10)), toy_views()
-    blue_from_the_left = views.images.composited((1, 1, 1))[4 + LEFT]
-    request = Request("", reference=Reference(blue_from_the_left, cameras(frame)))
+    blue_from_the_left = views.images.picture[4 + LEFT : 5 + LEFT]
+    request = Request("", references=(Reference(blue_from_the_left, cameras(frame)),))
     conditions = prior.condition(request).at(cameras(frame, frame + 90.0, frame - 90.0))
     assert conditions["positive"].argmax(dim=1).tolist() == [4 + LEFT, 4 + BACK, 4 + FRONT]
     torch.testing.assert_close(conditions["positive"].sum(dim=1), torch.ones(3).double())
@@ -178,7 +179,8 @@ def test_a_reference_makes_cameras_relative_to_its_own(frame):
 
 def test_a_reference_says_nothing_to_a_prior_that_is_told_no_cameras():
     told, view = toy_oracle(), cameras(0.0)
-    referred = told.condition(Request("", reference=Reference(torch.ones(8, 8, 3), view))).at(view)
+    reference = Reference(Picture.opaque(torch.ones(1, 8, 8, 3)), view)
+    referred = told.condition(Request("", references=(reference,))).at(view)
     assert torch.equal(referred["positive"], told.condition(Request("")).at(view)["positive"])
 
 
@@ -193,7 +195,7 @@ def test_renderings_of_any_size_are_encoded_with_gradient():
 
 def test_pictures_lie_over_the_background():
     views = toy_views()
-    views.images.images[..., 3] = 0.0
+    views.images.picture.alpha[:] = 0.0
     prior = Oracle(Oracle.Config(background=(0.25, 0.5, 0.75), device="cpu"), views)
     torch.testing.assert_close(prior.decode(prior.clean)[0, 0, 0], torch.tensor([0.25, 0.5, 0.75]))
 

@@ -6,6 +6,7 @@ from toy_views import AZIMUTHS, COLOURS, cameras, rendering, thing
 
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
+from maquette.images.picture import Picture
 from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
@@ -52,7 +53,7 @@ def test_two_priors_together_find_the_unknown_objects_back_and_neither_alone_doe
     posed = oracle(COLOURS, cameras=CameraKernel(10))
     sds, plain = SDS(SDS.Config(weighting="uniform")), Plain(Plain.Config())
     front, _, back, _ = thing(ORANGE)
-    seen = Request("", reference=Reference(front, cameras(0.0)))
+    seen = Request("", references=(Reference(Picture.opaque(front[None]), cameras(0.0)),))
     errors = {}
     for share in (0.0, 0.5, 0.6, 0.7, 1.0):
         pulls = [(1 - share, sds, plain, flat, Request("an orange thing")), (share, sds, plain, posed, seen)]

@@ -76,4 +76,4 @@ def test_the_carried_set_is_what_its_recipe_makes():
     carried = load_captioned_views(weights_source("nano-views"))
     made = captioned_views([make_object(*OBJECTS[0])])
     assert carried.captions[0] == made.captions[0] and len(carried.captions) == len(OBJECTS)
-    assert (carried.images.images[:8] - made.images.images).abs().mean() < 1 / 255
+    assert (carried.images.picture.rgba[:8] - made.images.picture.rgba).abs().mean() < 1 / 255

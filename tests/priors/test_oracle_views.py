@@ -17,7 +17,7 @@ def test_a_set_reads_back_as_it_was(tmp_path):
     found = load_captioned_views(save_captioned_views(tmp_path, views))
     assert torch.equal(found.objects, views.objects)
     assert found.captions == views.captions and found.images.names == views.images.names
-    torch.testing.assert_close(found.images.images, views.images.images, atol=0.501 / 255, rtol=0)
+    torch.testing.assert_close(found.images.picture.rgba, views.images.picture.rgba, atol=0.501 / 255, rtol=0)
     torch.testing.assert_close(found.images.cameras.c2w, views.images.cameras.c2w)
 
 

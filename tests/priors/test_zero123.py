@@ -11,6 +11,7 @@ from by_hand import given
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.materials.base import Shading
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
@@ -48,7 +49,11 @@ def camera(azimuth: float, elevation: float = 0.0, distance: float = 2.0) -> Cam
 
 def request(seed: int = 0, size: int = 24) -> Request:
     generator = torch.Generator().manual_seed(seed)
-    return Request("", reference=Reference(torch.rand(size, size, 3, generator=generator), camera(20.0, 10.0)))
+    return shown(torch.rand(1, size, size, 3, generator=generator), camera(20.0, 10.0))
+
+
+def shown(rgb: torch.Tensor, cameras: Cameras) -> Request:
+    return Request("", references=(Reference(Picture.opaque(rgb), cameras),))
 
 
 def noise_in(prior: Zero123, told: Request, cameras: Cameras, name: str = "positive"):
@@ -79,21 +84,20 @@ def test_the_camera_and_the_picture_count_only_where_there_is_a_condition(weight
 
 
 def test_only_the_relative_camera_counts(weights):
-    prior, picture = load(weights["pixels"]), torch.rand(16, 16, 3)
-    here = noise_in(prior, Request("", reference=Reference(picture, camera(0.0))), camera(70.0))
-    there = noise_in(prior, Request("", reference=Reference(picture, camera(300.0))), camera(10.0))
+    prior, picture = load(weights["pixels"]), torch.rand(1, 16, 16, 3)
+    here = noise_in(prior, shown(picture, camera(0.0)), camera(70.0))
+    there = noise_in(prior, shown(picture, camera(300.0)), camera(10.0))
     torch.testing.assert_close(here, there)
 
 
 def test_token_and_picture_are_what_the_projection_and_the_autoencoder_make(weights):
     prior, told = load(weights["latent"]), request(size=16)
     positive = prior.condition(told).at(camera(110.0, 40.0, 2.5))["positive"]
-    embedding = prior.parts.image_encoder()(told.reference.rgb[None])
+    rgb = told.references[0].picture.color
+    embedding = prior.parts.image_encoder()(rgb)
     pose = [math.radians(10 - 40), math.sin(math.radians(90)), math.cos(math.radians(90)), 0.5]
     torch.testing.assert_close(positive.token, prior.projection(embedding, torch.tensor([pose])))
-    torch.testing.assert_close(
-        positive.picture * prior.pictures.vae.config.scaling_factor, prior.encode(told.reference.rgb[None])
-    )
+    torch.testing.assert_close(positive.picture * prior.pictures.vae.config.scaling_factor, prior.encode(rgb))
 
 
 @pytest.mark.parametrize(
@@ -131,10 +135,10 @@ def test_references_count_by_closeness_and_weight_and_far_ones_not_at_all():
 
 def test_a_prediction_is_the_mean_of_those_of_its_references(weights):
     prior = load(weights["latent"])
-    one, two = request(0).reference, Reference(request(1).reference.rgb, camera(60.0, 10.0))
+    one, two = request(0), shown(request(1).references[0].picture.color, camera(60.0, 10.0))
     middle = camera(40.0, 10.0)
-    both = noise_in(prior, Request("", reference=one, others=(two,)), middle)
-    alone = [noise_in(prior, Request("", reference=reference), middle) for reference in (one, two)]
+    both = noise_in(prior, Request("", references=one.references + two.references), middle)
+    alone = [noise_in(prior, told, middle) for told in (one, two)]
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2, rtol=1e-4, atol=1e-4)
 
 
@@ -161,7 +165,7 @@ def test_without_a_reference_the_remedy_is_named(weights):
 
 def test_a_reference_that_is_not_square_is_refused(weights):
     with pytest.raises(ConfigError, match=r"data: a reference is square, not 20 x 10 pixels"):
-        load(weights["pixels"]).condition(Request("", reference=Reference(torch.zeros(10, 20, 3), camera(0.0))))
+        load(weights["pixels"]).condition(shown(torch.zeros(1, 10, 20, 3), camera(0.0)))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
 from maquette.data.base import Reference
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.materials.base import Shading
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
@@ -59,8 +60,8 @@ def camera(azimuth: float, elevation: float = 0.0) -> Cameras:
 
 
 def request(seed: int = 0, azimuth: float = 0.0) -> Request:
-    rgb = torch.rand(REFERENCE, REFERENCE, 3, generator=torch.Generator().manual_seed(seed))
-    return Request("a red mug", reference=Reference(rgb, camera(azimuth)))
+    rgb = torch.rand(1, REFERENCE, REFERENCE, 3, generator=torch.Generator().manual_seed(seed))
+    return Request("a red mug", references=(Reference(Picture.opaque(rgb), camera(azimuth)),))
 
 
 def some_noise(prior: Zero123Plus, objects: int = 1) -> torch.Tensor:
@@ -69,7 +70,7 @@ def some_noise(prior: Zero123Plus, objects: int = 1) -> torch.Tensor:
 
 
 def noise_in(prior: Zero123Plus, told: Request, noisy: torch.Tensor, step: int = 500, name: str = "positive"):
-    one = prior.cameras(told.reference.cameras, 3.0)
+    one = prior.cameras(told.references[0].cameras, 3.0)
     cameras = Cameras.cat([one] * (len(noisy) // 6))
     return prior.predict(noisy, torch.full((len(noisy),), step), prior.condition(told).at(cameras), cameras)[name]
 
@@ -99,7 +100,7 @@ def test_the_reference_counts_only_where_there_is_a_condition(prior):
 
 def test_the_text_does_not_count(prior):
     noisy, told = some_noise(prior), request()
-    other = Request("a blue whale", "a red mug", told.reference)
+    other = Request("a blue whale", "a red mug", told.references)
     assert torch.equal(noise_in(prior, told, noisy), noise_in(prior, other, noisy))
 
 
@@ -169,11 +170,11 @@ def test_score_distillation_reaches_the_pictures(prior):
 
 
 def test_what_is_behind_the_reference_is_grey_where_that_is_known(priors):
-    rgb, opacity = torch.ones(REFERENCE, REFERENCE, 3), torch.zeros(REFERENCE, REFERENCE, 1)
+    white = Picture.opaque(torch.ones(1, REFERENCE, REFERENCE, 3))
     six = priors["pixels"].cameras(camera(0.0), 3.0)
     clear, opaque = (
-        priors["pixels"].condition(Request("", reference=Reference(rgb, camera(0.0), opacity=at))).at(six)["positive"]
-        for at in (opacity, None)
+        priors["pixels"].condition(Request("", references=(Reference(picture, camera(0.0)),))).at(six)["positive"]
+        for picture in (Picture(white.color, 0 * white.alpha), white)
     )
     torch.testing.assert_close(clear.picture, torch.full_like(clear.picture, 2 * 127 / 255 - 1))
     torch.testing.assert_close(opaque.picture, torch.ones_like(opaque.picture))
@@ -194,9 +195,12 @@ def test_references_are_resized_as_by_the_processor_of_the_layout(folders):
     ("told", "message"),
     [
         (Request("a mug"), r"continues a picture, and there is none; give the stage data: \{type: image"),
-        (Request("", reference=Reference(torch.zeros(8, 9, 3), camera(0.0))), "is square, not 9 x 8 pixels"),
         (
-            Request("", reference=request().reference, others=(request(1).reference,)),
+            Request("", references=(Reference(Picture.opaque(torch.zeros(1, 8, 9, 3)), camera(0.0)),)),
+            "is square, not 9 x 8 pixels",
+        ),
+        (
+            Request("", references=request().references + request(1).references),
             "data.references: this prior continues one picture, not 2",
         ),
     ],

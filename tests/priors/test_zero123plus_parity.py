@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
+from maquette.images.picture import Picture
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.canvas import tile, untile
 from maquette.priors.zero123plus.zero123plus import Zero123Plus
@@ -34,7 +35,8 @@ def theirs() -> dict[str, torch.Tensor]:
 def told(prior: Zero123Plus, theirs: dict[str, torch.Tensor], objects: int = 1) -> tuple[dict, Cameras]:
     """The conditions of their picture, and the cameras of as many objects."""
     cameras = Cameras.cat([prior.cameras(FRONT, 3.0)] * objects)
-    request = Request("", reference=Reference(theirs["picture"].float() / 255, FRONT))
+    picture = Picture.opaque(theirs["picture"][None].float() / 255)
+    request = Request("", references=(Reference(picture, FRONT),))
     return prior.condition(request).at(cameras), cameras
 
 

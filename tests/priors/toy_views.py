@@ -47,7 +47,7 @@ def rendering(rgb: torch.Tensor) -> Rendering:
 
 def nearest(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Which object and which of the AZIMUTHS each picture [B, 8, 8, 3] is most like, and how far it is from that."""
-    known = toy_views().images.composited((1, 1, 1))
+    known = toy_views().images.picture.over(1.0)
     apart = (pictures[:, None] - known).square().flatten(2).mean(dim=-1).sqrt()
     distance, index = apart.min(dim=1)
     return index // 4, index % 4, distance

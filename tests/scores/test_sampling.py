@@ -6,6 +6,7 @@ import torch
 from maquette.cameras import orbit_cameras
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
+from maquette.images.picture import Picture
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
 from maquette.priors.oracle.places import CameraKernel
@@ -30,9 +31,10 @@ def test_an_exact_prior_makes_the_pictures_that_it_knows_from_each_camera():
 
 def test_six_views_are_made_of_one_picture(tiny_zero123plus):
     prior = Zero123Plus(Zero123Plus.Config(path=str(tiny_zero123plus), layout="v1.1", dtype="float32", device="cpu"))
-    reference = Reference(torch.rand(16, 16, 3, generator=torch.Generator().manual_seed(0)), RING[:1])
+    rgb = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    reference = Reference(Picture.opaque(rgb), RING[:1])
     cameras = prior.cameras(reference.cameras, distance=3.0)
-    request, score = Request("", reference=reference), CFG(CFG.Config(scale=4.0))
+    request, score = Request("", references=(reference,)), CFG(CFG.Config(scale=4.0))
     made, again, other = (
         sample_views(prior, request, cameras, score, 3, Draws(seed, 0), threshold=1.0) for seed in (0, 0, 1)
     )

@@ -14,6 +14,7 @@ from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def words(tmp_path: Path, tiny_pixel_model: Path) -> list[str]:
     """A short run on four pictures; every other step one of them is edited."""
     turns = torch.tensor([0.0, 90.0, 180.0, 270.0])
     cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3.2, 0 * turns + 35, 16)
-    images = torch.rand(4, 16, 16, 4, generator=torch.Generator().manual_seed(0))
-    save_posed_images(tmp_path / "views", PosedImages(images, cameras, ("train",) * 4, tuple("abcd")))
+    picture = Picture.from_rgba(torch.rand(4, 16, 16, 4, generator=torch.Generator().manual_seed(0)))
+    save_posed_images(tmp_path / "views", PosedImages(picture, cameras, ("train",) * 4, tuple("abcd")))
     guidance = {
         "prior": {"type": "stable-diffusion", "path": str(tiny_pixel_model), "dtype": "float32", "device": "cpu"},
         "score": "cfg",

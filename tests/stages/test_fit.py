@@ -48,12 +48,10 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
     count = TRAIN + TEST
     azimuth, elevation = torch.arange(count) * 150.0, torch.linspace(-40, 60, count)
     cameras = orbit_cameras(azimuth, elevation, torch.full((count,), 3.2), torch.full((count,), 35.0), SIZE)
-    seen = ball.pictures(cameras)
-    rgb = torch.from_numpy(seen.foreground / seen.opacity[..., None].clip(1e-3)).clamp(0, 1)
-    images = torch.cat([rgb, torch.from_numpy(seen.opacity)[..., None]], dim=-1)
+    picture = ball.pictures(cameras).picture
     folder = tmp_path_factory.mktemp("views")
     split = ("train",) * TRAIN + ("test",) * TEST
-    save_posed_images(folder, PosedImages(images, cameras, split, tuple(f"view-{i:02d}" for i in range(count))))
+    save_posed_images(folder, PosedImages(picture, cameras, split, tuple(f"view-{i:02d}" for i in range(count))))
     import trimesh
 
     trimesh.PointCloud(trimesh.creation.icosphere(4, 0.5).vertices).export(folder / "surface.ply")

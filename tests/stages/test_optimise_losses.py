@@ -10,6 +10,7 @@ from maquette.config.parts import check
 from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.geometry.gaussians import Gaussians
+from maquette.images.picture import Picture
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.renderers.splat import Splat
@@ -41,7 +42,7 @@ def views(tmp_path: Path) -> dict:
     turns = torch.tensor([0.0, 90.0])
     images = torch.rand(2, 12, 12, 4, generator=torch.Generator().manual_seed(0))
     cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 12)
-    save_posed_images(tmp_path, PosedImages(images, cameras, ("train",) * 2, ("a", "b")))
+    save_posed_images(tmp_path, PosedImages(Picture.from_rgba(images), cameras, ("train",) * 2, ("a", "b")))
     return {"type": "posed-images", "path": str(tmp_path), "references": {"a": 1.0}}
 
 

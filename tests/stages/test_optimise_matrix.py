@@ -16,6 +16,7 @@ from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.data.formats.captioned import CaptionedViews
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.priors.base import Prior
 from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws, Moment
@@ -66,7 +67,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     cameras = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 12)
     images = torch.rand(4, 12, 12, 4, generator=torch.Generator().manual_seed(0))
     folder = tmp_path_factory.mktemp("views")
-    save_posed_images(folder, PosedImages(images, cameras, ("train",) * 4, tuple("abcd")))
+    save_posed_images(folder, PosedImages(Picture.from_rgba(images), cameras, ("train",) * 4, tuple("abcd")))
     data = {"type": "posed-images", "path": str(folder), "batch": 2, "references": {"a": 1.0}}
     orbiting = {**STAGE, "data": data}
     known = {key: value for key, value in orbiting.items() if key != "cameras"}

@@ -106,7 +106,7 @@ def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[
         facts |= {f"{name}/{key}": fact for key, fact in measured.facts.items()}
     manifest = json.loads(run.manifest.read_text())
     row |= {"values": values, "facts": facts, "wall_seconds": manifest.get("wall_seconds")}
-    pictures = scene.render([360 * i / views for i in range(views)], 20.0, 128, normals=False).rgb
+    pictures = scene.render([360 * i / views for i in range(views)], 20.0, 128, normals=False).rgb.numpy()
     return row, list(pictures)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import DATA, Capabilities
+from maquette.images.picture import Picture
 from maquette.randomness import Moment
 
 
@@ -21,23 +22,17 @@ class Target:
 
     Args:
         cameras: B of them.
-        rgb: colour in [0, 1], not multiplied by opacity.
-        opacity: coverage in [0, 1]; 1 everywhere for photographs.
+        picture: what they see, B of them; opaque for photographs.
         depth: distance along the ray, up to a scale and a shift where it is estimated; None if unknown.
         normal: world normals of length 1; None if unknown.
         places: of these pictures among all of them; None where they are not told apart.
     """
 
     cameras: Cameras
-    rgb: Float[Tensor, "B H W 3"]
-    opacity: Float[Tensor, "B H W 1"]
+    picture: Picture
     depth: Float[Tensor, "B H W 1"] | None = None
     normal: Float[Tensor, "B H W 3"] | None = None
     places: Int[Tensor, " B"] | None = None
-
-    def over(self, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
-        """The pictures as they look in front of a background."""
-        return self.rgb * self.opacity + background * (1 - self.opacity)
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ class Data(ABC):
         """Every picture that `sample` may give, once."""
 
     def references(self) -> tuple[Reference, ...]:
-        """Pictures that priors may continue, over white, once prepared; none unless the data is made for that."""
+        """Pictures that priors may continue, once prepared; none unless the data is made for that."""
         return ()
 
     @abstractmethod
@@ -92,25 +87,11 @@ class Reference:
     """A picture of what is to be made.
 
     Args:
-        rgb: [H, W, 3] in [0, 1], over white.
+        picture: one; opaque where it is unknown which part of it is the object, so that what is behind it stays.
         cameras: the one camera that took it.
         weight: how much it counts beside others, for priors that take several.
-        opacity: how much of each pixel is the object, in [0, 1]; None: unknown, and what is behind it stays.
     """
 
-    rgb: Float[Tensor, "H W 3"]
+    picture: Picture
     cameras: Cameras
     weight: float = 1.0
-    opacity: Float[Tensor, "H W 1"] | None = None
-
-    def over(self, grey: float) -> Float[Tensor, "H W 3"]:
-        """The picture as it looks in front of a grey in [0, 1], as far as what is behind it is known.
-
-        Example:
-            >>> from maquette.cameras.base import orbit_cameras
-            >>> one = torch.ones(1)
-            >>> camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 1)
-            >>> Reference(torch.full((1, 1, 3), 0.75), camera, opacity=torch.full((1, 1, 1), 0.5)).over(0.5)
-            tensor([[[0.5000, 0.5000, 0.5000]]])
-        """
-        return self.rgb if self.opacity is None else self.rgb - (1 - self.opacity) * (1 - grey)

@@ -14,8 +14,9 @@ from maquette.cameras.base import orbit_cameras
 from maquette.config.capabilities import REFERENCE, TARGET, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.errors import ConfigError
-from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
-from maquette.images.reading import read_rgba
+from maquette.images.framing import RemoveBackground, Square, frame, frame_values, read_object, square_about
+from maquette.images.picture import Picture
+from maquette.images.reading import read_picture
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -89,56 +90,61 @@ class ImageData(Data):
     def prepare(self, device: torch.device) -> None:
         c = self.config
         path = Path(c.path).expanduser()
-        rgba = read_object(path, c.remove_background)
-        square = square_about(rgba[..., 3], c.fill)
+        picture = read_object(path, c.remove_background)
+        square = square_about(picture, c.fill)
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
-        shown = frame(rgba, rgba[..., 3], square, min(max(c.size, int(square.side)), LARGEST))
-        over_white = shown[..., :3] * shown[..., 3:] + 1 - shown[..., 3:]
-        self._reference = Reference(over_white, cameras.resized(len(shown)), opacity=shown[..., 3:])
+        large = frame(picture, square, min(max(c.size, int(square.side)), LARGEST))
+        self._reference = Reference(large, cameras.resized(large.size[0]))
 
-        color = frame(rgba, rgba[..., 3], square, c.size)
-        maps = self._estimated(over_white, shown[..., 3], path)
-        for name in MAPS:
-            found = _companion(path, name, getattr(c, name))
-            if found is not None:
-                maps[name] = frame(_like(read_rgba(found), rgba, found), rgba[..., 3], square, c.size)
-        opacity = color[..., 3:]
-        depth = 1 - maps["depth"][..., :1] if "depth" in maps else None
-        normal = _to_world(maps["normal"][..., :3] * 2 - 1, cameras.c2w[0, :3, :3]) if "normal" in maps else None
+        small = frame(picture, square, c.size)
+        inside = small.alpha > 0.5
+        maps = self._estimated(large, path) | self._read(picture, square, path)
+        depth, normal = maps.get("depth"), maps.get("normal")
+        if normal is not None:
+            normal = functional.normalize(normal @ cameras.c2w[0, :3, :3].T, dim=-1)
         self._target = Target(
             cameras.to(device),
-            color[None, ..., :3].to(device),
-            opacity[None].to(device),
-            (depth * (opacity > 0.5))[None].to(device) if depth is not None else None,
-            (normal * (opacity > 0.5))[None].to(device) if normal is not None else None,
+            small.to(device),
+            (depth * inside).to(device) if depth is not None else None,
+            (normal * inside).to(device) if normal is not None else None,
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
-    def _estimated(
-        self, rgb: Float[Tensor, "S S 3"], alpha: Float[Tensor, "S S"], path: Path
-    ) -> dict[str, Float[Tensor, "size size 4"]]:
-        """The maps that are to be estimated, in the conventions of files."""
+    def _estimated(self, shown: Picture, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
+        """The maps that are to be estimated: depth up to a scale and a shift, normals in the camera's frame."""
         c = self.config
-        wanted = [
+        names = [
             name
             for name in MAPS
             if getattr(c, name) == "estimate" or (getattr(c, name) == "auto" and not _companion(path, name, "auto"))
         ]
-        if not c.estimator or not wanted:
+        if not c.estimator or not names:
             return {}
-        nearness, normals = Estimator(c.estimator).estimate(rgb[None])
-        if normals is None and c.normal == "estimate":
+        nearness, normal = Estimator(c.estimator).estimate(shown.over(1.0))
+        if normal is None and c.normal == "estimate":
             raise ConfigError(
                 f"{c.estimator!r} sees depth and no normals", key="data.normal",
                 hint='give the path of a normal map, leave it out (""), or name an estimator that sees both',
             )  # fmt: skip
-        low, high = nearness[0, alpha > 0.5].aminmax()
-        drawn = {"depth": ((nearness[0] - low) / (high - low).clamp(min=1e-6)).expand(-1, -1, 3)}
-        if normals is not None:
-            drawn["normal"] = normals[0] * torch.tensor(OMNIDATA) / 2 + 0.5
-        whole = Square((len(rgb) / 2, len(rgb) / 2), float(len(rgb)))
-        return {name: frame(drawn[name].clamp(0, 1), alpha, whole, c.size) for name in wanted if name in drawn}
+        low, high = nearness[shown.alpha > 0.5].aminmax()
+        estimates = {"depth": high - nearness.clamp(low, high), "normal": normal}
+        side = shown.size[0]
+        whole = Square((side / 2, side / 2), float(side))
+        return {
+            name: frame_values(values, shown.alpha, whole, c.size)
+            for name, values in estimates.items()
+            if name in names and values is not None
+        }
+
+    def _read(self, picture: Picture, square: Square, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
+        """The maps that files hold, in the same terms."""
+        files = {name: _companion(path, name, getattr(self.config, name)) for name in MAPS}
+        return {
+            name: frame_values(DECODE[name](_read_map(file, picture)), picture.alpha, square, self.config.size)
+            for name, file in files.items()
+            if file is not None
+        }
 
     def sample(self, moment: Moment) -> Target:
         return self._target
@@ -167,14 +173,21 @@ def _companion(path: Path, name: str, given: str) -> Path | None:
     return Path(given).expanduser()
 
 
-def _like(layer: Float[Tensor, "h w 4"], picture: Float[Tensor, "H W 4"], path: Path) -> Float[Tensor, "H W 4"]:
-    if layer.shape != picture.shape:
-        have, want = (f"{tensor.shape[1]} x {tensor.shape[0]}" for tensor in (layer, picture))
+def _read_map(path: Path, picture: Picture) -> Float[Tensor, "1 H W 3"]:
+    rgb = read_picture(path).color
+    if rgb.shape != picture.color.shape:
+        have, want = (f"{tensor.shape[2]} x {tensor.shape[1]}" for tensor in (rgb, picture.color))
         raise ConfigError(f"this map is {have} pixels and its picture {want}", file=str(path), hint="make them alike")
-    return layer
+    return rgb
 
 
-def _to_world(normal: Float[Tensor, "H W 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "H W 3"]:
-    """From camera axes right, down, forward to the world."""
-    opengl = normal * torch.tensor(OMNIDATA)
-    return functional.normalize(opengl @ rotation.T, dim=-1)
+def _midas_depth(rgb: Float[Tensor, "1 H W 3"]) -> Float[Tensor, "1 H W 1"]:
+    return 1 - rgb[..., :1]
+
+
+def _omnidata_normal(rgb: Float[Tensor, "1 H W 3"]) -> Float[Tensor, "1 H W 3"]:
+    return (2 * rgb - 1) * torch.tensor(OMNIDATA)
+
+
+DECODE = {"depth": _midas_depth, "normal": _omnidata_normal}
+"""What the colors of a map's file stand for: depth, and the normal in the camera's frame."""

@@ -75,11 +75,9 @@ class PosedImagesData(Data):
                 hint=f"some names are {', '.join(train.names[:5])}",
             )  # fmt: skip
         places = torch.tensor([train.names.index(name) for name in weights], dtype=torch.long)
-        chosen = train[places.to(train.images.device)]
-        rgb = chosen.composited((1.0, 1.0, 1.0))
-        opacity = chosen.images[..., 3:]
+        chosen = train[places.to(train.device)]
         return tuple(
-            Reference(rgb[i], chosen.cameras[i : i + 1], weight, opacity[i])
+            Reference(chosen.picture[i : i + 1], chosen.cameras[i : i + 1], weight)
             for i, weight in enumerate(weights.values())
         )
 
@@ -98,6 +96,6 @@ class PosedImagesData(Data):
 
 
 def _target(images: PosedImages, places: Int[Tensor, " n"]) -> Target:
-    places = places.to(images.images.device)
+    places = places.to(images.device)
     chosen = images[places]
-    return Target(chosen.cameras, chosen.images[..., :3], chosen.images[..., 3:], places=places)
+    return Target(chosen.cameras, chosen.picture, places=places)

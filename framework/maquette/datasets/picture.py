@@ -11,6 +11,7 @@ from torch import Tensor
 
 from maquette.backgrounds.random_solid import RandomSolid
 from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
+from maquette.images.picture import Picture
 from maquette.randomness import Draws
 from maquette.registry import register
 
@@ -20,7 +21,7 @@ LIGHT = RandomSolid.Config(low=0.5, tint=0.15)
 
 
 @register("dataset", "picture")
-class Picture:
+class PictureVariations:
     """Variations of the reference picture, so that only the object is common to them.
 
     Source: of the variations, Melas-Kyriazi et al. 2023 (RealFusion, arXiv 2302.10663), sec. 3.2.
@@ -47,20 +48,20 @@ class Picture:
         self._background = RandomSolid(config.background)
 
     def prepare(self, device: torch.device) -> None:
-        rgba = read_object(Path(self.config.path).expanduser(), self.config.remove_background)
-        square = square_about(rgba[..., 3], ROOM)
-        self._rgba = frame(rgba, rgba[..., 3], square, min(max(int(square.side), 1), FINER * self.config.size))
+        picture = read_object(Path(self.config.path).expanduser(), self.config.remove_background)
+        square = square_about(picture, ROOM)
+        self._picture = frame(picture, square, min(max(int(square.side), 1), FINER * self.config.size))
         self._device = device
 
     def batch(self, draws: Draws, size: int) -> Float[Tensor, "B H W 3"]:
-        c, count = self.config, len(self._rgba)
+        c, count = self.config, self._picture.size[0]
         sides = ROOM * count / draws.uniform("fill", size, low=c.fill[0], high=c.fill[1])
         middles = count / 2 + draws.uniform("shift", size, 2, low=-c.shift, high=c.shift) * sides[:, None]
         squares = [
             Square((middle[0], middle[1]), side) for middle, side in zip(middles.tolist(), sides.tolist(), strict=True)
         ]
-        cut = torch.stack([frame(self._rgba, self._rgba[..., 3], square, c.size) for square in squares])
+        cut = Picture.cat([frame(self._picture, square, c.size) for square in squares])
         mirrored = (draws.uniform("mirror", size) < c.mirror)[:, None, None, None]
-        cut = torch.where(mirrored, cut.flip(2), cut)
-        behind = self._background(torch.zeros_like(cut[..., :3]), draws.sub("background"))
-        return (cut[..., :3] * cut[..., 3:] + behind * (1 - cut[..., 3:])).to(self._device)
+        cut = Picture.from_rgba(torch.where(mirrored, cut.rgba.flip(2), cut.rgba))
+        behind = self._background(torch.zeros_like(cut.color), draws.sub("background"))
+        return cut.over(behind).to(self._device)

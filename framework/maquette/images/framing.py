@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,11 +9,12 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from maquette.errors import ConfigError, MissingDependency
-from maquette.images.reading import read_rgba
-from maquette.images.resampling import area_resample
+from maquette.images.picture import Picture
+from maquette.images.pixels import to_bytes
+from maquette.images.reading import read_picture
+from maquette.images.resampling import area_mean, area_resample
 
 CUTTER = "u2net"  # rembg's model; its own choice changes with its version, and may not be free for every use
 
@@ -29,28 +29,35 @@ class Square(NamedTuple):
     side: float
 
 
-def square_about(alpha: Float[Tensor, "H W"], fill: float) -> Square:
-    """The square about the object, of which it fills a share, or about the whole picture."""
+def square_about(picture: Picture, fill: float) -> Square:
+    """The square about the object, of which it fills a share; where that is 0, the one about the whole picture."""
+    alpha = picture.alpha[0, ..., 0]
     rows, columns = (alpha > 0.5).any(1).nonzero()[:, 0], (alpha > 0.5).any(0).nonzero()[:, 0]
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    height, width = alpha.shape
+    height, width = picture.size
     if fill == 0:
         return Square((height / 2, width / 2), float(max(height, width)))
     return Square(((top + bottom) / 2, (left + right) / 2), max(bottom - top, right - left) / fill)
 
 
-def frame(
-    layer: Float[Tensor, "H W 4"], alpha: Float[Tensor, "H W"], square: Square, size: int
-) -> Float[Tensor, "size size 4"]:
-    """A part of a picture, each pixel the mean of what it covers, colours weighted by the object's alpha."""
-    rim = math.ceil(square.side)  # what lies outside the picture is transparent
-    padded = functional.pad(torch.cat([layer[..., :3], alpha[..., None]], dim=-1), (0, 0, rim, rim, rim, rim))
-    center = (square.middle[0] + rim, square.middle[1] + rim)
+def frame(picture: Picture, square: Square, size: int) -> Picture:
+    """A part of a picture, `size` pixels a side: each is the mean of what it covers, color weighted by alpha.
+
+    What lies outside the picture is transparent.
+    """
     step = square.side / size
-    return area_resample(padded[None], center, (step, step), (size, size))[0]
+    return area_resample(picture, square.middle, (step, step), (size, size))
 
 
-def read_object(path: Path, remove_background: RemoveBackground) -> Float[Tensor, "H W 4"]:
+def frame_values(
+    values: Float[Tensor, "1 H W C"], alpha: Float[Tensor, "1 H W 1"], square: Square, size: int
+) -> Float[Tensor, "1 size size C"]:
+    """The same part of a map of any values, such as depths or normals, of the object that alpha covers."""
+    step = square.side / size
+    return area_mean(values, alpha, square.middle, (step, step), (size, size))[0]
+
+
+def read_object(path: Path, remove_background: RemoveBackground) -> Picture:
     """The picture of an object, transparent around it.
 
     Args:
@@ -61,17 +68,17 @@ def read_object(path: Path, remove_background: RemoveBackground) -> Float[Tensor
         ConfigError: nothing in it is opaque, or rembg's model cannot be had.
         MissingDependency: its background has to be removed, and rembg is not installed.
     """
-    rgba = read_rgba(path)
-    if remove_background == "auto" and bool((rgba[..., 3] == 1).all()):
-        rgba = _without_background(rgba, path)
-    if not bool((rgba[..., 3] > 0.5).any()):
+    picture = read_picture(path)
+    if remove_background == "auto" and bool((picture.alpha == 1).all()):
+        picture = _without_background(picture, path)
+    if not bool((picture.alpha > 0.5).any()):
         raise ConfigError(
             "nothing in this picture is opaque", file=str(path), hint="the object has to be, and its background not"
         )
-    return rgba
+    return picture
 
 
-def _without_background(rgba: Float[Tensor, "H W 4"], path: Path) -> Float[Tensor, "H W 4"]:
+def _without_background(picture: Picture, path: Path) -> Picture:
     try:
         import rembg
     except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
@@ -89,5 +96,5 @@ def _without_background(rgba: Float[Tensor, "H W 4"], path: Path) -> Float[Tenso
             hint=f"save the picture with a transparent background, or put {CUTTER}.onnx from rembg's releases "
             f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
         ) from problem  # fmt: skip
-    pixels = (rgba[..., :3].numpy() * 255 + 0.5).astype("uint8")
-    return torch.from_numpy(rembg.remove(pixels, session=cutter)).float() / 255
+    rgba = rembg.remove(to_bytes(picture.color[0].numpy()), session=cutter)
+    return Picture.from_rgba(torch.from_numpy(rgba)[None].float() / 255)

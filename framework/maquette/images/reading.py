@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
 from maquette.errors import ConfigError
 from maquette.files import display_path
+from maquette.images.picture import Picture
 
 EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # Pillow's names of what converts to RGBA without loss
 
@@ -31,8 +30,8 @@ def image_size(path: Path, key: str, file: Path) -> tuple[int, int]:
         raise ConfigError(f"cannot read this picture: {problem}", key=key, file=display_path(file)) from problem
 
 
-def read_rgba(path: Path) -> Float[Tensor, "H W 4"]:
-    """A picture as straight RGBA in [0, 1]; alpha is 1 where it has none.
+def read_picture(path: Path) -> Picture:
+    """The one picture of a file; alpha is 1 where it has none.
 
     Raises:
         ConfigError: it is no picture, has more than 8 bits per channel, or is damaged.
@@ -52,4 +51,4 @@ def read_rgba(path: Path) -> Float[Tensor, "H W 4"]:
             pixels = np.asarray(picture.convert("RGBA"), np.float32)
         except OSError as problem:
             raise ConfigError(f"this picture is damaged: {problem}", file=display_path(path)) from problem
-    return torch.from_numpy(pixels / 255)
+    return Picture.from_rgba(torch.from_numpy(pixels / 255)[None])

@@ -1,4 +1,4 @@
-"""Reading pictures, and turning those of any pinhole camera into those of one with a centred, square-pixelled view."""
+"""Pictures made smaller or cut out, and those of any pinhole camera turned into those of one with a centred view."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+from maquette.images.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,7 @@ class Pinhole:
         return Pinhole(focal, focal, size[0] / 2, size[1] / 2, *size)
 
 
-def centred_view(
-    picture: Float[Tensor, "h w 4"], lens: Pinhole, size: int | None
-) -> tuple[Float[Tensor, "H W 4"], float]:
+def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Picture, float]:
     """What a camera with square pixels and a centred principal point sees of a picture, and its vertical angle of view.
 
     The view is the largest rectangle about the principal point that lies within the picture: the rest is cut off. Its
@@ -44,8 +44,8 @@ def centred_view(
     back as it is.
 
     Args:
-        picture: RGBA.
-        lens: its camera.
+        picture: one or more that the same lens took.
+        lens: their camera.
         size: rows of the result; None: as many as keep the pixels' size.
 
     Returns:
@@ -72,34 +72,50 @@ def centred_view(
         rows, focal = size, size / (2 * half_y)
     columns = fitting(2 * half_x * focal)
     step = (lens.focal_y / focal, lens.focal_x / focal)
-    view = area_resample(picture[None], (lens.center_y, lens.center_x), step, (rows, columns))[0]
+    view = area_resample(picture, (lens.center_y, lens.center_x), step, (rows, columns))
     return view, math.degrees(2 * math.atan(rows / 2 / focal))
 
 
 def area_resample(
-    images: Float[Tensor, "N h w 4"], center: tuple[float, float], step: tuple[float, float], shape: tuple[int, int]
-) -> Float[Tensor, "N H W 4"]:
-    """Straight RGBA pictures whose pixels are averages over rectangles of the given ones.
+    picture: Picture, center: tuple[float, float], step: tuple[float, float], shape: tuple[int, int]
+) -> Picture:
+    """Pictures whose pixels are averages over rectangles of the given ones.
 
-    Alpha is averaged as it is and colour weighted by alpha, so that what is transparent has no say in the colour;
-    colour is 0 where nothing is opaque.
+    Alpha is averaged as it is and color weighted by alpha, so that what is transparent has no say in the color; color
+    is 0 where nothing is opaque.
 
     Args:
-        images: straight RGBA.
+        picture: what is averaged; beyond its edges everything is transparent.
         center: where the middle of the result lies in the given pictures: rows, columns; (0, 0) is a corner.
         step: height and width of the result's pixels in pixels of the given ones.
-        shape: rows and columns of the result; it lies within the given pictures.
+        shape: rows and columns of the result.
     """
-    if step == (1.0, 1.0) and shape == images.shape[1:3] and center == (shape[0] / 2, shape[1] / 2):
-        return images
+    if step == (1.0, 1.0) and shape == picture.size and center == (shape[0] / 2, shape[1] / 2):
+        return picture
+    color, alpha = area_mean(picture.color, picture.alpha, center, step, shape)
+    return Picture(color.clamp(0, 1), alpha.clamp(0, 1))
+
+
+def area_mean(
+    values: Float[Tensor, "N h w C"],
+    weights: Float[Tensor, "N h w 1"],
+    center: tuple[float, float],
+    step: tuple[float, float],
+    shape: tuple[int, int],
+) -> tuple[Float[Tensor, "N H W C"], Float[Tensor, "N H W 1"]]:
+    """Weighted means of any values over rectangles, and the means of the weights; both 0 where no weight is.
+
+    Args:
+        values, weights: of each pixel; beyond the edges the weight is 0.
+        center, step, shape: as in `area_resample`.
+    """
     rows, columns = (
-        _shares(center[i] - shape[i] / 2 * step[i], step[i], shape[i], images.shape[1 + i]).to(images) for i in (0, 1)
+        _shares(center[i] - shape[i] / 2 * step[i], step[i], shape[i], values.shape[1 + i]).to(values) for i in (0, 1)
     )
-    alpha = images[..., 3:]
-    weighed = torch.cat([images[..., :3] * alpha, alpha], dim=-1)
+    weighed = torch.cat([values * weights, weights], dim=-1)
     mean = torch.einsum("ih,nhwc,jw->nijc", rows, weighed, columns)
-    alpha = mean[..., 3:]
-    return torch.cat([mean[..., :3] / torch.where(alpha > 0, alpha, 1), alpha], dim=-1).clamp(0, 1)
+    weight = mean[..., -1:]
+    return mean[..., :-1] / torch.where(weight > 0, weight, 1), weight
 
 
 def fitting(length: float) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from maquette.datasets.base import PicturesWithSixViews, SixViewDataset
+from maquette.images.pixels import to_pixels
 from maquette.images.resampling import downsample
 from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import (
@@ -25,7 +26,6 @@ from maquette.learners._diffusion import (
     save_layout,
     small_text_encoder,
     small_unet,
-    to_pixels,
 )
 from maquette.learners.base import Average, Learner, memory_order, word_tokenizer
 from maquette.learners.novel_view import psnr

@@ -24,8 +24,8 @@ from maquette.renderers.base import Rendering
 class ClipSimilarity(Loss):
     """1 - cosine between CLIP's embeddings of a rendering, from any camera, and of the reference picture.
 
-    Of several references, the cosines are averaged with their weights. References are over white: renderings are best
-    too.
+    Of several references, the cosines are averaged with their weights. References are put over white: renderings are
+    best too.
 
     Source: the semantic consistency of Jain et al. 2021 (DietNeRF, arXiv 2104.00677).
     """
@@ -52,7 +52,7 @@ class ClipSimilarity(Loss):
                 "loss 'clip-similarity' is about a picture of the object, and there is none", key="data",
                 hint="give the stage data: {type: image, path: PICTURE.png}, or name pictures in data.references",
             )  # fmt: skip
-        pictures = [reference.rgb[None].float() for reference in request.references]
+        pictures = [reference.picture.over(1.0).float() for reference in request.references]
         self._encoder.to(pictures[0].device)
         self._known = torch.cat([self._embed(picture) for picture in pictures])
         weights = self._known.new_tensor([reference.weight for reference in request.references])

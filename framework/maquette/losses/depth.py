@@ -45,7 +45,7 @@ class Depth(Comparison):
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         assert target.depth is not None
-        seen = (rendering.opacity > LEAST_OPACITY) & (target.opacity > LEAST_OPACITY)
+        seen = (rendering.opacity > LEAST_OPACITY) & (target.picture.alpha > LEAST_OPACITY)
         if int(seen.sum()) < 3:
             return rendering.depth.sum() * 0
         if self.config.metric == "scale-invariant":

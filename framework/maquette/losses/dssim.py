@@ -27,7 +27,7 @@ class DSSIM(Comparison):
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         from torchmetrics.functional.image import structural_similarity_index_measure
 
-        pictures = (rendering.rgb.permute(0, 3, 1, 2), target.over(rendering.background).permute(0, 3, 1, 2))
+        pictures = (rendering.rgb.permute(0, 3, 1, 2), target.picture.over(rendering.background).permute(0, 3, 1, 2))
         similarity = structural_similarity_index_measure(*pictures, data_range=1.0)
         assert isinstance(similarity, Tensor)
         return 1 - similarity

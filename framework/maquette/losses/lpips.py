@@ -53,7 +53,7 @@ class LPIPS(Comparison):
                 f"loss 'lpips' compares pictures of {SMALLEST} pixels or more, not {height} x {width}", key="data.size"
             )
         network = self._network.to(rendering.rgb.device)
-        ours, known = network(rendering.rgb), network(target.over(rendering.background).detach())
+        ours, known = network(rendering.rgb), network(target.picture.over(rendering.background).detach())
         layers = [
             (unit_difference(one, other) @ weights).mean()
             for one, other, weights in zip(ours, known, network.linear, strict=True)

@@ -26,4 +26,4 @@ class Mask(Comparison):
         weight: Schedule = Schedule.constant(1.0)
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        return functional.mse_loss(rendering.opacity, target.opacity)
+        return functional.mse_loss(rendering.opacity, target.picture.alpha)

@@ -32,4 +32,5 @@ class Normal(Comparison):
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         assert rendering.normal is not None and target.normal is not None
         cosine = (rendering.normal * target.normal).sum(-1, keepdim=True)
-        return ((1 - cosine) * target.opacity).sum() / target.opacity.sum().clamp(min=1)
+        alpha = target.picture.alpha
+        return ((1 - cosine) * alpha).sum() / alpha.sum().clamp(min=1)

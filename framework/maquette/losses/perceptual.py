@@ -38,6 +38,6 @@ class Perceptual(Comparison):
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         self._encoder.to(rendering.rgb.device)
         ours = self._encoder.patches(rendering.rgb)
-        known = self._encoder.patches(target.over(rendering.background).detach())
+        known = self._encoder.patches(target.picture.over(rendering.background).detach())
         layers = [unit_difference(*pair).sum(-1).mean() for pair in zip(ours, known, strict=True)]
         return torch.stack(layers).mean()

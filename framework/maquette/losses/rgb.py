@@ -31,7 +31,7 @@ class Rgb(Comparison):
     config: Config
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        wanted = target.over(rendering.background)
+        wanted = target.picture.over(rendering.background)
         if self.config.metric == "l2":
             return functional.mse_loss(rendering.rgb, wanted)
         if self.config.metric == "l1":

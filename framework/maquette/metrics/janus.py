@@ -45,7 +45,7 @@ class Janus(Metric):
     def __call__(self, subject: Subject, case: Case) -> Measurement:
         """Render over white, read, count; see `Metric`."""
         views = subject.render(self.azimuth_deg, self.config.elevation_deg, self.config.size)
-        return self.judge(views.over(1.0).clip(0, 1), self.azimuth_deg)
+        return self.judge(views.picture.over(1.0).numpy(), self.azimuth_deg)
 
     def judge(self, rgb: np.ndarray, azimuth_deg: list[float]) -> Measurement:
         """Measure pictures [B, H, W, 3] in [0, 1] of one scene, seen from those azimuths, over white."""

@@ -53,7 +53,7 @@ class RPrecision(Metric):
         config = self.config
         azimuths = [360.0 * i / config.views for i in range(config.views)]
         views = subject.render(azimuths, config.elevation_deg, self._clip.size * config.supersampling)
-        return self.judge(views.rgb, case)
+        return self.judge(views.rgb.numpy(), case)
 
     def judge(self, rgb: np.ndarray, case: Case) -> Measurement:
         """Measure pictures [B, H, W, 3] in [0, 1] of one scene."""

@@ -69,7 +69,7 @@ class DatasetUpdate(Objective):
         assert target is not None and target.places is not None
         c, logs, pictures = self.config, {}, prepared(self._edited, self)
         if moment.step % c.every == 0:
-            conditions = denoiser.prior.about(denoiser.conditions, target.over(rendering.background))
+            conditions = denoiser.prior.about(denoiser.conditions, target.picture.over(rendering.background))
             denoiser = denoiser.with_conditions(conditions).thresholded(c.threshold)
             made, logs["timestep"] = self._edit(rendering, denoiser, moment)
             pictures.replace(target.places, made)
@@ -102,15 +102,15 @@ class EditedPictures(nn.Module):
 
     def __init__(self, known: Target) -> None:
         super().__init__()
-        device = known.rgb.device
-        self.register_buffer("pictures", torch.zeros(known.rgb.shape, dtype=torch.uint8, device=device))
-        self.register_buffer("done", torch.zeros(len(known.rgb), dtype=torch.bool, device=device))
+        color = known.picture.color
+        self.register_buffer("pictures", torch.zeros(color.shape, dtype=torch.uint8, device=color.device))
+        self.register_buffer("done", torch.zeros(len(color), dtype=torch.bool, device=color.device))
 
     def forward(self, target: Target, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
         """What the target's views should look like by now."""
         assert target.places is not None
         edited = self.pictures[target.places].float() / 255
-        return torch.where(self.done[target.places, None, None, None], edited, target.over(background))
+        return torch.where(self.done[target.places, None, None, None], edited, target.picture.over(background))
 
     def replace(self, places: Int[Tensor, " B"], rgb: Float[Tensor, "B H W 3"]) -> None:
         """Put edited pictures in their places."""

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from maquette.images.pixels import to_pixels, to_rgb
+
 
 class Pictures:
     """The way between pictures and what a model denoises.
@@ -32,18 +34,14 @@ class Pictures:
     @torch.no_grad()
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
         """The inverse, cut to [0, 1]."""
-        return self.rgb(self.expand(latents))
+        return to_rgb(self.expand(latents))
 
     def pixels(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
         """Pictures in [0, 1] -> pixels in [-1, 1] of the size that the model is given."""
-        pixels = rgb.to(self.device).permute(0, 3, 1, 2) * 2 - 1
+        pixels = to_pixels(rgb.to(self.device))
         if pixels.shape[-1] == self.size:
             return pixels
         return interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
-
-    def rgb(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W 3"]:
-        """Pixels in [-1, 1] -> pictures, cut to [0, 1]."""
-        return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
 
     def compress(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
         """Pixels of any size -> latents, scaled; without an autoencoder, the pixels."""

@@ -30,21 +30,14 @@ class Request:
     Args:
         prompt: text.
         negative_prompt: what to steer away from; empty means the empty caption.
-        reference: what it looks like from one side, for priors that continue a picture.
-        others: what it looks like from more sides, for those that take several.
+        references: what it looks like from some sides, for priors that continue a picture or several.
         words: files of textual inversion, with words that were learned for it and that the texts may use.
     """
 
     prompt: str
     negative_prompt: str = ""
-    reference: Reference | None = None
-    others: tuple[Reference, ...] = ()
+    references: tuple[Reference, ...] = ()
     words: tuple[Path, ...] = ()
-
-    @property
-    def references(self) -> tuple[Reference, ...]:
-        """All of them."""
-        return (() if self.reference is None else (self.reference,)) + self.others
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,9 @@ class Evaluate(Stage):
         from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
         cameras, grey = known.views.cameras, self.config.background
-        wanted = known.views.over(torch.full_like(known.views.rgb, grey))
-        drawn = scene.pictures(cameras, normals=False)
-        opacity = torch.from_numpy(drawn.opacity)[..., None]
-        made = torch.from_numpy(drawn.over(grey))
-        masked = bool((known.views.opacity < 1).any())  # photographs have no silhouette
+        truth, ours = known.views.picture, scene.pictures(cameras, normals=False).picture
+        wanted, made = truth.over(grey), ours.over(grey)
+        masked = bool((truth.alpha < 1).any())  # photographs have no silhouette
         rows: list[dict[str, float]] = []
         for i in range(len(cameras)):
             pair = (made[i : i + 1].permute(0, 3, 1, 2), wanted[i : i + 1].permute(0, 3, 1, 2))
@@ -76,10 +74,10 @@ class Evaluate(Stage):
                 "ssim": float(similarity if isinstance(similarity, Tensor) else similarity[0]),
             }
             if masked:
-                row["silhouette_iou"] = _overlap(opacity[i] > 0.5, known.views.opacity[i] > 0.5)
+                row["silhouette_iou"] = _overlap(ours.alpha[i] > 0.5, truth.alpha[i] > 0.5)
             rows.append(row)
         chosen = np.linspace(0, len(cameras) - 1, min(self.config.shown, len(cameras))).astype(int)
-        return rows, [[pictures[i].numpy() for i in chosen] for pictures in (wanted, made.clamp(0, 1))]
+        return rows, [[pictures[i].numpy() for i in chosen] for pictures in (wanted, made)]
 
     def _surface(self, scene: Scene, surface: Float[Tensor, "P 3"]) -> dict[str, float]:
         """Chamfer distance: the mean of the mean distances from each surface's points to the other's nearest."""

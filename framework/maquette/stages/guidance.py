@@ -95,8 +95,7 @@ class Guide:
 def request_of(method: Any, data: Data | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
     """What a method makes, or `prompt`, with known pictures of it and the files of words that were learned for it."""
     references = data.references() if data is not None else ()
-    first = next(iter(references), None)
-    return Request(prompt or method.prompt, method.negative_prompt, first, references[1:], tuple(words))
+    return Request(prompt or method.prompt, method.negative_prompt, references, tuple(words))
 
 
 def build_guides(

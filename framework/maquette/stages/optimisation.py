@@ -128,8 +128,8 @@ class Optimisation(Task):
     def preview(self, step: int) -> np.ndarray:
         views = self.scene.render([0, 90, 180, 270], 20.0, 96)
         assert views.normal is not None
-        normals = views.normal * 0.5 + 0.5 * views.opacity[..., None]
-        return np.concatenate([np.concatenate(list(row), axis=1) for row in (views.rgb, normals)])
+        normals = views.normal * 0.5 + 0.5 * views.picture.alpha
+        return np.concatenate([np.concatenate(list(row.numpy()), axis=1) for row in (views.rgb, normals)])
 
     def describe(self) -> dict[str, Any]:
         return self._seen

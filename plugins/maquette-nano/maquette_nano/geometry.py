@@ -50,5 +50,4 @@ class NanoGeometry:
 
 def _seen(views: Views, index: Tensor, background: Tensor) -> DepthsAndNormals:
     normal, depth = views.geometry(index)
-    opacity = views.rgba[index.to(views.pixels.device), ..., 3:].float() / 255
-    return DepthsAndNormals(views.over(index, background), opacity, depth, normal)
+    return DepthsAndNormals(views.over(index, background), views.picture(index).alpha, depth, normal)

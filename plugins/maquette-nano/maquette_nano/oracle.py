@@ -10,6 +10,7 @@ import torch
 from maquette.cameras.base import orbit_cameras
 from maquette.data.formats.captioned import CaptionedViews, save_captioned_views
 from maquette.data.formats.posed_images import PosedImages, Split
+from maquette.images.picture import Picture
 from maquette_nano import world
 from maquette_nano.posed import SUPERSAMPLE
 from maquette_nano.renders import DISTANCE, FOV_DEG
@@ -54,11 +55,11 @@ def captioned_views(
     pictures = []
     for thing in things:
         seen = world.render(thing, cameras.c2w.numpy(), FOV_DEG, size, SUPERSAMPLE, ambient=1.0, diffuse=0.0)
-        pictures.append(torch.cat([torch.from_numpy(seen.rgb), torch.from_numpy(seen.opacity)[..., None]], dim=-1))
-    images = torch.cat(pictures)
+        pictures.append(seen.picture)
+    picture = Picture.cat(pictures)
     names = tuple(f"{i:02}-{thing.category}-{view}" for i, thing in enumerate(things) for view in range(views))
-    split: list[Split] = ["train"] * len(images)
-    posed = PosedImages(images, cameras.cat([cameras] * len(things)), tuple(split), names)
+    split: list[Split] = ["train"] * len(picture)
+    posed = PosedImages(picture, cameras.cat([cameras] * len(things)), tuple(split), names)
     captions = tuple(tuple(dict.fromkeys(_captions(thing))) for thing in things)
     return CaptionedViews(posed, torch.arange(len(things)).repeat_interleave(views), captions)
 

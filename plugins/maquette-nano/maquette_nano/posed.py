@@ -27,22 +27,21 @@ def posed_object(thing: world.NanoObject | int, views: int = 48, size: int = 64,
         test_views: held-out pictures, spread likewise and from elsewhere.
 
     Returns:
-        RGBA pictures, those for training first, with cameras at distance 3.2 and an angle of view of 35 degrees.
+        Pictures, those for training first, with cameras at distance 3.2 and an angle of view of 35 degrees.
 
     Example:
         >>> mug = world.make_object("mug", "red", "blue", "plain", seed=1)
         >>> images = posed_object(mug, views=4, size=8, test_views=2)
-        >>> images.images.shape, images.split.count("test")
-        (torch.Size([6, 8, 8, 4]), 2)
+        >>> len(images), images.picture.size, images.split.count("test")
+        (6, (8, 8), 2)
     """
     thing = world.sample_object(thing, "train") if isinstance(thing, int) else thing
     cameras = Cameras.cat([spiral(views, size, 0.0), spiral(test_views, size, TEST_TURN_DEG)])
     seen = world.render(thing, cameras.c2w.numpy(), FOV_DEG, size, SUPERSAMPLE, ambient=1.0, diffuse=0.0)
-    images = torch.cat([torch.from_numpy(seen.rgb), torch.from_numpy(seen.opacity)[..., None]], dim=-1)
     counts: dict[Split, int] = {"train": views, "test": test_views}
     places = [(split, i) for split, count in counts.items() for i in range(count)]
     names = tuple(f"{split}-{i:03}" for split, i in places)
-    return PosedImages(images, cameras, tuple(split for split, _ in places), names)
+    return PosedImages(seen.picture, cameras, tuple(split for split, _ in places), names)
 
 
 def spiral(views: int, size: int, turn_deg: float) -> Cameras:

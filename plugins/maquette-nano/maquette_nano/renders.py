@@ -18,6 +18,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
+from maquette.images.picture import Picture
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
 from maquette_nano.world.colours import COLOURS
@@ -91,11 +92,13 @@ class Views:
         beside = self.pixels[index.to(self.pixels.device), ..., 4:].float() / 255
         return beside[..., :3] * 2 - 1, NEAR + (FAR - NEAR) * beside[..., 3:]
 
+    def picture(self, index: Tensor) -> Picture:
+        """The views `index` [B]."""
+        return Picture.from_rgba(self.rgba[index.to(self.rgba.device)].float() / 255)
+
     def over(self, index: Tensor, background: Tensor) -> Tensor:
         """Images [B, H, W, 3] in [0, 1] of the views `index` [B] over plain colours [B, 3]."""
-        rgba = self.rgba[index.to(self.rgba.device)].float() / 255
-        colour = background.to(rgba.device)[:, None, None, :]
-        return rgba[..., :3] * rgba[..., 3:] + colour * (1 - rgba[..., 3:])
+        return self.picture(index).over(background.to(self.rgba.device)[:, None, None, :])
 
     def cameras(self, index: Tensor) -> Cameras:
         """From where the views `index` [B] are seen."""

@@ -41,7 +41,7 @@ def test_a_field_of_the_object_renders_as_the_world_does():
     theirs = world.render(thing, cameras.c2w.numpy(), 35, 48, supersample=3, ambient=1.0, diffuse=0.0)
     both = (ours.opacity[..., 0].numpy() > 0.5), (theirs.opacity > 0.5)
     assert (both[0] & both[1]).sum() / (both[0] | both[1]).sum() > 0.96
-    error = np.square(ours.rgb.numpy() - theirs.composite((1, 1, 1))).mean()
+    error = np.square(ours.rgb.numpy() - theirs.picture.over(1.0).numpy()).mean()
     assert -10 * np.log10(error) > 24
     inside = both[0] & both[1] & (theirs.opacity == 1)
     assert np.abs(ours.depth[..., 0].numpy() - theirs.depth)[inside].mean() < 0.03

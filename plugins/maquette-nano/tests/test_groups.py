@@ -36,8 +36,7 @@ def test_pictures_are_those_that_the_cameras_take(data):
     batch, differences = data.batch(Draws(0, 3), 1), {}
     for thing in (world.sample_object(index, "train") for index in range(12)):
         seen = world.render(thing, batch.cameras.c2w.numpy(), FOV_DEG, 32)
-        covered = torch.from_numpy(seen.opacity)[..., None]
-        picture = torch.from_numpy(seen.rgb) * covered + batch.images[:, :1, :1] * (1 - covered)
+        picture = seen.picture.over(batch.images[:, :1, :1])
         differences[float((picture - batch.images).abs().mean())] = f"{thing.body} {thing.category}"
     assert min(differences) < 2 / 255 and differences[min(differences)] in batch.captions[0]
     torch.testing.assert_close(batch.cameras.distance, torch.full((4,), DISTANCE))

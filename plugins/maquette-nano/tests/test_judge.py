@@ -17,7 +17,7 @@ def test_the_judge_names_true_objects_of_held_out_pairs():
     things = [thing for thing in (world.sample_object(i, "test") for i in range(60)) if thing.pattern == "plain"]
     found = []
     for thing in things:
-        pictures = world.render(thing, c2w, FOV_DEG, 64).composite((0.85, 0.85, 0.85)).astype(np.float32)
+        pictures = world.render(thing, c2w, FOV_DEG, 64).picture.over(0.85).numpy()
         labels = {"category": thing.category, "colour": thing.body}
         found.append(metric.judge(pictures, Case("", labels)).values["category+colour"])
     assert len(found) > 20 and np.mean(found) > 0.95

@@ -32,7 +32,7 @@ def pixels_of(cameras, points: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_ball_is_seen_where_the_cameras_project_it(ball):
-    cover = ball.images[..., 3]
+    cover = ball.picture.alpha[..., 0]
     across = torch.arange(64) + 0.5
     middles = torch.stack([(cover * across).sum((1, 2)), (cover * across[:, None]).sum((1, 2))], -1)
     middles = middles / cover.sum((1, 2))[:, None]
@@ -41,7 +41,7 @@ def test_a_ball_is_seen_where_the_cameras_project_it(ball):
 
 
 def test_colours_do_not_depend_on_the_view(ball):
-    inside = ball.images[ball.images[..., 3] == 1][:, :3]
+    inside = ball.picture.color[ball.picture.alpha[..., 0] == 1]
     assert len(inside) > 16 * 10
     torch.testing.assert_close(inside, torch.tensor(COLOURS["blue"]).expand_as(inside))
 
@@ -54,7 +54,7 @@ def test_points_of_the_surface_fall_on_opaque_pixels_in_every_view():
     inside = torch.from_numpy(grid[thing.sdf(grid) < -0.02])
     assert len(inside) > 500
     columns, rows = pixels_of(images.cameras, inside).long().unbind(-1)
-    seen = images.images[torch.arange(8)[:, None], rows, columns, 3]
+    seen = images.picture.alpha[torch.arange(8)[:, None], rows, columns]
     assert (seen > 0).all()
 
 
@@ -65,7 +65,7 @@ def test_silhouettes_carve_out_the_object():
     axis = np.linspace(-1, 1, 48, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     columns, rows = pixels_of(images.cameras, torch.from_numpy(grid)).long().clamp(0, 63).unbind(-1)
-    hull = (images.images[torch.arange(48)[:, None], rows, columns, 3] > 0).all(0).numpy()
+    hull = (images.picture.alpha[torch.arange(48)[:, None], rows, columns, 0] > 0).all(0).numpy()
     true = thing.sdf(grid) < 0
     assert (hull & true).sum() > 0.995 * true.sum() and hull.sum() < 1.25 * true.sum()
 
@@ -81,7 +81,7 @@ def test_views_stand_between_the_elevations_and_test_views_apart_from_them():
 def test_a_set_goes_through_its_file(ball, tmp_path):
     save_posed_images(tmp_path, ball)
     read = load_posed_images(tmp_path)
-    assert (read.images - ball.images).abs().max() <= 0.5 / 255 + 1e-6 and torch.equal(
+    assert (read.picture.rgba - ball.picture.rgba).abs().max() <= 0.5 / 255 + 1e-6 and torch.equal(
         read.cameras.c2w, ball.cameras.c2w
     )
 
@@ -89,4 +89,4 @@ def test_a_set_goes_through_its_file(ball, tmp_path):
 def test_a_number_is_an_object_of_the_training_split():
     numbered = posed_object(7, views=2, size=16, test_views=1)
     named = posed_object(world.sample_object(7, "train"), views=2, size=16, test_views=1)
-    assert torch.equal(numbered.images, named.images)
+    assert torch.equal(numbered.picture.rgba, named.picture.rgba)

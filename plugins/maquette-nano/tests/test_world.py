@@ -39,7 +39,7 @@ def test_test_prompts_are_32_held_out_pairs_of_all_categories():
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_front_side_and_back_differ(category):
-    views = world.render(thing(category), np.stack([FRONT, SIDE, BACK]), 35, 48).composite((1, 1, 1))
+    views = world.render(thing(category), np.stack([FRONT, SIDE, BACK]), 35, 48).picture.over(1.0).numpy()
     least = 0.001 if category in ("tree", "lamp", "mushroom") else 0.003  # round but for fruits, cord or face
     assert np.abs(views[0] - views[1]).mean() > least and np.abs(views[0] - views[2]).mean() > least
 

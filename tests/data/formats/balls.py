@@ -72,7 +72,7 @@ def misplacement(images: PosedImages, points: np.ndarray = POINTS) -> float:
     expected = np.stack([(flat[..., 0] + 1) * width / 2, (1 - flat[..., 1]) * height / 2], axis=-1)
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     worst = 0.0
-    for picture, places in zip(images.composited((0, 0, 0)).numpy(), expected, strict=True):
+    for picture, places in zip(images.picture.over(0.0).numpy(), expected, strict=True):
         for channel, place in enumerate(places):
             others = np.delete(picture, channel, axis=-1).max(-1)
             weight = np.clip(picture[..., channel] - others, 0, 1)

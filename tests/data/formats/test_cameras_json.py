@@ -14,6 +14,7 @@ from PIL import Image
 from maquette.cameras import orbit_cameras
 from maquette.data.formats import PosedImages, Reading, load_posed_images, save_posed_images
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 
 FOV_Y_DEG, FOCAL = 40.0, 87.91  # 32 / tan(20 degrees), for pictures of 64 rows
 
@@ -44,10 +45,11 @@ def test_a_set_is_read_as_it_was_written_up_to_8_bits(tmp_path):
     cameras = orbit_cameras(turns, turns / 4, 3 + turns / 100, 30 + turns / 10, 9)
     levels = torch.randint(0, 256, (3, 9, 9, 4), generator=torch.Generator().manual_seed(0))
     placement = torch.eye(4) * torch.tensor([2.0, 2.0, 2.0, 1.0])
-    written = PosedImages(levels / 255, cameras, ("train", "val", "test"), ("a", "b/c", "d"), placement)
+    picture = Picture.from_rgba(levels / 255)
+    written = PosedImages(picture, cameras, ("train", "val", "test"), ("a", "b/c", "d"), placement)
     save_posed_images(tmp_path, written)
     read = load_posed_images(tmp_path)
-    assert torch.equal(read.images, written.images)
+    assert torch.equal(read.picture.rgba, written.picture.rgba)
     assert (read.split, read.names) == (written.split, written.names)
     for name in ("c2w", "fov_y_deg", "light"):
         assert torch.equal(getattr(read.cameras, name), getattr(cameras, name))
@@ -67,8 +69,8 @@ def test_scale_and_centre_move_cameras_and_points_alike(tmp_path):
 def test_pictures_can_be_read_smaller(tmp_path):
     write(tmp_path)
     images = load_posed_images(tmp_path, Reading(size=32))
-    assert images.images.shape == (2, 32, 32, 4) and misplacement(images) < 0.05
-    torch.testing.assert_close(images.images, load_posed_images(tmp_path).resized(32).images)
+    assert images.picture.color.shape == (2, 32, 32, 3) and misplacement(images) < 0.05
+    torch.testing.assert_close(images.picture.rgba, load_posed_images(tmp_path).resized(32).picture.rgba)
 
 
 def test_every_eighth_picture_tests_where_the_file_names_no_split(tmp_path):

@@ -66,7 +66,7 @@ def test_the_model_lies_where_the_tools_leave_it(tmp_path, model):
 def test_simple_pinholes_have_one_focal_length(tmp_path):
     dots = write(tmp_path, "1 SIMPLE_PINHOLE 96 64 105.0 48.0 32.0")
     images = load_posed_images(tmp_path)
-    assert misplaced(images, dots) < 0.05 and images.images.shape == (9, 64, 96, 4)
+    assert misplaced(images, dots) < 0.05 and images.picture.color.shape == (9, 64, 96, 3)
 
 
 @pytest.mark.parametrize(("turn", "scale"), [(LEVEL, 1.0), (TILTED, 0.07)])

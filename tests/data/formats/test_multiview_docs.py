@@ -54,7 +54,7 @@ def test_instant_ngp_and_nerfstudio(tmp_path):
     (tmp_path / "transforms.json").write_text(example("instant-NGP and nerfstudio", "json"))
     pictures(tmp_path, "images/frame_1.png", "images/frame_2.png")
     images = load_posed_images(tmp_path)
-    assert images.split == ("test", "train") and images.images.shape == (2, 48, 62, 4)
+    assert images.split == ("test", "train") and images.picture.color.shape == (2, 48, 62, 3)
     torch.testing.assert_close(images.cameras.elevation_deg, torch.zeros(2))  # both look level at height 1, now 0
     torch.testing.assert_close(images.cameras.distance, torch.tensor([3.2, 3.2]))
 
@@ -64,7 +64,7 @@ def test_colmap(tmp_path):
     (tmp_path / "images.txt").write_text(example("COLMAP", "text", 1))
     pictures(tmp_path, "images/front.png", "images/side.png")
     images = load_posed_images(tmp_path)
-    assert images.names == ("front.png", "side.png") and images.images.shape == (2, 48, 64, 4)
+    assert images.names == ("front.png", "side.png") and images.picture.color.shape == (2, 48, 64, 3)
     torch.testing.assert_close(images.cameras.azimuth_deg, torch.tensor([0.0, 90.0]), atol=1e-4, rtol=0)
     torch.testing.assert_close(images.cameras.elevation_deg, torch.zeros(2), atol=1e-4, rtol=0)
     torch.testing.assert_close(images.cameras.distance, torch.tensor([3.2, 3.2]))
@@ -76,7 +76,7 @@ def test_the_python_examples_run(tmp_path, monkeypatch):
     names: dict = {}
     exec(made, names)
     exec(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0], names)
-    assert names["train"].images.shape == (3, 32, 32, 4) and torch.equal(names["images"].placement, torch.eye(4))
+    assert names["train"].picture.color.shape == (3, 32, 32, 3) and torch.equal(names["images"].placement, torch.eye(4))
 
 
 @pytest.mark.parametrize(

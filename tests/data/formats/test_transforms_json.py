@@ -91,7 +91,7 @@ def test_any_pinhole_becomes_centred_with_square_pixels(tmp_path):
     assert misplacement(images, SHIFTED) < 0.05
     # 2 x 45 columns and 2 x 28.5 rows lie about the principal point; rows are averaged to the columns' focal length
     assert (images.cameras.width, images.cameras.height) == (90, int(57 * 100 / 110))
-    assert images.images[..., 3].min() == 1
+    assert images.picture.alpha.min() == 1
 
 
 def test_a_captured_world_is_centred_where_the_cameras_look_and_scaled_to_their_distance(tmp_path):

@@ -2,7 +2,7 @@
 
 images = load_posed_images("data/lego", Reading(size=200))
 train = images.select("train")
-target = train.composited((1, 1, 1))  # what a rendering of train.cameras over white should look like
+target = train.picture.over(1.0)  # what a rendering of train.cameras over white should look like
 """
 
 from maquette.data.formats.cameras_json import save_posed_images

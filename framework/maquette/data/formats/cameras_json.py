@@ -102,10 +102,10 @@ def save_posed_images(folder: Path | str, images: PosedImages) -> Path:
     Returns:
         The path of `cameras.json`.
     """
-    folder, frames = Path(folder), []
+    folder, frames, rgba = Path(folder), [], images.picture.rgba.cpu()
     for i in range(len(images)):
         with atomic_path(folder / f"{i:04}.png") as place:
-            Image.fromarray(to_bytes(images.images[i].cpu().numpy())).save(place)
+            Image.fromarray(to_bytes(rgba[i].numpy())).save(place)
         frames.append(
             {
                 "file": f"{i:04}.png",

@@ -20,6 +20,7 @@ from maquette.data.formats.parsing import read_json, typed
 from maquette.data.formats.posed_images import PosedImages, Split
 from maquette.errors import ConfigError
 from maquette.files import atomic_path, display_path
+from maquette.images.picture import Picture
 
 FILE, FORMAT, VERSION = "captions.json", "maquette-captions", 1
 
@@ -60,11 +61,10 @@ class CaptionedViews:
     def of(pictures: Mapping[str, Float[Tensor, "V H W 3"]], cameras: Cameras) -> CaptionedViews:
         """One object per caption, each seen by the same V cameras."""
         count = len(cameras)
-        rgb = torch.cat(list(pictures.values()))
-        rgba = torch.cat([rgb, torch.ones_like(rgb[..., :1])], dim=-1)
+        picture = Picture.opaque(torch.cat(list(pictures.values())))
         names = tuple(f"{caption}/{i}" for caption in pictures for i in range(count))
-        split: list[Split] = ["train"] * len(rgba)
-        images = PosedImages(rgba, Cameras.cat([cameras] * len(pictures)), tuple(split), names)
+        split: list[Split] = ["train"] * len(picture)
+        images = PosedImages(picture, Cameras.cat([cameras] * len(pictures)), tuple(split), names)
         objects = torch.arange(len(pictures)).repeat_interleave(count)
         return CaptionedViews(images, objects, tuple((caption,) for caption in pictures))
 

@@ -15,7 +15,8 @@ from maquette.data.formats.placement import placed
 from maquette.data.formats.posed_images import PosedImages, SparsePoints, Split, posed_cameras
 from maquette.errors import ConfigError
 from maquette.files import display_path
-from maquette.images.reading import read_rgba
+from maquette.images.picture import Picture
+from maquette.images.reading import read_picture
 from maquette.images.resampling import Pinhole, centred_view
 
 
@@ -90,30 +91,31 @@ def assemble(layout: Layout, reading: Reading) -> PosedImages:
     """
     c2w = placed(poses(layout.frames, layout.file), layout.placement)
     split = _splits(layout, reading.hold_out)
-    images: list[Tensor] = []
+    pictures: list[Picture] = []
     fov_y_deg: list[float] = []
     for frame in layout.frames:
         try:
-            image, angle = centred_view(read_rgba(frame.picture), frame.lens, reading.size)
+            picture, angle = centred_view(read_picture(frame.picture), frame.lens, reading.size)
         except ValueError as problem:
             raise ConfigError(str(problem), file=display_path(frame.picture)) from None
-        if images and image.shape != images[0].shape:
+        if pictures and picture.size != pictures[0].size:
+            (height, width), (first_height, first_width) = picture.size, pictures[0].size
             raise ConfigError(
-                f"{frame.name!r} is {image.shape[1]} x {image.shape[0]} pixels and {layout.frames[0].name!r} is "
-                f"{images[0].shape[1]} x {images[0].shape[0]}, after centring them",
+                f"{frame.name!r} is {width} x {height} pixels and {layout.frames[0].name!r} is "
+                f"{first_width} x {first_height}, after centring them",
                 file=display_path(layout.file),
-                hint=f"give size={min(image.shape[0], images[0].shape[0])} to bring them to one height, or crop them",
+                hint=f"give size={min(height, first_height)} to bring them to one height, or crop them",
             )
-        images.append(image)
+        pictures.append(picture)
         fov_y_deg.append(angle)
-    cameras = posed_cameras(c2w.float(), torch.tensor(fov_y_deg), *images[0].shape[:2])
+    cameras = posed_cameras(c2w.float(), torch.tensor(fov_y_deg), *pictures[0].size)
     points = layout.points
     if points is not None:
         here = points.positions.double() @ layout.placement[:3, :3].T + layout.placement[:3, 3]
         points = SparsePoints(here.float(), points.colors)
     names = tuple(frame.name for frame in layout.frames)
     whole = (layout.placement @ layout.earlier).float()
-    return PosedImages(torch.stack(images), cameras, split, names, whole, points)
+    return PosedImages(Picture.cat(pictures), cameras, split, names, whole, points)
 
 
 def _splits(layout: Layout, hold_out: int) -> tuple[Split, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
+from maquette.images.picture import Picture
 from maquette.images.resampling import area_resample, fitting
 
 Split = Literal["train", "val", "test"]
@@ -36,7 +36,7 @@ class PosedImages:
     """N pictures of one size with their cameras.
 
     Args:
-        images: RGBA in [0, 1], [N, H, W, 4]; straight alpha: colours are not multiplied by it. 1 for photographs.
+        picture: N of them; opaque for photographs.
         cameras: N cameras in the world of the project (z up, the object about the origin), lit from where they stand.
         split: what each picture is for, N of "train", "val" or "test".
         names: what the source calls each picture, N of them.
@@ -46,12 +46,12 @@ class PosedImages:
 
     Example:
         >>> cameras = posed_cameras(torch.eye(4).expand(2, 4, 4), torch.full((2,), 40.0), 8, 8)
-        >>> both = PosedImages(torch.ones(2, 8, 8, 4), cameras, ("train", "test"), ("left", "right"))
-        >>> both.select("test").names, both.resized(4).images.shape
-        (('right',), torch.Size([2, 4, 4, 4]))
+        >>> both = PosedImages(Picture.opaque(torch.ones(2, 8, 8, 3)), cameras, ("train", "test"), ("left", "right"))
+        >>> both.select("test").names, both.resized(4).picture.size
+        (('right',), (4, 4))
     """
 
-    images: Float[Tensor, "N H W 4"]
+    picture: Picture
     cameras: Cameras
     split: tuple[Split, ...]
     names: tuple[str, ...]
@@ -59,21 +59,26 @@ class PosedImages:
     points: SparsePoints | None = None
 
     def __post_init__(self) -> None:
-        wanted = (len(self.cameras), self.cameras.height, self.cameras.width, 4)
-        if tuple(self.images.shape) != wanted:
-            raise ValueError(f"the cameras take pictures of shape {wanted}, not {tuple(self.images.shape)}")
+        wanted = (len(self.cameras), self.cameras.height, self.cameras.width, 3)
+        if tuple(self.picture.color.shape) != wanted:
+            raise ValueError(f"the cameras take pictures of shape {wanted}, not {tuple(self.picture.color.shape)}")
         if not len(self.split) == len(self.names) == len(self):
             raise ValueError(f"{len(self)} pictures with {len(self.split)} splits and {len(self.names)} names")
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.picture)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pictures lie."""
+        return self.picture.color.device
 
     def __getitem__(self, index: slice | Int[Tensor, " n"] | Bool[Tensor, " N"]) -> PosedImages:
         """Some of the pictures."""
-        kept = torch.arange(len(self), device=self.images.device)[index].tolist()
+        kept = torch.arange(len(self), device=self.device)[index].tolist()
         return dataclasses.replace(
             self,
-            images=self.images[index],
+            picture=self.picture[index],
             cameras=self.cameras[index],
             split=tuple(self.split[i] for i in kept),
             names=tuple(self.names[i] for i in kept),
@@ -81,7 +86,7 @@ class PosedImages:
 
     def to(self, device: torch.device | str) -> PosedImages:
         """The same pictures and cameras on another device."""
-        return dataclasses.replace(self, images=self.images.to(device), cameras=self.cameras.to(device))
+        return dataclasses.replace(self, picture=self.picture.to(device), cameras=self.cameras.to(device))
 
     def select(self, split: Split) -> PosedImages:
         """The pictures of one split.
@@ -109,19 +114,10 @@ class PosedImages:
             raise ConfigError(f"the pictures have {height} rows, fewer than {size}", key="size", hint="at most that")
         step = height / size
         columns = fitting(width / step)
-        images = area_resample(self.images, (height / 2, width / 2), (step, step), (size, columns))
+        picture = area_resample(self.picture, (height / 2, width / 2), (step, step), (size, columns))
         return dataclasses.replace(
-            self, images=images, cameras=dataclasses.replace(self.cameras, height=size, width=columns)
+            self, picture=picture, cameras=dataclasses.replace(self.cameras, height=size, width=columns)
         )
-
-    def composited(self, background: Sequence[float] | Tensor) -> Float[Tensor, "N H W 3"]:
-        """The pictures over a background.
-
-        Args:
-            background: RGB in [0, 1]: one colour [3], or anything that broadcasts to [N, H, W, 3].
-        """
-        color, alpha = self.images[..., :3], self.images[..., 3:]
-        return color * alpha + torch.as_tensor(background).to(color) * (1 - alpha)
 
 
 def posed_cameras(c2w: Float[Tensor, "N 4 4"], fov_y_deg: Float[Tensor, " N"], height: int, width: int) -> Cameras:

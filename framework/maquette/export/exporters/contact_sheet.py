@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from maquette.export.base import Exporter, Subject
 from maquette.files import atomic_path
+from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.registry import register
@@ -41,9 +44,10 @@ class ContactSheetExporter(Exporter):
         """Render, lay out and write; see `Exporter`."""
         config = self.config
         views = subject.render(list(config.azimuths_deg), config.elevation_deg, config.size)
-        kinds = {"rgb": views.rgb, "normal": _normals(views), "depth": _depths(views), "opacity": _grey(views.opacity)}
+        grey = views.picture.alpha.expand_as(views.rgb)
+        kinds = {"rgb": views.rgb, "normal": _normals(views), "depth": _depths(views), "opacity": grey}
         chosen = {name: kinds[name] for name in config.rows}
-        found = {name: list(pictures) for name, pictures in chosen.items() if pictures is not None}
+        found = {name: list(pictures.numpy()) for name, pictures in chosen.items() if pictures is not None}
         columns = [f"{SIDES.get(a % 360, '')} {a % 360:g}°".strip() for a in config.azimuths_deg]
         sheet = contact_sheet(list(found.values()), list(found), columns)
         path = folder / "sheet.png"
@@ -52,25 +56,19 @@ class ContactSheetExporter(Exporter):
         return [path]
 
 
-def _normals(views: RenderedViews) -> np.ndarray | None:
-    return None if views.normal is None else _on_white((views.normal + 1) / 2, views.opacity)
+def _normals(views: RenderedViews) -> Tensor | None:
+    return None if views.normal is None else Picture((views.normal + 1) / 2, views.picture.alpha).over(1.0)
 
 
-def _depths(views: RenderedViews) -> np.ndarray | None:
+def _depths(views: RenderedViews) -> Tensor | None:
     """Near is bright; one scale for all views, over what is at least half opaque."""
     if views.depth is None:
         return None
     import matplotlib
 
-    seen = views.depth[(views.opacity > 0.5) & np.isfinite(views.depth)]
+    depth = views.depth.numpy()
+    seen = depth[(views.picture.alpha.numpy() > 0.5) & np.isfinite(depth)]
     near, far = (np.percentile(seen, 1), np.percentile(seen, 99)) if seen.size else (0.0, 1.0)
-    nearness = np.clip((far - np.nan_to_num(views.depth, posinf=far)) / max(far - near, 1e-6), 0, 1)
-    return _on_white(matplotlib.colormaps["viridis"](nearness)[..., :3], views.opacity)
-
-
-def _on_white(picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    return picture * opacity[..., None] + 1 - opacity[..., None]
-
-
-def _grey(values: np.ndarray) -> np.ndarray:
-    return np.repeat(values[..., None], 3, axis=-1)
+    nearness = np.clip((far - np.nan_to_num(depth[..., 0], posinf=far)) / max(far - near, 1e-6), 0, 1)
+    colors = torch.from_numpy(matplotlib.colormaps["viridis"](nearness)[..., :3]).float()
+    return Picture(colors, views.picture.alpha).over(1.0)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from maquette.export.base import Exporter, Subject
 from maquette.export.video import write_gif, write_mp4
 from maquette.registry import register
@@ -37,6 +39,7 @@ class TurntableExporter(Exporter):
         config = self.config
         azimuths = [360.0 * i / config.frames for i in range(config.frames)]
         batches = [azimuths[i : i + BATCH] for i in range(0, config.frames, BATCH)]
-        frames = [frame for some in batches for frame in subject.render(some, config.elevation_deg, config.size).rgb]
+        views = [subject.render(some, config.elevation_deg, config.size).rgb for some in batches]
+        frames = list(torch.cat(views).numpy())
         write = {"mp4": write_mp4, "gif": write_gif}
         return [write[kind](folder / f"turntable.{kind}", frames, config.fps) for kind in config.formats]

@@ -90,7 +90,7 @@ class Oracle(Prior):
         self.dtype = DTYPES[config.dtype]
         self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.levels).to(self.device, self.dtype))
         views = _read(config) if views is None else views
-        rgb = views.images.composited(config.background)
+        rgb = views.images.picture.over(config.background)
         self.clean = to_pixels(rgb.to(self.device, self.dtype))
         self.odds = Odds(views, config.views, config.view_words, config.front_bias, self.device)
 
@@ -113,17 +113,18 @@ class Oracle(Prior):
         c, odds = self.config, self.odds
         positive = odds.of_text(request.prompt, "prompt")
         negative, empty = odds.of_text(request.negative_prompt, "negative_prompt"), odds.of_text("", "negative_prompt")
-        if request.reference is not None and c.cameras is not None:
-            matches = self._matches(request.reference.rgb, positive)
-            return ReferenceConditions(odds, c.cameras, matches, request.reference.cameras, empty)
+        if request.references and c.cameras is not None:
+            reference = request.references[0]
+            matches = self._matches(reference.picture.over(c.background), positive)
+            return ReferenceConditions(odds, c.cameras, matches, reference.cameras, empty)
         if c.cameras is not None:
             return CameraConditions(odds, c.cameras, positive, negative, empty)
         by_view = {view: odds.of_text(request.prompt, "prompt", view) for view in c.views.names}
         return TextConditions(by_view, positive, negative, empty, c.views)
 
-    def _matches(self, rgb: Float[Tensor, "H W 3"], prior: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    def _matches(self, rgb: Float[Tensor, "1 H W 3"], prior: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         """p(i | reference): normal in the root mean square difference of colours."""
-        difference = (self.clean - self.encode(rgb[None])).double() / 2
+        difference = (self.clean - self.encode(rgb)).double() / 2
         apart = difference.square().flatten(1).mean(dim=1)
         return (prior.log() - apart / (2 * self.config.reference_width**2)).softmax(dim=0)
 

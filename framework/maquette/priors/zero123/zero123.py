@@ -112,10 +112,10 @@ class Zero123(Prior):
         return ReferenceViews(known, self.projection, self.pose)
 
     def _square(self, reference: Reference) -> Float[Tensor, "1 size size 3"]:
-        height, width, _ = reference.rgb.shape
+        height, width = reference.picture.size
         if height != width:
             raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
-        pixels = reference.rgb.float().cpu().permute(2, 0, 1)[None]
+        pixels = reference.picture.over(1.0).float().cpu().permute(0, 3, 1, 2)
         size = (self.size, self.size)
         if pixels.shape[-2:] != size:
             pixels = interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)

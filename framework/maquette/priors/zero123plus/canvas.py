@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.errors import ConfigError
+from maquette.images.pixels import to_rgb
 from maquette.priors.autoencoder import Pictures
 
 ROWS, COLUMNS = 3, 2
@@ -98,4 +99,4 @@ class Canvases:
         """The inverse, cut to [0, 1]."""
         check_groups(len(latents))
         canvas = self.pictures.expand(tile(latents) / self._scaling.latents + self._scaling.shift)
-        return self.pictures.rgb(untile(canvas / self._scaling.pixels))
+        return to_rgb(untile(canvas / self._scaling.pixels))

@@ -110,7 +110,7 @@ class Zero123Plus(Prior):
             ConfigError: there is no reference, or more than one, or one that is not square.
         """
         reference = _only(request.references)
-        rgb = reference.over(self.config.background).float().cpu()[None]
+        rgb = reference.picture.over(self.config.background).float().cpu()
         pixels = self.parts.reference_pixels()(rgb).to(self.device)
         text, ramp = self.parts.empty_text(), self.parts.ramp()
         if len(text) != len(ramp):
@@ -170,7 +170,7 @@ def _only(references: tuple[Reference, ...]) -> Reference:
         )  # fmt: skip
     if len(references) > 1:
         raise ConfigError(f"this prior continues one picture, not {len(references)}", key="data.references")
-    height, width, _ = references[0].rgb.shape
+    height, width = references[0].picture.size
     if height != width:
         raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
     return references[0]

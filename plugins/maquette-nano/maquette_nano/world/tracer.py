@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from maquette.images.picture import Picture
 from maquette_nano.world.objects import NanoObject
 from maquette_nano.world.primitives import colour_slot, distance
 
@@ -31,10 +33,10 @@ class Render:
     depth: Array
     normal: Array
 
-    def composite(self, background: Array | tuple[float, float, float]) -> Array:
-        """The views over a background colour that broadcasts to [B, H, W, 3]."""
-        alpha = self.opacity[..., None]
-        return self.rgb * alpha + np.asarray(background, np.float32) * (1 - alpha)
+    @property
+    def picture(self) -> Picture:
+        """The views, to be put over a background."""
+        return Picture(torch.from_numpy(self.rgb), torch.from_numpy(self.opacity)[..., None])
 
 
 def orbit_c2w(azimuth_deg: float, elevation_deg: float, distance: float) -> Array:
