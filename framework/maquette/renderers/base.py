@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -74,6 +74,23 @@ class Rendering:
         return self.depth * self.opacity + behind * (1 - self.opacity)
 
 
+@dataclass(frozen=True)
+class View:
+    """What a renderer is asked for.
+
+    Args:
+        cameras: B of them, all with pictures of one size.
+        shading: how the scene is lit.
+        normals: whether the rendering shall have normals.
+        draws: random numbers of a training step; None outside training.
+    """
+
+    cameras: Cameras
+    shading: Shading = field(default_factory=Shading)
+    normals: bool = True
+    draws: Draws | None = None
+
+
 class Renderer(nn.Module):
     """Draws a scene. `takes` names the sort of geometry it understands: "field", "surface" or "splats"."""
 
@@ -85,17 +102,8 @@ class Renderer(nn.Module):
         """The class whose `takes` and `gives` hold under this config: this one, unless it hands on to another."""
         return cls
 
-    def render(
-        self,
-        geometry: Any,
-        material: Any,
-        background: Any,
-        cameras: Cameras,
-        shading: Shading,
-        normals: bool,
-        draws: Draws | None,
-    ) -> Rendering:
-        """Draw `cameras`; `normals` asks for normals; `draws` is None outside training."""
+    def render(self, geometry: Any, material: Any, background: Any, view: View) -> Rendering:
+        """The pictures that a view asks for."""
         raise NotImplementedError
 
     def update(self, geometry: Any, moment: Moment) -> None:
