@@ -14,6 +14,7 @@ from maquette.kernels.marching import march_rays, ray_box
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws, Moment
+from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
 
 WAYS = ("numba", "reference")
@@ -68,7 +69,7 @@ def nerf_step(way: str, size: int, samples: int) -> Work:
 
     def work() -> object:
         draws = Draws(seed=0, step=1)
-        picture = renderer.render(field, material, background, cameras, Shading(), normals=False, draws=draws)
+        picture = renderer.render(field, material, background, View(cameras, Shading(), normals=False, draws=draws))
         return torch.autograd.grad(picture.rgb, list(field.parameters()), upstream)
 
     return work

@@ -210,7 +210,7 @@ def tiny_run(tiny_pixel_model: Path, tmp_path: Path) -> list[str]:
         "stages.nerf.geometry.log2_table_size=10",
         "stages.nerf.geometry.finest_resolution=32",
         "stages.nerf.renderer.samples=24",
-        "stages.nerf.renderer.occupancy_resolution=16",
+        "stages.nerf.renderer.occupancy.resolution=16",
         "stages.nerf.loop.preview_every=0",
         "stages.nerf.loop.log_every=1",
         "stages.nerf.loop.checkpoint_every=4",

@@ -21,9 +21,10 @@ from maquette.images.picture import Picture
 from maquette.kernels.gaussian_field import gaussian_field
 from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
-from maquette.materials.base import Reflectance, Shading
+from maquette.materials.base import Reflectance
 from maquette.meshes.isosurface import extract
 from maquette.meshes.mesh import Mesh
+from maquette.renderers.base import View
 
 SPLAT_LEVEL = 0.5  # density of Gaussians at their surface: half of what an opaque one has at its centre
 SPLAT_GAP = 0.04  # largest radius of pinholes in a shell of Gaussians, in units of the cube's half side
@@ -155,11 +156,10 @@ class Scene(nn.Module):
         """Unlit pictures from any cameras, one at a time; depth is distance along the rays."""
         views = [
             self.renderer.render(
-                self.geometry, self.material, self.background, cameras[i : i + 1].to(self.device), Shading(), normals,
-                draws=None,
+                self.geometry, self.material, self.background, View(cameras[i : i + 1].to(self.device), normals=normals)
             )
             for i in range(len(cameras))
-        ]  # fmt: skip
+        ]
         rgb, opacity, depth, background = (
             torch.cat([getattr(view, name) for view in views]).cpu()
             for name in ("rgb", "opacity", "depth", "background")

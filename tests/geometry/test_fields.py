@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from maquette.config.schedules import Schedule
-from maquette.geometry.base import activate, blob
+from maquette.geometry.density import activate, blob
 from maquette.geometry.hash_grid import HashGrid
 from maquette.geometry.voxel_grid import VoxelGrid
 from maquette.randomness import Draws, Moment

@@ -14,6 +14,7 @@ from maquette.geometry.dmtet import DMTet
 from maquette.geometry.flexicubes import FlexiCubes
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
+from maquette.renderers.base import View
 from maquette.renderers.mesh import Mesh
 from maquette.scene import Scene, Viewpoint
 
@@ -29,7 +30,7 @@ def draw(geometry, size=64):
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, size)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
-    return Mesh(Mesh.Config(), bound=1.0).render(*parts, cameras, Shading(), True, None)
+    return Mesh(Mesh.Config(), bound=1.0).render(*parts, View(cameras, Shading(), True))
 
 
 def test_the_registry_knows_it():

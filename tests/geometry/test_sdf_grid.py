@@ -7,6 +7,7 @@ from maquette.cameras.base import orbit_cameras
 from maquette.geometry.sdf_grid import SDFGrid
 from maquette.losses.eikonal import Eikonal
 from maquette.materials.base import Shading
+from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
 from maquette.scene import Scene, Viewpoint
 
@@ -76,7 +77,7 @@ def test_images_train_distance_features_and_scale(density):
     from maquette.randomness import Draws
 
     rendering = made.renderer.render(
-        made.geometry, made.material, made.background, cameras, Shading(), True, Draws(0, 0)
+        made.geometry, made.material, made.background, View(cameras, Shading(), True, Draws(0, 0))
     )
     (rendering.rgb.mean() + Eikonal(Eikonal.Config())(rendering, made.geometry)).backward()
     for name, parameter in made.geometry.named_parameters():
@@ -91,5 +92,5 @@ def test_the_eikonal_term_measures_the_gradients_length():
     made.geometry = doubled
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 16)
-    rendering = made.renderer.render(doubled, made.material, made.background, cameras, Shading(), True, None)
+    rendering = made.renderer.render(doubled, made.material, made.background, View(cameras, Shading(), True))
     assert float(Eikonal(Eikonal.Config())(rendering, doubled).detach()) == pytest.approx(1.0, abs=0.05)

@@ -18,6 +18,7 @@ from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
+from maquette.renderers.base import View
 from maquette.renderers.mesh import Mesh as MeshRenderer
 from maquette.scene import Scene, Viewpoint
 
@@ -36,7 +37,7 @@ def scene(**config) -> Scene:
 def draw(made: Scene, azimuth: float = 0.0, size: int = 32):
     one = torch.ones(1)
     cameras = orbit_cameras(azimuth * one, 0 * one, 3.2 * one, 35 * one, size)
-    return made.renderer.render(made.geometry, made.material, made.background, cameras, Shading(), True, None)
+    return made.renderer.render(made.geometry, made.material, made.background, View(cameras, Shading(), True))
 
 
 def waves(points: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from maquette.losses.curvature import Curvature
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws
+from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
@@ -29,7 +30,7 @@ def draw(geometry: SDFGrid):
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 16)
     renderer = Volume(Volume.Config(samples=32), bound=1.0)
     return renderer.render(
-        geometry, Plain(Plain.Config()), Solid(Solid.Config()), cameras, Shading(), False, Draws(0, 0)
+        geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), False, Draws(0, 0))
     )
 
 
@@ -63,11 +64,11 @@ def test_it_trains_the_distance():
 def test_empty_space_has_no_curvature():
     geometry = SDFGrid(SDFGrid.Config(**SMALL))
     renderer = Volume(Volume.Config(samples=32), bound=1.0)
-    renderer.occupied.fill_(False)
+    renderer.occupancy.occupied.fill_(False)
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 8)
     picture = renderer.render(
-        geometry, Plain(Plain.Config()), Solid(Solid.Config()), cameras, Shading(), False, Draws(0, 0)
+        geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), False, Draws(0, 0))
     )
     assert float(Curvature(Curvature.Config())(picture, geometry)) == 0
 

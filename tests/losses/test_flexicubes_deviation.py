@@ -10,6 +10,7 @@ from maquette.geometry.flexicubes import FlexiCubes
 from maquette.losses.flexicubes_deviation import FlexiCubesDeviation
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
+from maquette.renderers.base import View
 from maquette.renderers.mesh import Mesh
 
 SMALL = {"levels": 2, "log2_table_size": 8, "base_resolution": 4, "finest_resolution": 8}
@@ -19,7 +20,7 @@ def value(geometry):
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 8)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
-    rendering = Mesh(Mesh.Config(), bound=1.0).render(*parts, cameras, Shading(), False, None)
+    rendering = Mesh(Mesh.Config(), bound=1.0).render(*parts, View(cameras, Shading(), False))
     return FlexiCubesDeviation(FlexiCubesDeviation.Config())(rendering, geometry)
 
 

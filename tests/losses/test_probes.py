@@ -18,7 +18,7 @@ from maquette.losses.normal_smoothness_3d import NormalSmoothness3D
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws
-from maquette.renderers.base import RaySampleValues, Rendering
+from maquette.renderers.base import RaySampleValues, Rendering, View
 from maquette.renderers.volume import Volume
 
 SIZE = 8
@@ -145,7 +145,7 @@ def test_it_trains_the_field_and_leaves_the_weights_alone():
     geometry = SDFGrid(SDFGrid.Config(levels=4, log2_table_size=10, base_resolution=4, finest_resolution=32))
     torch.nn.init.normal_(geometry.mlp[-1].weight, std=0.1)
     seen = Volume(Volume.Config(samples=16), bound=1.0).render(
-        geometry, Plain(Plain.Config()), Solid(Solid.Config()), cameras(), Shading(), True, Draws(0, 0)
+        geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras(), Shading(), True, Draws(0, 0))
     )
     loss = NormalSmoothness3D(NormalSmoothness3D.Config(samples=300))
     seen.samples.weights.retain_grad()

@@ -12,6 +12,7 @@ from maquette.geometry.dmtet import DMTet
 from maquette.geometry.sdf_grid import SDFGrid
 from maquette.materials.base import Material, Shading
 from maquette.materials.pbr import PBR
+from maquette.renderers.base import View
 from maquette.renderers.mesh import Mesh
 from maquette.renderers.volume import Volume
 
@@ -32,8 +33,8 @@ class ShowsDirections(Material):
     def albedo(self, features):
         return features
 
-    def shade(self, features, points, normals, directions, lights, shading):
-        return directions
+    def shade(self, points, shading):
+        return points.directions
 
 
 def drawn(kind, material):
@@ -46,7 +47,7 @@ def drawn(kind, material):
         geometry = SDFGrid(SDFGrid.Config(**SMALL))
         renderer = Volume(Volume.Config(samples=64), bound=geometry.bound)
     background = Solid(Solid.Config(color=(0.0, 0.0, 0.0)))
-    return renderer.render(geometry, material, background, cameras, Shading(), False, None), cameras
+    return renderer.render(geometry, material, background, View(cameras, Shading(), False)), cameras
 
 
 @pytest.mark.parametrize("kind", ["mesh", "volume"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from maquette.config.schedules import Schedule
-from maquette.materials.base import Shading
+from maquette.materials.base import Shading, ShadingPoints
 from maquette.materials.diffuse import Diffuse
 from maquette.randomness import Draws, Moment
 
@@ -12,7 +12,8 @@ POINT, NORMAL, DOWN = torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), torch.tens
 
 
 def shade(shading: Shading, light: tuple[float, float, float]) -> torch.Tensor:
-    return Diffuse(Diffuse.Config()).shade(torch.zeros(1, 3), POINT, NORMAL, DOWN, torch.tensor([light]), shading)
+    points = ShadingPoints(torch.zeros(1, 3), POINT, NORMAL, DOWN, torch.tensor([light]))
+    return Diffuse(Diffuse.Config()).shade(points, shading)
 
 
 def test_light_from_above_adds_the_full_diffuse_part():

@@ -2,7 +2,7 @@
 
 import torch
 
-from maquette.materials.base import Shading
+from maquette.materials.base import Shading, ShadingPoints
 from maquette.materials.latent import LATENT_TO_RGB, Latent
 from maquette.materials.plain import Plain
 
@@ -23,7 +23,7 @@ def test_zero_latents_are_grey_and_each_channel_adds_its_colour():
 def test_shown_colours_are_colours_whatever_the_latents():
     point = torch.zeros(100, 3)
     features = 50 * torch.randn(100, 4)
-    shown = Latent(Latent.Config()).shade(features, point, None, point, point, Shading())
+    shown = Latent(Latent.Config()).shade(ShadingPoints(features, point, None, point, point), Shading())
     assert float(shown.min()) >= 0 and float(shown.max()) <= 1
 
 

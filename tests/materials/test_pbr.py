@@ -9,7 +9,7 @@ from PIL import Image
 
 from maquette.images.color import srgb_to_linear
 from maquette.images.environment import latlong_directions, studio
-from maquette.materials.base import Shading
+from maquette.materials.base import Shading, ShadingPoints
 from maquette.materials.pbr import PBR
 from maquette.randomness import Draws, Moment
 
@@ -40,7 +40,9 @@ def radiance(made: PBR, surface: torch.Tensor, normal=UP, angle_deg=0.0, **shadi
     across = torch.linalg.cross(normal, torch.tensor([0.3, 1.0, 0.2]))
     away = -(math.cos(angle) * normal + math.sin(angle) * across / across.norm())
     point = torch.zeros(1, 3)
-    return srgb_to_linear(made.shade(surface, point, normal[None], away[None], point, Shading(**shading)))[0]
+    return srgb_to_linear(
+        made.shade(ShadingPoints(surface, point, normal[None], away[None], point), Shading(**shading))
+    )[0]
 
 
 def constant(value: float):
@@ -80,7 +82,7 @@ def test_a_mirror_shows_the_environment_where_the_ray_goes_after_it(rotation_deg
     mirrored_at = torch.nn.functional.normalize(torch.tensor([0.2, 0.9, 0.4]), dim=0)  # outgoing: towards the camera
     incoming = 2 * (normal @ mirrored_at) * normal - mirrored_at
     point = torch.zeros(1, 3)
-    seen = made.shade(features(1.0, 1.0, 0.0), point, normal[None], -mirrored_at[None], point, Shading())
+    seen = made.shade(ShadingPoints(features(1.0, 1.0, 0.0), point, normal[None], -mirrored_at[None], point), Shading())
     x, y, z = incoming.tolist()
     turned = torch.tensor([x, y, z] if rotation_deg == 0 else [y, -x, z])  # what the turned map holds there
     torch.testing.assert_close(srgb_to_linear(seen)[0], 0.5 + 0.4 * turned, atol=5e-3, rtol=0)
@@ -135,9 +137,8 @@ def test_gradients_reach_features_normals_and_environment():
     normals.requires_grad_()
     away = -normals.detach().roll(1, 1) - normals.detach()
     points = torch.zeros(50, 3)
-    made.shade(
-        surface, points, normals, torch.nn.functional.normalize(away, dim=-1), points, Shading()
-    ).sum().backward()
+    directions = torch.nn.functional.normalize(away, dim=-1)
+    made.shade(ShadingPoints(surface, points, normals, directions, points), Shading()).sum().backward()
     for gradient in (surface.grad, normals.grad, made.log_radiance.grad):
         assert torch.isfinite(gradient).all() and gradient.abs().sum() > 0
     assert (surface.grad.abs().sum(0) > 0).all()
@@ -149,7 +150,7 @@ def test_an_environment_is_learned_from_how_a_ball_looks():
     points = torch.zeros_like(normals)
 
     def look(made):
-        return made.shade(surface, points, normals, -normals, points, Shading())
+        return made.shade(ShadingPoints(surface, points, normals, -normals, points), Shading())
 
     target = look(lit_by(lambda d: 0.3 + 0.25 * d[..., :1] + 0.0 * d, resolution=8)).detach()
     made = material(learn_environment=True, resolution=8)
@@ -184,7 +185,7 @@ def test_textureless_shading_forgets_the_albedo():
 
 def test_no_samples_give_no_colours():
     none = torch.zeros(0, 3)
-    assert material().shade(torch.zeros(0, 5), none, none, none, none, Shading()).shape == (0, 3)
+    assert material().shade(ShadingPoints(torch.zeros(0, 5), none, none, none, none), Shading()).shape == (0, 3)
 
 
 def test_light_from_a_file_is_the_light_in_the_file(tmp_path):
@@ -203,4 +204,4 @@ def test_impossible_settings_are_refused_by_name(wrong):
 def test_missing_normals_are_an_error_that_says_who_makes_them():
     point = torch.zeros(1, 3)
     with pytest.raises(ValueError, match="needs_normals"):
-        material().shade(features(), point, None, point, point, Shading())
+        material().shade(ShadingPoints(features(), point, None, point, point), Shading())

@@ -11,6 +11,7 @@ from maquette.losses.laplacian import Laplacian
 from maquette.losses.normal_consistency import NormalConsistency
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
+from maquette.renderers.base import View
 from maquette.renderers.mesh import Mesh
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
@@ -26,7 +27,7 @@ def draw(geometry, azimuth=0.0, elevation=0.0, size=64, normals=True, **config):
     cameras = orbit_cameras(azimuth * one, elevation * one, 3.2 * one, 35 * one, size)
     renderer = Mesh(Mesh.Config(**config), bound=1.0)
     return renderer.render(
-        geometry, Plain(Plain.Config()), Solid(Solid.Config()), cameras, Shading(), normals, None
+        geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), normals)
     ), cameras
 
 

@@ -18,7 +18,7 @@ from maquette.losses.z_variance import ZVariance
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws
-from maquette.renderers.base import Renderer, Rendering
+from maquette.renderers.base import Renderer, Rendering, View
 from maquette.renderers.splat import Splat
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
@@ -53,7 +53,9 @@ def cameras(count: int = 2) -> Cameras:
 def draw(renderer: Renderer, base: str, some: Cameras, draws: Draws | None, made: Any = None) -> Rendering:
     torch.manual_seed(1)
     background: Any = Solid(Solid.Config()) if base != "volume" else Learned(Learned.Config())
-    return renderer.render(made or geometry(base), Plain(Plain.Config()), background, some, Shading(), True, draws)
+    return renderer.render(
+        made or geometry(base), Plain(Plain.Config()), background, View(some, Shading(), True, draws)
+    )
 
 
 def place(step: int) -> tuple[slice, slice]:

@@ -10,6 +10,7 @@ from maquette.geometry.gaussians import HARMONIC_0, Gaussians
 from maquette.materials.base import Shading
 from maquette.materials.diffuse import Diffuse
 from maquette.materials.plain import Plain
+from maquette.renderers.base import View
 from maquette.renderers.splat import Splat
 
 
@@ -38,7 +39,7 @@ def draw(geometry, azimuth=30.0, elevation=0.0, material=None, shading=None, siz
     renderer = Splat(Splat.Config(), 1.0)
     material = material or Plain(Plain.Config())
     return (
-        renderer.render(geometry, material, Solid(Solid.Config()), cameras, shading or Shading(), True, None),
+        renderer.render(geometry, material, Solid(Solid.Config()), View(cameras, shading or Shading(), True)),
         cameras,
     )
 

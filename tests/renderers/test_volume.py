@@ -5,10 +5,13 @@ import torch
 
 from maquette.backgrounds.solid import Solid
 from maquette.cameras import orbit_cameras
-from maquette.geometry.base import Field, FieldSample, analytic_normal
+from maquette.geometry.base import Field, FieldSample
+from maquette.geometry.density import normal_of
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws, Moment
+from maquette.renderers.base import View
+from maquette.renderers.occupancy_grid import OccupancyConfig
 from maquette.renderers.volume import Volume
 
 
@@ -26,7 +29,7 @@ class Ball(Field):
 
     def query(self, points, normals=False):
         features = torch.tensor([9.0, -9.0, -9.0]).expand(len(points), 3)
-        return FieldSample(self.density(points), features, analytic_normal(self.density, points) if normals else None)
+        return FieldSample(self.density(points), features, normal_of(self.density, points) if normals else None)
 
 
 @pytest.fixture
@@ -38,7 +41,10 @@ def camera():
 def draw(camera, renderer=None, draws=None, shell=0.003):
     renderer = renderer or Volume(Volume.Config(samples=256), bound=1.0)
     return renderer.render(
-        Ball(shell), Plain(Plain.Config()), Solid(Solid.Config(color=(0.0, 0.0, 1.0))), camera, Shading(), True, draws
+        Ball(shell),
+        Plain(Plain.Config()),
+        Solid(Solid.Config(color=(0.0, 0.0, 1.0))),
+        View(camera, Shading(), True, draws),
     )
 
 
@@ -58,11 +64,11 @@ def test_the_silhouette_has_the_right_size(camera):
 
 @pytest.mark.parametrize(("levels", "resolution", "most"), [(1, 32, 0.2), (3, 24, 0.25)])
 def test_skipping_empty_space_changes_hardly_anything_that_is_seen(camera, levels, resolution, most):
-    config = Volume.Config(samples=256, occupancy_resolution=resolution, occupancy_levels=levels)
+    config = Volume.Config(samples=256, occupancy=OccupancyConfig(resolution, levels))
     skipping = Volume(config, bound=1.0)
     for step in range(0, 160, 16):
         skipping.update(Ball(0.02), Moment(step, 1000, Draws(0, step)))
-    assert skipping.occupied[-1].float().mean() < most
+    assert skipping.occupancy.occupied[-1].float().mean() < most
     torch.testing.assert_close(draw(camera, skipping, shell=0.02).rgb, draw(camera, shell=0.02).rgb, atol=0.06, rtol=0)
 
 
@@ -78,6 +84,6 @@ def test_training_pictures_are_stratified_and_repeat(camera):
 
 def test_an_empty_scene_shows_its_background(camera):
     renderer = Volume(Volume.Config(), 1.0)
-    renderer.occupied.zero_()
+    renderer.occupancy.occupied.zero_()
     picture = draw(camera, renderer, Draws(0, 0))
     assert picture.opacity.abs().max() == 0 and torch.allclose(picture.rgb[..., 2], torch.ones(1))

@@ -12,6 +12,7 @@ from maquette.geometry.base import Field, FieldSample
 from maquette.materials.base import Shading
 from maquette.materials.latent import Latent
 from maquette.materials.plain import Plain
+from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
 
 INSIDE = torch.tensor([1.0, -0.5, 0.25, 0.1])
@@ -39,7 +40,7 @@ def draw(density: float, background, material=None):
     camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 17)
     renderer = Volume(Volume.Config(samples=128), bound=1.0)
     material = material or Latent(Latent.Config())
-    return renderer.render(Fog(density), material, background, camera, Shading(), False, None)
+    return renderer.render(Fog(density), material, background, View(camera, Shading(), False))
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_pictures_in_chunks_have_the_same_latents(texture):
     cameras = orbit_cameras(0 * one, 10 * one, 3 * one, 40 * one, 9)
     whole, parts = (
         Volume(Volume.Config(samples=64, chunk=chunk), 1.0).render(
-            Fog(2.0), Latent(Latent.Config()), texture, cameras, Shading(), False, None
+            Fog(2.0), Latent(Latent.Config()), texture, View(cameras, Shading(), False)
         )
         for chunk in (10_000, 50)
     )

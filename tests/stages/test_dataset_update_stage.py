@@ -32,7 +32,7 @@ def words(tmp_path: Path, tiny_pixel_model: Path) -> list[str]:
     return [
         "fit-multiview", f"data={tmp_path / 'views'}", "prompt=a red mug", f"output={tmp_path / 'out'}",
         "stages.fit.steps=12", "stages.fit.geometry={type: voxel-grid, resolution: 8, channels: 4}",
-        "stages.fit.renderer={type: volume, samples: 12, occupancy_resolution: 4}",
+        "stages.fit.renderer={type: volume, samples: 12, occupancy: {resolution: 4}}",
         "stages.fit.background={type: solid}", "~stages.fit.losses", f"stages.fit.guidance.edit={json.dumps(guidance)}",
         "stages.fit.loop={checkpoint_every: 6, log_every: 1}", "~stages.evaluate", "~stages.export",
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from maquette.stages.optimise import Optimise, build_task
 
 CAMERAS = {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]}
 VOXELS = {"type": "voxel-grid", "resolution": 8, "channels": 3, "blob": "magic3d"}
-VOLUME = {"type": "volume", "samples": 12, "occupancy_resolution": 4}
+VOLUME = {"type": "volume", "samples": 12, "occupancy": {"resolution": 4}}
 
 
 class Watched(Volume):

@@ -45,7 +45,7 @@ STAGE = {
     "geometry": {"type": "voxel-grid", "resolution": 8, "channels": 4, "blob": "magic3d"},
     "material": "plain",
     "background": {"type": "textured", "height": 2, "width": 4},
-    "renderer": {"type": "volume", "samples": 12, "occupancy_resolution": 4},
+    "renderer": {"type": "volume", "samples": 12, "occupancy": {"resolution": 4}},
     "cameras": {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]},
 }
 LATENTS = {"material": "latent", "background": {"type": "textured", "height": 2, "width": 4, "channels": 4}}

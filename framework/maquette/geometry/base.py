@@ -1,9 +1,9 @@
-"""The contracts of fields, surfaces and splats, and what fields share: density activations, initial blobs, normals."""
+"""The contracts of fields, surfaces and splats."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -18,10 +18,6 @@ from maquette.kernels.rasterise import Raster
 from maquette.kernels.splatting import Projected
 from maquette.randomness import Moment
 from maquette.registry import assigned
-
-Blob = Literal["none", "dreamfusion", "magic3d"]
-Activation = Literal["softplus", "exp"]
-Normals = Literal["analytic", "finite-difference", "predicted"]
 
 
 @dataclass(frozen=True)
@@ -210,57 +206,6 @@ class Splats(Geometry):
             learning_rates: of the step, by the names of `groups`.
         """
         return []
-
-
-def blob(points: Float[Tensor, "n 3"], kind: Blob, strength: float, radius: float) -> Float[Tensor, " n"] | float:
-    """What is added to the raw density so that optimisation starts from a ball.
-
-    "dreamfusion": strength exp(-|x|^2 / (2 radius^2)); "magic3d": strength (1 - |x| / radius).
-
-    Source: Poole et al. 2022 (arXiv 2209.14988), app. A.2; Lin et al. 2022 (Magic3D, arXiv 2211.10440), sec. 4.1.
-    """
-    if kind == "none":
-        return 0.0
-    if kind == "dreamfusion":
-        return strength * torch.exp(-points.square().sum(-1) / (2 * radius**2))
-    return strength * (1 - points.norm(dim=-1) / radius)
-
-
-def activate(raw: Tensor, activation: Activation) -> Tensor:
-    """Raw numbers -> densities. The exponential is clipped at 15 so that it cannot overflow."""
-    return functional.softplus(raw) if activation == "softplus" else torch.exp(raw.clamp(max=15.0))
-
-
-def analytic_normal(density: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-    """-grad density / |grad density| by automatic differentiation, itself differentiable."""
-    return functional.normalize(-gradient_of(density, points, None), dim=-1, eps=1e-6)
-
-
-def finite_difference_normal(
-    density: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"], epsilon: float
-) -> Float[Tensor, "n 3"]:
-    """The same direction from densities a distance `epsilon` away."""
-    return functional.normalize(-gradient_of(density, points, epsilon), dim=-1, eps=1e-6)
-
-
-def gradient_of(
-    function: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"], epsilon: float | None
-) -> Float[Tensor, "n 3"]:
-    """The gradient of a function [n, 3] -> [n] at points, differentiable when gradients are on.
-
-    Args:
-        epsilon: None differentiates automatically; a length takes four values at the corners of a tetrahedron whose
-            corners are sqrt(3) epsilon away, the fewest evaluations that give three numbers.
-    """
-    if epsilon is None:
-        wanted = torch.is_grad_enabled()
-        with torch.enable_grad():
-            points = points.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(function(points).sum(), points, create_graph=wanted)
-        return gradient
-    corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).to(points)
-    values = function((points[:, None] + epsilon * corners).reshape(-1, 3)).reshape(-1, 4)
-    return (values[:, :, None] * corners).sum(1) / (4 * epsilon)
 
 
 @dataclass(frozen=True)

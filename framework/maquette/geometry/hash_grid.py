@@ -9,17 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.geometry._hash_field import HashField, HashFieldConfig
-from maquette.geometry.base import (
-    Activation,
-    Blob,
-    Field,
-    FieldSample,
-    Normals,
-    activate,
-    analytic_normal,
-    blob,
-    finite_difference_normal,
-)
+from maquette.geometry.base import Field, FieldSample
+from maquette.geometry.density import DensityConfig, Normals, density_normal, density_of
 from maquette.registry import register
 
 
@@ -28,11 +19,7 @@ class HashGrid(HashField, Field):
     """A hash-grid volume: positions -> hash encoding -> MLP -> density and features."""
 
     @dataclass(frozen=True)
-    class Config(HashFieldConfig):
-        activation: Activation = "softplus"  # raw number -> density
-        blob: Blob = "magic3d"  # initial shape
-        blob_strength: float = 10.0  # lambda_tau
-        blob_radius: float = 0.5  # sigma_tau, scene units
+    class Config(DensityConfig, HashFieldConfig):
         normals: Normals = "analytic"
         normal_epsilon: float = 0.01  # of finite differences, scene units
 
@@ -42,9 +29,7 @@ class HashGrid(HashField, Field):
 
     def _raw(self, points: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
         output = self.outputs(points)
-        c = self.config
-        density = activate(output[:, 0] + blob(points, c.blob, c.blob_strength, c.blob_radius), c.activation)
-        return density, output
+        return density_of(output[:, 0], points, self.config), output
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         return self._raw(points)[0]
@@ -55,8 +40,6 @@ class HashGrid(HashField, Field):
         normal = None
         if normals and c.normals == "predicted":
             normal = functional.normalize(output[:, 1 + c.channels :], dim=-1, eps=1e-6)
-        elif normals and c.normals == "analytic":
-            normal = analytic_normal(self.density, points)
         elif normals:
-            normal = finite_difference_normal(self.density, points, c.normal_epsilon)
+            normal = density_normal(self.density, points, c)
         return FieldSample(density, output[:, 1 : 1 + c.channels], normal)

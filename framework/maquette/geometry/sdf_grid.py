@@ -14,7 +14,8 @@ from torch.nn import functional
 from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.geometry._hash_field import HashField, HashFieldConfig
-from maquette.geometry.base import Field, FieldSample, gradient_of
+from maquette.geometry.base import Field, FieldSample
+from maquette.geometry.density import gradient_of
 from maquette.randomness import Moment
 from maquette.registry import register
 

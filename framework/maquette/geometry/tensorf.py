@@ -11,16 +11,8 @@ from torch import Tensor, nn
 from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.geometry._factors import TriPlane, VectorMatrix
 from maquette.geometry._mlp import mlp
-from maquette.geometry.base import (
-    Activation,
-    Blob,
-    Field,
-    FieldSample,
-    activate,
-    analytic_normal,
-    blob,
-    finite_difference_normal,
-)
+from maquette.geometry.base import Field, FieldSample
+from maquette.geometry.density import DensityConfig, density_normal, density_of
 from maquette.registry import register
 
 
@@ -38,7 +30,7 @@ class TensoRF(Field):
     """
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(DensityConfig):
         decomposition: Literal["vm", "triplane"] = "vm"
         bound: float = 1.0  # half side of the cube, scene units
         resolution: int = 128  # samples along each side of the planes and lines
@@ -47,13 +39,8 @@ class TensoRF(Field):
         width: int = 64  # MLP width
         layers: int = 1  # hidden layers; 0: linear
         channels: int = 3  # features for the material
-        activation: Activation = "softplus"
         shift: float = 0.0  # added to the raw density (TensoRF: -10, without a blob)
-        blob: Blob = "magic3d"
-        blob_strength: float = 10.0
-        blob_radius: float = 0.5  # scene units
         normals: Literal["analytic", "finite-difference"] = "finite-difference"
-        normal_epsilon: float = 0.02  # scene units
 
         def __post_init__(self) -> None:
             if self.resolution < 2:
@@ -83,16 +70,10 @@ class TensoRF(Field):
         }
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        c = self.config
-        raw = self.to_density(self.shape(points / self.bound))[:, 0]
-        return activate(raw + c.shift + blob(points, c.blob, c.blob_strength, c.blob_radius), c.activation)
+        return density_of(self.to_density(self.shape(points / self.bound))[:, 0], points, self.config)
 
     def query(self, points: Float[Tensor, "n 3"], normals: bool = False) -> FieldSample:
-        normal = None
-        if normals and self.config.normals == "analytic":
-            normal = analytic_normal(self.density, points)
-        elif normals:
-            normal = finite_difference_normal(self.density, points, self.config.normal_epsilon)
+        normal = density_normal(self.density, points, self.config) if normals else None
         return FieldSample(self.density(points), self.to_features(self.paint(points / self.bound)), normal)
 
     def total_variation(self) -> Tensor:

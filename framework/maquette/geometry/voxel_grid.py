@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -10,16 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
-from maquette.geometry.base import (
-    Activation,
-    Blob,
-    Field,
-    FieldSample,
-    activate,
-    analytic_normal,
-    blob,
-    finite_difference_normal,
-)
+from maquette.geometry.base import Field, FieldSample
+from maquette.geometry.density import Blob, DensityConfig, density_normal, density_of
 from maquette.registry import register
 
 
@@ -31,21 +24,15 @@ class VoxelGrid(Field):
     """
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(DensityConfig):
         bound: float = 1.0  # half side of the cube, scene units
         resolution: int = 64  # vertices along each side
         channels: int = 3  # features for the material
-        activation: Activation = "softplus"
         shift: float = -1.0  # added to the raw density
         blob: Blob = "none"
         blob_strength: float = 5.0
         blob_radius: float = 0.3
-        normals: str = "finite-difference"  # or analytic
-        normal_epsilon: float = 0.02  # scene units
-
-        def __post_init__(self) -> None:
-            if self.normals not in ("finite-difference", "analytic"):
-                raise ValueError(f"normals are finite-difference or analytic, not {self.normals!r}")
+        normals: Literal["analytic", "finite-difference"] = "finite-difference"
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -61,20 +48,14 @@ class VoxelGrid(Field):
         place = (points / self.bound).flip(-1)[None, None, None]  # grid_sample counts x last
         sampled = functional.grid_sample(self.grid, place, align_corners=True, padding_mode="border")
         values = sampled[0, :, 0, 0].T
-        c = self.config
-        raw = values[:, 0] + c.shift + blob(points, c.blob, c.blob_strength, c.blob_radius)
-        return activate(raw, c.activation), values[:, 1:]
+        return density_of(values[:, 0], points, self.config), values[:, 1:]
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         return self._raw(points)[0]
 
     def query(self, points: Float[Tensor, "n 3"], normals: bool = False) -> FieldSample:
         density, features = self._raw(points)
-        normal = None
-        if normals and self.config.normals == "analytic":
-            normal = analytic_normal(self.density, points)
-        elif normals:
-            normal = finite_difference_normal(self.density, points, self.config.normal_epsilon)
+        normal = density_normal(self.density, points, self.config) if normals else None
         return FieldSample(density, features, normal)
 
     def total_variation(self) -> Tensor:

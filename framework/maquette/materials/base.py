@@ -29,6 +29,25 @@ class Shading:
 
 
 @dataclass(frozen=True)
+class ShadingPoints:
+    """Samples to be shaded: of a ray, of a surface, or one of each Gaussian.
+
+    Args:
+        features: not activated; at least as many as the material's `channels` [n, F].
+        positions: where the samples are, world frame [n, 3].
+        normals: unit normals [n, 3]; None where the material and the shading need none.
+        directions: unit, from the camera to the sample [n, 3].
+        lights: position of the point light that belongs to each sample's camera [n, 3].
+    """
+
+    features: Float[Tensor, "n F"]
+    positions: Float[Tensor, "n 3"]
+    normals: Float[Tensor, "n 3"] | None
+    directions: Float[Tensor, "n 3"]
+    lights: Float[Tensor, "n 3"]
+
+
+@dataclass(frozen=True)
 class Reflectance:
     """What a metallic-roughness material is at points, as glTF and other exchange formats store it.
 
@@ -82,23 +101,11 @@ class Material(nn.Module, ABC):
         """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
         raise TypeError(f"{type(self).__name__} draws no latents")
 
-    def shade(
-        self,
-        features: Float[Tensor, "n F"],
-        points: Float[Tensor, "n 3"],
-        normals: Float[Tensor, "n 3"] | None,
-        directions: Float[Tensor, "n 3"],
-        lights: Float[Tensor, "n 3"],
-        shading: Shading,
-    ) -> Float[Tensor, "n 3"]:
+    def shade(self, points: ShadingPoints, shading: Shading) -> Float[Tensor, "n 3"]:
         """sRGB colour of samples in [0, 1]; the default ignores light.
 
         Args:
-            features: not activated; at least `channels` of them.
-            points: where the samples are, world frame.
-            normals: unit normals; None when `needs_normals` is false and the shading has no diffuse part.
-            directions: unit, from the camera to the point.
-            lights: position of the point light that belongs to each sample's camera.
+            points: the samples.
             shading: how the step is lit.
         """
-        return self.albedo(features)
+        return self.albedo(points.features)

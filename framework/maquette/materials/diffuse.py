@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from maquette.config.capabilities import Capabilities
 from maquette.config.schedules import Schedule
-from maquette.materials.base import Material, Shading
+from maquette.materials.base import Material, Shading, ShadingPoints
 from maquette.randomness import Moment
 from maquette.registry import register
 
@@ -48,19 +48,12 @@ class Diffuse(Material):
     def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
         return torch.sigmoid(features[:, :3])
 
-    def shade(
-        self,
-        features: Float[Tensor, "n F"],
-        points: Float[Tensor, "n 3"],
-        normals: Float[Tensor, "n 3"] | None,
-        directions: Float[Tensor, "n 3"],
-        lights: Float[Tensor, "n 3"],
-        shading: Shading,
-    ) -> Float[Tensor, "n 3"]:
-        albedo = self.albedo(features)
+    def shade(self, points: ShadingPoints, shading: Shading) -> Float[Tensor, "n 3"]:
+        albedo = self.albedo(points.features)
         if shading.textureless:
             albedo = torch.ones_like(albedo)
-        if shading.diffuse == 0 or normals is None:
+        if shading.diffuse == 0 or points.normals is None:
             return albedo * shading.ambient
-        cosine = (normals * normalize(lights - points, dim=-1)).sum(-1, keepdim=True).clamp(min=0)
+        to_light = normalize(points.lights - points.positions, dim=-1)
+        cosine = (points.normals * to_light).sum(-1, keepdim=True).clamp(min=0)
         return (albedo * (shading.ambient + shading.diffuse * cosine)).clamp(max=1.0)

@@ -13,7 +13,7 @@ from maquette.images.color import linear_to_srgb, srgb_to_linear
 from maquette.images.environment import EnvironmentConfig, look_up
 from maquette.kernels.rasterise import sample_texture
 from maquette.materials._split_sum import ROUGHNESS_STEPS, blur, blur_kernels, brdf_table
-from maquette.materials.base import Material, Reflectance, Shading
+from maquette.materials.base import Material, Reflectance, Shading, ShadingPoints
 from maquette.registry import register
 
 Range = tuple[float, float]
@@ -86,18 +86,11 @@ class PBR(Material):
             self.albedo(features), m_low + (m_high - m_low) * metallic, r_low + (r_high - r_low) * roughness
         )
 
-    def shade(
-        self,
-        features: Float[Tensor, "n F"],
-        points: Float[Tensor, "n 3"],
-        normals: Float[Tensor, "n 3"] | None,
-        directions: Float[Tensor, "n 3"],
-        lights: Float[Tensor, "n 3"],
-        shading: Shading,
-    ) -> Float[Tensor, "n 3"]:
+    def shade(self, points: ShadingPoints, shading: Shading) -> Float[Tensor, "n 3"]:
+        normals, directions = points.normals, points.directions
         if normals is None:
             raise ValueError("pbr is lit by normals; a renderer computes them where material.needs_normals is true")
-        surface = self.reflectance(features)
+        surface = self.reflectance(points.features)
         albedo = torch.ones_like(surface.albedo) if shading.textureless else srgb_to_linear(surface.albedo)
         facing = (directions * normals).sum(-1, keepdim=True)
         lobe = torch.lerp(directions - 2 * facing * normals, normals, surface.roughness.square())

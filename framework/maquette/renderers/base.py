@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -82,6 +82,23 @@ class Rendering:
         return self.depth * self.opacity + behind * (1 - self.opacity)
 
 
+@dataclass(frozen=True)
+class View:
+    """What a renderer is asked for.
+
+    Args:
+        cameras: B of them, all with pictures of one size.
+        shading: how the scene is lit.
+        normals: whether the rendering shall have normals.
+        draws: random numbers of a training step; None outside training.
+    """
+
+    cameras: Cameras
+    shading: Shading = field(default_factory=Shading)
+    normals: bool = True
+    draws: Draws | None = None
+
+
 class Renderer(nn.Module, ABC):
     """Draws a scene."""
 
@@ -91,17 +108,8 @@ class Renderer(nn.Module, ABC):
         """Which `form` of geometry it needs, and the entries of a `Rendering` that it fills; see `draws_from`."""
 
     @abstractmethod
-    def render(
-        self,
-        geometry: Any,
-        material: Any,
-        background: Any,
-        cameras: Cameras,
-        shading: Shading,
-        normals: bool,
-        draws: Draws | None,
-    ) -> Rendering:
-        """Draw `cameras`; `normals` asks for normals; `draws` is None outside training."""
+    def render(self, geometry: Any, material: Any, background: Any, view: View) -> Rendering:
+        """The pictures that a view asks for."""
 
     def update(self, geometry: Any, moment: Moment) -> None:
         """Keep acceleration structures up to date; called before each training step."""

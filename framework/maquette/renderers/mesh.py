@@ -10,14 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.backgrounds.base import Background
-from maquette.cameras.base import Cameras
 from maquette.config.capabilities import RENDERED_MESH, RENDERED_NORMAL, Capabilities
 from maquette.geometry.base import Surface
 from maquette.kernels.rasterise import antialias, edge_topology, interpolate, rasterise
-from maquette.materials.base import Material, Shading
-from maquette.randomness import Draws
+from maquette.materials.base import Material, ShadingPoints
 from maquette.registry import register
-from maquette.renderers.base import Renderer, Rendering, draws_from
+from maquette.renderers.base import Renderer, Rendering, View, draws_from
 
 
 @register("renderer", "mesh")
@@ -46,17 +44,8 @@ class Mesh(Renderer):
         super().__init__()
         self.config, self.bound = config, bound
 
-    def render(
-        self,
-        geometry: Surface,
-        material: Material,
-        background: Background,
-        cameras: Cameras,
-        shading: Shading,
-        normals: bool,
-        draws: Draws | None,
-    ) -> Rendering:
-        c = self.config
+    def render(self, geometry: Surface, material: Material, background: Background, view: View) -> Rendering:
+        c, cameras = self.config, view.cameras
         height, width = cameras.height * c.supersampling, cameras.width * c.supersampling
         mesh = geometry.mesh()
         clip = cameras.clip_positions(mesh.vertices, c.near, c.far)
@@ -70,7 +59,7 @@ class Mesh(Renderer):
         depth = seen.norm(dim=-1, keepdim=True)
         lights = cameras.light[camera_of]
         features = geometry.features_at(points, raster, c.backend)
-        color = material.shade(features, points, normal, seen / depth, lights, shading)
+        color = material.shade(ShadingPoints(features, points, normal, seen / depth, lights), view.shading)
         values = torch.cat([color, torch.ones_like(depth), depth, normal], dim=-1)
         picture = values.new_zeros(*covered.shape, 8).masked_scatter(covered[..., None], values)
         picture = antialias(picture, raster, clip, mesh.triangles, edge_topology(mesh.triangles), backend=c.backend)
@@ -78,14 +67,14 @@ class Mesh(Renderer):
             pooled = functional.avg_pool2d(picture.permute(0, 3, 1, 2), c.supersampling)
             picture = pooled.permute(0, 2, 3, 1)
         opacity = picture[..., 3:4]
-        behind = background(cameras.rays()[1], draws)
+        behind = background(cameras.rays()[1], view.draws)
         return Rendering(
             rgb=picture[..., :3] + (1 - opacity) * behind,
             opacity=opacity,
             depth=picture[..., 4:5] / opacity.clamp(min=1e-5),
-            normal=_shortened(picture[..., 5:8]) if normals else None,
+            normal=_shortened(picture[..., 5:8]) if view.normals else None,
             samples=None,
-            shading=shading,
+            shading=view.shading,
             background=behind,
             mesh=mesh,
         )

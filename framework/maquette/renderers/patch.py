@@ -14,10 +14,9 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities
 from maquette.config.parts import RendererSpec
 from maquette.errors import ConfigError
-from maquette.materials.base import Shading
-from maquette.randomness import Draws, Moment
+from maquette.randomness import Moment
 from maquette.registry import register
-from maquette.renderers.base import RaySampleValues, Renderer, Rendering
+from maquette.renderers.base import RaySampleValues, Renderer, Rendering, View
 
 PICTURES = ("rgb", "opacity", "depth", "normal", "background", "latents")
 
@@ -58,18 +57,11 @@ class Patch(Renderer):
     def update(self, geometry: Any, moment: Moment) -> None:
         self.base.update(geometry, moment)
 
-    def render(
-        self,
-        geometry: Any,
-        material: Any,
-        background: Any,
-        cameras: Cameras,
-        shading: Shading,
-        normals: bool,
-        draws: Draws | None,
-    ) -> Rendering:
+    def render(self, geometry: Any, material: Any, background: Any, view: View) -> Rendering:
+        cameras, draws = view.cameras, view.draws
+
         def draw(some: Cameras) -> Rendering:
-            return self.base.render(geometry, material, background, some, shading, normals, draws)
+            return self.base.render(geometry, material, background, replace(view, cameras=some))
 
         height, width = min(self.config.size, cameras.height), min(self.config.size, cameras.width)
         if draws is None or (height, width) == (cameras.height, cameras.width):

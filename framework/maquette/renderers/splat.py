@@ -15,10 +15,9 @@ from maquette.config.capabilities import RENDERED_FOOTPRINTS, RENDERED_NORMAL, C
 from maquette.geometry.base import GaussianCloud, Splats
 from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting import Projected, project, spherical_harmonics, splat
-from maquette.materials.base import Material, Shading
-from maquette.randomness import Draws
+from maquette.materials.base import Material, Shading, ShadingPoints
 from maquette.registry import register
-from maquette.renderers.base import Renderer, Rendering, draws_from
+from maquette.renderers.base import Renderer, Rendering, View, draws_from
 
 
 @register("renderer", "splat")
@@ -48,25 +47,16 @@ class Splat(Renderer):
         super().__init__()
         self.config, self.bound = config, bound
 
-    def render(
-        self,
-        geometry: Splats,
-        material: Material,
-        background: Background,
-        cameras: Cameras,
-        shading: Shading,
-        normals: bool,
-        draws: Draws | None,
-    ) -> Rendering:
-        cloud = geometry.splats()
+    def render(self, geometry: Splats, material: Material, background: Background, view: View) -> Rendering:
+        cloud, cameras = geometry.splats(), view.cameras
         pictures, footprints = [], []
         for i in range(len(cameras)):
-            picture, footprint = self._view(cloud, material, cameras[i : i + 1], shading)
+            picture, footprint = self._view(cloud, material, cameras[i : i + 1], view.shading)
             pictures.append(picture)
             footprints.append(footprint)
         drawn = torch.stack(pictures)
         directions = cameras.rays()[1]
-        opacity, behind = drawn[..., 6:7], background(directions, draws)
+        opacity, behind = drawn[..., 6:7], background(directions, view.draws)
         forward = -cameras.c2w[:, None, None, :3, 2]
         slant = (directions * forward).sum(-1, keepdim=True)  # from depth along the axis to distance along the ray
         normal = drawn[..., 3:6]
@@ -74,9 +64,9 @@ class Splat(Renderer):
             rgb=drawn[..., :3] + (1 - opacity) * behind,
             opacity=opacity,
             depth=drawn[..., 7:8] / slant,
-            normal=normal / normal.norm(dim=-1, keepdim=True).clamp(min=1.0) if normals else None,
+            normal=normal / normal.norm(dim=-1, keepdim=True).clamp(min=1.0) if view.normals else None,
             samples=None,
-            shading=shading,
+            shading=view.shading,
             background=behind,
             footprints=tuple(footprints),
         )
@@ -97,7 +87,7 @@ class Splat(Renderer):
         features = spherical_harmonics(directions, cloud.harmonics, cloud.degree)
         normal = footprint.normals if footprint.normals is not None else _shortest_axes(cloud, directions)
         lights = camera.light.expand_as(cloud.means)
-        color = material.shade(features, cloud.means, normal, directions, lights, shading)
+        color = material.shade(ShadingPoints(features, cloud.means, normal, directions, lights), shading)
         opacities = cloud.opacities * footprint.compensation if self.config.compensate else cloud.opacities
         values = torch.cat([color, normal], dim=-1)
         image = splat(footprint, opacities, values, backend=self.config.backend)

@@ -19,7 +19,7 @@ from maquette.losses.base import Comparison, Loss, Probe, Surroundings
 from maquette.materials.base import Shading
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws, Moment
-from maquette.renderers.base import Rendering
+from maquette.renderers.base import Rendering, View
 from maquette.scene import Scene
 from maquette.stages.guidance import Guide
 from maquette.training.task import ParameterGroup, Task
@@ -144,9 +144,8 @@ class Optimisation(Task):
     def _render(self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool) -> Rendering:
         scene = self.scene
         with self._timings.measure("render"):
-            return scene.renderer.render(
-                scene.geometry, scene.material, scene.background, cameras.to(scene.device), shading, normals, draws
-            )
+            view = View(cameras.to(scene.device), shading, normals, draws)
+            return scene.renderer.render(scene.geometry, scene.material, scene.background, view)
 
     def _guide(
         self,

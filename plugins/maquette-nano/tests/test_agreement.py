@@ -8,6 +8,7 @@ from maquette.cameras import orbit_cameras
 from maquette.geometry.base import Field, FieldSample
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
+from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
 from maquette_nano import world
 
@@ -36,7 +37,7 @@ def test_a_field_of_the_object_renders_as_the_world_does():
     cameras = orbit_cameras(torch.tensor([20.0, 130.0]), 20 * ones, 3.2 * ones, 35 * ones, 48)
     renderer = Volume(Volume.Config(samples=400), bound=1.0)
     ours = renderer.render(
-        AsField(thing), Plain(Plain.Config()), Solid(Solid.Config()), cameras, Shading(), False, draws=None
+        AsField(thing), Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), False)
     )
     theirs = world.render(thing, cameras.c2w.numpy(), 35, 48, supersample=3, ambient=1.0, diffuse=0.0)
     both = (ours.opacity[..., 0].numpy() > 0.5), (theirs.opacity > 0.5)
