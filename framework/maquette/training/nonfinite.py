@@ -29,6 +29,7 @@ class NonfinitePolicy:
         self, config: LoopConfig, seed: int, store: CheckpointStore, log: MetricsLog, skipped: int = 0
     ) -> None:
         self._seed, self._store, self._log, self.skipped = seed, store, log, skipped
+        self._advice = "" if config.precision == "32-true" else "precision 32-true, "
         self._limit = config.nonfinite_limit if config.nonfinite == "skip" else 1
         self._in_a_row = 0
 
@@ -61,5 +62,5 @@ class NonfinitePolicy:
         raise RunError(
             f"step {step}: not finite: {', '.join(bad)} ({self._in_a_row} in a row); details in {dump}; "
             + (f"last good checkpoint: {kept.path}; " if kept else "")
-            + "try a lower learning rate, precision 32-true, or nonfinite=skip"
+            + f"try a lower learning rate, {self._advice}or nonfinite=skip"
         )
