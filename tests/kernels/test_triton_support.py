@@ -31,6 +31,21 @@ def test_a_machine_without_a_gpu_has_no_problem_with_it():
     assert torch.cuda.is_available() or problem() == ""
 
 
+def test_what_triton_itself_raises_is_a_problem_and_no_end(monkeypatch):
+    from triton.runtime.errors import OutOfResources
+
+    from maquette.kernels import triton_support
+
+    def fail(*_: object, **__: object) -> None:
+        raise OutOfResources(300_000, 232_448, "shared memory")
+
+    ones = torch.ones(16)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: ones)
+    monkeypatch.setattr(triton_support, "launch", fail)
+    assert "triton cannot compile a kernel (out of resource" in triton_support.problem.__wrapped__()
+
+
 def test_tensors_that_are_not_contiguous_are_read_as_they_are():
     table, points = table_and_points()
     assert not points.is_contiguous()

@@ -59,4 +59,4 @@ class Learned(Background):
         waves = [directions]
         for octave in range(self.config.frequencies):
             waves += [torch.sin(2.0**octave * directions), torch.cos(2.0**octave * directions)]
-        return self.mlp(torch.cat(waves, dim=-1))
+        return self.mlp(torch.cat(waves, dim=-1)).to(directions.dtype)

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.kernels.precision import in_float32
 from maquette.randomness import Moment
 
 SHARED = ("height", "width", "window")  # fields that all cameras of a batch have in common
@@ -113,6 +114,7 @@ class Cameras:
         }
         return dataclasses.replace(first, **tensors)
 
+    @in_float32
     def rays(self) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 3"]]:
         """Origins and unit directions through the pixel centres, world frame."""
         device, focal, frame = self.c2w.device, self.focal, self.frame
@@ -131,6 +133,7 @@ class Cameras:
         origins = self.c2w[:, None, None, :3, 3].expand_as(directions)
         return origins, torch.nn.functional.normalize(directions, dim=-1)
 
+    @in_float32
     def clip_positions(self, points: Float[Tensor, "V 3"], near: float, far: float) -> Float[Tensor, "B V 4"]:
         """Homogeneous positions x, y, z, w of world points in OpenGL's clip space.
 

@@ -13,7 +13,6 @@ from maquette.training.manifest import machine, versions
 
 OPTIONAL = {
     "wandb": "tracking in W&B",
-    "accelerate": "CPU offload of large models",
     "triton": "kernels on CUDA; comes with PyTorch's CUDA builds",
     "gsplat": "Gaussians on CUDA, when named",
     "nvdiffrast": "rasterisation on CUDA, when named; non-commercial licence",

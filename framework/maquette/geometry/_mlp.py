@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
+
+
+class _Mlp(nn.Sequential):
+    """Gives the precision that it is given, under autocast as well: what is made of its numbers is geometry."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs).to(inputs.dtype)
 
 
 def mlp(inputs: int, width: int, layers: int, outputs: int) -> nn.Sequential:
@@ -15,4 +22,4 @@ def mlp(inputs: int, width: int, layers: int, outputs: int) -> nn.Sequential:
         hidden += [nn.Linear(before, after), nn.ReLU(inplace=True)]
     last = nn.Linear(widths[-1], outputs)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(*hidden, last)
+    return _Mlp(*hidden, last)

@@ -16,6 +16,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.errors import TritonError
 
 
 def launch(compiled: Any, programs: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
@@ -47,7 +48,7 @@ def problem() -> str:
     values = torch.ones(16, device="cuda")
     try:
         launch(_double, (1,), values, BLOCK=16)
-    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+    except (TritonError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         return f"triton cannot compile a kernel ({error})"
     return "" if bool((values == 2).all()) else "triton's kernels give wrong values"
 

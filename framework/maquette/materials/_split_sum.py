@@ -29,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.images.environment import latlong_directions, solid_angles
+from maquette.kernels.precision import in_float32
 
 ROUGHNESS_STEPS = 10
 """A stack of blurred maps holds roughness 0, 1 / ROUGHNESS_STEPS ... 1, and last the cosine's, for diffuse light."""
@@ -40,6 +41,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 Lobe = Callable[[Tensor], Tensor]
 
 
+@in_float32
 def blur_kernels(height: int) -> Float[Tensor, "L H H F"]:
     """What `blur` multiplies with, for maps with `height` rows, F = height + 1 frequencies.
 
@@ -56,6 +58,7 @@ def blur_kernels(height: int) -> Float[Tensor, "L H H F"]:
     return torch.fft.rfft(weights / weights.sum(dim=(-1, -2), keepdim=True)).real  # the lobes are even
 
 
+@in_float32
 def blur(panorama: Float[Tensor, "H W C"], kernels: Float[Tensor, "L H H F"]) -> Float[Tensor, "K H W C"]:
     """The map itself, blurred for each step of roughness, and averaged by the cosine: K = L + 1; differentiable."""
     waves = torch.view_as_real(torch.fft.rfft(panorama, dim=1))

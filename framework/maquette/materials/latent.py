@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.config.capabilities import RENDERED_LATENTS, Capabilities
+from maquette.kernels.precision import in_float32
 from maquette.materials.base import Material
 from maquette.registry import register
 
@@ -53,5 +54,6 @@ class Latent(Material):
     def latents(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 4"]:
         return features[:, :4]
 
+    @in_float32
     def albedo(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
         return ((self.latents(features) @ self.to_rgb + 1) / 2).clamp(0, 1)

@@ -30,13 +30,13 @@ class Terms:
         self.logs.update({prefix + name: value for name, value in other.logs.items()})
 
     def total(self) -> Tensor:
-        """The sum of all losses. Raises ValueError when there is none."""
+        """The sum of all losses, on the device of the first. Raises ValueError when there is none."""
         if not self.losses:
             raise ValueError("no loss term: the stage names neither guidance nor losses")
         terms: Iterator[Tensor] = iter([*self.losses.values(), *self.auxiliary.values()])
         total = next(terms)
         for term in terms:
-            total = total + term
+            total = total + term.to(total.device)
         return total
 
     def values(self) -> Mapping[str, float]:

@@ -19,11 +19,13 @@ class Pictures:
         vae: diffusers' autoencoder; none: the model denoises pixels.
         size: picture side that the model is given.
         device: where to compute.
-        offload: keep the autoencoder on the CPU until it is used.
+        offload: keep the autoencoder on the CPU between uses; where a gradient is to pass through it, a use lasts
+            until the gradient has.
     """
 
     def __init__(self, vae: Any, size: int, device: torch.device, offload: bool = False) -> None:
         self.vae, self.size, self.device = vae, size, device
+        self._offload, self._awaited = offload, 0  # gradients that are still to pass
         if vae is not None and not offload:
             vae.to(device)
 
@@ -48,16 +50,32 @@ class Pictures:
         if self.vae is None:
             return pixels
         latents = self.vae.to(self.device).encode(pixels).latent_dist.mean
+        if latents.requires_grad and pixels.requires_grad:
+            self._awaited += 1
+            pixels.register_hook(self._passed)
+        self._rest()
         return latents * self.vae.config.scaling_factor
 
     @torch.no_grad()
     def expand(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
         """The inverse."""
-        return latents if self.vae is None else self.vae.to(self.device).decode(self.unscaled(latents)).sample
+        if self.vae is None:
+            return latents
+        pixels = self.vae.to(self.device).decode(self.unscaled(latents)).sample
+        self._rest()
+        return pixels
 
     def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         """Latents as the autoencoder has them."""
         return latents if self.vae is None else latents / self.vae.config.scaling_factor
+
+    def _passed(self, gradient: Tensor) -> None:
+        self._awaited -= 1
+        self._rest()
+
+    def _rest(self) -> None:
+        if self._offload and not self._awaited:
+            self.vae.to("cpu")
 
 
 def picture_size(side: int, vae: Any) -> int:

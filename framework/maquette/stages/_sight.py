@@ -7,10 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.kernels.precision import in_float32
 from maquette.priors.base import Sight
 from maquette.renderers.base import Rendering
 
 
+@in_float32
 def camera_normals(normal: Float[Tensor, "B H W 3"], cameras: Cameras) -> Float[Tensor, "B H W 3"]:
     """World normals in the frame of each camera: x right, y up, z to the viewer."""
     return normal @ cameras.c2w[:, None, :3, :3].to(normal)  # c2w's columns are the camera's axes

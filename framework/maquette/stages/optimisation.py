@@ -14,6 +14,7 @@ from maquette.cameras.base import Cameras, CameraSampler
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data, Target
 from maquette.geometry.base import ChangedRows
+from maquette.kernels.precision import without_autocast
 from maquette.kernels.splatting import Projected
 from maquette.losses.base import Comparison, Loss, Probe, Surroundings
 from maquette.materials.base import Shading
@@ -158,7 +159,7 @@ class Optimisation(Task):
     ) -> None:
         for name, weight in weights.items():
             guide = self._guidance[name]
-            with self._timings.measure(f"guidance {name}"):
+            with self._timings.measure(f"guidance {name}"), without_autocast():  # priors have a precision of their own
                 denoiser = guide.denoiser(rendering, cameras)
                 found = guide.objective(guide.look(rendering, cameras), denoiser, moment.sub(name), target)
             terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

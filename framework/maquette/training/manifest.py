@@ -55,7 +55,18 @@ def machine() -> dict[str, Any]:
     }
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
+        facts["driver"] = _driver()
+        facts["cuda"], facts["cudnn"] = torch.version.cuda, torch.backends.cudnn.version()
     return facts
+
+
+def _driver() -> str | None:
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        lines = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return lines[0].strip() if lines else None
 
 
 def _processor() -> str:
@@ -70,6 +81,21 @@ def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+def peak_gpu_memory_mb() -> dict[str, dict[str, float]]:
+    """Largest memory on each GPU so far, in MB: what tensors took, and what torch held for them; empty without one."""
+    import torch
+
+    if not torch.cuda.is_initialized():
+        return {}
+    return {
+        f"cuda:{index}": {
+            "allocated": round(torch.cuda.max_memory_allocated(index) / 2**20, 1),
+            "reserved": round(torch.cuda.max_memory_reserved(index) / 2**20, 1),
+        }
+        for index in range(torch.cuda.device_count())
+    }
 
 
 def write_manifest(path: Path, **facts: Any) -> None:

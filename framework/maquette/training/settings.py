@@ -17,7 +17,7 @@ class LoopConfig:
     gradient_clip: float = 0.0  # largest norm of the whole gradient; 0: no clipping
     nonfinite: Literal["raise", "skip"] = "raise"  # what to do when a loss or gradient is not finite
     nonfinite_limit: int = 10  # skipped steps in a row before the run stops all the same
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # Lightning's precision setting
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # bf16-mixed: bfloat16 in networks, float32 elsewhere
     optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with Adam for the rest
     betas: tuple[float, float] = (0.9, 0.99)  # Adam's decay rates
     epsilon: float = 1e-15  # Adam's epsilon

@@ -34,12 +34,6 @@ class StopFlag:
         self.requested = False
         self._since = 0.0
 
-    def install(self) -> None:
-        """Become the handler; called again once Lightning has installed its own, which would end the process."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self.handle)
-
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: ask to stop, or leave at once the second time."""
         if self.requested:
@@ -58,7 +52,8 @@ def stop_flag() -> Iterator[StopFlag]:
         yield flag
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    flag.install()
+    for number in SIGNALS:
+        signal.signal(number, flag.handle)
     try:
         yield flag
     finally:

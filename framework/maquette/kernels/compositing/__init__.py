@@ -11,10 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 
 __all__ = ["accumulate", "composite", "distortion"]
 
 
+@in_float32
 def composite(
     densities: Float[Tensor, " n"],
     deltas: Float[Tensor, " n"],
@@ -56,6 +58,7 @@ def composite(
     return module.composite(densities * deltas, ray_start)
 
 
+@in_float32
 def accumulate(
     weights: Float[Tensor, " n"],
     values: Float[Tensor, "n channels"] | None,
@@ -102,6 +105,7 @@ def accumulate(
     return module.accumulate(weights, values, ray_index, n_rays)
 
 
+@in_float32
 def distortion(
     weights: Float[Tensor, " n"],
     t: Float[Tensor, " n"],

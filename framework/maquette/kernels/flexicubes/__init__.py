@@ -8,10 +8,12 @@ from torch import Tensor
 from maquette.kernels.flexicubes import reference
 from maquette.kernels.flexicubes.grid import CubeGrid, cube_grid
 from maquette.kernels.flexicubes.surface import DualSurface
+from maquette.kernels.precision import in_float32
 
 __all__ = ["CubeGrid", "DualSurface", "cube_grid", "flexicubes"]
 
 
+@in_float32
 def flexicubes(
     positions: Float[Tensor, "corners 3"],
     distances: Float[Tensor, " corners"],

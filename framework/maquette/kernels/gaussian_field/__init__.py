@@ -7,12 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 from maquette.kernels.rotations import rotation_matrices
 
 REACH = 3.0  # standard deviations beyond which a Gaussian counts as nothing
 
 
 @torch.no_grad()
+@in_float32
 def gaussian_field(
     points: Float[Tensor, "m 3"],
     means: Float[Tensor, "n 3"],

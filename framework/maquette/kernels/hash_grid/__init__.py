@@ -8,10 +8,12 @@ from torch import Tensor
 
 from maquette.kernels.backends import implementation
 from maquette.kernels.hash_grid.spec import HashGridSpec
+from maquette.kernels.precision import in_float32
 
 __all__ = ["HashGridSpec", "hash_grid"]
 
 
+@in_float32
 def hash_grid(
     points: Float[Tensor, "n 3"],
     table: Float[Tensor, "rows features"],
@@ -68,8 +70,7 @@ def _check(points: Tensor, table: Tensor, spec: HashGridSpec, active: int) -> No
         raise ValueError(f"hash_grid: the table of this spec is {expected}, not {list(table.shape)}")
     if points.dtype != table.dtype or table.dtype not in (torch.float32, torch.float64):
         raise ValueError(
-            f"hash_grid: points ({points.dtype}) and table ({table.dtype}) are both float32 or both float64; "
-            "under autocast, convert with .float() before the call"
+            f"hash_grid: points ({points.dtype}) and table ({table.dtype}) are both float32 or both float64"
         )
     if points.device != table.device:
         raise ValueError(f"hash_grid: points are on {points.device} and the table is on {table.device}")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from maquette.kernels.backends import implementation
 from maquette.kernels.marching.samples import RaySamples
+from maquette.kernels.precision import in_float32
 
 __all__ = ["RaySamples", "level_boxes", "march_rays", "ray_box"]
 
@@ -48,6 +49,7 @@ def ray_box(
 
 
 @torch.no_grad()
+@in_float32
 def march_rays(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 from maquette.kernels.rasterise.raster import Raster, as_indices, check_clip, check_float, check_raster
 from maquette.kernels.rasterise.silhouettes import EdgeTopology, antialias, edge_topology
 from maquette.kernels.rasterise.texture import sample_texture
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 
+@in_float32
 def rasterise(
     clip: Float[Tensor, "B V 4"],
     triangles: Int[Tensor, "F 3"],
@@ -101,6 +103,7 @@ def rasterise(
     return Raster(triangle, uv, depth, uv_derivatives)
 
 
+@in_float32
 def interpolate(
     attributes: Float[Tensor, "V C"] | Float[Tensor, "B V C"],
     raster: Raster,
@@ -142,6 +145,7 @@ def interpolate(
     return module.interpolate(attributes, raster.triangle, raster.uv, triangles, 1.0)
 
 
+@in_float32
 def interpolate_derivatives(
     attributes: Float[Tensor, "V C"] | Float[Tensor, "B V C"],
     raster: Raster,

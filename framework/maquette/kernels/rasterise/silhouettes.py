@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 from maquette.kernels.rasterise.raster import Raster, as_indices, check_clip, check_float, check_raster
 
 
@@ -62,6 +63,7 @@ def edge_topology(triangles: Int[Tensor, "F 3"]) -> EdgeTopology:
     return EdgeTopology(across.reshape(-1, 3))
 
 
+@in_float32
 def antialias(
     color: Float[Tensor, "B H W C"],
     raster: Raster,

@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 from maquette.kernels.rasterise.raster import check_float
 
 
+@in_float32
 def sample_texture(
     texture: Float[Tensor, "T Ht Wt C"],
     uv: Float[Tensor, "B H W 2"],

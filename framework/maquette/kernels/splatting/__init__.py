@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 from maquette.kernels.splatting.disks import project_disks
 from maquette.kernels.splatting.harmonics import HARMONIC_0, spherical_harmonics
 from maquette.kernels.splatting.results import LEAST_ALPHA, Projected, Splatted
@@ -21,6 +22,7 @@ from maquette.kernels.splatting.statistics import ScreenStatistics
 __all__ = ["HARMONIC_0", "Projected", "ScreenStatistics", "Splatted", "project", "spherical_harmonics", "splat"]
 
 
+@in_float32
 def project(
     means: Float[Tensor, "n 3"],
     quaternions: Float[Tensor, "n 4"],
@@ -94,6 +96,7 @@ def project(
     return project_mode(means, quaternions, scales, rotation, c2w[:3, 3].detach(), focal, height, width, near)
 
 
+@in_float32
 def splat(
     projected: Projected,
     opacities: Float[Tensor, " n"],

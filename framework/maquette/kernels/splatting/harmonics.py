@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.kernels.precision import in_float32
+
 HIGHEST_DEGREE = 3
 
 # sqrt((2 l + 1) / (4 pi) ...) of each polynomial below, in the order l = 0, 1, 2, 3.
@@ -23,6 +25,7 @@ _Y3 = (
 )
 
 
+@in_float32
 def spherical_harmonics(
     directions: Float[Tensor, "n 3"], coefficients: Float[Tensor, "n k channels"], degree: int
 ) -> Float[Tensor, "n channels"]:

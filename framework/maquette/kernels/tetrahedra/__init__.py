@@ -6,11 +6,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.kernels.backends import implementation
+from maquette.kernels.precision import in_float32
 from maquette.kernels.tetrahedra.grid import TetrahedralGrid, tetrahedral_grid
 
 __all__ = ["TetrahedralGrid", "marching_tetrahedra", "tetrahedral_grid"]
 
 
+@in_float32
 def marching_tetrahedra(
     positions: Float[Tensor, "vertices 3"],
     distances: Float[Tensor, " vertices"],

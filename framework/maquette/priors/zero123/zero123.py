@@ -53,7 +53,7 @@ class Zero123(Prior):
         device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
         size: int = 0  # picture side the model is given; 0: the model's own
         attention_slicing: bool = False  # less memory, slower
-        cpu_offload: bool = False  # keep the autoencoder on the CPU until it is used
+        cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
         pose: Literal["auto", "zero123", "stable-zero123"] = "auto"  # fourth number; auto: by "stable" in the name
 
         def __post_init__(self) -> None:

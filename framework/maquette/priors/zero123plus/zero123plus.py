@@ -55,7 +55,7 @@ class Zero123Plus(Prior):
         dtype: DtypeName = "auto"  # of the UNet's arithmetic
         device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
         size: int = 0  # side of a view that the model is given; 0: the model's own
-        cpu_offload: bool = False  # keep the autoencoder on the CPU until it is used
+        cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
 
         def __post_init__(self) -> None:
             check_path(self.path)

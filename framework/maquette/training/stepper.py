@@ -1,0 +1,115 @@
+"""One optimiser step of a task; where it computes, its precision and its backward pass are Lightning Fabric's."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import Optimizer
+
+from maquette.kernels.devices import choose_device
+from maquette.objectives.terms import Terms
+from maquette.randomness import Moment
+from maquette.training.optimisers import OPTIMISERS, carry_moments
+from maquette.training.settings import LoopConfig
+from maquette.training.task import ParameterGroup, Task
+from maquette.training.timings import Timings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step gave.
+
+    Args:
+        terms: its loss terms and logs.
+        loss: their sum.
+        gradient_norm: length of the whole gradient, before clipping.
+        learning_rate: of the first group.
+        seconds: wall time.
+    """
+
+    terms: Terms
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    seconds: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether loss and gradient are; where they are not, no parameter was changed."""
+        return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
+
+
+class Stepper:
+    """Steps a task, which is moved to the device that the settings name.
+
+    Args:
+        task: what is stepped.
+        config: device, precision, optimiser and clipping.
+        timings: adds up time by part.
+    """
+
+    def __init__(self, task: Task, config: LoopConfig, timings: Timings) -> None:
+        self._task, self._timings, self._clip = task, timings, config.gradient_clip
+        torch.backends.cudnn.benchmark = config.cudnn_benchmark
+        self._fabric = _fabric(config)
+        self._fabric.to_device(task)
+        groups = task.groups()
+        self._rates = [group.learning_rate for group in groups]
+        self._parameters = [parameter for group in groups for parameter in group.parameters]
+        self.optimizer = _optimizer(groups, config)
+        self._update: Any = self._fabric.setup_optimizers(self.optimizer)
+
+    def step(self, moment: Moment) -> Step:
+        """Draw, judge, step; a loss or gradient that is not finite leaves everything as it is."""
+        started = time.perf_counter()
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate.at(moment)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._fabric.autocast():
+            terms = self._task.terms(moment)
+            total = terms.total()
+        with self._timings.measure("backward"):
+            self._fabric.backward(total)
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        loss, length = float(total.detach()), float(norm)
+        if math.isfinite(loss) and math.isfinite(length):
+            if self._clip > 0:
+                torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
+            self._apply(moment)
+        rate = self.optimizer.param_groups[0]["lr"]
+        return Step(terms, loss, length, rate, time.perf_counter() - started)
+
+    def _apply(self, moment: Moment) -> None:
+        with self._timings.measure("optimiser"), self._fabric.autocast():  # Muon multiplies matrices
+            self._update.step()
+        with torch.no_grad():
+            for change in self._task.after_step(moment.sub("after")):
+                carry_moments(self.optimizer, change)
+
+
+def _fabric(config: LoopConfig) -> Fabric:
+    """On one device, and without Lightning's advice, which does not concern our users."""
+    import logging
+
+    from lightning.fabric import Fabric
+
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    return Fabric(accelerator=choose_device(config.device).type, devices=1, precision=config.precision)
+
+
+def _optimizer(groups: Iterable[ParameterGroup], config: LoopConfig) -> Optimizer:
+    return OPTIMISERS[config.optimiser](
+        [{"params": group.parameters, "lr": 0.0, "orthogonal": group.matrices} for group in groups],
+        betas=config.betas,
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+    )
