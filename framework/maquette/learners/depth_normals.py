@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.datasets.base import DepthsAndNormals, GeometryDataset
+from maquette.images.picture import Picture
 from maquette.images.sheets import picture_grid
 from maquette.learners.base import Average, Learner
 from maquette.objectives.terms import Terms
@@ -93,7 +94,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         (nearness, normal), inside = self._see(self.average.module, views.images), views.opacity
         known, found = (normalised(depth, inside > INSIDE) for depth in (1 / views.depth, nearness))
         depths = [((depth / 4 + 0.5).clamp(0, 1) * inside).expand(-1, -1, -1, 3) for depth in (found, known)]
-        normals = [(n / 2 + 0.5) * inside + 0.5 * (1 - inside) for n in (normal, views.normal)]
+        normals = [Picture(n / 2 + 0.5, inside).over(0.5) for n in (normal, views.normal)]
         columns = torch.stack([views.images, *depths, *normals], dim=1)
         return picture_grid(columns.flatten(0, 1), columns=2 * columns.shape[1])
 
