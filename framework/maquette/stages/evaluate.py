@@ -41,11 +41,11 @@ class Evaluate(Stage):
         self.config = config
 
     def run(self, context: StageContext) -> None:
-        scene = context.artifacts.get("scene")
+        scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to measure: no stage before it made a scene")
         data = self.config.data.build()
-        data.prepare(torch.device("cpu"))
+        data.prepare(scene.device)
         known = data.held_out()
         views, rows = self._compare(scene, known)
         figures = {name: float(np.mean([row[name] for row in views])) for name in views[0]}
@@ -64,8 +64,8 @@ class Evaluate(Stage):
         cameras, grey = known.views.cameras, self.config.background
         wanted = known.views.over(torch.full_like(known.views.rgb, grey))
         drawn = scene.pictures(cameras, normals=False)
-        opacity = torch.from_numpy(drawn.opacity)[..., None]
-        made = torch.from_numpy(drawn.over(grey))
+        opacity = torch.from_numpy(drawn.opacity)[..., None].to(wanted.device)
+        made = torch.from_numpy(drawn.over(grey)).to(wanted.device)
         masked = bool((known.views.opacity < 1).any())  # photographs have no silhouette
         rows: list[dict[str, float]] = []
         for i in range(len(cameras)):
@@ -79,7 +79,7 @@ class Evaluate(Stage):
                 row["silhouette_iou"] = _overlap(opacity[i] > 0.5, known.views.opacity[i] > 0.5)
             rows.append(row)
         chosen = np.linspace(0, len(cameras) - 1, min(self.config.shown, len(cameras))).astype(int)
-        return rows, [[pictures[i].numpy() for i in chosen] for pictures in (wanted, made.clamp(0, 1))]
+        return rows, [[pictures[i].cpu().numpy() for i in chosen] for pictures in (wanted, made.clamp(0, 1))]
 
     def _surface(self, scene: Scene, surface: Float[Tensor, "P 3"]) -> dict[str, float]:
         """Chamfer distance: the mean of the mean distances from each surface's points to the other's nearest."""
@@ -88,7 +88,7 @@ class Evaluate(Stage):
 
         mesh = scene.surface(self.config.resolution).to_trimesh()
         ours, _ = trimesh.sample.sample_surface(mesh, POINTS, seed=0)
-        true = surface.numpy()
+        true = surface.cpu().numpy()
         there, back = cKDTree(true).query(ours)[0], cKDTree(ours).query(true)[0]
         return {"chamfer": float((there.mean() + back.mean()) / 2)}
 
