@@ -30,7 +30,7 @@ from maquette.data.formats import PosedImages, save_posed_images
 from maquette.images.pixels import to_bytes
 from maquette.images.reading import read_picture
 from maquette.images.sheets import contact_sheet
-from maquette.pipeline import finished_scene
+from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine
 from maquette.training.run_folder import RunFolder
 from maquette_nano import world

@@ -30,7 +30,7 @@ from maquette.config.parts import check
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.metrics.janus import Janus
-from maquette.pipeline import finished_scene
+from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, revision
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG

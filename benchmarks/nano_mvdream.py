@@ -37,12 +37,12 @@ from maquette.images.sheets import contact_sheet
 from maquette.learners.novel_view import psnr
 from maquette.metrics.base import Case
 from maquette.metrics.r_precision import RPrecision
-from maquette.pipeline import finished_scene
 from maquette.priors.base import Request
 from maquette.priors.mvdream.mvdream import MVDream
 from maquette.randomness import Draws
 from maquette.scores.cfg import CFG
 from maquette.scores.sampling import sample_views
+from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, revision
 from maquette.training.run_folder import RunFolder
 from maquette_nano import world

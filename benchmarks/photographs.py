@@ -26,7 +26,7 @@ from maquette.data.image import ImageData
 from maquette.images.pixels import to_bytes
 from maquette.images.resampling import downsample
 from maquette.images.sheets import contact_sheet
-from maquette.pipeline import finished_scene
+from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, revision
 from maquette.training.run_folder import RunFolder
 from maquette_nano.renders import DISTANCE, FOV_DEG

@@ -6,15 +6,17 @@ import logging
 import shlex
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from maquette.config.loading import ResolvedConfig, load_method
-from maquette.errors import RunError
+from maquette.config.loading import ResolvedConfig
+from maquette.errors import ConfigError
 from maquette.files import write_atomically
+from maquette.kernels.devices import choose_device
 from maquette.report import write_report
-from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
-from maquette.training.manifest import machine, peak_memory_mb, revision, versions, write_manifest
+from maquette.training.manifest import machine, peak_gpu_memory_mb, peak_memory_mb, revision, versions, write_manifest
 from maquette.training.memory import keep_freed_memory
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
@@ -37,6 +39,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
         MaquetteError: with one line for the user; what was done so far is kept.
     """
     keep_freed_memory()
+    refuse_absent_devices(resolved)
     method = resolved.method
     stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
     run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
@@ -49,7 +52,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
         groups=resolved.groups, command=command or shlex.join(sys.argv), versions=versions(), revision=revision(),
         machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )  # fmt: skip
-    context = StageContext("", method, run, resume is not None, timings=timings, open_scene=finished_scene)
+    context = StageContext("", method, run, resume is not None, timings=timings)
     started = time.perf_counter()
     try:
         for name, stage in stages.items():
@@ -64,27 +67,38 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
     finally:
         write_manifest(
             run.manifest, finished_stages=state["finished"], times=timings.plain(), peak_memory_mb=peak_memory_mb(),
-            wall_seconds=round(time.perf_counter() - started, 3),
+            peak_gpu_memory_mb=peak_gpu_memory_mb(), wall_seconds=round(time.perf_counter() - started, 3),
         )  # fmt: skip
     with timings.measure("report"):
         write_report(run.path)
     return run.path
 
 
-def finished_scene(run: RunFolder) -> Scene:
-    """The scene that a run made, from its last checkpoints.
+def refuse_absent_devices(resolved: ResolvedConfig) -> None:
+    """Stop where a part is to compute on a device that this machine has not, before anything is made or loaded.
 
     Raises:
-        RunError: none of its finished stages made one.
+        ConfigError: naming the key where the device was written.
     """
-    method = load_method(str(run.config)).method
-    context = StageContext("", method, run, resume=True)
-    for name in run.read_state()["finished"]:
-        context.name = name
-        method.stages[name].build().restore(context)
-    if "scene" not in context.artifacts:
-        raise RunError(f"no finished stage of {run.path} made a scene")
-    return context.artifacts["scene"]
+    leaves = _leaves(resolved.plain)
+    devices = [(key, value) for key, value in leaves if key.endswith(".device") and isinstance(value, str)]
+    for key, name in sorted(devices, key=lambda item: item[0] not in resolved.origins):  # what was written comes first
+        try:
+            choose_device(name)
+        except ConfigError as problem:
+            origin = resolved.origin(key)
+            raise ConfigError(
+                problem.message, key=key, file=origin.file or origin.text, line=origin.line, hint=problem.hint
+            ) from None
+
+
+def _leaves(plain: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of everything that is no mapping."""
+    if not isinstance(plain, Mapping):
+        yield key, plain
+        return
+    for name, value in plain.items():
+        yield from _leaves(value, f"{key}.{name}".lstrip("."))
 
 
 def _subject(resolved: ResolvedConfig) -> str:

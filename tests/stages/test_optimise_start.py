@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from maquette.cli.app import app
 from maquette.materials.latent import LATENT_TO_RGB
-from maquette.pipeline import finished_scene
+from maquette.stages.finished import finished_scene
 from maquette.training.run_folder import RunFolder
 
 CHAIN = """

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from maquette.cli.app import app
-from maquette.pipeline import finished_scene
+from maquette.stages.finished import finished_scene
 from maquette.training.run_folder import RunFolder
 
 VSD = "stages.nerf.guidance.sds.objective={type: vsd, rank: 2, learning_rate: 0.01}"

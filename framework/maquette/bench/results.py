@@ -21,7 +21,7 @@ from maquette.errors import RunError
 from maquette.files import write_atomically
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
-from maquette.pipeline import finished_scene
+from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, revision, versions
 
 _log = logging.getLogger(__name__)

@@ -11,12 +11,23 @@ def choose_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto": CUDA where there is one, otherwise the CPU, and nothing else.
 
     Raises:
-        ConfigError: CUDA is asked for and there is none.
+        ConfigError: there is no such device here.
     """
-    cuda = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda" if cuda else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not cuda:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"{name!r} is no device", hint="say auto, cpu, cuda or cuda:0, cuda:1 ...") from None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
         raise ConfigError(f"there is no {name} here", hint="say auto or cpu; `maquette doctor` lists what there is")
     return device
+
+
+def device_or_cpu(name: str = "auto") -> torch.device:
+    """The device of that name, or the CPU where there is none: for looking at what was computed elsewhere."""
+    try:
+        return choose_device(name)
+    except ConfigError:
+        return torch.device("cpu")

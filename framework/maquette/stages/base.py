@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from maquette.config.schema import MethodConfig
 from maquette.scene import Scene
@@ -14,6 +12,21 @@ from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
+
+
+@dataclass
+class Artifacts:
+    """What the stages of a run have made so far.
+
+    Args:
+        scene: of the latest stage that made one; None: none did.
+        words: files of words that were learned; the text priors of later stages know them.
+        models: folder of each trained model, by the name of its stage.
+    """
+
+    scene: Scene | None = None
+    words: tuple[Path, ...] = ()
+    models: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass
@@ -25,18 +38,16 @@ class StageContext:
         method: the whole typed configuration.
         run: the run folder.
         resume: whether to go on from this stage's latest checkpoint.
-        artifacts: what earlier stages made, by name ("scene" ...); a stage adds its own.
+        artifacts: what earlier stages made; a stage adds its own.
         timings: adds up the run's time by part.
-        open_scene: the scene that another run's folder holds.
     """
 
     name: str
     method: MethodConfig
     run: RunFolder
     resume: bool
-    artifacts: dict[str, Any] = field(default_factory=dict)
+    artifacts: Artifacts = field(default_factory=Artifacts)
     timings: Timings = field(default_factory=Timings)
-    open_scene: Callable[[RunFolder], Scene] | None = None
 
     def checkpoints(self, keep: int) -> CheckpointStore:
         """The stage's checkpoints."""

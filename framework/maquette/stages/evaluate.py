@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -41,11 +40,11 @@ class Evaluate(Stage):
         self.config = config
 
     def run(self, context: StageContext) -> None:
-        scene = context.artifacts.get("scene")
+        scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to measure: no stage before it made a scene")
         data = self.config.data.build()
-        data.prepare(torch.device("cpu"))
+        data.prepare(scene.device)
         known = data.held_out()
         views, rows = self._compare(scene, known)
         figures = {name: float(np.mean([row[name] for row in views])) for name in views[0]}
@@ -62,7 +61,10 @@ class Evaluate(Stage):
         from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
         cameras, grey = known.views.cameras, self.config.background
-        truth, ours = known.views.picture, scene.pictures(cameras, normals=False).picture
+        truth, ours = (
+            known.views.picture,
+            scene.pictures(cameras, normals=False).picture.to(known.views.picture.color.device),
+        )
         wanted, made = truth.over(grey), ours.over(grey)
         masked = bool((truth.alpha < 1).any())  # photographs have no silhouette
         rows: list[dict[str, float]] = []
@@ -77,7 +79,7 @@ class Evaluate(Stage):
                 row["silhouette_iou"] = _overlap(ours.alpha[i] > 0.5, truth.alpha[i] > 0.5)
             rows.append(row)
         chosen = np.linspace(0, len(cameras) - 1, min(self.config.shown, len(cameras))).astype(int)
-        return rows, [[pictures[i].numpy() for i in chosen] for pictures in (wanted, made)]
+        return rows, [[pictures[i].cpu().numpy() for i in chosen] for pictures in (wanted, made)]
 
     def _surface(self, scene: Scene, surface: Float[Tensor, "P 3"]) -> dict[str, float]:
         """Chamfer distance: the mean of the mean distances from each surface's points to the other's nearest."""
@@ -86,7 +88,7 @@ class Evaluate(Stage):
 
         mesh = scene.surface(self.config.resolution).to_trimesh()
         ours, _ = trimesh.sample.sample_surface(mesh, POINTS, seed=0)
-        true = surface.numpy()
+        true = surface.cpu().numpy()
         there, back = cKDTree(true).query(ours)[0], cKDTree(ours).query(true)[0]
         return {"chamfer": float((there.mean() + back.mean()) / 2)}
 

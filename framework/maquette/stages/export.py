@@ -22,7 +22,7 @@ class Export(Stage):
         self.config = config
 
     def run(self, context: StageContext) -> None:
-        scene = context.artifacts.get("scene")
+        scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to export: no stage before it made a scene")
         failed = []

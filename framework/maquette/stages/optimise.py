@@ -21,12 +21,14 @@ from maquette.config.schema import MethodConfig
 from maquette.conversions import convert
 from maquette.data.base import Data
 from maquette.errors import ConfigError
+from maquette.kernels.devices import choose_device, device_or_cpu
 from maquette.losses.base import Loss
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
 from maquette.stages.assembly import StageParts, refuse_pictures, refuse_stage
 from maquette.stages.base import Stage, StageContext
+from maquette.stages.finished import finished_scene
 from maquette.stages.guidance import Guidance, Guide, build_guides, request_of
 from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
@@ -82,8 +84,7 @@ class Optimise(Stage):
 
     def run(self, context: StageContext) -> None:
         config = self.config
-        cuda = config.loop.device != "cpu" and torch.cuda.is_available()
-        device = torch.device("cuda" if cuda else "cpu")
+        device = choose_device(config.loop.device)
         scene = self._scene(context.method.seed).to(device)
         if config.start != "scratch" and not (context.resume and self._store(context).latest()):
             self._take_over(scene, context)
@@ -95,21 +96,22 @@ class Optimise(Stage):
             target = data.sample(Moment(0, 1, Draws(context.method.seed, 0, "look/")))
             refuse_pictures(config.losses, config.data, target, f"stages.{context.name}.losses")
         with context.timings.measure("load priors"):
-            guidance = build_guides(config.guidance, context.method, data, context.artifacts.get("words", ()))
+            guidance = build_guides(config.guidance, context.method, data, context.artifacts.words)
         task = build_task(config, scene, guidance, data, context.method, context.timings)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
             self._store(context), context.metrics(), context.previews(), context.timings,
         )  # fmt: skip
         loop.run(context.resume)
-        context.artifacts["scene"] = scene
+        context.artifacts.scene = scene
 
     def restore(self, context: StageContext) -> None:
         scene = self._scene(context.method.seed)
         latest = self._store(context).latest()
         if latest is not None:
             latest.load_part(scene, "scene")
-        context.artifacts["scene"] = scene
+        scene.to(device_or_cpu(self.config.loop.device))
+        context.artifacts.scene = scene
 
     def _store(self, context: StageContext) -> CheckpointStore:
         return context.checkpoints(self.config.loop.keep_checkpoints)
@@ -121,15 +123,14 @@ class Optimise(Stage):
     def _source(self, context: StageContext) -> Scene:
         """The scene to start from."""
         if self.config.start != "previous":
-            assert context.open_scene is not None
-            return context.open_scene(RunFolder.open(Path(self.config.start)))
-        if "scene" not in context.artifacts:
+            return finished_scene(RunFolder.open(Path(self.config.start)))
+        if context.artifacts.scene is None:
             raise ConfigError(
                 "there is no scene to start from",
                 key=f"stages.{context.name}.start",
                 hint="put a stage that makes one before this one, give a run folder, or start from scratch",
             )
-        return context.artifacts["scene"]
+        return context.artifacts.scene
 
     def _scene(self, seed: int) -> Scene:
         config = self.config

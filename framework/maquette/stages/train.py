@@ -14,6 +14,7 @@ from maquette.config.parts import DatasetSpec, LearnerSpec
 from maquette.config.schedules import Schedule
 from maquette.files import write_atomically
 from maquette.geometry.base import ChangedRows
+from maquette.kernels.devices import choose_device
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
@@ -46,7 +47,7 @@ class Train(Stage):
     def run(self, context: StageContext) -> None:
         config = self.config
         torch.manual_seed(context.method.seed)  # initial weights only; every later draw is keyed
-        device = torch.device("cuda" if config.loop.device != "cpu" and torch.cuda.is_available() else "cpu")
+        device = choose_device(config.loop.device)
         dataset = config.dataset.build()
         with context.timings.measure("data"):
             dataset.prepare(device)
@@ -62,7 +63,6 @@ class Train(Stage):
             context.previews(), context.timings,
         )  # fmt: skip
         loop.run(context.resume)
-        learner.to(device)
         figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
         print("".join(f"{name}: {value:.4f}\n" for name, value in figures.items()), end="")
         learner.cpu().save(context.run.export / context.name)
@@ -71,9 +71,9 @@ class Train(Stage):
 
     def restore(self, context: StageContext) -> None:
         folder = context.run.export / context.name
-        context.artifacts[context.name] = folder
+        context.artifacts.models[context.name] = folder
         if (folder / LEARNED_WORDS).is_file():
-            context.artifacts["words"] = (*context.artifacts.get("words", ()), folder / LEARNED_WORDS)
+            context.artifacts.words += (folder / LEARNED_WORDS,)
 
 
 class _Training(Task):

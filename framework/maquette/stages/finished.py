@@ -1,0 +1,25 @@
+"""What a run has made, read back from its folder."""
+
+from __future__ import annotations
+
+from maquette.config.loading import load_method
+from maquette.errors import RunError
+from maquette.scene import Scene
+from maquette.stages.base import StageContext
+from maquette.training.run_folder import RunFolder
+
+
+def finished_scene(run: RunFolder) -> Scene:
+    """The scene that a run made, from its last checkpoints.
+
+    Raises:
+        RunError: none of its finished stages made one.
+    """
+    method = load_method(str(run.config)).method
+    context = StageContext("", method, run, resume=True)
+    for name in run.read_state()["finished"]:
+        context.name = name
+        method.stages[name].build().restore(context)
+    if context.artifacts.scene is None:
+        raise RunError(f"no finished stage of {run.path} made a scene")
+    return context.artifacts.scene
