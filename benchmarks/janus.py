@@ -36,6 +36,7 @@ from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.world.categories import CATEGORIES
 
+READER = "nano-viewpoint"  # the judge of fronts
 WAYS = {
     "sds": ("dreamfusion", "prior=nano"),
     "perp-neg": ("perp-neg", "prior=nano"),
@@ -60,7 +61,7 @@ def suite(way: str, prompts: int, seeds: int) -> Suite:
     """The runs of one way."""
     method, prior = WAYS[way]
     facts = {
-        "name": f"janus-{way}", "cases": cases()[:prompts], "method": method, "metrics": {"janus": {}},
+        "name": f"janus-{way}", "cases": cases()[:prompts], "method": method, "metrics": {"janus": {"reader": READER}},
         "seeds": list(range(seeds)),
         "overrides": [prior, "~stages.export", "stages.nerf.loop.preview_every=0"],
     }  # fmt: skip
@@ -148,7 +149,7 @@ def main(
     results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
 ) -> None:
     """Run what is not there yet, measure, write the table and the sheet."""
-    ways, judge = way or list(WAYS), Janus(Janus.Config())
+    ways, judge = way or list(WAYS), Janus(Janus.Config(READER))
     table: dict[str, dict[str, list[dict[str, Any]]]] = {}
     shown: dict[str, list[np.ndarray | None]] = {}
     for name in ways:

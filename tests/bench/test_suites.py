@@ -38,7 +38,12 @@ cases:
   - {{prompt: a red mug, labels: {{category: mug}}}}
   - {{prompt: "a fish: blue", labels: {{category: fish}}}}
 metrics:
-  r-precision: {{views: 2, supersampling: 1, levels: [category], captions: {{a red mug: {{category: mug}}}}}}
+  r-precision:
+    scorer: nano-clip
+    views: 2
+    supersampling: 1
+    levels: [category]
+    captions: {{a red mug: {{category: mug}}}}
 bars: {{r-precision/category: 0.4}}
 """
 

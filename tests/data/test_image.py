@@ -165,7 +165,7 @@ def test_without_an_estimator_nothing_is_made_up(picture, estimator):
 
 
 def test_an_estimate_that_nobody_can_make_is_refused(picture, tmp_path):
-    with pytest.raises(ValueError, match="depth: estimate needs an estimator, such as estimator: nano-depth-normals"):
+    with pytest.raises(ValueError, match=r"depth: estimate needs an estimator: .*\(.*nano-depth-normals"):
         ImageData.Config(path=str(picture), depth="estimate")
     with pytest.raises(ValueError, match=r"there are no weights at '\./nowhere'"):
         ImageData.Config(path=str(picture), estimator="./nowhere")

@@ -115,4 +115,4 @@ def test_saved_files_are_those_of_zero123plus(learner, tmp_path):
 
 def test_sizes_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="4 resolutions need sizes that 8 divides"):
-        SixViews.Config(size=36)
+        SixViews.Config("org/clip", size=36)

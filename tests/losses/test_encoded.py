@@ -22,7 +22,8 @@ from maquette.materials.base import Shading
 from maquette.priors.base import Request
 from maquette.renderers.base import Rendering
 
-SIZE = 64  # of nano-clip's pictures
+CLIP = "nano-clip"
+SIZE = 64  # of its pictures
 
 
 def pictures(seed: int, count: int = 1, size: int = SIZE) -> torch.Tensor:
@@ -52,7 +53,7 @@ def clip():
     """The oracle: transformers' whole model, and the pictures as its own processor makes them."""
     from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-    folder = plugins.weights()["nano-clip"]
+    folder = plugins.weights()[CLIP]
     model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
     processor = CLIPImageProcessorPil.from_pretrained(folder, do_rescale=False)
 
@@ -80,14 +81,14 @@ def slope(value, rgb: torch.Tensor) -> tuple[float, float]:
 
 
 def test_clip_similarity_is_one_minus_the_cosine(clip):
-    loss, known, ours = ClipSimilarity(ClipSimilarity.Config()), pictures(0), pictures(1, 2)
+    loss, known, ours = ClipSimilarity(ClipSimilarity.Config(CLIP)), pictures(0), pictures(1, 2)
     loss.prepare(request((known, 1.0)))
     assert float(loss(rendering(known), None)) == pytest.approx(0, abs=1e-5)
     assert float(loss(rendering(ours), None)) == pytest.approx(float(1 - cosines(clip, ours, known).mean()), abs=1e-5)
 
 
 def test_several_references_count_by_their_weights(clip):
-    loss, ours = ClipSimilarity(ClipSimilarity.Config()), pictures(2)
+    loss, ours = ClipSimilarity(ClipSimilarity.Config(CLIP)), pictures(2)
     loss.prepare(request((pictures(3), 3.0), (pictures(4), 1.0)))
     expected = 1 - (3 * cosines(clip, ours, pictures(3)) + cosines(clip, ours, pictures(4))) / 4
     assert float(loss(rendering(ours), None)) == pytest.approx(float(expected), abs=1e-5)
@@ -95,7 +96,7 @@ def test_several_references_count_by_their_weights(clip):
 
 def test_prompt_similarity_is_one_minus_the_cosine(clip):
     model, prepared, tokenizer = clip
-    loss, ours = PromptSimilarity(PromptSimilarity.Config()), pictures(5, 2)
+    loss, ours = PromptSimilarity(PromptSimilarity.Config(CLIP)), pictures(5, 2)
     loss.prepare(request(prompt="a red mug"))
     words = tokenizer(["a red mug"], padding="max_length", max_length=24, return_tensors="pt")
     with torch.no_grad():
@@ -114,7 +115,7 @@ def test_the_perceptual_distance_averages_unit_differences_of_patches(clip):
     for one, other in zip(*states, strict=True):
         cosine = nn.functional.cosine_similarity(one[0, 1:], other[0, 1:], dim=-1)
         layers.append(float((2 - 2 * cosine).mean()))  # |a - b|^2 of unit vectors
-    value = Perceptual(Perceptual.Config())(rendering(ours), target(known))
+    value = Perceptual(Perceptual.Config(CLIP))(rendering(ours), target(known))
     assert len(layers) == 6 and float(value) == pytest.approx(np.mean(layers), rel=1e-4)
 
 
@@ -122,11 +123,11 @@ def test_the_perceptual_distance_averages_unit_differences_of_patches(clip):
 def test_gradients_are_those_of_differences(part):
     known, loss = pictures(8), None
     if part == "perceptual":
-        loss = Perceptual(Perceptual.Config())
+        loss = Perceptual(Perceptual.Config(CLIP))
         found = slope(lambda rgb: loss(rendering(rgb), target(known)), pictures(9))
     else:
         loss = {"clip": ClipSimilarity, "prompt": PromptSimilarity}[part]
-        loss = loss(loss.Config())
+        loss = loss(loss.Config(CLIP))
         loss.prepare(request((known, 1.0), prompt="a red mug"))
         found = slope(lambda rgb: loss(rendering(rgb), None), pictures(9))
     assert found[0] > 0 and found[1] == pytest.approx(found[0], rel=0.02)
@@ -177,10 +178,10 @@ def test_wrong_networks_are_refused(tmp_path):
 
 def test_without_what_they_compare_with_they_are_refused():
     with pytest.raises(ConfigError, match=r"loss 'clip-similarity' is about a picture.*data: \{type: image"):
-        load_method("dreamfusion", ["prompt=x", "stages.nerf.losses.clip-similarity={weight: 1.0}"])
+        load_method("dreamfusion", ["prompt=x", "stages.nerf.losses.clip-similarity={path: nano-clip}"])
     with pytest.raises(ConfigError, match="loss 'perceptual' compares with known views"):
-        load_method("dreamfusion", ["prompt=x", "stages.nerf.losses.perceptual={weight: 1.0}"])
+        load_method("dreamfusion", ["prompt=x", "stages.nerf.losses.perceptual={path: nano-clip}"])
     with pytest.raises(ConfigError, match=r"there is none.*name pictures in data\.references"):
-        ClipSimilarity(ClipSimilarity.Config()).prepare(request(prompt="a red mug"))
+        ClipSimilarity(ClipSimilarity.Config(CLIP)).prepare(request(prompt="a red mug"))
     with pytest.raises(ConfigError, match="'prompt-similarity' needs a prompt"):
-        PromptSimilarity(PromptSimilarity.Config()).prepare(request())
+        PromptSimilarity(PromptSimilarity.Config(CLIP)).prepare(request())

@@ -11,7 +11,7 @@ AZIMUTHS_DEG = [30.0 * i for i in range(12)]
 
 @pytest.fixture(scope="module")
 def judge():
-    return Janus(Janus.Config(views=12))
+    return Janus(Janus.Config(reader="nano-viewpoint", views=12))
 
 
 @pytest.fixture(scope="module")

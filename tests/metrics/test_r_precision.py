@@ -29,7 +29,7 @@ def red_mug():
 
 
 def metric(**config: object) -> RPrecision:
-    return RPrecision(RPrecision.Config(**{"captions": GRID, **config}))
+    return RPrecision(RPrecision.Config(**{"captions": GRID, "scorer": "nano-clip", **config}))
 
 
 def test_true_pictures_retrieve_their_own_caption(red_mug):
@@ -60,6 +60,6 @@ def test_any_picture_size_is_resized_to_the_encoders(red_mug):
 
 def test_configs_that_cannot_work_say_why():
     with pytest.raises(ValueError, match="no caption has the label 'material'"):
-        RPrecision.Config(captions=GRID, levels=("material",))
+        RPrecision.Config(scorer="nano-clip", captions=GRID, levels=("material",))
     with pytest.raises(ConfigError, match="cannot load a CLIP model from '/nowhere'"):
         Clip("/nowhere")

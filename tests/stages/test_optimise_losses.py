@@ -89,7 +89,10 @@ def test_a_step_is_a_function_of_its_number(tmp_path):
 
 
 def test_without_cameras_the_known_view_is_looked_at_again(views, tmp_path):
-    losses = {"near-view": {"weight": 1.0}, "clip-similarity": {}, "prompt-similarity": {}, "perceptual": {}}
+    clip = {"path": "nano-clip"}
+    losses = {
+        "near-view": {"weight": 1.0}, "clip-similarity": clip, "prompt-similarity": clip, "perceptual": clip
+    }  # fmt: skip
     task = prepared(tmp_path, losses, data=views)
     terms = task.terms(Moment(0, 10, Draws(0, 0)))
     terms.total().backward()

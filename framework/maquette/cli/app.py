@@ -1,4 +1,4 @@
-"""The command line: `maquette run magic123 image=teddy.png prior=nano` reads as a sentence."""
+"""The command line: `maquette run magic123 image=teddy.png prior=sd15` reads as a sentence."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def train(
 ) -> None:
     """Train a prior from a recipe.
 
-    maquette train configs/training/nano-text.yaml
+    maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
     _run(recipe, overrides or [], "training", resume)
 
@@ -124,7 +124,7 @@ def bench(
 ) -> None:
     """Run a suite and measure the results; a stopped suite goes on where it was.
 
-    maquette bench nano-text --jobs 2
+    maquette bench my-suite.yaml --jobs 2
     """
     from maquette.bench.results import run_suite
     from maquette.bench.suites import load_suite

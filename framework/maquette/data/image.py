@@ -20,7 +20,7 @@ from maquette.images.reading import read_picture
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Moment
 from maquette.registry import register
-from maquette.weights.loading import check_path
+from maquette.weights.loading import carried_weights, check_path
 
 LARGEST = 512  # side of the picture that priors are shown, pixels
 MAPS = ("depth", "normal")
@@ -51,7 +51,7 @@ class ImageData(Data):
             "auto"  # path of a depth map; auto: beside the picture, or else by the estimator; estimate; "": none
         )
         normal: str = "auto"  # likewise
-        estimator: str = ""  # who sees depth and normals: a plugin's weights (nano-depth-normals), folder or hub name
+        estimator: str = ""  # who sees depth and normals: a plugin's weights, a folder or a hub name
         remove_background: RemoveBackground = "auto"  # auto: when the picture has no alpha
 
         def __post_init__(self) -> None:
@@ -66,7 +66,10 @@ class ImageData(Data):
                 raise ValueError(f'path: there is no picture {self.path}{what}; give the file of one: image="..."')
             for name in MAPS:
                 if getattr(self, name) == "estimate" and not self.estimator:
-                    raise ValueError(f"{name}: estimate needs an estimator, such as estimator: nano-depth-normals")
+                    raise ValueError(
+                        f"{name}: estimate needs an estimator: a hub name, a folder, or a plugin's weights "
+                        f"({carried_weights()})"
+                    )
             if self.estimator:
                 check_path(self.estimator)
 

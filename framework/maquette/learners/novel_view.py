@@ -52,13 +52,13 @@ class NovelView(Learner[PairDataset, PosedPairs]):
 
     @dataclass(frozen=True)
     class Config:
+        image_encoder: str  # CLIP weights whose image tower embeds the reference; it stays as it is
         size: int = 64  # image side in pixels
         widths: tuple[int, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
         layers: int = 1  # residual blocks per resolution
         heads: int = 4  # attention heads
         attention_levels: int = 2  # how many of the coarsest resolutions attend to themselves and to the token
         modulated: bool = False  # the token also scales and shifts what every block computes
-        image_encoder: str = "nano-clip"  # CLIP weights whose image tower embeds the reference; it stays as it is
         snr_gamma: float = 0.0  # gamma of the min-SNR weight; 0: all noise levels weigh the same in velocity
         shift: float = 1.0  # how much more often noisy levels, which decide the pose, are trained on
         drop_condition: float = 0.1  # probability of training without token and reference

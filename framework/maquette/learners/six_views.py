@@ -55,6 +55,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
 
     @dataclass(frozen=True)
     class Config:
+        image_encoder: str  # CLIP weights whose image tower embeds the picture; it stays as it is
         size: int = 32  # side of a view in pixels
         reference_size: int = 64  # side of the picture in pixels
         widths: tuple[int, ...] = (32, 64, 128, 192)  # channels per resolution, full resolution first
@@ -62,7 +63,6 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         heads: int = 4  # attention heads
         attention_levels: int = 2  # how many of the coarsest resolutions attend: to themselves, picture and context
         tokens: int = 8  # of the empty text
-        image_encoder: str = "nano-clip"  # CLIP weights whose image tower embeds the picture; it stays as it is
         shift: float = 1.0  # how much more often noisy levels, which decide the poses, are trained on
         drop_condition: float = 0.1  # probability of training without the picture
         average_decay: float = 0.998  # of the weight average that is saved

@@ -43,7 +43,7 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
 
     @dataclass(frozen=True)
     class Config:
-        start: str = "nano-clip"  # CLIP weights to begin with
+        start: str  # CLIP weights to begin with
         recall: float = 0.2  # weight of the embedding as it was, beside the direction
         average_decay: float = 0.99  # of the weight average that is saved
         evaluated: int = 512  # held-out pictures of the evaluation

@@ -32,8 +32,8 @@ class ClipSimilarity(Loss):
 
     @dataclass(frozen=True)
     class Config:
+        path: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
         weight: Schedule = Schedule.constant(0.1)
-        path: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

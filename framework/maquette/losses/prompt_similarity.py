@@ -26,8 +26,8 @@ class PromptSimilarity(Loss):
 
     @dataclass(frozen=True)
     class Config:
+        path: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
         weight: Schedule = Schedule.constant(0.1)
-        path: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

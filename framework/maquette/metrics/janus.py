@@ -31,7 +31,7 @@ class Janus(Metric):
 
     @dataclass(frozen=True)
     class Config:
-        reader: str = "nano-viewpoint"  # what the learner `viewpoint` saved: a plugin's name for it, or a folder
+        reader: str  # what the learner `viewpoint` saved: a plugin's name for it, or a folder
         views: int = 16  # azimuths, evenly spaced from the front
         elevation_deg: float = 15.0  # height of the camera above the horizon
         size: int = 64  # picture side in pixels

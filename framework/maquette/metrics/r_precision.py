@@ -28,7 +28,7 @@ class RPrecision(Metric):
     @dataclass(frozen=True)
     class Config:
         captions: dict[str, dict[str, str]]  # the captions to choose from, each with its labels ({} if none)
-        scorer: str = "nano-clip"  # CLIP weights: a plugin's name for them, a folder, or a hub name
+        scorer: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
         levels: tuple[str, ...] = ()  # label combinations, e.g. category, category+colour; none: the exact prompt
         views: int = 8  # azimuths, evenly spaced from the front
         elevation_deg: float = 20.0  # height of the camera above the horizon

@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette import plugins
 from maquette.perception.image_encoder import ClipPixels
-from maquette.weights.loading import quiet, read_network, unreadable, weights_source
+from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
 
 
 def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
@@ -28,7 +27,7 @@ def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
     from transformers import CLIPModel, CLIPTokenizer
 
     source, what = weights_source(path), f"a CLIP model from {path!r}"
-    hint = "give a folder in transformers' layout, a hub name, or one of: " + ", ".join(plugins.weights())
+    hint = f"give a folder in transformers' layout, a hub name, or one of: {carried_weights()}"
     model = read_network(CLIPModel, source, what, hint=hint, dtype=torch.float32)
     try:
         with quiet(source):

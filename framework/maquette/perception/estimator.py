@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette import plugins
-from maquette.weights.loading import quiet, read_network, unreadable, weights_source
+from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
 
 METRIC = ("glpn", "zoedepth")  # transformers' models that give distances
 OURS = "DPTForDepthAndNormals"
@@ -52,7 +51,7 @@ class Estimator:
 
         source, what = weights_source(path), f"a depth estimator from {path!r}"
         hint = (
-            f"give a plugin's weights ({', '.join(plugins.weights()) or 'none installed'}), a folder in transformers' "
+            f"give a plugin's weights ({carried_weights()}), a folder in transformers' "
             "layout, or a hub name such as depth-anything/Depth-Anything-V2-Small-hf"
         )
         try:

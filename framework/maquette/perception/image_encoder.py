@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maquette.weights.loading import halved, quiet, read_network, unreadable, weights_source
+from maquette.weights.loading import carried_weights, halved, quiet, read_network, unreadable, weights_source
 
 TEXT_TOWER = ("text_model.", "text_projection.", "logit_scale")
 """What a whole CLIP has beside its image tower."""
@@ -90,7 +90,7 @@ class ImageEncoder(nn.Module):
         tower = str(Path(source) / cls.FOLDER) if alone else source
         settings = (Path(source) / ClipPixels.FOLDER if alone else Path(source)) / ClipPixels.FILE
         what = f"a CLIP image encoder from {path!r}"
-        hint = "give a plugin's weights (nano-clip), a folder in transformers' layout, or a hub name"
+        hint = f"give a folder in transformers' layout, a hub name, or a plugin's weights ({carried_weights()})"
         try:
             with quiet(source):
                 if alone:

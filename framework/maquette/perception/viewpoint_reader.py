@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ImageEncoder
-from maquette.weights.loading import weights_source
+from maquette.weights.loading import carried_weights, weights_source
 
 HIDDEN = 256  # width of what reads the direction out of an embedding
 
@@ -69,7 +69,7 @@ class ViewpointReader(nn.Module):
         except (OSError, SafetensorError, RuntimeError) as problem:
             raise ConfigError(
                 f"cannot read viewpoints with {path!r}: {str(problem).splitlines()[0]}",
-                hint="give what the learner viewpoint saved, such as nano-viewpoint",
+                hint=f"give what the learner viewpoint saved: a folder, or a plugin's weights ({carried_weights()})",
             ) from problem
         return reader.eval().requires_grad_(False)
 

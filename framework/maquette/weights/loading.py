@@ -30,6 +30,11 @@ def weights_source(path: str) -> str:
     return str(folder) if folder.is_dir() else path
 
 
+def carried_weights() -> str:
+    """The names of the weights that plugins carry, for hints."""
+    return ", ".join(plugins.weights()) or "none installed"
+
+
 def check_path(path: str) -> None:
     """Refuse what is neither a folder, nor weights that a plugin carries, nor a hub name.
 
@@ -39,9 +44,8 @@ def check_path(path: str) -> None:
     if Path(path).expanduser().is_dir() or path in plugins.weights():
         return
     if path.startswith(("/", ".", "~")) or not HUB_NAME.match(path):
-        known = ", ".join(plugins.weights()) or "none installed"
         raise ValueError(
-            f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({known}), "
+            f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({carried_weights()}), "
             "nor a hub name like org/model"
         )
 

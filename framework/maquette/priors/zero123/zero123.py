@@ -134,7 +134,7 @@ class Zero123(Prior):
         pictures = torch.cat([told.picture for told in distinct])
         inputs = torch.cat([noisy[owner], pictures], dim=1)
         tokens = torch.cat([told.token for told in distinct])
-        label = tokens[:, 0] if self.unet.config.class_embed_type else None  # the nano model modulates its blocks
+        label = tokens[:, 0] if self.unet.config.class_embed_type else None  # of a model that modulates its blocks
         output = run_unet(self.unet, inputs, t[owner], tokens, self.dtype, class_labels=label)
         each = self.noise_schedule.epsilon(output, noisy[owner], t[owner]).split([len(told.owner) for told in distinct])
         means = {
