@@ -87,7 +87,7 @@ def test_the_prior_predicts_what_was_learnt(learner, tmp_path):
     alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     noise = reference_noise(steps[:1], torch.Size([3, PICTURE, PICTURE]))
     for name, kept in (("positive", 1.0), ("unconditional", 0.0)):
-        context, pixels = learner._told(rgb, torch.tensor([kept]))
+        context, pixels = learner._conditioning(rgb, torch.tensor([kept]))
         velocity = learner._velocity(learner.average.module, context, pixels, lambda steps: noise)(canvas, steps[:1])
         views = torch.cat([half for row in velocity.chunk(3, dim=-2) for half in row.chunk(2, dim=-1)])
         torch.testing.assert_close(found[name], alpha * views + sigma * noisy, atol=2e-3, rtol=2e-3)

@@ -15,7 +15,7 @@ from maquette.images.picture import Picture
 from maquette.materials.base import Shading
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
-from maquette.priors.zero123.conditions import Known, ReferenceViews
+from maquette.priors.zero123.conditions import ReferenceView, ReferenceViews
 from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
@@ -112,7 +112,9 @@ def test_token_and_picture_are_what_the_projection_and_the_autoencoder_make(weig
 def test_the_fourth_number_of_the_pose_follows_the_model(weights, tmp_path, name, pose, fourth):
     (tmp_path / name).symlink_to(weights["pixels"])
     prior = load(tmp_path / name, pose=pose)
-    views = ReferenceViews([Known(torch.zeros(24), torch.zeros(3, 4, 4), camera(0.0, 10.0), 1.0)], poses_of, prior.pose)
+    views = ReferenceViews(
+        [ReferenceView(torch.zeros(24), torch.zeros(3, 4, 4), camera(0.0, 10.0), 1.0)], poses_of, prior.pose
+    )
     token = views.at(camera(30.0, 10.0, 2.5))["positive"].token
     torch.testing.assert_close(token[0, 0], torch.tensor([0, 0.5, math.cos(math.radians(30)), fourth]))
 
@@ -124,7 +126,7 @@ def poses_of(embedding, pose):
 
 def test_references_count_by_closeness_and_weight_and_far_ones_not_at_all():
     front, near, far = (
-        Known(torch.zeros(1), torch.zeros(1, 1, 1), camera(a), w) for a, w in ((0, 1), (60, 0.5), (180, 1))
+        ReferenceView(torch.zeros(1), torch.zeros(1, 1, 1), camera(a), w) for a, w in ((0, 1), (60, 0.5), (180, 1))
     )
     views = ReferenceViews([front, near, far], poses_of, "zero123")
     told = views.at(Cameras.cat([camera(20.0), camera(0.5)]))["positive"]

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maquette.errors import ConfigError
-from maquette.priors.zero123.conditions import Told
+from maquette.priors.zero123.conditions import ReferencePairs
 from maquette.priors.zero123.ldm import AVERAGE, LdmParts
 from maquette.priors.zero123.zero123 import Zero123
 from zero123_layouts import FIXTURES, FULL, TINY, save_checkpoint, tiny_state
@@ -27,9 +27,9 @@ def load(path) -> Zero123:
     return Zero123(Zero123.Config(path=str(path), size=32, dtype="float32", device="cpu"))
 
 
-def told(token, picture) -> Told:
+def told(token, picture) -> ReferencePairs:
     count = len(token)
-    return Told(torch.arange(count), torch.ones(count), token, picture.expand(count, -1, -1, -1))
+    return ReferencePairs(torch.arange(count), torch.ones(count), token, picture.expand(count, -1, -1, -1))
 
 
 def close(found, name: str) -> None:

@@ -188,9 +188,13 @@ def orbit_positions(
     azimuth_deg: Float[Tensor, " B"], elevation_deg: Float[Tensor, " B"], distance: Float[Tensor, " B"]
 ) -> Float[Tensor, "B 3"]:
     """World positions of cameras on their orbits."""
+    return orbit_directions(azimuth_deg, elevation_deg) * distance[:, None]
+
+
+def orbit_directions(azimuth_deg: Float[Tensor, " B"], elevation_deg: Float[Tensor, " B"]) -> Float[Tensor, "B 3"]:
+    """Unit vectors from the origin to cameras on their orbits."""
     azimuth, elevation = torch.deg2rad(azimuth_deg), torch.deg2rad(elevation_deg)
-    direction = torch.stack([elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin()], dim=-1)
-    return direction * distance[:, None]
+    return torch.stack([elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin()], dim=-1)
 
 
 def orbit_cameras(

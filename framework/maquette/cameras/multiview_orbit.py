@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import normalize
 
 from maquette.cameras._ranges import Elevation, Range, between, check_ranges, elevations
-from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras, orbit_positions
+from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras, orbit_directions
+from maquette.cameras.directions import wrap_deg
 from maquette.config.schedules import Schedule
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -60,8 +61,8 @@ class MultiviewOrbit(CameraSampler):
             for values in (elevation_deg, fov_y_deg, distance, displaced, light_distance)
         )
         turns_deg = start_deg[:, None] + torch.arange(c.views) * (360 / c.views)
-        azimuth_deg = (turns_deg.flatten() + 180) % 360 - 180
-        towards = orbit_positions(azimuth_deg, elevation_deg, torch.ones_like(azimuth_deg)) + displaced
+        azimuth_deg = wrap_deg(turns_deg.flatten())
+        towards = orbit_directions(azimuth_deg, elevation_deg) + displaced
         light = normalize(towards, dim=-1) * light_distance[:, None]
         size = int(c.size.at(moment))
         return orbit_cameras(azimuth_deg, elevation_deg, distance, fov_y_deg, size, light)

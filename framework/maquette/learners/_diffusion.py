@@ -1,9 +1,9 @@
-"""What learners of pixel-space diffusion share: a small U-Net, the velocity loss, and DDIM sampling with guidance."""
+"""What learners of pixel-space diffusion share: their base, a small U-Net, the velocity loss, DDIM with guidance."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from maquette.diffusion.noise import DiscreteSchedule, schedule_of
 from maquette.images.pixels import to_pixels, to_rgb
-from maquette.learners.base import memory_order
+from maquette.learners.base import AveragedLearner, Batch, Data, memory_order
+from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
 from maquette.weights.loading import quiet
 
@@ -48,7 +49,7 @@ def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_wi
     from diffusers import UNet2DConditionModel
 
     plain = len(shape.widths) - shape.attention_levels
-    told: dict[str, Any] = {
+    modulation: dict[str, Any] = {
         "class_embed_type": "projection",
         "projection_class_embeddings_input_dim": context_width,
         "resnet_time_scale_shift": "scale_shift",
@@ -65,7 +66,7 @@ def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_wi
         norm_num_groups=16,
         down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * shape.attention_levels,
         up_block_types=("CrossAttnUpBlock2D",) * shape.attention_levels + ("UpBlock2D",) * plain,
-        **(told if shape.modulated else {}),
+        **(modulation if shape.modulated else {}),
     )
     unet.set_attn_processor(Attention())
     return unet
@@ -185,6 +186,39 @@ class VelocityDiffusion:
             guided = unconditional + scale * (conditional - unconditional)
             image = sampler.step(guided.float(), step, image).prev_sample
         return to_rgb(image)
+
+
+class DiffusionLearner(AveragedLearner[Data, Batch]):
+    """A learner of velocities: trained and judged by one loss, sampled by DDIM from the averaged weights.
+
+    Its config has `sample_steps` and `sample_scale`.
+    """
+
+    config: Any
+    diffusion: VelocityDiffusion
+
+    def velocity_loss(self, networks: Any, batch: Batch, draws: Draws) -> Float[Tensor, ""]:
+        """The loss of networks, those in training or their average, on a batch."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch, draws: Draws) -> Terms:
+        return Terms({"velocity": self.velocity_loss(self.networks, batch, draws)})
+
+    def denoise(self, velocity: Velocity, noise: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W 3"]:
+        """Images out of noise; `velocity` as in `VelocityDiffusion.sample`."""
+        return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
+
+    def held_out_velocity(self, parts: Iterable[tuple[Batch, Draws]]) -> float:
+        """Mean loss of the averaged weights over batches, each with its random numbers."""
+        losses = [float(self.velocity_loss(self.averaged, batch, draws)) for batch, draws in parts]
+        return sum(losses) / len(losses)
+
+
+def held_out_parts(dataset: Any, draws: Draws, count: int, chunk: int) -> Iterator[tuple[Any, Draws]]:
+    """`count` held-out examples in batches of at most `chunk`, each with its random numbers."""
+    for number, start in enumerate(range(0, count, chunk)):
+        part = draws.sub(str(number))
+        yield dataset.held_out(part, min(chunk, count - start)), part
 
 
 def shifted(t: Int[Tensor, " B"], count: int, shift: float) -> Int[Tensor, " B"]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
@@ -88,6 +88,39 @@ class Average(nn.Module):
         self.averaged.update_parameters(module)
 
 
+class Networks(nn.Module):
+    """Networks that are trained and averaged together; each is an attribute by its name."""
+
+    def __init__(self, **networks: nn.Module) -> None:
+        super().__init__()
+        for name, network in networks.items():
+            self.add_module(name, network)
+
+
+class AveragedLearner(Learner[Data, Batch]):
+    """A learner that follows its networks with a weight average, which is what it samples from and saves."""
+
+    networks: Any
+    average: Average
+
+    def follow(self, networks: nn.Module, decay: float) -> None:
+        """Train these networks, and average their weights; the last step of `build`.
+
+        Args:
+            decay: of the average.
+        """
+        self.networks = networks
+        self.average = Average(networks, decay)
+
+    @property
+    def averaged(self) -> Any:
+        """The networks with averaged weights."""
+        return self.average.module
+
+    def after_step(self, step: int) -> None:
+        self.average.update(self.networks)
+
+
 def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:
     """A CLIP tokenizer in which each of `words` is one token and any other text falls back to bytes.
 
@@ -137,11 +170,3 @@ def _merged(pieces: list[str], pair: tuple[str, str]) -> list[str]:
         else:
             done.append(piece)
     return done
-
-
-def tokenize(tokenizer: CLIPTokenizer, texts: Sequence[str], device: torch.device) -> Tensor:
-    """Token ids [B, L], padded and cut to the tokenizer's length."""
-    encoded = tokenizer(
-        list(texts), padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
-    )
-    return encoded.input_ids.to(device)

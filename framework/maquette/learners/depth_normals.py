@@ -15,7 +15,7 @@ from torch.nn import functional
 from maquette.datasets.base import DepthsAndNormals, GeometryDataset
 from maquette.images.picture import Picture
 from maquette.images.sheets import picture_grid
-from maquette.learners.base import Average, Learner
+from maquette.learners.base import AveragedLearner
 from maquette.objectives.terms import Terms
 from maquette.perception.estimator import pixels, read
 from maquette.randomness import Draws
@@ -29,7 +29,7 @@ INSIDE = 0.99  # opacity from which on a pixel counts as the object's
 
 
 @register("learner", "depth-normals")
-class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
+class DepthNormals(AveragedLearner[GeometryDataset, DepthsAndNormals]):
     """Inverse depth up to a scale and a shift, and normals in the camera's frame, by a small DPT-hybrid.
 
     Depth by MiDaS's scale- and shift-invariant loss with its gradient term; normals by 1 - cosine and the L1 distance.
@@ -59,8 +59,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         self.config = config
 
     def build(self, dataset: GeometryDataset) -> None:
-        self.network = _network(self.config)
-        self.average = Average(self.network, self.config.average_decay)
+        self.follow(_network(self.config), self.config.average_decay)
 
     def _see(self, network: Any, images: Float[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor]:
         """Nearness [B, H, W, 1] and normals [B, H, W, 3]."""
@@ -70,7 +69,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         return nearness, normal
 
     def loss(self, batch: DepthsAndNormals, draws: Draws) -> Terms:
-        nearness, normal = self._see(self.network, batch.images)
+        nearness, normal = self._see(self.networks, batch.images)
         inside = batch.opacity > INSIDE
         residual = (normalised(nearness, inside) - normalised(1 / batch.depth, inside)) * inside
         covered = inside.sum().clamp(min=1)
@@ -84,14 +83,11 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
             }
         )
 
-    def after_step(self, step: int) -> None:
-        self.average.update(self.network)
-
     @torch.no_grad()
     def sample_sheet(self, dataset: GeometryDataset, draws: Draws) -> np.ndarray:
         """Two pictures to a row, each with its depth as estimated and as it is, and normals likewise."""
         views = dataset.sample_views(SHOWN)
-        (nearness, normal), inside = self._see(self.average.module, views.images), views.opacity
+        (nearness, normal), inside = self._see(self.averaged, views.images), views.opacity
         known, found = (normalised(depth, inside > INSIDE) for depth in (1 / views.depth, nearness))
         depths = [((depth / 4 + 0.5).clamp(0, 1) * inside).expand(-1, -1, -1, 3) for depth in (found, known)]
         normals = [Picture(n / 2 + 0.5, inside).over(0.5) for n in (normal, views.normal)]
@@ -104,7 +100,7 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
         correlations, angles = [], []
         for start in range(0, self.config.evaluated, chunk):
             views = dataset.held_out(draws.sub(str(start)), min(chunk, self.config.evaluated - start))
-            nearness, normal = self._see(self.average.module, views.images)
+            nearness, normal = self._see(self.averaged, views.images)
             for i, inside in enumerate(views.opacity[..., 0] > INSIDE):
                 both = torch.stack([nearness[i, inside, 0], 1 / views.depth[i, inside, 0]])
                 correlations.append(torch.corrcoef(both)[0, 1])
@@ -118,10 +114,9 @@ class DepthNormals(Learner[GeometryDataset, DepthsAndNormals]):
     def save(self, folder: Path) -> None:
         from transformers import DPTImageProcessorPil
 
-        network: Any = self.average.module
         size = {"height": self.config.side, "width": self.config.side}
         with quiet():
-            halved(network).save_pretrained(folder, safe_serialization=True)
+            halved(self.averaged).save_pretrained(folder, safe_serialization=True)
             DPTImageProcessorPil(size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(folder)
 
 

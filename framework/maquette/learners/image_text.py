@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.datasets.base import CaptionedDataset, CaptionedImages
-from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
+from maquette.learners.base import AveragedLearner, word_tokenizer
 from maquette.objectives.terms import Terms
 from maquette.perception.clip import load_clip
 from maquette.perception.image_encoder import ClipPixels
+from maquette.perception.tokens import tokenize
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @register("learner", "image-text")
-class ImageText(Learner[CaptionedDataset, CaptionedImages]):
+class ImageText(AveragedLearner[CaptionedDataset, CaptionedImages]):
     """Contrastive image-text encoder for scoring renders, robust to what renders suffer from.
 
     Equal captions in a batch count as positives of each other (the world has few distinct captions). Images are
@@ -56,14 +57,14 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
 
     def build(self, dataset: CaptionedDataset) -> None:
         if self.config.start:
-            self.model, self.tokenizer, self.pixels = load_clip(self.config.start)
-            self.model.train().requires_grad_(True)
+            model, self.tokenizer, self.pixels = load_clip(self.config.start)
+            model.train().requires_grad_(True)
         else:
             self.tokenizer = word_tokenizer(dataset.words(), self.config.tokens)
-            self.model = self._fresh()
+            model = self._fresh()
             self.pixels = ClipPixels(self.config.size)
             self.pixels.mean = self.pixels.std = [0.5] * 3
-        self.average = Average(self.model, self.config.average_decay)
+        self.follow(model, self.config.average_decay)
 
     def _fresh(self) -> CLIPModel:
         from transformers import CLIPConfig, CLIPModel
@@ -94,8 +95,8 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
         images = augment(batch.images.permute(0, 3, 1, 2), self.config.gain, draws).permute(0, 2, 3, 1)
         numbers = {caption: index for index, caption in enumerate(dict.fromkeys(batch.captions))}
         group = torch.tensor([numbers[caption] for caption in batch.captions], device=images.device)
-        ids = tokenize(self.tokenizer, list(numbers), images.device)[group]
-        output = self.model(input_ids=ids, pixel_values=self.pixels(images))
+        ids = tokenize(self.tokenizer, list(numbers)).input_ids.to(images.device)[group]
+        output = self.networks(input_ids=ids, pixel_values=self.pixels(images))
         same = group[:, None].eq(group[None, :]).float()
         target = same / same.sum(1, keepdim=True)
         logits = output.logits_per_image.float()
@@ -104,24 +105,22 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
 
     def after_step(self, step: int) -> None:
         with torch.no_grad():
-            self.model.logit_scale.clamp_(max=math.log(100.0))
-        self.average.update(self.model)
+            self.networks.logit_scale.clamp_(max=math.log(100.0))
+        super().after_step(step)
 
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Retrieval accuracy on held-out renders: the right caption among all captions of the test vocabulary."""
         batch = dataset.held_out(draws, 1024)
         labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
-        model: Any = self.average.module
-        device = batch.images.device
-        output = model(input_ids=tokenize(self.tokenizer, labels, device), pixel_values=self.pixels(batch.images))
+        ids = tokenize(self.tokenizer, labels).input_ids.to(batch.images.device)
+        output = self.averaged(input_ids=ids, pixel_values=self.pixels(batch.images))
         best = output.logits_per_image.argmax(1).tolist()
         right = sum(labels[index] == caption for index, caption in zip(best, batch.captions, strict=True))
         return {"held-out retrieval": right / len(best)}
 
     def save(self, folder: Path) -> None:
-        module: Any = self.average.module
-        halved(module).save_pretrained(folder, safe_serialization=True)
+        halved(self.averaged).save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
         self.pixels.save(folder)
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.datasets.base import CaptionedGroups, GroupedDataset
 from maquette.images.sheets import picture_grid
-from maquette.learners._diffusion import VelocityDiffusion, save_layout
-from maquette.learners.base import Average, Learner, tokenize
-from maquette.objectives.terms import Terms
+from maquette.learners._diffusion import DiffusionLearner, VelocityDiffusion, save_layout
+from maquette.learners.base import Networks
+from maquette.perception.tokens import tokenize
 from maquette.priors.mvdream.joint_views import CAMERA_CONFIG, camera_rows, join_views
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -28,17 +28,8 @@ CHANNELS = 3  # that are predicted; a model to start from may have more (a learn
 CHUNK = 16  # objects that the evaluation takes at a time
 
 
-class _Networks(nn.Module):
-    """The trainable pair: denoiser and text encoder."""
-
-    def __init__(self, unet: nn.Module, text_encoder: nn.Module) -> None:
-        super().__init__()
-        self.unet = unet
-        self.text_encoder = text_encoder
-
-
 @register("learner", "multi-view")
-class MultiView(Learner[GroupedDataset, CaptionedGroups]):
+class MultiView(DiffusionLearner[GroupedDataset, CaptionedGroups]):
     """Velocity-prediction diffusion of several views of an object together, told text and cameras.
 
     It begins as a text-to-image model in pixel space (cosine noise levels, velocities), of which it keeps sizes,
@@ -73,14 +64,10 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
         self.size: int = unet.config.sample_size
         self.views = dataset.views
         join_views(unet, self.views)
-        self.networks = _Networks(unet, text_encoder)
-        self.average = Average(self.networks, self.config.average_decay)
+        self.follow(Networks(unet=unet, text_encoder=text_encoder), self.config.average_decay)
         self.diffusion = VelocityDiffusion(snr_gamma=0.0)
 
-    def loss(self, batch: CaptionedGroups, draws: Draws) -> Terms:
-        return Terms({"velocity": self._loss(self.networks, batch, draws)})
-
-    def _loss(self, networks: Any, batch: CaptionedGroups, draws: Draws) -> Tensor:
+    def velocity_loss(self, networks: Any, batch: CaptionedGroups, draws: Draws) -> Tensor:
         kept = draws.uniform("drop-caption", len(batch.captions)).ge(self.config.drop_caption).tolist()
         text = self._text(networks, [text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)])
         rows = camera_rows(batch.cameras)
@@ -92,11 +79,8 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
 
     def _text(self, networks: Any, captions: Sequence[str]) -> Float[Tensor, "B L D"]:
         """The embedding of each of G captions, once for every view."""
-        ids = tokenize(self.tokenizer, captions, next(networks.parameters()).device)
+        ids = tokenize(self.tokenizer, captions).input_ids.to(next(networks.parameters()).device)
         return networks.text_encoder(ids).last_hidden_state.repeat_interleave(self.views, dim=0)
-
-    def after_step(self, step: int) -> None:
-        self.average.update(self.networks)
 
     @torch.no_grad()
     def sample(self, captions: Sequence[str], cameras: Cameras, draws: Draws) -> Float[Tensor, "B H W 3"]:
@@ -106,7 +90,7 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
             captions: G texts.
             cameras: G times the number of views.
         """
-        networks: Any = self.average.module
+        networks = self.averaged
         text = self._text(networks, [*captions, *([""] * len(captions))])
         rows = camera_rows(cameras.to(text.device)).repeat(2, 1)
         noise = draws.normal("sample", len(cameras), CHANNELS, self.size, self.size).to(text.device)
@@ -114,7 +98,7 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
         def velocity(noisy: Tensor, step: Tensor) -> Tensor:
             return networks.unet(noisy, step, text, rows).sample
 
-        return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
+        return self.denoise(velocity, noise)
 
     def sample_sheet(self, dataset: GroupedDataset, draws: Draws) -> np.ndarray:
         """Two captions to a row, each seen from the front and on to its left."""
@@ -127,16 +111,14 @@ class MultiView(Learner[GroupedDataset, CaptionedGroups]):
     @torch.no_grad()
     def evaluate(self, dataset: GroupedDataset, draws: Draws) -> dict[str, float]:
         """Mean loss of the averaged weights on held-out objects."""
-        losses = []
-        for start in range(0, self.config.evaluated, CHUNK):
-            part = draws.sub(str(start))
-            batch = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
-            losses.append(float(self._loss(self.average.module, batch, part)))
-        return {"held-out velocity": sum(losses) / len(losses)}
+        count = self.config.evaluated
+        chunks = {start: draws.sub(str(start)) for start in range(0, count, CHUNK)}
+        parts = ((dataset.held_out(part, min(CHUNK, count - start)), part) for start, part in chunks.items())
+        return {"held-out velocity": self.held_out_velocity(parts)}
 
     def save(self, folder: Path) -> None:
         """Write the layout of MVDream's diffusers port, without a VAE."""
-        networks: Any = self.average.module
+        networks = self.averaged
         parts = {
             "scheduler": self.diffusion.scheduler,
             "text_encoder": halved(networks.text_encoder),

@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels
 from maquette.images.sheets import picture_grid
-from maquette.learners._diffusion import UNetShape, Velocity, VelocityDiffusion, small_unet
-from maquette.learners.base import Average, Learner, memory_order
-from maquette.objectives.terms import Terms
+from maquette.learners._diffusion import (
+    DiffusionLearner,
+    UNetShape,
+    Velocity,
+    VelocityDiffusion,
+    held_out_parts,
+    small_unet,
+)
+from maquette.learners.base import Networks, memory_order
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.randomness import Draws
@@ -31,17 +37,8 @@ TURNS_DEG = ((0, 60), (60, 120), (120, 180))
 SHEET = (8, 4)  # held-out objects on the sample sheet, and views of each
 
 
-class _Networks(nn.Module):
-    """The trainable pair: denoiser and what makes its context token."""
-
-    def __init__(self, unet: nn.Module, projection: CameraProjection) -> None:
-        super().__init__()
-        self.unet = unet
-        self.projection = projection
-
-
 @register("learner", "novel-view")
-class NovelView(Learner[PairDataset, PosedPairs]):
+class NovelView(DiffusionLearner[PairDataset, PosedPairs]):
     """Velocity-prediction diffusion of the target view, with the reference beside the noise in its input channels.
 
     The context is one token made of the reference's CLIP embedding and the relative pose. Without condition, token and
@@ -83,32 +80,25 @@ class NovelView(Learner[PairDataset, PosedPairs]):
             _take_over(unet, source)
             if (Path(source) / CameraProjection.FOLDER).is_dir():
                 projection = CameraProjection.load(Path(source))
-        self.networks = _Networks(unet, projection)
-        self.average = Average(self.networks, c.average_decay)
+        self.follow(Networks(unet=unet, projection=projection), c.average_decay)
         self.diffusion = VelocityDiffusion(c.snr_gamma, c.shift)
 
-    def loss(self, batch: PosedPairs, draws: Draws) -> Terms:
-        return Terms({"velocity": self._loss(self.networks, batch, draws)})
-
-    def _loss(self, networks: Any, batch: PosedPairs, draws: Draws) -> Tensor:
+    def velocity_loss(self, networks: Any, batch: PosedPairs, draws: Draws) -> Tensor:
         kept = draws.uniform("drop-condition", len(batch.pose)).ge(self.config.drop_condition).to(batch.pose)
         token = networks.projection(self.encoder(batch.reference), batch.pose) * kept[:, None, None]
         beside = to_pixels(batch.reference) * kept[:, None, None, None]
         return self.diffusion.loss(_conditioned(networks.unet, beside, token), batch.target, draws)
-
-    def after_step(self, step: int) -> None:
-        self.average.update(self.networks)
 
     @torch.no_grad()
     def sample(
         self, reference: Float[Tensor, "B H W 3"], pose: Float[Tensor, "B 4"], draws: Draws
     ) -> Float[Tensor, "B H W 3"]:
         """The referenced objects from elsewhere, by DDIM from the averaged weights with classifier-free guidance."""
-        networks: Any = self.average.module
+        networks = self.averaged
         token, beside = networks.projection(self.encoder(reference), pose), to_pixels(reference)
         both = _conditioned(networks.unet, torch.cat([beside, 0 * beside]), torch.cat([token, 0 * token]))
         noise = draws.normal("sample", *beside.shape).to(beside)
-        return self.diffusion.sample(both, noise, self.config.sample_steps, self.config.sample_scale)
+        return self.denoise(both, noise)
 
     def sample_sheet(self, dataset: PairDataset, draws: Draws) -> np.ndarray:
         """A row per object: the reference, then view after view as sampled and as it truly is."""
@@ -127,10 +117,8 @@ class NovelView(Learner[PairDataset, PosedPairs]):
         """
         losses: list[float] = []
         seen: list[tuple[Tensor, Tensor, Tensor]] = []
-        for number, start in enumerate(range(0, self.config.evaluated, chunk)):
-            part = draws.sub(str(number))
-            pairs = dataset.held_out(part, min(chunk, self.config.evaluated - start))
-            losses.append(float(self._loss(self.average.module, pairs, part)))
+        for pairs, part in held_out_parts(dataset, draws, self.config.evaluated, chunk):
+            losses.append(float(self.velocity_loss(self.averaged, pairs, part)))
             made = self.sample(pairs.reference, pairs.pose, part)
             turn = torch.rad2deg(torch.atan2(pairs.pose[:, 1], pairs.pose[:, 2])).abs()
             moved = pairs.pose[:, 0].abs() + turn > 1e-3
@@ -148,7 +136,7 @@ class NovelView(Learner[PairDataset, PosedPairs]):
 
     def save(self, folder: Path) -> None:
         """Write the layout of Zero-1-to-3's diffusers ports, without a VAE."""
-        networks: Any = self.average.module
+        networks = self.averaged
         halved(networks.projection).save(folder)
         with quiet():
             self.encoder.save(folder)

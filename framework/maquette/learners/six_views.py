@@ -20,16 +20,17 @@ from maquette.images.resampling import downsample
 from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import (
     Attention,
+    DiffusionLearner,
     UNetShape,
     Velocity,
     VelocityDiffusion,
+    held_out_parts,
     save_layout,
     small_text_encoder,
     small_unet,
 )
-from maquette.learners.base import Average, Learner, memory_order, word_tokenizer
+from maquette.learners.base import memory_order, word_tokenizer
 from maquette.learners.novel_view import psnr
-from maquette.objectives.terms import Terms
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.priors.zero123plus.canvas import COLUMNS, ROWS, VIEWS, tile, untile
@@ -44,7 +45,7 @@ CHUNK = 16  # objects that are evaluated at once
 
 
 @register("learner", "six-views")
-class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
+class SixViews(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
     """Velocity-prediction diffusion of three rows of two views, beside the picture under noise of the same level.
 
     The U-Net's self-attention sees both, and its context is the embedding of the empty text, to whose tokens that of
@@ -86,26 +87,23 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         self.text_encoder = small_text_encoder(self.tokenizer, self.encoder.width, layers=1, heads=1)
         self.text_encoder.eval().requires_grad_(False)  # it is only asked for the empty text
         shape = UNetShape((ROWS * c.size, COLUMNS * c.size), c.widths, c.layers, c.heads, c.attention_levels)
-        self.unet = small_unet(shape, in_channels=3, out_channels=3, context_width=self.encoder.width)
-        let_references_in(self.unet, Attention())
-        self.average = Average(self.unet, c.average_decay)
+        unet = small_unet(shape, in_channels=3, out_channels=3, context_width=self.encoder.width)
+        let_references_in(unet, Attention())
+        self.follow(unet, c.average_decay)
         self.diffusion = VelocityDiffusion(snr_gamma=0.0, shift=c.shift)
         with torch.no_grad():
             self.register_buffer("text", clip_embeddings(self.tokenizer, self.text_encoder, [""])[0])
         self.ramp = torch.linspace(0, 1, c.tokens)
 
-    def loss(self, batch: PicturesWithSixViews, draws: Draws) -> Terms:
-        return Terms({"velocity": self._loss(self.unet, batch, draws)})
-
-    def _loss(self, unet: Any, batch: PicturesWithSixViews, draws: Draws) -> Tensor:
+    def velocity_loss(self, networks: Any, batch: PicturesWithSixViews, draws: Draws) -> Tensor:
         count, device = len(batch.reference), batch.reference.device
         kept = draws.uniform("drop-condition", count).ge(self.config.drop_condition).to(batch.reference)
-        context, pixels = self._told(batch.reference, kept)
+        context, pixels = self._conditioning(batch.reference, kept)
         noise = draws.normal("reference-noise", *pixels.shape, device=device)
         canvases = tile(batch.views.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.diffusion.loss(self._velocity(unet, context, pixels, lambda t: noise), canvases, draws)
+        return self.diffusion.loss(self._velocity(networks, context, pixels, lambda t: noise), canvases, draws)
 
-    def _told(
+    def _conditioning(
         self, reference: Float[Tensor, "B H W 3"], kept: Float[Tensor, " B"]
     ) -> tuple[Float[Tensor, "B L D"], Float[Tensor, "B 3 S S"]]:
         """The context, and the picture's pixels; where `kept` is 0, those of no picture."""
@@ -129,28 +127,25 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
             t = t.to(noisy.device).expand(len(noisy))
             alpha, sigma = self.diffusion.schedule_on(noisy.device).alpha_sigma(t)
 
-            def run(pictures: Tensor, told: Any) -> Tensor:
+            def run(pictures: Tensor, conditioning: Any) -> Tensor:
                 pictures = pictures.contiguous(memory_format=memory_order(pictures.device))
-                return unet(pictures, t, context, cross_attention_kwargs=told).sample
+                return unet(pictures, t, context, cross_attention_kwargs=conditioning).sample
 
             return beside(run, noisy, alpha * pixels + sigma * noise(t))
 
         return velocity
 
-    def after_step(self, step: int) -> None:
-        self.average.update(self.unet)
-
     @torch.no_grad()
     def sample(self, reference: Float[Tensor, "B H W 3"], draws: Draws) -> Float[Tensor, "6*B h w 3"]:
         """The six views of the things in pictures, by DDIM from the averaged weights with classifier-free guidance."""
         count, device, c = len(reference), reference.device, self.config
-        context, pixels = self._told(
+        context, pixels = self._conditioning(
             torch.cat([reference] * 2), torch.tensor([1.0, 0.0]).repeat_interleave(count).to(device)
         )
         shown = draws.normal("reference-noise", *pixels.shape, device=device)
         noise = draws.normal("sample", count, 3, ROWS * c.size, COLUMNS * c.size).to(device)
-        velocity = self._velocity(self.average.module, context, pixels, lambda t: shown)
-        canvases = self.diffusion.sample(velocity, noise, c.sample_steps, c.sample_scale)
+        velocity = self._velocity(self.averaged, context, pixels, lambda t: shown)
+        canvases = self.denoise(velocity, noise)
         return untile(canvases.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
     def sample_sheet(self, dataset: SixViewDataset, draws: Draws) -> np.ndarray:
@@ -166,10 +161,8 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
         """Held-out velocity loss, and PSNR of sampled views beside that of handing back the picture six times."""
         losses: list[float] = []
         scores: list[tuple[float, float]] = []
-        for number, start in enumerate(range(0, self.config.evaluated, CHUNK)):
-            part = draws.sub(str(number))
-            objects = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
-            losses.append(float(self._loss(self.average.module, objects, part)))
+        for objects, part in held_out_parts(dataset, draws, self.config.evaluated, CHUNK):
+            losses.append(float(self.velocity_loss(self.averaged, objects, part)))
             made = self.sample(objects.reference, part)
             returned = downsample(objects.reference, self.config.size).repeat_interleave(VIEWS, dim=0)
             scores += zip(psnr(made, objects.views).tolist(), psnr(returned, objects.views).tolist(), strict=True)
@@ -183,7 +176,7 @@ class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
 
         side = {"height": self.config.reference_size, "width": self.config.reference_size}
         parts = {
-            "unet": halved(self.average.module),
+            "unet": halved(self.averaged),
             "scheduler": self.diffusion.scheduler,
             "text_encoder": halved(self.text_encoder),
             "tokenizer": self.tokenizer,

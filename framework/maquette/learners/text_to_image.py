@@ -13,25 +13,25 @@ from torch import Tensor, nn
 
 from maquette.datasets.base import CaptionedDataset, CaptionedImages
 from maquette.images.sheets import picture_grid
-from maquette.learners._diffusion import UNetShape, VelocityDiffusion, small_text_encoder, small_unet
-from maquette.learners.base import Average, Learner, tokenize, word_tokenizer
-from maquette.objectives.terms import Terms
+from maquette.learners._diffusion import (
+    DiffusionLearner,
+    UNetShape,
+    VelocityDiffusion,
+    held_out_parts,
+    small_text_encoder,
+    small_unet,
+)
+from maquette.learners.base import Networks, word_tokenizer
+from maquette.perception.tokens import tokenize
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet, weights_source
 
-
-class _Networks(nn.Module):
-    """The trainable pair: denoiser and text encoder."""
-
-    def __init__(self, unet: nn.Module, text_encoder: nn.Module) -> None:
-        super().__init__()
-        self.unet = unet
-        self.text_encoder = text_encoder
+EVALUATED, CHUNK = 1024, 256  # held-out pictures of the evaluation, and how many at a time
 
 
 @register("learner", "text-to-image")
-class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
+class TextToImage(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     """Velocity-prediction diffusion on images, conditioned on a jointly trained CLIP-style text encoder.
 
     The layout is DeepFloyd IF's first stage: pixels in [-1, 1], six output channels of which the last three would be
@@ -67,8 +67,7 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
         text_encoder = small_text_encoder(self.tokenizer, c.text_width, c.text_layers, c.heads)
         if c.start:
             self._take_over(unet, text_encoder, weights_source(c.start))
-        self.networks = _Networks(unet, text_encoder)
-        self.average = Average(self.networks, c.average_decay)
+        self.follow(Networks(unet=unet, text_encoder=text_encoder), c.average_decay)
         self.diffusion = VelocityDiffusion(c.snr_gamma)
         self._ids: dict[str, Tensor] = {}
 
@@ -94,37 +93,34 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
     def _token_ids(self, captions: Any, device: torch.device) -> Int[Tensor, "B L"]:
         missing = [caption for caption in dict.fromkeys(captions) if caption not in self._ids]
         if missing:
-            rows = tokenize(self.tokenizer, missing, torch.device("cpu"))
+            rows = tokenize(self.tokenizer, missing).input_ids
             self._ids.update(zip(missing, rows, strict=True))
         return torch.stack([self._ids[caption] for caption in captions]).to(device, non_blocking=True)
 
-    def loss(self, batch: CaptionedImages, draws: Draws) -> Terms:
+    def velocity_loss(self, networks: Any, batch: CaptionedImages, draws: Draws) -> Float[Tensor, ""]:
         device, count = batch.images.device, len(batch.images)
         kept = draws.uniform("drop-caption", count).ge(self.config.drop_caption).tolist()
         ids = self._token_ids([text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)], device)
-        text = self.networks.text_encoder(ids).last_hidden_state
+        text = networks.text_encoder(ids).last_hidden_state
 
         def velocity(noisy: Tensor, t: Tensor) -> Tensor:
-            return self.networks.unet(noisy, t, text).sample[:, :3]
+            return networks.unet(noisy, t, text).sample[:, :3]
 
-        return Terms({"velocity": self.diffusion.loss(velocity, batch.images, draws)})
-
-    def after_step(self, step: int) -> None:
-        self.average.update(self.networks)
+        return self.diffusion.loss(velocity, batch.images, draws)
 
     @torch.no_grad()
     def sample(self, captions: Any, draws: Draws) -> Float[Tensor, "B H W 3"]:
         """Images for `captions` by DDIM from the averaged weights, with classifier-free guidance."""
-        networks: Any = self.average.module
+        networks = self.averaged
         device = next(networks.parameters()).device
-        ids = tokenize(self.tokenizer, [*captions, *([""] * len(captions))], device)
+        ids = tokenize(self.tokenizer, [*captions, *([""] * len(captions))]).input_ids.to(device)
         text = networks.text_encoder(ids).last_hidden_state
         noise = draws.normal("sample", len(captions), 3, self.config.size, self.config.size).to(device)
 
         def velocity(noisy: Tensor, step: Tensor) -> Tensor:
             return networks.unet(noisy, step, text).sample[:, :3]
 
-        return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
+        return self.denoise(velocity, noise)
 
     def sample_sheet(self, dataset: CaptionedDataset, draws: Draws) -> np.ndarray:
         captions = list(dataset.sample_captions())
@@ -133,20 +129,13 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Mean weighted loss of the averaged weights on held-out objects."""
-        trained, self.networks = self.networks, self.average.module  # type: ignore[assignment]
-        try:
-            losses = [
-                float(self.loss(dataset.held_out(draws.sub(str(i)), 256), draws.sub(str(i))).total()) for i in range(4)
-            ]
-        finally:
-            self.networks = trained
-        return {"held-out velocity": sum(losses) / len(losses)}
+        return {"held-out velocity": self.held_out_velocity(held_out_parts(dataset, draws, EVALUATED, CHUNK))}
 
     def save(self, folder: Path) -> None:
         with quiet():
             from diffusers import IFPipeline
 
-        networks: Any = self.average.module
+        networks = self.averaged
         pipeline: Any = IFPipeline(
             tokenizer=self.tokenizer,
             text_encoder=halved(networks.text_encoder),

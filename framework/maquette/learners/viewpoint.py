@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from maquette.cameras.directions import wrap_deg
 from maquette.datasets.base import PairDataset, PosedPairs
-from maquette.learners.base import Average, Learner
+from maquette.learners.base import AveragedLearner, Networks
 from maquette.objectives.terms import Terms
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.perception.viewpoint_reader import ViewpointReader, azimuths_deg, directions
@@ -22,17 +21,8 @@ from maquette.weights.loading import quiet
 NEAR_DEG = 30.0  # an azimuth within which `evaluate` counts as right
 
 
-class _Networks(nn.Module):
-    """The reader, and what its embedding is asked for in training."""
-
-    def __init__(self, encoder: ImageEncoder) -> None:
-        super().__init__()
-        self.reader = ViewpointReader(encoder)
-        self.recall = nn.Linear(encoder.width, encoder.width)
-
-
 @register("learner", "viewpoint")
-class Viewpoint(Learner[PairDataset, PosedPairs]):
+class Viewpoint(AveragedLearner[PairDataset, PosedPairs]):
     """Fine-tunes a CLIP's image tower until its embedding holds the direction of the camera beside what is seen.
 
     The embedding of a contrastive encoder holds what captions say, and those rarely say from where. A model told only
@@ -56,8 +46,8 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
         self.known = ImageEncoder.load(self.config.start, smooth=False)
         encoder = ImageEncoder.load(self.config.start, smooth=False)
         encoder.model.requires_grad_(True)
-        self.networks = _Networks(encoder)
-        self.average = Average(self.networks, self.config.average_decay)
+        networks = Networks(reader=ViewpointReader(encoder), recall=nn.Linear(encoder.width, encoder.width))
+        self.follow(networks, self.config.average_decay)
 
     def loss(self, batch: PosedPairs, draws: Draws) -> Terms:
         images = torch.cat([batch.reference, batch.target])
@@ -73,13 +63,10 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
             }
         )
 
-    def after_step(self, step: int) -> None:
-        self.average.update(self.networks)
-
     @torch.no_grad()
     def evaluate(self, dataset: PairDataset, draws: Draws) -> dict[str, float]:
         """How far found azimuths of held-out references are off, and the share of the old embedding that is lost."""
-        networks: Any = self.average.module
+        networks = self.averaged
         pairs = dataset.held_out(draws, self.config.evaluated)
         embedding = networks.reader.encoder(pairs.reference)
         found, known = networks.reader.direction(embedding), self.known(pairs.reference)
@@ -94,6 +81,6 @@ class Viewpoint(Learner[PairDataset, PosedPairs]):
 
     def save(self, folder: Path) -> None:
         """Write what `ViewpointReader` loads; `novel-view` takes it for its `image_encoder` as well."""
-        networks: Any = self.average.module
+        networks = self.averaged
         with quiet():
             networks.reader.save(folder)

@@ -100,3 +100,8 @@ class Probe(WeightedLoss):
     @abstractmethod
     def __call__(self, rendering: Rendering, around: Surroundings) -> Tensor:
         """The unweighted term, a scalar."""
+
+
+def zero_of(tensor: Tensor) -> Tensor:
+    """Zero, differentiable in a tensor: the term where there is nothing to judge."""
+    return tensor.sum() * 0

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss
+from maquette.losses.base import Loss, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -47,5 +46,5 @@ class Curvature(Loss):
         stride = max(1, math.ceil(len(samples.points) / self.config.samples))
         points = samples.points[::stride]
         if not len(points):
-            return torch.zeros((), device=rendering.rgb.device)
+            return zero_of(samples.weights)
         return geometry.laplacian(points).abs().mean()

@@ -11,7 +11,7 @@ from torch import Tensor
 from maquette.config.capabilities import TARGET_DEPTH, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
-from maquette.losses.base import Comparison
+from maquette.losses.base import Comparison, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -47,7 +47,7 @@ class Depth(Comparison):
         assert target.depth is not None
         seen = (rendering.opacity > LEAST_OPACITY) & (target.picture.alpha > LEAST_OPACITY)
         if int(seen.sum()) < 3:
-            return rendering.depth.sum() * 0
+            return zero_of(rendering.depth)
         if self.config.metric == "scale-invariant":
             return (_log(rendering.depth[seen]) - _log(target.depth[seen])).var(correction=0)
         ours, known = _centred(rendering.depth[seen]), _centred(target.depth[seen])

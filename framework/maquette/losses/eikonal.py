@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from maquette.config.capabilities import GEOMETRY_SDF, RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss
+from maquette.losses.base import Loss, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -34,5 +33,5 @@ class Eikonal(Loss):
         samples = rendering.samples
         assert samples is not None and samples.gradients is not None
         if not len(samples.gradients):
-            return torch.zeros((), device=rendering.rgb.device)
+            return zero_of(samples.weights)
         return (samples.gradients.norm(dim=-1) - 1).square().mean()

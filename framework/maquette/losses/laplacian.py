@@ -10,7 +10,7 @@ from torch import Tensor
 
 from maquette.config.capabilities import RENDERED_MESH, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss
+from maquette.losses.base import Loss, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -35,7 +35,7 @@ class Laplacian(Loss):
         assert mesh is not None
         ends, _ = mesh.edges
         if not len(ends):
-            return mesh.vertices.sum() * 0
+            return zero_of(mesh.vertices)
         both = torch.cat([ends, ends.flip(-1)])
         total = torch.zeros_like(mesh.vertices).index_add(0, both[:, 0], mesh.vertices[both[:, 1]])
         count = torch.bincount(both[:, 0], minlength=len(mesh.vertices))[:, None]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from maquette.config.capabilities import RENDERED_MESH, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss
+from maquette.losses.base import Loss, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -34,6 +34,6 @@ class NormalConsistency(Loss):
         assert mesh is not None
         _, faces = mesh.edges
         if not len(faces):
-            return mesh.vertices.sum() * 0
+            return zero_of(mesh.vertices)
         first, second = mesh.face_normals()[faces].unbind(1)
         return (1 - (first * second).sum(-1)).mean()

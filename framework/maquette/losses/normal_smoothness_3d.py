@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from maquette.config.capabilities import RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Probe, Surroundings
+from maquette.losses.base import Probe, Surroundings, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -47,7 +46,7 @@ class NormalSmoothness3D(Probe):
         stride = max(1, math.ceil(len(samples.points) / self.config.samples))
         points, weights = samples.points[::stride].detach(), samples.weights[::stride].detach()
         if not len(points):
-            return torch.zeros((), device=rendering.rgb.device)
+            return zero_of(samples.weights)
         offset = self.config.jitter * around.draws.normal("jitter", *points.shape).to(points)
         bound = around.geometry.bound
         beside = around.geometry.query((points + offset).clamp(-bound, bound), normals=True).normal

@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from maquette.config.capabilities import GEOMETRY_SIGN_CHANGES, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss
+from maquette.losses.base import Loss, zero_of
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
@@ -36,6 +36,6 @@ class SdfSign(Loss):
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         ends = geometry.sign_changes()
         if not len(ends):
-            return ends.sum()
+            return zero_of(ends)
         other = (ends.detach().flip(-1) > 0).to(ends)
         return 2 * binary_cross_entropy_with_logits(ends, other)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.perception.image_encoder import ClipPixels
+from maquette.perception.tokens import tokenize
 from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
 
 
@@ -65,11 +66,8 @@ class Clip:
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
         """Unit embeddings of texts."""
-        encoded = self._tokenizer(
-            list(texts), padding="max_length", truncation=True, max_length=self._tokenizer.model_max_length,
-            return_tensors="pt",
-        )  # fmt: skip
-        output = self._model.get_text_features(input_ids=encoded.input_ids.to(self._model.device))
+        ids = tokenize(self._tokenizer, texts).input_ids.to(self._model.device)
+        output = self._model.get_text_features(input_ids=ids)
         return functional.normalize(_embedding(output), dim=-1)
 
 

@@ -182,7 +182,7 @@ def run_unet(
     t: Int[Tensor, " B"],
     text: Float[Tensor, "B L D"],
     dtype: torch.dtype,
-    **told: Any,
+    **conditioning: Any,
 ) -> Float[Tensor, "B O h w"]:
     """What a UNet2DConditionModel gives, in float32.
 
@@ -190,8 +190,8 @@ def run_unet(
         inputs: noisy latents, and what else it takes beside them.
         text: embeddings that it attends to.
         dtype: of its arithmetic.
-        told: what else it is told, by its names (class_labels, added_cond_kwargs ...).
+        conditioning: further inputs by name (class_labels, added_cond_kwargs ...).
     """
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     with arithmetic(inputs.device, dtype):
-        return unet(inputs, t, text, **told).sample.float()
+        return unet(inputs, t, text, **conditioning).sample.float()

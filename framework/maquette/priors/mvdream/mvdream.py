@@ -13,9 +13,8 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities
 from maquette.errors import ConfigError
-from maquette.kernels.devices import choose_device
-from maquette.priors.autoencoder import Pictures
-from maquette.priors.base import Prior, Request
+from maquette.priors.base import Request
+from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
 from maquette.priors.mvdream.joint_views import camera_rows, join_views
 from maquette.priors.mvdream.layouts import from_file, from_folder, is_file
 from maquette.priors.text.conditions import (
@@ -25,12 +24,12 @@ from maquette.priors.text.conditions import (
     text_conditions,
 )
 from maquette.registry import register
-from maquette.weights.diffusers_folder import DtypeName, choose_dtype, run_unet
+from maquette.weights.diffusers_folder import run_unet
 from maquette.weights.loading import check_path
 
 
 @register("prior", "mvdream")
-class MVDream(Prior):
+class MVDream(DiffusionPrior):
     """A diffusion model of `views` pictures at once, told the text and every camera.
 
     `views` consecutive pictures of a batch show one object, as the cameras `multiview-orbit` give them. They ought to
@@ -42,16 +41,12 @@ class MVDream(Prior):
     """
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(NetworkConfig):
         path: str  # the original's file (.pt); or a folder, weights that a plugin carries, or hub name with its port
         views: int = 4  # pictures of an object
         tokenizer: str = ""  # for a single file: whose tokenizer, folder or hub name; "": the base model's
-        dtype: DtypeName = "auto"  # of the UNet's arithmetic
-        device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
-        size: int = 0  # picture side the model is given; 0: the model's own
         view_dependent: bool = False  # add "front view", "side view" ... to the prompt
         view_words: ViewWords = field(default_factory=ViewWords)
-        cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
 
         def __post_init__(self) -> None:
             if self.views < 1:
@@ -67,22 +62,11 @@ class MVDream(Prior):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.device = choose_device(config.device)
-        self.dtype = choose_dtype(config.dtype, self.device)
         parts = from_file(config.path, config.tokenizer) if is_file(config.path) else from_folder(config.path)
-        self.noise_schedule = parts.noise_schedule.to(self.device)
-        self.unet = parts.unet.to(self.device, memory_format=torch.channels_last)
+        super().__init__(config, parts.noise_schedule, parts.unet, parts.vae, parts.size)
         join_views(self.unet, config.views)
         self.channels: int = self.unet.config.in_channels
-        self.size = config.size or parts.size
-        self._pictures = Pictures(parts.vae, self.size, self.device, config.cpu_offload)
         self._embed, self._text_identity = parts.embed, parts.text_identity
-
-    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self._pictures.encode(rgb)
-
-    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self._pictures.decode(latents)
 
     def condition(self, request: Request) -> TextConditions:
         c = self.config
@@ -101,9 +85,11 @@ class MVDream(Prior):
                 f"{len(noisy)} pictures are not groups of {self.config.views}", key="prior.views",
                 hint="let the cameras come in multiples of it (multiview-orbit)",
             )  # fmt: skip
-        count = len(conditions)
-        inputs, text = torch.cat([noisy] * count), torch.cat(list(conditions.values()))
-        rows = camera_rows(cameras.to(self.device)).repeat(count, 1)
-        output = run_unet(self.unet, inputs, torch.cat([t] * count), text, self.dtype, class_labels=rows)
-        outputs = output[:, : self.channels].chunk(count)
-        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, outputs, strict=True)}
+        rows = camera_rows(cameras.to(self.device))
+
+        def network(inputs: Tensor, all_t: Tensor, texts: list[Tensor]) -> Tensor:
+            labels = rows.repeat(len(texts), 1)
+            output = run_unet(self.unet, inputs, all_t, torch.cat(texts), self.dtype, class_labels=labels)
+            return output[:, : self.channels]
+
+        return predict_each(conditions, noisy, t, self.noise_schedule, network)

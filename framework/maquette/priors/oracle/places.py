@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.cameras.base import Cameras
+from maquette.cameras.base import Cameras, orbit_directions
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ class Standpoints:
 
     def directions(self) -> Float[Tensor, "B 3"]:
         """Unit vectors from the origin."""
-        azimuth, elevation = torch.deg2rad(self.azimuth_deg), torch.deg2rad(self.elevation_deg)
-        flat = elevation.cos()
-        return torch.stack([flat * azimuth.cos(), flat * azimuth.sin(), elevation.sin()], dim=-1)
+        return orbit_directions(self.azimuth_deg, self.elevation_deg)
 
     def moved(self, start: Standpoints, end: Standpoints) -> Standpoints:
         """All of these [M], moved as from the one of `start` to each of `end` [B], [B * M], M varying fastest."""

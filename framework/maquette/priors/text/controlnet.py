@@ -14,8 +14,10 @@ from torch.nn.functional import interpolate
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import RENDERED_COLOR, RENDERING, Capabilities
 from maquette.errors import ConfigError
-from maquette.priors.base import Conditions, CopyKind, Prior, Request, Sight
+from maquette.priors.base import Conditions, CopyKind, Request, Sight
+from maquette.priors.diffusion_prior import predict_each
 from maquette.priors.text.control_pictures import Canny, canny_picture, depth_picture, normal_picture
+from maquette.priors.text.over_stable_diffusion import OverStableDiffusion
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.priors.text.text_to_image import TextToImageConfig
 from maquette.priors.text.unet_copies import UNetCopy
@@ -40,13 +42,13 @@ class Controlled:
 
 
 @register("prior", "controlnet")
-class ControlNet(Prior):
+class ControlNet(OverStableDiffusion):
     """Stable Diffusion 1.x whose every prediction goes by a picture that is drawn of the rendering itself.
 
     The picture is the same under all conditions, with the text and without. It has no gradient: what is optimised is
     pulled towards what fits its own shape, and the shape is not pulled by the control.
 
-    Source: Zhang et al. 2023 (arXiv 2302.05543), sec. 3; the pictures: `_control_pictures`.
+    Source: Zhang et al. 2023 (arXiv 2302.05543), sec. 3; the pictures: `control_pictures`.
     """
 
     @dataclass(frozen=True)
@@ -68,13 +70,11 @@ class ControlNet(Prior):
     def __init__(self, config: Config) -> None:
         from diffusers import ControlNetModel
 
+        super().__init__(config)
         self.config = config
-        self._model = StableDiffusion(config)
-        self.noise_schedule = self._model.noise_schedule
-        self.device = self._model.device
         self._control: Any = Weights(config.controlnet, key="prior.controlnet").load_network(ControlNetModel, "")
         for name in ("cross_attention_dim", "block_out_channels"):
-            found, wanted = self._control.config[name], self._model.unet.config[name]
+            found, wanted = self._control.config[name], self.model.unet.config[name]
             if found != wanted:
                 raise ConfigError(
                     f"the {name} of {config.controlnet!r} is {found}, and that of {config.path!r} {wanted}",
@@ -82,19 +82,13 @@ class ControlNet(Prior):
                 )  # fmt: skip
         self._control.to(self.device, memory_format=torch.channels_last)
 
-    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self._model.encode(rgb)
-
-    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self._model.decode(latents)
-
     def condition(self, request: Request) -> Conditions:
-        return _WithoutPictures(self._model.condition(request))
+        return _WithoutPictures(self.model.condition(request))
 
     @torch.no_grad()
     def watch(self, conditions: Mapping[str, Controlled], sight: Sight) -> dict[str, Controlled]:
         picture = self._drawn(sight).to(self.device).permute(0, 3, 1, 2)
-        size = (self._model.size, self._model.size)
+        size = (self.model.size, self.model.size)
         if picture.shape[-2:] != size:
             picture = interpolate(picture, size, mode="bilinear", antialias=True)
         return {name: replace(condition, picture=picture) for name, condition in conditions.items()}
@@ -112,29 +106,29 @@ class ControlNet(Prior):
         conditions: Mapping[str, Controlled],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        count, each = len(conditions), list(conditions.values())
-        together = Controlled(torch.cat([one.text for one in each]), torch.cat([_picture(one) for one in each]))
-        inputs, all_t = torch.cat([noisy] * count), torch.cat([t] * count)
-        text, told = self._tell(inputs, all_t, together)
-        output = run_unet(self._model.unet, inputs, all_t, text, self._model.dtype, **told)
-        outputs = output[:, : self._model.channels].chunk(count)
-        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, outputs, strict=True)}
+        def network(inputs: Tensor, all_t: Tensor, each: list[Controlled]) -> Tensor:
+            together = Controlled(torch.cat([one.text for one in each]), torch.cat([_picture(one) for one in each]))
+            text, conditioning = self._unet_inputs(inputs, all_t, together)
+            output = run_unet(self.model.unet, inputs, all_t, text, self.model.dtype, **conditioning)
+            return output[:, : self.model.channels]
+
+        return predict_each(conditions, noisy, t, self.noise_schedule, network)
 
     @torch.no_grad()
-    def _tell(
+    def _unet_inputs(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Controlled
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
         """The text, and what the ControlNet adds to the UNet's features."""
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        with arithmetic(self.device, self._model.dtype):
+        with arithmetic(self.device, self.model.dtype):
             down, middle = self._control(
                 noisy, t, condition.text, _picture(condition), self.config.scale, return_dict=False
             )
         return condition.text, {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
-        model = self._model
-        return UNetCopy(model.unet, model.channels, kind, rank, model.dtype, self._tell)
+        model = self.model
+        return UNetCopy(model.unet, model.channels, kind, rank, model.dtype, self._unet_inputs)
 
 
 class _WithoutPictures(Conditions):

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.errors import MissingDependency
+from maquette.perception.tokens import tokenize
 from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
 from maquette.priors.text.textual_inversion import read_embeddings, spelled_out
 from maquette.registry import register
@@ -53,5 +54,5 @@ class DeepFloydIF(TextToImage):
 
 def t5_embeddings(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Float[Tensor, "n 77 D"]:
     """The last hidden states of a T5 encoder, which does not look at what texts are padded with."""
-    tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt")
+    tokens = tokenize(tokenizer, texts, TOKENS)
     return encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state

@@ -13,8 +13,9 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import ANY_CAMERA, SOURCE_PICTURE, Capabilities, condition
 from maquette.errors import ConfigError
-from maquette.priors.base import Conditions, Prior, Request
-from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.priors.base import Conditions, Request
+from maquette.priors.diffusion_prior import predict_each
+from maquette.priors.text.over_stable_diffusion import OverStableDiffusion
 from maquette.priors.text.text_to_image import TextToImageConfig
 from maquette.registry import register
 
@@ -25,17 +26,17 @@ class Edit:
 
     Args:
         text: embedding of the instruction, or of nothing.
-        told: whether the picture is shown; where it is not, zeros are.
+        shown: whether the model sees the picture; where it does not, it sees zeros.
         picture: its latents, not scaled; None before it is known.
     """
 
     text: Float[Tensor, "B L D"]
-    told: bool
+    shown: bool
     picture: Float[Tensor, "B C h w"] | None = None
 
 
 @register("prior", "instruct-pix2pix")
-class InstructPix2Pix(Prior):
+class InstructPix2Pix(OverStableDiffusion):
     """Changes pictures as the prompt says: "make it a bronze statue".
 
     Its UNet takes the latents of the picture as it was beside the noisy ones. Conditions: "positive" is told
@@ -55,28 +56,20 @@ class InstructPix2Pix(Prior):
         return Capabilities(needs=frozenset({SOURCE_PICTURE}), gives=frozenset({ANY_CAMERA, *gives}))
 
     def __init__(self, config: Config) -> None:
-        self._model = StableDiffusion(config)
-        self.noise_schedule = self._model.noise_schedule
-        self.device = self._model.device
-        found, wanted = self._model.unet.config.in_channels, 2 * self._model.channels
+        super().__init__(config)
+        found, wanted = self.model.unet.config.in_channels, 2 * self.model.channels
         if found != wanted:
             raise ConfigError(
                 f"the UNet of {config.path!r} takes {found} channels, and one that changes pictures takes {wanted}",
                 key="prior.path", hint="give InstructPix2Pix weights, e.g. timbrooks/instruct-pix2pix",
             )  # fmt: skip
 
-    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self._model.encode(rgb)
-
-    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self._model.decode(latents)
-
     def condition(self, request: Request) -> Conditions:
-        return _Edits(self._model.condition(request))
+        return _Edits(self.model.condition(request))
 
     @torch.no_grad()
     def about(self, conditions: Mapping[str, Edit], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Edit]:
-        latents = self._model.unscaled(self.encode(rgb))
+        latents = self.model.pictures.unscaled(self.encode(rgb))
         return {name: replace(edit, picture=latents) for name, edit in conditions.items()}
 
     @torch.no_grad()
@@ -87,11 +80,11 @@ class InstructPix2Pix(Prior):
         conditions: Mapping[str, Edit],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        inputs = [torch.cat([noisy, _shown(edit)], dim=1) for edit in conditions.values()]
-        texts = [edit.text for edit in conditions.values()]
-        outputs = self._model.network(torch.cat(inputs), torch.cat([t] * len(texts)), torch.cat(texts))
-        pieces = outputs.chunk(len(texts))
-        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, pieces, strict=True)}
+        def network(inputs: Tensor, all_t: Tensor, edits: list[Edit]) -> Tensor:
+            pictures, texts = (torch.cat([_shown(edit) for edit in edits]), torch.cat([edit.text for edit in edits]))
+            return self.model.network(torch.cat([inputs, pictures], dim=1), all_t, texts)
+
+        return predict_each(conditions, noisy, t, self.noise_schedule, network)
 
 
 class _Edits(Conditions):
@@ -104,12 +97,12 @@ class _Edits(Conditions):
         texts = self._texts.at(cameras)
         positive, unconditional = texts["positive"], texts["unconditional"]
         return {
-            "positive": Edit(positive, told=True),
-            "image": Edit(unconditional, told=True),
-            "unconditional": Edit(unconditional, told=False),
+            "positive": Edit(positive, shown=True),
+            "image": Edit(unconditional, shown=True),
+            "unconditional": Edit(unconditional, shown=False),
         }
 
 
 def _shown(edit: Edit) -> Float[Tensor, "B C h w"]:
     assert edit.picture is not None, "a prior that changes pictures is told which"
-    return edit.picture if edit.told else torch.zeros_like(edit.picture)
+    return edit.picture if edit.shown else torch.zeros_like(edit.picture)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from maquette.errors import ConfigError
-from maquette.priors.text.clip_texts import clip_tokens
+from maquette.perception.tokens import tokenize
 from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
 from maquette.priors.text.textual_inversion import read_embeddings, spelled_out
 from maquette.registry import register
@@ -51,17 +51,17 @@ class StableDiffusionXL(TextToImage):
 
         learned = [read_embeddings(path, "clip_l") for path in words]
         tokenizer, encoder, spelled = self.reader(CLIPTextModel, "tokenizer", "text_encoder", learned)
-        first = encoder(clip_tokens(tokenizer, spelled_out(texts, spelled)), output_hidden_states=True)
+        first = encoder(tokenize(tokenizer, spelled_out(texts, spelled)).input_ids, output_hidden_states=True)
         learned = [read_embeddings(path, "clip_g") for path in words]
         tokenizer, encoder, spelled = self.reader(CLIPTextModelWithProjection, "tokenizer_2", "text_encoder_2", learned)
-        second = encoder(clip_tokens(tokenizer, spelled_out(texts, spelled)), output_hidden_states=True)
+        second = encoder(tokenize(tokenizer, spelled_out(texts, spelled)).input_ids, output_hidden_states=True)
         rows = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled = pad(second.text_embeds, (0, rows.shape[-1] - self._pooled))
         embeddings = torch.cat([rows, pooled[:, None]], dim=1)
         blank = torch.tensor([self._zeros and text == "" for text in texts])
         return embeddings.masked_fill(blank[:, None, None], 0.0)
 
-    def tell(
+    def unet_inputs(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L+1 D"]
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
         side = float(self.size)

@@ -17,9 +17,9 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
-from maquette.kernels.devices import choose_device
-from maquette.priors.autoencoder import Pictures, picture_size
-from maquette.priors.base import CopyKind, Prior, Request
+from maquette.priors.autoencoder import picture_size
+from maquette.priors.base import CopyKind, Request
+from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
 from maquette.priors.text.conditions import (
     TextConditions,
     ViewWords,
@@ -29,9 +29,8 @@ from maquette.priors.text.conditions import (
 from maquette.priors.text.lora import LoraFile, Part, fold_lora
 from maquette.priors.text.textual_inversion import Learned, add_embeddings
 from maquette.priors.text.unet_copies import UNetCopy
-from maquette.weights.diffusers_folder import DtypeName, Weights, choose_dtype, run_unet
+from maquette.weights.diffusers_folder import Weights, run_unet
 from maquette.weights.embedding_cache import stamp
-from maquette.weights.loading import check_path
 
 FAMILIES = {
     ("CLIPTextModel",): "stable-diffusion",
@@ -42,27 +41,22 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
-class TextToImageConfig:
+class TextToImageConfig(NetworkConfig):
     """Settings of a text-to-image model in diffusers' layout."""
 
-    path: str  # folder, name of weights that a plugin carries, or hub repository
-    dtype: DtypeName = "auto"  # of the UNet's arithmetic
-    device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
-    size: int = 0  # picture side the model is given; 0: the model's own
     view_dependent: bool = True  # add "front view", "side view" ... to the prompt
     views: ViewWords = field(default_factory=ViewWords)
     attention_slicing: bool = False  # less memory, slower
-    cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
     lora: tuple[LoraFile, ...] = ()  # added to the weights of UNet and text encoders
     embeddings: tuple[str, ...] = ()  # files of textual inversion, whose tokens prompts may then use
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
             raise ValueError(f"embeddings: there is no file {missing[0]}")
-        check_path(self.path)
+        super().__post_init__()
 
 
-class TextToImage(Prior):
+class TextToImage(DiffusionPrior):
     """A UNet that is told a text: latent with an autoencoder, or in pixel space without one.
 
     Epsilon, v and sample prediction come from the scheduler's own config. A UNet with twice as many output as input
@@ -80,22 +74,17 @@ class TextToImage(Prior):
 
     def __init__(self, config: TextToImageConfig) -> None:
         self.config = config
-        self.device = choose_device(config.device)
-        self.dtype = choose_dtype(config.dtype, self.device)
         self.weights = Weights(config.path)
         self.index = self.weights.index
         self._refuse_other_families()
-        scheduler, vae = self.weights.scheduler(), self.weights.vae()
-        self.noise_schedule = schedule_of(scheduler, self.device)
-        self.unet: Any = self.weights.unet()
+        schedule, vae = schedule_of(self.weights.scheduler(), torch.device("cpu")), self.weights.vae()
+        unet = self.weights.unet()
         for lora in config.lora:
-            fold_lora(self.unet, "unet", lora, len(self.encoders))
-        self.unet.to(self.device, memory_format=torch.channels_last)
+            fold_lora(unet, "unet", lora, len(self.encoders))
+        super().__init__(config, schedule, unet, vae, picture_size(unet.config.sample_size, vae))
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
         self.channels = vae.config.latent_channels if vae is not None else self.unet.config.in_channels
-        self.size = config.size or picture_size(self.unet.config.sample_size, vae)
-        self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
 
     def _refuse_other_families(self) -> None:
         entries = [self.index.get(part) or (None, None) for part in ("text_encoder", "text_encoder_2")]
@@ -107,16 +96,6 @@ class TextToImage(Prior):
                 f"{FAMILIES[self.encoders]!r} is for {' and '.join(self.encoders)}", key="prior.path",
                 hint=f"say prior.type={right}" if right else "no prior here is for such a model",
             )  # fmt: skip
-
-    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self._pictures.encode(rgb)
-
-    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self._pictures.decode(latents)
-
-    def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-        """Latents as the autoencoder has them."""
-        return self._pictures.unscaled(latents)
 
     def condition(self, request: Request) -> TextConditions:
         c = self.config
@@ -164,24 +143,24 @@ class TextToImage(Prior):
         conditions: Mapping[str, Float[Tensor, "B L D"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        count = len(conditions)
-        condition = torch.cat(list(conditions.values()))
-        outputs = self.network(torch.cat([noisy] * count), torch.cat([t] * count), condition).chunk(count)
-        return {name: self.noise_schedule.epsilon(out, noisy, t) for name, out in zip(conditions, outputs, strict=True)}
+        def network(inputs: Tensor, all_t: Tensor, texts: list[Tensor]) -> Tensor:
+            return self.network(inputs, all_t, torch.cat(texts))
+
+        return predict_each(conditions, noisy, t, self.noise_schedule, network)
 
     def network(
         self, inputs: Float[Tensor, "B I h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
         """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
-        text, told = self.tell(inputs, t, condition)
+        text, conditioning = self.unet_inputs(inputs, t, condition)
         dtype = torch.bfloat16 if self.dtype == torch.float16 and text.requires_grad else self.dtype  # see `UNetCopy`
-        return run_unet(self.unet, inputs, t, text, dtype, **told)[:, : self.channels]
+        return run_unet(self.unet, inputs, t, text, dtype, **conditioning)[:, : self.channels]
 
-    def tell(
+    def unet_inputs(
         self, noisy: Float[Tensor, "B I h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
-        """A condition as the UNet is told it: the text that it attends to, and the rest by its names."""
+        """A condition as the UNet takes it: the text that it attends to, and further conditioning by name."""
         return condition, {}
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:
-        return UNetCopy(self.unet, self.channels, kind, rank, self.dtype, self.tell)
+        return UNetCopy(self.unet, self.channels, kind, rank, self.dtype, self.unet_inputs)

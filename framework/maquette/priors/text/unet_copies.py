@@ -18,7 +18,7 @@ from maquette.weights.diffusers_folder import run_unet
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj")
 """Names of the linear layers of diffusers' attention."""
 POSE = 16  # numbers of a camera-to-world matrix
-Tell: TypeAlias = Callable[[Tensor, Tensor, Any], tuple[Tensor, dict[str, Any]]]
+UNetInputs: TypeAlias = Callable[[Tensor, Tensor, Any], tuple[Tensor, dict[str, Any]]]
 
 
 class UNetCopy(TrainableCopy):
@@ -33,11 +33,13 @@ class UNetCopy(TrainableCopy):
         unet: stays as it is.
         channels: of what it denoises; more than these (a learned variance) are left out of its output.
         dtype: of its arithmetic; with float16, in which gradients overflow, it computes in float32.
-        tell: makes of noisy pictures, timesteps and a condition the text that the UNet attends to, and what else it is
-            told, by its names.
+        inputs: makes of noisy pictures, timesteps and a condition the text that the UNet attends to, and further
+            conditioning by name.
     """
 
-    def __init__(self, unet: Any, channels: int, kind: CopyKind, rank: int, dtype: torch.dtype, tell: Tell) -> None:
+    def __init__(
+        self, unet: Any, channels: int, kind: CopyKind, rank: int, dtype: torch.dtype, inputs: UNetInputs
+    ) -> None:
         super().__init__()
         if unet.class_embedding is not None:
             raise ConfigError(
@@ -52,7 +54,7 @@ class UNetCopy(TrainableCopy):
             self.trained = nn.ModuleList([network.requires_grad_(True)])
         else:
             self.trained = nn.ModuleList([network.class_embedding, *_add_low_rank(network, rank)])
-        self._unet, self._channels, self._tell = Unlisted(network), channels, tell
+        self._unet, self._channels, self._inputs = Unlisted(network), channels, inputs
         self._dtype = torch.float32 if dtype == torch.float16 else dtype
 
     def forward(
@@ -62,8 +64,8 @@ class UNetCopy(TrainableCopy):
         condition: Any,
         pose: Float[Tensor, "B 16"],
     ) -> Float[Tensor, "B C h w"]:
-        text, told = self._tell(noisy, t, condition)
-        output = run_unet(self._unet.module, noisy, t, text, self._dtype, class_labels=pose, **told)
+        text, conditioning = self._inputs(noisy, t, condition)
+        output = run_unet(self._unet.module, noisy, t, text, self._dtype, class_labels=pose, **conditioning)
         return output[:, : self._channels]
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.cameras.base import Cameras, orbit_positions
+from maquette.cameras.base import Cameras, orbit_directions
 from maquette.cameras.directions import relative_pose
 from maquette.priors.base import Conditions
 from maquette.priors.zero123.projection import CameraProjection
@@ -23,8 +23,8 @@ CLOSEST_DEG = 0.01  # angle within which references count the same
 
 
 @dataclass(frozen=True)
-class Known:
-    """A reference view as the model knows it.
+class ReferenceView:
+    """A reference as the model knows it.
 
     Args:
         embedding: of the picture by CLIP.
@@ -40,8 +40,8 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the model is told of B pictures: P pairs of a picture and a reference.
+class ReferencePairs:
+    """The conditioning of B pictures: P pairs of a picture and a reference.
 
     Args:
         owner: which picture each pair is for; all pairs of one picture follow each other.
@@ -66,24 +66,24 @@ class ReferenceViews(Conditions):
     guidance/zero123_utils.py of stable-dreamfusion.
 
     Args:
-        known: the references.
+        views: the references.
         projection: embedding and pose -> token.
         pose: convention of the fourth number.
     """
 
-    def __init__(self, known: Sequence[Known], projection: CameraProjection, pose: Pose) -> None:
-        self.known, self.projection, self.pose = known, projection, pose
-        self.embeddings = torch.stack([view.embedding for view in known])
-        self.pictures = torch.stack([view.picture for view in known])
+    def __init__(self, views: Sequence[ReferenceView], projection: CameraProjection, pose: Pose) -> None:
+        self.views, self.projection, self.pose = views, projection, pose
+        self.embeddings = torch.stack([view.embedding for view in views])
+        self.pictures = torch.stack([view.picture for view in views])
 
-    def at(self, cameras: Cameras) -> dict[str, Told]:
+    def at(self, cameras: Cameras) -> dict[str, ReferencePairs]:
         device = self.embeddings.device
         cameras = cameras.to(device)
         shares = self._shares(cameras)
         owner, which = shares.nonzero(as_tuple=True)
-        poses = torch.stack([self._pose(view.cameras.to(device), cameras) for view in self.known])  # [K, B, 4]
+        poses = torch.stack([self._pose(view.cameras.to(device), cameras) for view in self.views])  # [K, B, 4]
         token = self.projection(self.embeddings[which], poses[which, owner])
-        wanted = Told(owner, shares[owner, which], token, self.pictures[which])
+        wanted = ReferencePairs(owner, shares[owner, which], token, self.pictures[which])
         nothing = _nothing(len(cameras), token, self.pictures)
         return {"positive": wanted, "unconditional": nothing, "empty": nothing}
 
@@ -95,12 +95,12 @@ class ReferenceViews(Conditions):
 
     def _shares(self, cameras: Cameras) -> Float[Tensor, "B K"]:
         """How much of each picture's prediction each reference makes."""
-        if len(self.known) == 1:
+        if len(self.views) == 1:
             return torch.ones(len(cameras), 1, device=cameras.c2w.device)
-        references = Cameras.cat([view.cameras.to(cameras.c2w.device) for view in self.known])
+        references = Cameras.cat([view.cameras.to(cameras.c2w.device) for view in self.views])
         cosine = (_directions(cameras) @ _directions(references).T).clamp(-1, 1)
         near = 1 / torch.rad2deg(torch.arccos(cosine)).clamp(min=CLOSEST_DEG)
-        weights = torch.tensor([view.weight for view in self.known]).to(near)
+        weights = torch.tensor([view.weight for view in self.views]).to(near)
         kept = _drop_negligible(weights * _drop_negligible(near))
         return (kept / kept.sum(dim=1, keepdim=True)).float()
 
@@ -111,13 +111,12 @@ def _drop_negligible(weights: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
 
 
 def _directions(cameras: Cameras) -> Float[Tensor, "B 3"]:
-    azimuth, elevation = cameras.azimuth_deg.double(), cameras.elevation_deg.double()
-    return orbit_positions(azimuth, elevation, torch.ones_like(azimuth))
+    return orbit_directions(cameras.azimuth_deg.double(), cameras.elevation_deg.double())
 
 
-def _nothing(count: int, token: Float[Tensor, "P 1 D"], pictures: Float[Tensor, "K C h w"]) -> Told:
+def _nothing(count: int, token: Float[Tensor, "P 1 D"], pictures: Float[Tensor, "K C h w"]) -> ReferencePairs:
     device: Any = token.device
-    return Told(
+    return ReferencePairs(
         torch.arange(count, device=device),
         torch.ones(count, device=device),
         token.new_zeros(count, *token.shape[1:]),

@@ -16,15 +16,15 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import ANY_CAMERA, REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
-from maquette.errors import ConfigError
-from maquette.kernels.devices import choose_device
-from maquette.priors.autoencoder import Pictures, picture_size
-from maquette.priors.base import Prior, Request
-from maquette.priors.zero123.conditions import Known, Pose, ReferenceViews, Told
+from maquette.priors.autoencoder import picture_size
+from maquette.priors.base import Request
+from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, distinct
+from maquette.priors.references import check_references
+from maquette.priors.zero123.conditions import Pose, ReferencePairs, ReferenceView, ReferenceViews
 from maquette.priors.zero123.ldm import LdmParts
 from maquette.priors.zero123.parts import DiffusersParts, Parts
 from maquette.registry import register
-from maquette.weights.diffusers_folder import DtypeName, choose_dtype, run_unet
+from maquette.weights.diffusers_folder import run_unet
 from maquette.weights.loading import check_path
 from maquette.weights.tensor_files import read_tensors
 
@@ -32,7 +32,7 @@ CHECKPOINTS = (".ckpt", ".pt", ".pth", ".safetensors")
 
 
 @register("prior", "zero123")
-class Zero123(Prior):
+class Zero123(DiffusionPrior):
     """What an object in a picture looks like from elsewhere.
 
     For the camera of each rendering the model gets one context token, made of the reference's CLIP embedding and the
@@ -47,13 +47,9 @@ class Zero123(Prior):
     """
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(NetworkConfig):
         path: str  # folder, name of weights that a plugin carries, hub repository, or a checkpoint of the original code
-        dtype: DtypeName = "auto"  # of the UNet's arithmetic
-        device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
-        size: int = 0  # picture side the model is given; 0: the model's own
         attention_slicing: bool = False  # less memory, slower
-        cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
         pose: Literal["auto", "zero123", "stable-zero123"] = "auto"  # fourth number; auto: by "stable" in the name
 
         def __post_init__(self) -> None:
@@ -70,25 +66,14 @@ class Zero123(Prior):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.parts = _parts(config.path)
-        self.device = choose_device(config.device)
-        self.dtype = choose_dtype(config.dtype, self.device)
-        scheduler = self.parts.scheduler()
-        self.noise_schedule = schedule_of(scheduler, self.device)
-        self.unet = self.parts.unet().to(self.device, memory_format=torch.channels_last)
+        schedule = schedule_of(self.parts.scheduler(), torch.device("cpu"))
+        unet, vae = self.parts.unet(), self.parts.vae()
+        super().__init__(config, schedule, unet, vae, picture_size(unet.config.sample_size, vae))
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
-        vae = self.parts.vae()
         self.channels: int = self.unet.config.out_channels
-        self.size: int = config.size or picture_size(self.unet.config.sample_size, vae)
-        self.pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
         self.projection = self.parts.projection().to(self.device)
         self.pose: Pose = _pose_of(config)
-
-    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self.pictures.encode(rgb)
-
-    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self.pictures.decode(latents)
 
     @torch.no_grad()
     def condition(self, request: Request) -> ReferenceViews:
@@ -97,24 +82,17 @@ class Zero123(Prior):
         Raises:
             ConfigError: there is no reference, or one that is not square.
         """
-        if not request.references:
-            raise ConfigError(
-                "this prior continues a picture, and there is none", key="prior.type",
-                hint="give the stage data: {type: image, path: PICTURE.png}, or name pictures in data.references",
-            )  # fmt: skip
-        rgb = torch.cat([self._square(reference) for reference in request.references])
+        check_references(request.references)
+        rgb = torch.cat([self._resized(reference) for reference in request.references])
         embeddings = self.parts.image_encoder()(rgb).to(self.device)
         pictures = self.pictures.unscaled(self.pictures.encode(rgb))
-        known = [
-            Known(embedding, picture, reference.cameras, reference.weight)
+        views = [
+            ReferenceView(embedding, picture, reference.cameras, reference.weight)
             for embedding, picture, reference in zip(embeddings, pictures, request.references, strict=True)
         ]
-        return ReferenceViews(known, self.projection, self.pose)
+        return ReferenceViews(views, self.projection, self.pose)
 
-    def _square(self, reference: Reference) -> Float[Tensor, "1 size size 3"]:
-        height, width = reference.picture.size
-        if height != width:
-            raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
+    def _resized(self, reference: Reference) -> Float[Tensor, "1 size size 3"]:
         pixels = reference.picture.over(1.0).float().cpu().permute(0, 3, 1, 2)
         size = (self.size, self.size)
         if pixels.shape[-2:] != size:
@@ -126,22 +104,22 @@ class Zero123(Prior):
         self,
         noisy: Float[Tensor, "B C h w"],
         t: Int[Tensor, " B"],
-        conditions: Mapping[str, Told],
+        conditions: Mapping[str, ReferencePairs],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        distinct = list({id(told): told for told in conditions.values()}.values())
-        owner = torch.cat([told.owner for told in distinct])
-        pictures = torch.cat([told.picture for told in distinct])
+        each, places = distinct(conditions)
+        owner = torch.cat([pairs.owner for pairs in each])
+        pictures = torch.cat([pairs.picture for pairs in each])
         inputs = torch.cat([noisy[owner], pictures], dim=1)
-        tokens = torch.cat([told.token for told in distinct])
+        tokens = torch.cat([pairs.token for pairs in each])
         label = tokens[:, 0] if self.unet.config.class_embed_type else None  # of a model that modulates its blocks
         output = run_unet(self.unet, inputs, t[owner], tokens, self.dtype, class_labels=label)
-        each = self.noise_schedule.epsilon(output, noisy[owner], t[owner]).split([len(told.owner) for told in distinct])
-        means = {
-            id(told): torch.zeros_like(noisy).index_add_(0, told.owner, told.share[:, None, None, None] * noise)
-            for told, noise in zip(distinct, each, strict=True)
-        }
-        return {name: means[id(told)] for name, told in conditions.items()}
+        noises = self.noise_schedule.epsilon(output, noisy[owner], t[owner]).split([len(pairs.owner) for pairs in each])
+        means = [
+            torch.zeros_like(noisy).index_add_(0, pairs.owner, pairs.share[:, None, None, None] * noise)
+            for pairs, noise in zip(each, noises, strict=True)
+        ]
+        return {name: means[place] for name, place in places.items()}
 
 
 def _parts(path: str) -> Parts:

@@ -55,8 +55,8 @@ def _sampler(layout: Layout, azimuth_deg: float) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the model is told of an object, whatever the number of its pictures.
+class ObjectConditioning:
+    """The conditioning of an object, whatever the number of its pictures.
 
     Args:
         context: what the UNet's cross-attention sees.
@@ -76,10 +76,12 @@ class SixViews(Conditions):
         azimuth_deg: of the reference.
     """
 
-    def __init__(self, wanted: Told, nothing: Told, layout: Layout, azimuth_deg: float) -> None:
+    def __init__(
+        self, wanted: ObjectConditioning, nothing: ObjectConditioning, layout: Layout, azimuth_deg: float
+    ) -> None:
         self.wanted, self.nothing = wanted, nothing
         self.layout, self.azimuth_deg = layout, azimuth_deg
 
-    def at(self, cameras: Cameras) -> dict[str, Told]:
+    def at(self, cameras: Cameras) -> dict[str, ObjectConditioning]:
         check_cameras(cameras, self.layout, self.azimuth_deg)
         return {"positive": self.wanted, "unconditional": self.nothing, "empty": self.nothing}

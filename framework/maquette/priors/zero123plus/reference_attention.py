@@ -96,8 +96,8 @@ def run_beside(
         dtype: of the arithmetic.
     """
 
-    def run(pictures: Tensor, told: dict[str, Exchange]) -> Tensor:
-        return run_unet(unet, pictures, t, text, dtype, cross_attention_kwargs=told)
+    def run(pictures: Tensor, conditioning: dict[str, Exchange]) -> Tensor:
+        return run_unet(unet, pictures, t, text, dtype, cross_attention_kwargs=conditioning)
 
     return beside(run, inputs, reference)
 
@@ -110,7 +110,7 @@ def beside(
     """What a UNet that lets references in gives for `inputs` beside `reference`; differentiable.
 
     Args:
-        run: (pictures, what the attention layers are told) -> what the UNet gives.
+        run: (pictures, conditioning of the attention layers) -> what the UNet gives.
     """
     seen: dict[str, Tensor] = {}
 

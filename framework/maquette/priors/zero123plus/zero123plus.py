@@ -17,23 +17,22 @@ from maquette.config.capabilities import REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
-from maquette.kernels.devices import choose_device
-from maquette.priors.autoencoder import Pictures, picture_size
-from maquette.priors.base import Prior, Request
+from maquette.priors.autoencoder import picture_size
+from maquette.priors.base import Request
+from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
+from maquette.priors.references import check_references
 from maquette.priors.zero123plus.canvas import ROWS, VIEWS, Canvases, check_groups, one_level, tile, untile
-from maquette.priors.zero123plus.conditions import SixViews, Told
+from maquette.priors.zero123plus.conditions import ObjectConditioning, SixViews
 from maquette.priors.zero123plus.parts import Parts
 from maquette.priors.zero123plus.reference_attention import let_references_in, run_beside
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.weights.diffusers_folder import DtypeName, choose_dtype
-from maquette.weights.loading import check_path
 
 PUBLISHED_SIZE = 320  # side of a view in pixels; the published files do not say
 
 
 @register("prior", "zero123plus")
-class Zero123Plus(Prior):
+class Zero123Plus(DiffusionPrior):
     """What an object in a picture looks like from six fixed cameras, all at once.
 
     Six consecutive pictures of a batch are the views of one object at one noise level, and one picture to the model:
@@ -48,17 +47,12 @@ class Zero123Plus(Prior):
     """
 
     @dataclass(frozen=True)
-    class Config:
-        path: str  # folder, name of weights that a plugin carries, or hub repository
+    class Config(NetworkConfig):
         layout: Literal["auto", "v1.1", "v1.2"] = "auto"  # whose six cameras; auto: by the version in the path's name
         background: float = 127 / 255  # grey behind the reference, where it has an alpha channel
-        dtype: DtypeName = "auto"  # of the UNet's arithmetic
-        device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
-        size: int = 0  # side of a view that the model is given; 0: the model's own
-        cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
 
         def __post_init__(self) -> None:
-            check_path(self.path)
+            super().__post_init__()
             if not 0 <= self.background <= 1:
                 raise ValueError(f"background is a grey between 0 and 1, not {self.background:g}")
             if self.layout == "auto" and not _named(self.path):
@@ -78,15 +72,11 @@ class Zero123Plus(Prior):
         self.config = config
         self.layout: Layout = _named(config.path)[0] if config.layout == "auto" else config.layout
         self.parts = Parts(config.path)
-        self.device = choose_device(config.device)
-        self.dtype = choose_dtype(config.dtype, self.device)
-        scheduler, vae = self.parts.weights.scheduler(), self.parts.weights.vae()
-        self.noise_schedule = schedule_of(scheduler, self.device)
-        self.unet = self.parts.weights.unet().to(self.device, memory_format=torch.channels_last)
+        weights = self.parts.weights
+        schedule, unet, vae = schedule_of(weights.scheduler(), torch.device("cpu")), weights.unet(), weights.vae()
+        super().__init__(config, schedule, unet, vae, _view_size(unet.config.sample_size, vae))
         let_references_in(self.unet)
-        self.size: int = config.size or _view_size(self.unet.config.sample_size, vae)
-        self._pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
-        self._canvases = Canvases(self._pictures)
+        self._canvases = Canvases(self.pictures)
 
     def cameras(self, reference: Cameras, distance: float) -> Cameras:
         """The six, for a reference that this camera took.
@@ -119,7 +109,7 @@ class Zero123Plus(Prior):
             )
         context = text + ramp * self.parts.image_encoder()(rgb)
         wanted, nothing = (
-            Told(embedding.to(self.device), self._pictures.unscaled(self._pictures.compress(shown))[0])
+            ObjectConditioning(embedding.to(self.device), self.pictures.unscaled(self.pictures.compress(shown))[0])
             for embedding, shown in ((context, pixels), (text, torch.zeros_like(pixels)))
         )
         return SixViews(wanted, nothing, self.layout, float(reference.cameras.azimuth_deg))
@@ -129,22 +119,21 @@ class Zero123Plus(Prior):
         self,
         noisy: Float[Tensor, "B C h w"],
         t: Int[Tensor, " B"],
-        conditions: Mapping[str, Told],
+        conditions: Mapping[str, ObjectConditioning],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         check_groups(len(noisy))
         canvas, level = tile(noisy), one_level(t)
-        objects = len(canvas)
-        distinct = list({id(told): told for told in conditions.values()}.values())
-        pictures = torch.stack([told.picture for told in distinct for _ in range(objects)])
-        context = torch.stack([told.context for told in distinct for _ in range(objects)])
-        canvases, levels = canvas.repeat(len(distinct), 1, 1, 1), level.repeat(len(distinct))
-        alpha, sigma = self.noise_schedule.alpha_sigma(levels)
-        shown = alpha * pictures + sigma * reference_noise(levels, pictures.shape[1:]).to(pictures)
-        output = run_beside(self.unet, canvases, shown, levels, context, self.dtype)
-        each = untile(self.noise_schedule.epsilon(output, canvases, levels)).chunk(len(distinct))
-        found = {id(told): noise for told, noise in zip(distinct, each, strict=True)}
-        return {name: found[id(told)] for name, told in conditions.items()}
+
+        def network(canvases: Tensor, levels: Tensor, each: list[ObjectConditioning]) -> Tensor:
+            pictures = torch.stack([one.picture for one in each for _ in range(len(canvas))])
+            context = torch.stack([one.context for one in each for _ in range(len(canvas))])
+            noise = reference_noise(levels, pictures.shape[1:]).to(pictures)
+            shown = self.noise_schedule.add(pictures, noise, levels)
+            return run_beside(self.unet, canvases, shown, levels, context, self.dtype)
+
+        noises = predict_each(conditions, canvas, level, self.noise_schedule, network)
+        return {name: untile(noise) for name, noise in noises.items()}
 
 
 def reference_noise(t: Int[Tensor, " B"], shape: torch.Size) -> Float[Tensor, "B C h w"]:
@@ -163,14 +152,7 @@ def _view_size(sample_size: Any, vae: Any) -> int:
 
 
 def _only(references: tuple[Reference, ...]) -> Reference:
-    if not references:
-        raise ConfigError(
-            "this prior continues a picture, and there is none", key="prior.type",
-            hint="give the stage data: {type: image, path: PICTURE.png}, or name a picture in data.references",
-        )  # fmt: skip
+    check_references(references)
     if len(references) > 1:
         raise ConfigError(f"this prior continues one picture, not {len(references)}", key="data.references")
-    height, width = references[0].picture.size
-    if height != width:
-        raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
     return references[0]

@@ -1,0 +1,96 @@
+"""What priors share whose model is a UNet of diffusers': settings, set-up, pictures, one call for all conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maquette.diffusion.noise import DiscreteSchedule, NoiseSchedule
+from maquette.kernels.devices import choose_device
+from maquette.priors.autoencoder import Pictures
+from maquette.priors.base import Prior
+from maquette.weights.diffusers_folder import DtypeName, choose_dtype
+from maquette.weights.loading import check_path
+
+Condition = TypeVar("Condition")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Where a model's weights are, and how it computes."""
+
+    path: str  # folder, name of weights that a plugin carries, or hub repository
+    dtype: DtypeName = "auto"  # of the UNet's arithmetic
+    device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
+    size: int = 0  # picture side the model is given; 0: the model's own
+    cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+
+class DiffusionPrior(Prior):
+    """A UNet on its device, and the way between pictures and what it denoises.
+
+    Args:
+        config: settings.
+        noise_schedule: the model's.
+        unet: UNet2DConditionModel, frozen, in float32.
+        vae: AutoencoderKL; None: the model denoises pixels.
+        size: side in pixels of the pictures that the model knows.
+    """
+
+    def __init__(self, config: NetworkConfig, noise_schedule: DiscreteSchedule, unet: Any, vae: Any, size: int) -> None:
+        self.device = choose_device(config.device)
+        self.dtype = choose_dtype(config.dtype, self.device)
+        self.noise_schedule = noise_schedule.to(self.device)
+        self.unet: Any = unet.to(self.device, memory_format=torch.channels_last)
+        self.size = config.size or size
+        self.pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self.pictures.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self.pictures.decode(latents)
+
+
+def distinct(conditions: Mapping[str, Condition]) -> tuple[list[Condition], dict[str, int]]:
+    """Conditions without repetition, and name -> which of them it is. Names may share one object.
+
+    Example:
+        >>> nothing = ["zeros"]
+        >>> distinct({"positive": ["a mug"], "unconditional": nothing, "empty": nothing})
+        ([['a mug'], ['zeros']], {'positive': 0, 'unconditional': 1, 'empty': 1})
+    """
+    each: list[Condition] = []
+    places: dict[str, int] = {}
+    for name, condition in conditions.items():
+        places[name] = next((place for place, other in enumerate(each) if other is condition), len(each))
+        if places[name] == len(each):
+            each.append(condition)
+    return each, places
+
+
+def predict_each(
+    conditions: Mapping[str, Condition],
+    noisy: Float[Tensor, "B C h w"],
+    t: Int[Tensor, " B"],
+    schedule: NoiseSchedule,
+    network: Callable[[Tensor, Tensor, list[Condition]], Tensor],
+) -> dict[str, Float[Tensor, "B C h w"]]:
+    """The noise in `noisy` under each condition, by one call of a network for all that are distinct.
+
+    Args:
+        network: (noisy [K B, C, h, w], t [K B], the K conditions) -> model output [K B, C, h, w], in the order of
+            the conditions.
+    """
+    each, places = distinct(conditions)
+    outputs = network(torch.cat([noisy] * len(each)), torch.cat([t] * len(each)), each).chunk(len(each))
+    noises = [schedule.epsilon(output, noisy, t) for output in outputs]
+    return {name: noises[place] for name, place in places.items()}

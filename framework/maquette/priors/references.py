@@ -1,0 +1,25 @@
+"""The pictures that a prior of novel views continues, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maquette.data.base import Reference
+from maquette.errors import ConfigError
+
+
+def check_references(references: Sequence[Reference]) -> None:
+    """Refuse what a prior cannot continue.
+
+    Raises:
+        ConfigError: there is no reference, or one that is not square.
+    """
+    if not references:
+        raise ConfigError(
+            "this prior continues a picture, and there is none", key="prior.type",
+            hint="give the stage data: {type: image, path: PICTURE.png}, or name pictures in data.references",
+        )  # fmt: skip
+    for reference in references:
+        height, width = reference.picture.size
+        if height != width:
+            raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")

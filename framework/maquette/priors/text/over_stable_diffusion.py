@@ -1,0 +1,25 @@
+"""What priors share that ask Stable Diffusion with more than a text."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.priors.base import Prior
+from maquette.priors.text.stable_diffusion import StableDiffusion
+from maquette.priors.text.text_to_image import TextToImageConfig
+
+
+class OverStableDiffusion(Prior):
+    """Holds a Stable Diffusion model, whose pictures, noise and device are its own."""
+
+    def __init__(self, config: TextToImageConfig) -> None:
+        self.model = StableDiffusion(config)
+        self.noise_schedule = self.model.noise_schedule
+        self.device = self.model.device
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
+        return self.model.encode(rgb)
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        return self.model.decode(latents)
