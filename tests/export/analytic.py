@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maquette.materials.base import Reflectance
-from maquette.meshes.clean import clean
+from maquette.meshes.clean import clean, decimate
 from maquette.meshes.isosurface import extract
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
@@ -97,4 +97,4 @@ def surface(subject) -> Mesh:
 
 @pytest.fixture(scope="session")
 def textured(subject, surface) -> Mesh:
-    return bake(unwrap(clean(surface, max_faces=6000), 256), subject.color, 256)
+    return bake(unwrap(decimate(clean(surface), 6000), 256), subject.color, 256)

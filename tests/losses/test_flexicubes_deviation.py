@@ -10,7 +10,7 @@ from maquette.geometry.flexicubes import FlexiCubes
 from maquette.losses.flexicubes_deviation import FlexiCubesDeviation
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
-from maquette.renderers.mesh import Mesh
+from maquette.renderers.mesh import MeshRenderer
 
 SMALL = {"levels": 2, "log2_table_size": 8, "base_resolution": 4, "finest_resolution": 8}
 
@@ -19,7 +19,7 @@ def value(geometry):
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 8)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
-    rendering = Mesh(Mesh.Config(), bound=1.0).render(*parts, cameras, Shading(), False, None)
+    rendering = MeshRenderer(MeshRenderer.Config(), bound=1.0).render(*parts, cameras, Shading(), False, None)
     return FlexiCubesDeviation(FlexiCubesDeviation.Config())(rendering, geometry)
 
 
@@ -52,5 +52,5 @@ def test_an_empty_surface_has_none_and_no_gradient():
 
 
 def test_only_flexicubes_can_feed_it():
-    lacking = FlexiCubesDeviation.needs - Mesh.gives
+    lacking = FlexiCubesDeviation.needs - MeshRenderer.gives
     assert lacking <= FlexiCubes.offers and not lacking <= DMTet.offers

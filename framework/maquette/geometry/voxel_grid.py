@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -39,12 +40,8 @@ class VoxelGrid(Field):
         blob: Blob = "none"
         blob_strength: float = 5.0
         blob_radius: float = 0.3
-        normals: str = "finite-difference"  # or analytic
+        normals: Literal["analytic", "finite-difference"] = "finite-difference"
         normal_epsilon: float = 0.02  # scene units
-
-        def __post_init__(self) -> None:
-            if self.normals not in ("finite-difference", "analytic"):
-                raise ValueError(f"normals are finite-difference or analytic, not {self.normals!r}")
 
     offers = frozenset({"total_variation"})
 

@@ -38,7 +38,7 @@ class _Networks(nn.Module):
 
 
 @register("learner", "multi-view")
-class MultiView(Learner[GroupedDataset, CaptionedGroups]):
+class MultiViewLearner(Learner[GroupedDataset, CaptionedGroups]):
     """Velocity-prediction diffusion of several views of an object together, told text and cameras.
 
     It begins as a text-to-image model in pixel space (cosine noise levels, velocities), of which it keeps sizes,

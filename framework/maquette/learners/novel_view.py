@@ -41,7 +41,7 @@ class _Networks(nn.Module):
 
 
 @register("learner", "novel-view")
-class NovelView(Learner[PairDataset, PosedPairs]):
+class NovelViewLearner(Learner[PairDataset, PosedPairs]):
     """Velocity-prediction diffusion of the target view, with the reference beside the noise in its input channels.
 
     The context is one token made of the reference's CLIP embedding and the relative pose. Without condition, token and

@@ -44,7 +44,7 @@ BILINEAR = 2  # PIL's number
 
 
 @register("learner", "six-views")
-class SixViews(Learner[SixViewDataset, PicturesWithSixViews]):
+class SixViewsLearner(Learner[SixViewDataset, PicturesWithSixViews]):
     """Velocity-prediction diffusion of three rows of two views, beside the picture under noise of the same level.
 
     The U-Net's self-attention sees both, and its context is the embedding of the empty text, to whose tokens that of

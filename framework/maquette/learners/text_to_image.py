@@ -31,7 +31,7 @@ class _Networks(nn.Module):
 
 
 @register("learner", "text-to-image")
-class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
+class TextToImageLearner(Learner[CaptionedDataset, CaptionedImages]):
     """Velocity-prediction diffusion on images, conditioned on a jointly trained CLIP-style text encoder.
 
     The layout is DeepFloyd IF's first stage: pixels in [-1, 1], six output channels of which the last three would be

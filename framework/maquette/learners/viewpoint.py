@@ -32,7 +32,7 @@ class _Networks(nn.Module):
 
 
 @register("learner", "viewpoint")
-class Viewpoint(Learner[PairDataset, PosedPairs]):
+class ViewpointLearner(Learner[PairDataset, PosedPairs]):
     """Fine-tunes a CLIP's image tower until its embedding holds the direction of the camera beside what is seen.
 
     The embedding of a contrastive encoder holds what captions say, and those rarely say from where. A model told only

@@ -20,7 +20,7 @@ from maquette.renderers.base import Renderer, Rendering
 
 
 @register("renderer", "mesh")
-class Mesh(Renderer):
+class MeshRenderer(Renderer):
     """Visibility by rasterisation, deferred shading, analytic antialiasing that moves silhouettes.
 
     Source: Laine et al. 2020 (nvdiffrast, arXiv 2011.03277).
