@@ -26,7 +26,7 @@ from maquette.cameras.base import Cameras
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.geometry.mesh import TriangleMesh
 from maquette.materials.plain import Plain
-from maquette.renderers.mesh import Mesh
+from maquette.renderers.mesh import MeshRenderer
 from maquette.scene import Scene, Viewpoint
 from maquette.training.manifest import machine
 from maquette_nano import world
@@ -61,7 +61,7 @@ def mesh_task(path: Path, front: str) -> Task:
     """A textured mesh from a file, drawn by our own renderer with 16 samples a pixel."""
     geometry = TriangleMesh(TriangleMesh.Config(path=str(path), front=front, size=1.4))  # type: ignore[arg-type]
     black = Solid(Solid.Config(color=(0.0, 0.0, 0.0)))
-    renderer = Mesh(Mesh.Config(supersampling=SUPERSAMPLING), geometry.bound)
+    renderer = MeshRenderer(MeshRenderer.Config(supersampling=SUPERSAMPLING), geometry.bound)
     scene = Scene(geometry, Plain(Plain.Config()), black, renderer, Viewpoint())
     cameras = Cameras.cat([spiral(VIEWS, SIZE, 0.0), spiral(TEST_VIEWS, SIZE, TEST_TURN_DEG)])
     split = ("train",) * VIEWS + ("test",) * TEST_VIEWS

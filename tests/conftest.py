@@ -20,15 +20,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture(scope="session")
 def tiny_pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random-weight pixel-space v-prediction model, saved by our own learner in DeepFloyd IF's layout."""
-    from maquette.learners.text_to_image import TextToImage
+    from maquette.learners.text_to_image import TextToImageLearner
 
     class Words:
         def words(self) -> list[str]:
             return ["a", "red", "mug", "view", "front", ","]
 
     torch.manual_seed(0)
-    config = TextToImage.Config(size=16, widths=(16, 32), attention_levels=1, text_width=32, text_layers=1)
-    learner = TextToImage(config)
+    config = TextToImageLearner.Config(size=16, widths=(16, 32), attention_levels=1, text_width=32, text_layers=1)
+    learner = TextToImageLearner(config)
     learner.build(Words())  # type: ignore[arg-type]
     folder = tmp_path_factory.mktemp("weights") / "tiny-pixel"
     learner.save(folder)
@@ -38,13 +38,13 @@ def tiny_pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_multi_view(tmp_path_factory: pytest.TempPathFactory, tiny_pixel_model: Path) -> Path:
     """The pixel-space model as one of four views, saved by our own learner, that listens to cameras."""
-    from maquette.learners.multi_view import MultiView
+    from maquette.learners.multi_view import MultiViewLearner
 
     class Groups:
         views = 4
 
     torch.manual_seed(0)
-    learner = MultiView(MultiView.Config(start=str(tiny_pixel_model)))
+    learner = MultiViewLearner(MultiViewLearner.Config(start=str(tiny_pixel_model)))
     learner.build(Groups())  # type: ignore[arg-type]
     torch.nn.init.normal_(learner.average.module.unet.class_embedding.linear_2.weight)
     folder = tmp_path_factory.mktemp("weights") / "tiny-views"

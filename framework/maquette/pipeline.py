@@ -24,13 +24,12 @@ from maquette.training.timings import Timings
 _log = logging.getLogger(__name__)
 
 
-def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: str = "") -> Path:
+def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     """Run all stages of a method, or those that a resumed run has left.
 
     Args:
         resolved: the configuration; on resume, the one stored in the run folder.
         resume: a run folder to go on with; None starts a new one.
-        command: what the user typed, for the manifest.
 
     Returns:
         The run folder.
@@ -49,7 +48,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, command: st
     timings, state = Timings(), run.read_state()
     write_manifest(
         run.manifest, method=method.name, prompt=method.prompt, image=method.image, data=method.data, seed=method.seed,
-        groups=resolved.groups, command=command or shlex.join(sys.argv), versions=versions(), revision=revision(),
+        groups=resolved.groups, command=shlex.join(sys.argv), versions=versions(), revision=revision(),
         machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )  # fmt: skip
     context = StageContext("", method, run, resume is not None, timings=timings)

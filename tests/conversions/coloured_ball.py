@@ -19,7 +19,7 @@ from maquette.geometry.voxel_grid import VoxelGrid
 from maquette.materials.plain import Plain
 from maquette.meshes.mesh import Mesh
 from maquette.randomness import Draws
-from maquette.renderers.mesh import Mesh as MeshRenderer
+from maquette.renderers.mesh import MeshRenderer
 from maquette.renderers.splat import Splat
 from maquette.renderers.volume import Volume
 from maquette.scene import Scene, Viewpoint

@@ -12,7 +12,7 @@ from PIL import Image
 
 from maquette.data.image import ImageData
 from maquette.errors import ConfigError, MissingDependency
-from maquette.learners.depth_normals import DepthNormals
+from maquette.learners.depth_normals import DepthNormalsLearner
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Draws, Moment
 
@@ -129,7 +129,7 @@ def estimator(tmp_path: Path) -> str:
     """A random network that sees depth and normals."""
     torch.manual_seed(0)
     sizes = {"side": 32, "stem": 16, "stages": (16, 32, 32), "width": 32, "layers": 2, "fused": 16}
-    learner = DepthNormals(DepthNormals.Config(**sizes))
+    learner = DepthNormalsLearner(DepthNormalsLearner.Config(**sizes))
     learner.build(None)
     learner.save(tmp_path / "estimator")
     return str(tmp_path / "estimator")

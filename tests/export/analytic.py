@@ -11,7 +11,7 @@ from torch import Tensor
 
 from maquette.images.picture import Picture
 from maquette.materials.base import Reflectance
-from maquette.meshes.clean import clean
+from maquette.meshes.clean import clean, decimate
 from maquette.meshes.isosurface import extract
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
@@ -96,4 +96,4 @@ def surface(subject) -> Mesh:
 
 @pytest.fixture(scope="session")
 def textured(subject, surface) -> Mesh:
-    return bake(unwrap(clean(surface, max_faces=6000), 256), subject.color, 256)
+    return bake(unwrap(decimate(clean(surface), 6000), 256), subject.color, 256)

@@ -15,7 +15,7 @@ from maquette.geometry.flexicubes import FlexiCubes
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.renderers.base import View
-from maquette.renderers.mesh import Mesh
+from maquette.renderers.mesh import MeshRenderer
 from maquette.scene import Scene, Viewpoint
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
@@ -30,7 +30,7 @@ def draw(geometry, size=64):
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, size)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
-    return Mesh(Mesh.Config(), bound=1.0).render(*parts, View(cameras, Shading(), True))
+    return MeshRenderer(MeshRenderer.Config(), bound=1.0).render(*parts, View(cameras, Shading(), True))
 
 
 def test_the_registry_knows_it():
@@ -93,7 +93,9 @@ def test_an_empty_surface_shows_the_background():
 
 def test_a_scene_gives_exporters_a_closed_mesh():
     geometry = sphere(resolution=24)
-    scene = Scene(geometry, Plain(Plain.Config()), Solid(Solid.Config()), Mesh(Mesh.Config(), 1.0), Viewpoint())
+    scene = Scene(
+        geometry, Plain(Plain.Config()), Solid(Solid.Config()), MeshRenderer(MeshRenderer.Config(), 1.0), Viewpoint()
+    )
     mesh = scene.surface(resolution=8)
     assert mesh.volume == pytest.approx(4 / 3 * torch.pi * 0.5**3, rel=0.04)
     assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).is_watertight

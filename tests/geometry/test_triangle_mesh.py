@@ -19,7 +19,7 @@ from maquette.materials.plain import Plain
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
 from maquette.renderers.base import View
-from maquette.renderers.mesh import Mesh as MeshRenderer
+from maquette.renderers.mesh import MeshRenderer
 from maquette.scene import Scene, Viewpoint
 
 FIELD = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}

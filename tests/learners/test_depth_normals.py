@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maquette.datasets.base import DepthsAndNormals
-from maquette.learners.depth_normals import DepthNormals, gradients, normalised
+from maquette.learners.depth_normals import DepthNormalsLearner, gradients, normalised
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Draws
 
@@ -35,10 +35,10 @@ class Balls:
 
 
 @pytest.fixture
-def learner() -> DepthNormals:
+def learner() -> DepthNormalsLearner:
     torch.manual_seed(0)
-    learner = DepthNormals(
-        DepthNormals.Config(
+    learner = DepthNormalsLearner(
+        DepthNormalsLearner.Config(
             side=SIZE, stem=16, stages=(16, 32, 32), width=32, layers=2, fused=16, average_decay=0.0, evaluated=16
         )
     )

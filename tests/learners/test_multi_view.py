@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 
 from maquette.cameras import orbit_cameras
 from maquette.datasets.base import CaptionedGroups
-from maquette.learners.multi_view import MultiView, multi_view_unet
+from maquette.learners.multi_view import MultiViewLearner, multi_view_unet
 from maquette.priors.base import Request
 from maquette.priors.mvdream.joint_views import camera_rows, join_views
 from maquette.priors.mvdream.mvdream import MVDream
@@ -38,9 +38,11 @@ class Lamps:
 
 
 @pytest.fixture
-def learner(tiny_pixel_model) -> MultiView:
+def learner(tiny_pixel_model) -> MultiViewLearner:
     torch.manual_seed(0)
-    learner = MultiView(MultiView.Config(start=str(tiny_pixel_model), sample_steps=2, evaluated=3, average_decay=0.0))
+    learner = MultiViewLearner(
+        MultiViewLearner.Config(start=str(tiny_pixel_model), sample_steps=2, evaluated=3, average_decay=0.0)
+    )
     learner.build(Lamps())
     return learner
 

@@ -12,7 +12,7 @@ from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
-from maquette.learners.novel_view import NovelView, by_turn, psnr
+from maquette.learners.novel_view import NovelViewLearner, by_turn, psnr
 from maquette.priors.base import Request
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.priors.zero123.zero123 import Zero123
@@ -45,16 +45,16 @@ def picture(azimuth_deg: torch.Tensor) -> torch.Tensor:
 @pytest.fixture
 def learner(tiny_clip):
     torch.manual_seed(0)
-    config = NovelView.Config(
+    config = NovelViewLearner.Config(
         size=SIZE, widths=(16, 32), attention_levels=1, image_encoder=str(tiny_clip), sample_steps=2, evaluated=24,
         average_decay=0.0,
     )  # fmt: skip
-    learner = NovelView(config)
+    learner = NovelViewLearner(config)
     learner.build(Lamps())
     return learner
 
 
-def train(learner: NovelView, steps: int) -> list[float]:
+def train(learner: NovelViewLearner, steps: int) -> list[float]:
     trainable = [p for p in learner.parameters() if p.requires_grad]
     optimiser, losses = torch.optim.Adam(trainable, 2e-3), []
     for step in range(steps):
@@ -75,8 +75,8 @@ def test_the_loss_falls_and_the_image_encoder_stays(learner):
 
 
 def test_without_condition_neither_reference_nor_pose_matters(learner):
-    config = NovelView.Config(**{**learner.config.__dict__, "drop_condition": 1.0})
-    blind = NovelView(config)
+    config = NovelViewLearner.Config(**{**learner.config.__dict__, "drop_condition": 1.0})
+    blind = NovelViewLearner(config)
     blind.build(Lamps())
     pairs, draws = Lamps().batch(Draws(0, 0), 4), Draws(0, 0)
     other = PosedPairs(1 - pairs.reference, pairs.target, pairs.target_cameras, pairs.reference_cameras)
@@ -109,8 +109,8 @@ def test_saved_files_are_those_of_the_diffusers_ports(learner, tmp_path):
 def test_it_begins_with_what_an_image_model_knows(learner, tiny_pixel_model):
     from diffusers import UNet2DConditionModel
 
-    config = NovelView.Config(**{**learner.config.__dict__, "start": str(tiny_pixel_model)})
-    begun = NovelView(config)
+    config = NovelViewLearner.Config(**{**learner.config.__dict__, "start": str(tiny_pixel_model)})
+    begun = NovelViewLearner(config)
     begun.build(Lamps())
     fresh = begun.networks.unet.state_dict()
     old = UNet2DConditionModel.from_pretrained(
@@ -125,22 +125,22 @@ def test_it_begins_with_what_an_image_model_knows(learner, tiny_pixel_model):
 def test_a_start_of_other_sizes_is_refused_by_name(learner, tiny_pixel_model):
     config = {**learner.config.__dict__, "start": str(tiny_pixel_model), "widths": (16, 32, 32)}
     with pytest.raises(ConfigError, match=r"cannot start with the U-Net of .* widths, layers and attention_levels"):
-        NovelView(NovelView.Config(**config)).build(Lamps())
+        NovelViewLearner(NovelViewLearner.Config(**config)).build(Lamps())
 
 
 def test_it_goes_on_from_its_own_export(learner, tmp_path):
     train(learner, 1)
     learner.save(tmp_path)
-    config = NovelView.Config(**{**learner.config.__dict__, "start": str(tmp_path)})
-    again = NovelView(config)
+    config = NovelViewLearner.Config(**{**learner.config.__dict__, "start": str(tmp_path)})
+    again = NovelViewLearner(config)
     again.build(Lamps())
     known = learner.average.module.state_dict()
     assert all(torch.equal(value.half(), known[name].half()) for name, value in again.networks.state_dict().items())
 
 
 def test_the_prior_predicts_what_a_modulated_model_learnt(learner, tmp_path):
-    config = NovelView.Config(**{**learner.config.__dict__, "modulated": True, "shift": 3.0})
-    modulated = NovelView(config)
+    config = NovelViewLearner.Config(**{**learner.config.__dict__, "modulated": True, "shift": 3.0})
+    modulated = NovelViewLearner(config)
     modulated.build(Lamps())
     train(modulated, 3)
     modulated.half().float()  # as the file has it

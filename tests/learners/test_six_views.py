@@ -9,7 +9,7 @@ from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.data.base import Reference
 from maquette.datasets.base import PicturesWithSixViews
 from maquette.images.picture import Picture
-from maquette.learners.six_views import SixViews
+from maquette.learners.six_views import SixViewsLearner
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.zero123plus import Zero123Plus, reference_noise
 from maquette.randomness import Draws
@@ -42,13 +42,13 @@ class Lamps:
 
 
 @pytest.fixture(scope="module")
-def learner(tiny_clip) -> SixViews:
+def learner(tiny_clip) -> SixViewsLearner:
     torch.manual_seed(0)
-    config = SixViews.Config(
+    config = SixViewsLearner.Config(
         size=SIZE, reference_size=PICTURE, widths=(16, 32), attention_levels=2, image_encoder=str(tiny_clip),
         average_decay=0.0, sample_steps=2, evaluated=3,
     )  # fmt: skip
-    learner = SixViews(config)
+    learner = SixViewsLearner(config)
     learner.build(Lamps())
     return learner
 
@@ -115,4 +115,4 @@ def test_saved_files_are_those_of_zero123plus(learner, tmp_path):
 
 def test_sizes_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="4 resolutions need sizes that 8 divides"):
-        SixViews.Config("org/clip", size=36)
+        SixViewsLearner.Config("org/clip", size=36)

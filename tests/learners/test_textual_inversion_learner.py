@@ -17,7 +17,7 @@ from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import PartSpec
 from maquette.datasets.picture import PictureVariations
-from maquette.learners.textual_inversion import TextualInversion
+from maquette.learners.textual_inversion import TextualInversionLearner
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
 from maquette.priors.text.stable_diffusion import StableDiffusion
@@ -39,15 +39,15 @@ def spec(model: Path) -> PartSpec:
     return PartSpec("prior", "stable-diffusion", StableDiffusion, config)
 
 
-def built(model: Path, ball: Path, **settings) -> tuple[TextualInversion, PictureVariations]:
+def built(model: Path, ball: Path, **settings) -> tuple[TextualInversionLearner, PictureVariations]:
     dataset = PictureVariations(PictureVariations.Config(path=str(ball), size=16))
     dataset.prepare(torch.device("cpu"))
-    learner = TextualInversion(TextualInversion.Config(prior=spec(model), **{"init": "mug", **settings}))
+    learner = TextualInversionLearner(TextualInversionLearner.Config(prior=spec(model), **{"init": "mug", **settings}))
     learner.build(dataset)
     return learner, dataset
 
 
-def train(learner: TextualInversion, dataset: PictureVariations, steps: int = 12) -> None:
+def train(learner: TextualInversionLearner, dataset: PictureVariations, steps: int = 12) -> None:
     optimiser = torch.optim.Adam(learner.parameters(), 0.1)
     for step in range(steps):
         optimiser.zero_grad()
@@ -109,10 +109,10 @@ def test_the_sheet_shows_the_picture_above_what_the_word_draws(tiny_stable_diffu
 
 def test_what_cannot_be_learned_is_refused_before_anything_loads(tiny_stable_diffusion):
     with pytest.raises(ValueError, match="prior 'oracle' cannot be taught a word"):
-        TextualInversion.Config(prior=PartSpec("prior", "oracle", Oracle, None))
+        TextualInversionLearner.Config(prior=PartSpec("prior", "oracle", Oracle, None))
     for wrong, reason in (({"token": "two words"}, "token is one word"), ({"templates": ("a photo",)}, "with {}")):
         with pytest.raises(ValueError, match=reason):
-            TextualInversion.Config(prior=spec(tiny_stable_diffusion), **wrong)
+            TextualInversionLearner.Config(prior=spec(tiny_stable_diffusion), **wrong)
 
 
 def run(words: list[str]) -> Path:

@@ -6,8 +6,8 @@ import torch
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
-from maquette.learners.novel_view import NovelView
-from maquette.learners.viewpoint import Viewpoint
+from maquette.learners.novel_view import NovelViewLearner
+from maquette.learners.viewpoint import ViewpointLearner
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.perception.viewpoint_reader import ViewpointReader, directions
 from maquette.randomness import Draws
@@ -35,7 +35,7 @@ def seen_from(azimuth_deg: torch.Tensor) -> tuple[torch.Tensor, Cameras]:
 @pytest.fixture(scope="module")
 def learner(tiny_clip):
     torch.manual_seed(0)
-    learner = Viewpoint(Viewpoint.Config(start=str(tiny_clip), average_decay=0.0, evaluated=64))
+    learner = ViewpointLearner(ViewpointLearner.Config(start=str(tiny_clip), average_decay=0.0, evaluated=64))
     learner.build(Weathercocks())
     optimiser = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], 3e-3)
     for step in range(80):
@@ -70,8 +70,10 @@ def test_the_novel_view_learner_takes_the_tower(learner, tmp_path):
     picture, _ = seen_from(torch.tensor([40.0]))
     before = learner.average.module.reader.encoder(picture)
     learner.save(tmp_path)
-    other = NovelView(
-        NovelView.Config(size=16, widths=(16, 32), attention_levels=1, modulated=True, image_encoder=str(tmp_path))
+    other = NovelViewLearner(
+        NovelViewLearner.Config(
+            size=16, widths=(16, 32), attention_levels=1, modulated=True, image_encoder=str(tmp_path)
+        )
     )
     other.build(Weathercocks())
     torch.testing.assert_close(other.encoder(picture), before.float(), atol=2e-2, rtol=2e-2)

@@ -8,12 +8,12 @@ import torch
 from maquette.cameras.base import orbit_cameras
 from maquette.data.base import Target
 from maquette.images.picture import Picture
-from maquette.losses.depth import Depth
+from maquette.losses.depth import DepthLoss
 from maquette.losses.dssim import DSSIM
-from maquette.losses.mask import Mask
-from maquette.losses.normal import Normal
+from maquette.losses.mask import MaskLoss
+from maquette.losses.normal import NormalLoss
 from maquette.losses.normal_smoothness import NormalSmoothness
-from maquette.losses.rgb import Rgb
+from maquette.losses.rgb import RgbLoss
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
 
@@ -39,7 +39,7 @@ def rendering(known: Target, background: float = 1.0, **changes) -> Rendering:
     return Rendering(**{**drawn, **changes})
 
 
-@pytest.mark.parametrize("loss", [Rgb, Mask, DSSIM, Depth, Normal])
+@pytest.mark.parametrize("loss", [RgbLoss, MaskLoss, DSSIM, DepthLoss, NormalLoss])
 def test_the_truth_costs_nothing(loss):
     known = target()
     assert float(loss(loss.Config())(rendering(known), known)) == pytest.approx(0, abs=1e-5)
@@ -49,13 +49,13 @@ def test_the_truth_costs_nothing(loss):
 def test_colours_are_compared_over_the_rendering_s_background(metric, expected):
     known = target(alpha=0.0)
     drawn = rendering(known, background=0.3, rgb=torch.full_like(known.picture.color, 0.5))
-    assert float(Rgb(Rgb.Config(metric=metric))(drawn, known)) == pytest.approx(expected, rel=1e-4)
+    assert float(RgbLoss(RgbLoss.Config(metric=metric))(drawn, known)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("metric", ["pearson", "affine"])
 def test_depth_may_be_stretched_and_shifted_but_not_turned_around(metric):
     known = target()
-    loss = Depth(Depth.Config(metric=metric))
+    loss = DepthLoss(DepthLoss.Config(metric=metric))
     assert float(loss(rendering(known, depth=3 * known.depth + 7), known)) == pytest.approx(0, abs=1e-5)
     turned = rendering(known, depth=-known.depth)
     if metric == "pearson":
@@ -64,7 +64,7 @@ def test_depth_may_be_stretched_and_shifted_but_not_turned_around(metric):
 
 def test_scale_invariant_depth_is_the_variance_of_the_logarithm_s_error():
     known = target(depth=1 + target().depth)
-    loss = Depth(Depth.Config(metric="scale-invariant"))
+    loss = DepthLoss(DepthLoss.Config(metric="scale-invariant"))
     assert float(loss(rendering(known, depth=3 * known.depth), known)) == pytest.approx(0, abs=1e-6)
     assert float(loss(rendering(known, depth=known.depth + 3), known)) > 1e-3  # unlike a shift
     factor = torch.ones_like(known.depth)
@@ -76,7 +76,7 @@ def test_scale_invariant_depth_of_nothing_known_is_finite():
     known = target()
     known = target(depth=0 * known.depth)
     depth = torch.rand_like(known.depth).requires_grad_()
-    value = Depth(Depth.Config(metric="scale-invariant"))(rendering(known, depth=depth), known)
+    value = DepthLoss(DepthLoss.Config(metric="scale-invariant"))(rendering(known, depth=depth), known)
     value.backward()
     assert torch.isfinite(value) and torch.isfinite(depth.grad).all()
 
@@ -87,7 +87,7 @@ def test_depth_is_compared_only_where_both_are_opaque():
     half[:, :, SIZE // 2 :] = 0
     wrong = known.depth.clone()
     wrong[:, :, SIZE // 2 :] = 99.0
-    assert float(Depth(Depth.Config())(rendering(known, depth=wrong, opacity=half), known)) == pytest.approx(
+    assert float(DepthLoss(DepthLoss.Config())(rendering(known, depth=wrong, opacity=half), known)) == pytest.approx(
         0, abs=1e-5
     )
 
@@ -95,14 +95,16 @@ def test_depth_is_compared_only_where_both_are_opaque():
 def test_depth_of_an_empty_picture_is_zero_with_a_gradient():
     known = target()
     depth = known.depth.clone().requires_grad_()
-    value = Depth(Depth.Config())(rendering(known, depth=depth, opacity=0 * known.picture.alpha), known)
+    value = DepthLoss(DepthLoss.Config())(rendering(known, depth=depth, opacity=0 * known.picture.alpha), known)
     value.backward()
     assert float(value.detach()) == 0 and torch.isfinite(depth.grad).all()
 
 
 def test_opposite_normals_cost_two():
     known = target()
-    assert float(Normal(Normal.Config())(rendering(known, normal=-known.normal), known)) == pytest.approx(2, rel=1e-5)
+    assert float(NormalLoss(NormalLoss.Config())(rendering(known, normal=-known.normal), known)) == pytest.approx(
+        2, rel=1e-5
+    )
 
 
 def test_flat_normals_are_smooth_and_one_step_costs_its_square():

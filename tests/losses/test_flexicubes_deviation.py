@@ -11,7 +11,7 @@ from maquette.losses.flexicubes_deviation import FlexiCubesDeviation
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.renderers.base import View
-from maquette.renderers.mesh import Mesh
+from maquette.renderers.mesh import MeshRenderer
 
 SMALL = {"levels": 2, "log2_table_size": 8, "base_resolution": 4, "finest_resolution": 8}
 
@@ -20,7 +20,7 @@ def value(geometry):
     one = torch.ones(1)
     cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 8)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
-    rendering = Mesh(Mesh.Config(), bound=1.0).render(*parts, View(cameras, Shading(), False))
+    rendering = MeshRenderer(MeshRenderer.Config(), bound=1.0).render(*parts, View(cameras, Shading(), False))
     return FlexiCubesDeviation(FlexiCubesDeviation.Config())(rendering, geometry)
 
 
@@ -54,7 +54,7 @@ def test_an_empty_surface_has_none_and_no_gradient():
 
 def test_only_flexicubes_can_feed_it():
     loss, renderer, one, other = (
-        part.capabilities(part.Config()) for part in (FlexiCubesDeviation, Mesh, FlexiCubes, DMTet)
+        part.capabilities(part.Config()) for part in (FlexiCubesDeviation, MeshRenderer, FlexiCubes, DMTet)
     )
     lacking = loss.needs - renderer.gives
     assert lacking <= one.gives and not lacking <= other.gives

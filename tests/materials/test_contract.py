@@ -13,7 +13,7 @@ from maquette.geometry.sdf_grid import SDFGrid
 from maquette.materials.base import Material, Shading
 from maquette.materials.pbr import PBR
 from maquette.renderers.base import View
-from maquette.renderers.mesh import Mesh
+from maquette.renderers.mesh import MeshRenderer
 from maquette.renderers.volume import Volume
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32, "channels": 5}
@@ -42,7 +42,7 @@ def drawn(kind, material):
     cameras = orbit_cameras(torch.tensor([30.0, 200.0]), torch.tensor([20.0, -10.0]), torch.full((2,), 3.2),
                             torch.full((2,), 35.0), 32)  # fmt: skip
     if kind == "mesh":
-        geometry, renderer = DMTet(DMTet.Config(**SMALL, resolution=16)), Mesh(Mesh.Config(), bound=1.0)
+        geometry, renderer = DMTet(DMTet.Config(**SMALL, resolution=16)), MeshRenderer(MeshRenderer.Config(), bound=1.0)
     else:
         geometry = SDFGrid(SDFGrid.Config(**SMALL))
         renderer = Volume(Volume.Config(samples=64), bound=geometry.bound)

@@ -21,7 +21,6 @@ def test_small_components_go_and_large_ones_stay():
     assert kept.bounds[1, 2] < 0.5
     assert kept.bounds[0, 0] == pytest.approx(-0.8, abs=0.02)
     assert keep_components(mesh, 1.0).bounds[0, 0] == pytest.approx(0.0, abs=0.02)
-    assert keep_components(mesh, 1.0, "volume").bounds[0, 0] == pytest.approx(0.0, abs=0.02)
     assert len(keep_components(mesh, 0.0).faces) == len(mesh.faces)
 
 

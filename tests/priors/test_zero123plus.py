@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from maquette.cameras import Cameras, orbit_cameras
-from maquette.cameras.list import List
+from maquette.cameras.list import ListedCameras
 from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
 from maquette.data.base import Reference
 from maquette.diffusion.timesteps import Timesteps
@@ -119,8 +119,8 @@ def test_equal_arguments_give_equal_predictions(prior):
 
 @pytest.mark.parametrize("layout", sorted(ELEVATIONS_DEG))
 def test_the_cameras_are_those_of_the_list_sampler(folders, layout):
-    config = List.Config(azimuth_deg=AZIMUTHS_DEG, elevation_deg=ELEVATIONS_DEG[layout], turn_deg=15.0)
-    prior, listed = load(folders["pixels"], layout=layout), List(config).sample(Moment(0, 1, Draws(0, 0)))
+    config = ListedCameras.Config(azimuth_deg=AZIMUTHS_DEG, elevation_deg=ELEVATIONS_DEG[layout], turn_deg=15.0)
+    prior, listed = load(folders["pixels"], layout=layout), ListedCameras(config).sample(Moment(0, 1, Draws(0, 0)))
     assert prior.condition(request(azimuth=15.0)).at(listed).keys() == given(prior)
     torch.testing.assert_close(prior.cameras(camera(15.0), 3.0).c2w, listed.c2w)
 

@@ -12,7 +12,7 @@ from maquette.losses.normal_consistency import NormalConsistency
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.renderers.base import View
-from maquette.renderers.mesh import Mesh
+from maquette.renderers.mesh import MeshRenderer
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 
@@ -25,7 +25,7 @@ def sphere(**config) -> DMTet:
 def draw(geometry, azimuth=0.0, elevation=0.0, size=64, normals=True, **config):
     one = torch.ones(1)
     cameras = orbit_cameras(azimuth * one, elevation * one, 3.2 * one, 35 * one, size)
-    renderer = Mesh(Mesh.Config(**config), bound=1.0)
+    renderer = MeshRenderer(MeshRenderer.Config(**config), bound=1.0)
     return renderer.render(
         geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), normals)
     ), cameras
@@ -131,7 +131,9 @@ def test_a_scene_of_a_surface_gives_exporters_its_mesh_and_colours():
     from maquette.scene import Scene, Viewpoint
 
     geometry = sphere(radius=0.5, resolution=24)
-    scene = Scene(geometry, Plain(Plain.Config()), Solid(Solid.Config()), Mesh(Mesh.Config(), 1.0), Viewpoint())
+    scene = Scene(
+        geometry, Plain(Plain.Config()), Solid(Solid.Config()), MeshRenderer(MeshRenderer.Config(), 1.0), Viewpoint()
+    )
     mesh = scene.surface(resolution=8)
     assert mesh.volume == pytest.approx(4 / 3 * torch.pi * 0.5**3, rel=0.02)
     points = torch.from_numpy(mesh.vertices[:10])

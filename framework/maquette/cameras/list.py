@@ -17,7 +17,7 @@ LISTS = ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg")
 
 
 @register("cameras", "list")
-class List(CameraSampler):
+class ListedCameras(CameraSampler):
     """The same cameras at every step, in the order of the list; a shorter list starts over, as often as need be.
 
     Elevations [20, -10] with six azimuths are 20, -10, 20, -10, 20, -10.

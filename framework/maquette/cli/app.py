@@ -32,7 +32,7 @@ Overrides = Annotated[
 ]
 
 
-def _teaching(command: Callable[..., Any]) -> Callable[..., Any]:
+def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     """Turn errors that a user can act on into one line and an exit code."""
 
     @wraps(command)
@@ -49,7 +49,7 @@ def _teaching(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @app.command()
-@_teaching
+@_exit_with_errors
 def run(
     method: Annotated[
         str,
@@ -74,7 +74,7 @@ def run(
 
 
 @app.command()
-@_teaching
+@_exit_with_errors
 def train(
     recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file, or, with --resume, a run folder")],
     overrides: Overrides = None,
@@ -112,7 +112,7 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
 
 
 @app.command()
-@_teaching
+@_exit_with_errors
 def bench(
     suite: Annotated[str, typer.Argument(help="a suite's name (see `maquette list suites`) or YAML file")],
     overrides: Overrides = None,
@@ -140,7 +140,7 @@ def bench(
 
 
 @app.command()
-@_teaching
+@_exit_with_errors
 def show(
     method: Annotated[str, typer.Argument(help="a method's name or YAML file")],
     overrides: Overrides = None,
@@ -163,7 +163,7 @@ def show(
 
 
 @app.command("list")
-@_teaching
+@_exit_with_errors
 def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind of part")] = "") -> None:
     """List methods, suites and kinds of part, or the parts of one kind with what they do."""
     from rich.console import Console
@@ -194,7 +194,7 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind o
 
 
 @app.command()
-@_teaching
+@_exit_with_errors
 def doctor() -> None:
     """Say what this installation has: devices, kernel backends and why, plugins, optional packages."""
     from maquette.cli.doctor import report
@@ -203,7 +203,7 @@ def doctor() -> None:
 
 
 @plugin_app.command("list")
-@_teaching
+@_exit_with_errors
 def plugin_list() -> None:
     """Installed plugins, and those that were skipped with the reason."""
     from maquette import plugins

@@ -29,7 +29,7 @@ INSIDE = 0.99  # opacity from which on a pixel counts as the object's
 
 
 @register("learner", "depth-normals")
-class DepthNormals(AveragedLearner[GeometryDataset, DepthsAndNormals]):
+class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
     """Inverse depth up to a scale and a shift, and normals in the camera's frame, by a small DPT-hybrid.
 
     Depth by MiDaS's scale- and shift-invariant loss with its gradient term; normals by 1 - cosine and the L1 distance.
@@ -120,7 +120,7 @@ class DepthNormals(AveragedLearner[GeometryDataset, DepthsAndNormals]):
             DPTImageProcessorPil(size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(folder)
 
 
-def _network(config: DepthNormals.Config) -> Any:
+def _network(config: DepthNormalsLearner.Config) -> Any:
     from transformers import AutoConfig, DPTConfig
 
     from maquette.perception.dpt import DPTForDepthAndNormals

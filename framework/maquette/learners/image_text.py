@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @register("learner", "image-text")
-class ImageText(AveragedLearner[CaptionedDataset, CaptionedImages]):
+class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
     """Contrastive image-text encoder for scoring renders, robust to what renders suffer from.
 
     Equal captions in a batch count as positives of each other (the world has few distinct captions). Images are

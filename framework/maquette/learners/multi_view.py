@@ -29,7 +29,7 @@ CHUNK = 16  # objects that the evaluation takes at a time
 
 
 @register("learner", "multi-view")
-class MultiView(DiffusionLearner[GroupedDataset, CaptionedGroups]):
+class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
     """Velocity-prediction diffusion of several views of an object together, told text and cameras.
 
     It begins as a text-to-image model in pixel space (cosine noise levels, velocities), of which it keeps sizes,

@@ -38,7 +38,7 @@ SHEET = (8, 4)  # held-out objects on the sample sheet, and views of each
 
 
 @register("learner", "novel-view")
-class NovelView(DiffusionLearner[PairDataset, PosedPairs]):
+class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
     """Velocity-prediction diffusion of the target view, with the reference beside the noise in its input channels.
 
     The context is one token made of the reference's CLIP embedding and the relative pose. Without condition, token and

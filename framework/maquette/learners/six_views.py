@@ -45,7 +45,7 @@ CHUNK = 16  # objects that are evaluated at once
 
 
 @register("learner", "six-views")
-class SixViews(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
+class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
     """Velocity-prediction diffusion of three rows of two views, beside the picture under noise of the same level.
 
     The U-Net's self-attention sees both, and its context is the embedding of the empty text, to whose tokens that of

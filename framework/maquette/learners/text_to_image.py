@@ -31,7 +31,7 @@ EVALUATED, CHUNK = 1024, 256  # held-out pictures of the evaluation, and how man
 
 
 @register("learner", "text-to-image")
-class TextToImage(DiffusionLearner[CaptionedDataset, CaptionedImages]):
+class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     """Velocity-prediction diffusion on images, conditioned on a jointly trained CLIP-style text encoder.
 
     The layout is DeepFloyd IF's first stage: pixels in [-1, 1], six output channels of which the last three would be

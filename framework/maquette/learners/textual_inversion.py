@@ -32,7 +32,7 @@ MEASURED = (8, 4)  # batches of the evaluation, and pictures in each
 
 
 @register("learner", "textual-inversion")
-class TextualInversion(Learner[PictureDataset, Tensor]):
+class TextualInversionLearner(Learner[PictureDataset, Tensor]):
     """The embedding with which a text prior, left as it is, denoises pictures of one thing best.
 
     Saved as `learned_embeds.safetensors`. The text priors of all later stages of the method know the word, and prompts

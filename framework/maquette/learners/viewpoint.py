@@ -22,7 +22,7 @@ NEAR_DEG = 30.0  # an azimuth within which `evaluate` counts as right
 
 
 @register("learner", "viewpoint")
-class Viewpoint(AveragedLearner[PairDataset, PosedPairs]):
+class ViewpointLearner(AveragedLearner[PairDataset, PosedPairs]):
     """Fine-tunes a CLIP's image tower until its embedding holds the direction of the camera beside what is seen.
 
     The embedding of a contrastive encoder holds what captions say, and those rarely say from where. A model told only

@@ -20,7 +20,7 @@ LEAST_DEPTH = 1e-3  # whose logarithm is taken, as a share of the largest
 
 
 @register("loss", "depth")
-class Depth(Comparison):
+class DepthLoss(Comparison):
     """How far the rendered depth is from the target's, up to what is not known of that, where both are opaque.
 
     "pearson": (1 - r) / 2 with r the correlation of both, and "affine": the mean squared residual of the rendered depth

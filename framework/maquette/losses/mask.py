@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 
 @register("loss", "mask")
-class Mask(Comparison):
+class MaskLoss(Comparison):
     """Mean squared difference between the rendering's opacity and the target's.
 
     Source: as in Magic123 (Qian et al. 2023, arXiv 2306.17843), eq. 1, second term.

@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 
 @register("loss", "normal")
-class Normal(Comparison):
+class NormalLoss(Comparison):
     """1 - cosine between the rendered normal and the target's, averaged over the target's opaque pixels.
 
     Source: as in threestudio's image-conditioned systems and MonoSDF (Yu et al. 2022, arXiv 2206.00665), eq. 11.

@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 
 @register("loss", "rgb")
-class Rgb(Comparison):
+class RgbLoss(Comparison):
     """Mean difference of colours, the target laid over the background that the rendering has.
 
     "l2": squares, as NeRF (Mildenhall et al. 2020, arXiv 2003.08934, eq. 6); "l1": absolute values, as 3DGS (Kerbl et

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -42,18 +41,17 @@ def remove_degenerate(mesh: Mesh) -> Mesh:
     return select_faces(mesh, distinct & first & (mesh.face_areas > 1e-12 * extent**2))
 
 
-def keep_components(mesh: Mesh, min_fraction: float, measure: Literal["area", "volume"] = "area") -> Mesh:
-    """Without connected components smaller than `min_fraction` of the largest one.
+def keep_components(mesh: Mesh, min_fraction: float) -> Mesh:
+    """Without connected components whose area is smaller than `min_fraction` of the largest one's.
 
     Args:
-        mesh: any mesh; closed, when measured by volume.
+        mesh: any mesh.
         min_fraction: in [0, 1]; 0 keeps everything, 1 the largest component alone.
-        measure: area keeps thin parts; volume (signed) keeps solid ones.
     """
     if mesh.is_empty or min_fraction <= 0:
         return mesh
     label, count = _component_of_faces(mesh)
-    sizes = np.bincount(label, mesh.face_areas if measure == "area" else mesh.face_volumes, count)
+    sizes = np.bincount(label, mesh.face_areas, count)
     keep = sizes >= min(min_fraction, 1.0) * sizes.max() * (1 - 1e-9)
     return select_faces(mesh, keep[label])
 
@@ -96,18 +94,14 @@ def smooth(mesh: Mesh, iterations: int) -> Mesh:
     return Mesh(moved.vertices, mesh.faces)
 
 
-def clean(mesh: Mesh, min_component: float = 0.05, max_faces: int | None = None, smoothing: int = 0) -> Mesh:
-    """All steps in the order that works: degenerate faces, cavities, floaters, smoothing, decimation.
+def clean(mesh: Mesh, min_component: float = 0.05) -> Mesh:
+    """Without degenerate faces, cavities and floaters, removed in this order.
 
     Args:
         mesh: a closed surface, wound outward.
         min_component: smallest component to keep, as a fraction of the largest one's area.
-        max_faces: decimate to about this many faces; None keeps all.
-        smoothing: Taubin iterations.
     """
-    mesh = keep_components(fill_cavities(remove_degenerate(mesh)), min_component)
-    mesh = smooth(mesh, smoothing)
-    return mesh if max_faces is None else decimate(mesh, max_faces)
+    return keep_components(fill_cavities(remove_degenerate(mesh)), min_component)
 
 
 def _component_of_faces(mesh: Mesh) -> tuple[np.ndarray, int]:

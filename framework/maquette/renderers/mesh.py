@@ -19,7 +19,7 @@ from maquette.renderers.base import Renderer, Rendering, View, draws_from
 
 
 @register("renderer", "mesh")
-class Mesh(Renderer):
+class MeshRenderer(Renderer):
     """Visibility by rasterisation, deferred shading, analytic antialiasing that moves silhouettes.
 
     Source: Laine et al. 2020 (nvdiffrast, arXiv 2011.03277).
