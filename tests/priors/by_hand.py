@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.diffusion.ddim import move
+from maquette.diffusion.ddim import ddim_step
 from maquette.priors.base import Prior
 from maquette.scores.base import Score
 
@@ -33,7 +33,7 @@ def denoised(
     steps = [t.view(1) for t in timesteps]
     levels = [prior.noise_schedule.alpha_sigma(t) for t in steps] + [(torch.ones(()), torch.zeros(()))]
     for t, (start, end) in zip(steps, pairwise(levels), strict=True):
-        noisy = move(noisy, score.combine(prior.predict(noisy, t, conditions, cameras)), start, end)
+        noisy = ddim_step(noisy, score.combine(prior.predict(noisy, t, conditions, cameras)), start, end)
     return noisy
 
 

@@ -49,6 +49,7 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
         tokens: int = 24  # tokens per caption
         gain: tuple[float, float] = (0.75, 1.2)  # brightness of a training picture: a factor between these two
         average_decay: float = 0.999  # of the weight average that is saved
+        evaluated: int = 1024  # held-out pictures of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class ImageText(Learner[CaptionedDataset, CaptionedImages]):
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Retrieval accuracy on held-out renders: the right caption among all captions of the test vocabulary."""
-        batch = dataset.held_out(draws, 1024)
+        batch = dataset.held_out(draws, self.config.evaluated)
         labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
         model: Any = self.average.module
         device = batch.images.device

@@ -21,6 +21,9 @@ from maquette.registry import register
 from maquette.weights.loading import halved, quiet, weights_source
 
 
+CHUNK = 256  # held-out pictures that the evaluation takes at a time
+
+
 class _Networks(nn.Module):
     """The trainable pair: denoiser and text encoder."""
 
@@ -53,6 +56,7 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
         average_decay: float = 0.9995  # of the weight average that is saved
         sample_steps: int = 30  # sampler steps of the sample sheet
         sample_scale: float = 3.0  # guidance scale of the sample sheet
+        evaluated: int = 1024  # held-out pictures of the evaluation
         start: str = ""  # weights to go on from, of the same sizes: a folder, or weights that a plugin carries
 
     def __init__(self, config: Config) -> None:
@@ -134,10 +138,12 @@ class TextToImage(Learner[CaptionedDataset, CaptionedImages]):
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Mean weighted loss of the averaged weights on held-out objects."""
         trained, self.networks = self.networks, self.average.module  # type: ignore[assignment]
+        losses = []
         try:
-            losses = [
-                float(self.loss(dataset.held_out(draws.sub(str(i)), 256), draws.sub(str(i))).total()) for i in range(4)
-            ]
+            for number, start in enumerate(range(0, self.config.evaluated, CHUNK)):
+                part = draws.sub(str(number))
+                batch = dataset.held_out(part, min(CHUNK, self.config.evaluated - start))
+                losses.append(float(self.loss(batch, part).total()))
         finally:
             self.networks = trained
         return {"held-out velocity": sum(losses) / len(losses)}
