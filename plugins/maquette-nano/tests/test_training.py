@@ -144,10 +144,10 @@ def test_the_recipe_of_four_views_makes_a_prior_that_our_loader_takes(text_run, 
 
 
 def test_the_recipe_of_four_views_starts_from_the_text_prior_that_ships():
-    from maquette.learners.multi_view import MultiView
+    from maquette.learners.multi_view import MultiViewLearner
 
     recipe = yaml.safe_load(Path("configs/training/nano-mvdream.yaml").read_text(encoding="utf-8"))
-    learner = MultiView(MultiView.Config(recipe["stages"]["nano-mvdream"]["learner"]["start"]))
+    learner = MultiViewLearner(MultiViewLearner.Config(recipe["stages"]["nano-mvdream"]["learner"]["start"]))
     learner.build(NanoGroups(NanoGroups.Config()))
     assert learner.size == 64 and learner.networks.unet.config.cross_attention_dim == 128
 
