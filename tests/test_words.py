@@ -6,9 +6,9 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
 from project import ROOT
 
 SOURCES = [path for folder in ("framework", "plugins", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -19,7 +19,7 @@ IDENTIFIERS = {
     "wanted": "target, expected", "kept": "mask, remaining", "made": "a noun", "shown": "rendering, input",
     "drawn": "sampled, rendering", "told": "conditioning", "given": "a noun", "asked": "a noun", "said": "a noun",
     "moved": "a noun", "joined": "a noun", "sight": "control inputs", "sees": "input", "watch": "add control inputs",
-    "watches": "capabilities", "beside": "auxiliary, temporary path", "share": "fraction", "shares": "fractions, weights",
+    "watches": "capabilities", "beside": "auxiliary, temporary path", "share": "fraction", "shares": "weights",
     "supervision": "data",
 }  # fmt: skip
 """Identifiers that are house words -> what to say instead."""
