@@ -30,7 +30,7 @@ slow: $(VENV)/.installed-dev
 
 # Statistics over many runs: hours.
 claims: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m claims
+	$(PYTEST) -m claims
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
