@@ -6,12 +6,18 @@ PROMPT ?= a red mushroom with white dots
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test claims coverage lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/maquette run dreamfusion prompt="$(PROMPT)"
 
 test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+claims: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --dist loadfile -m claims
+
+coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev

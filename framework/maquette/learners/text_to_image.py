@@ -20,7 +20,6 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet, weights_source
 
-
 CHUNK = 256  # held-out pictures that the evaluation takes at a time
 
 
