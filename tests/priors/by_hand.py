@@ -9,15 +9,9 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.config.capabilities import CONDITION, bare, within
-from maquette.diffusion.ddim import move
+from maquette.diffusion.ddim import ddim_step
 from maquette.priors.base import Prior
 from maquette.scores.base import Score
-
-
-def given(prior: Prior) -> frozenset[str]:
-    """Names of the conditions that a prior says it gives."""
-    return bare(within(CONDITION, prior.capabilities(prior.config).gives))
 
 
 def with_ddim(pipeline: Any) -> Any:
@@ -39,7 +33,7 @@ def denoised(
     steps = [t.view(1) for t in timesteps]
     levels = [prior.noise_schedule.alpha_sigma(t) for t in steps] + [(torch.ones(()), torch.zeros(()))]
     for t, (start, end) in zip(steps, pairwise(levels), strict=True):
-        noisy = move(noisy, score.combine(prior.predict(noisy, t, conditions, cameras)), start, end)
+        noisy = ddim_step(noisy, score.combine(prior.predict(noisy, t, conditions, cameras)), start, end)
     return noisy
 
 
