@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import assert_same, denoised, given, with_ddim
+from by_hand import assert_same, denoised, with_ddim
+from given_conditions import given
 from toy_views import cameras
 
 from maquette.errors import ConfigError

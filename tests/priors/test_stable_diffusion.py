@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 from safetensors.torch import load_file, save_file
 
 from maquette.cameras import orbit_cameras

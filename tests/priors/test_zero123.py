@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference

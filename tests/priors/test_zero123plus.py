@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
