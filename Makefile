@@ -13,7 +13,7 @@ LAPTOP = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTION
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo laptop test slow claims lint resolves bench gpu docs clean
+.PHONY: demo laptop test slow claims coverage lint resolves bench gpu docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/maquette run dreamfusion prompt="$(PROMPT)"
@@ -23,14 +23,17 @@ laptop: $(VENV)/.installed
 	$(if $(CMD),,$(error say what to run: make laptop CMD="maquette doctor"))$(LAPTOP) $(CMD)
 
 test: $(VENV)/.installed-dev
-	$(PYTEST) -m "not slow and not claims" --cov --cov-report=term:skip-covered
+	$(PYTEST) -m "not slow and not claims"
 
 slow: $(VENV)/.installed-dev
 	$(PYTEST) -m "slow and not claims"
 
 # Statistics over many runs: hours.
 claims: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m claims
+	$(PYTEST) -m claims
+
+coverage: $(VENV)/.installed-dev
+	$(PYTEST) -m "not claims" --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -11,3 +11,8 @@ needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="triton is not installed; it exists for Linux only"
 )
 TRITON = pytest.param("triton", marks=needs_triton)
+
+
+def amount(backend: str, many: int, few: int) -> int:
+    """How many rays, points or Gaussians a test takes: few under the interpreter, which runs a program at a time."""
+    return few if backend == "triton" else many

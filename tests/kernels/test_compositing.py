@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from interpreted import TRITON
+from interpreted import TRITON, amount
 
 from maquette.kernels.compositing import accumulate, composite, distortion
 
@@ -15,11 +15,12 @@ FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
 
 
-def random_samples(rays: int = 200, dtype: torch.dtype = torch.float32):
-    """Rays of 0 to 19 samples; the first, the last and about every twentieth have none."""
+def random_samples(rays: int = 200, dtype: torch.dtype = torch.float32, longest: int = 0):
+    """Rays of 0 to 19 samples, one of at least `longest`; the first, the last and about every twentieth have none."""
     keyed = torch.Generator().manual_seed(0)
     lengths = torch.randint(0, 20, (rays,), generator=keyed)
     lengths[0] = lengths[-1] = 0
+    lengths[rays // 2] = max(int(lengths[rays // 2]), longest)
     ray_start = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
     ray_index = torch.repeat_interleave(torch.arange(rays), lengths)
     n = len(ray_index)
@@ -60,7 +61,7 @@ def test_transmittance_starts_at_one_on_each_ray(backend):
 
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
 def test_values_and_gradients_equal_the_reference(backend):
-    samples = random_samples()
+    samples = random_samples(amount(backend, 200, 24), longest=80)  # more than triton takes at once
     pairs = zip(rendered_with_gradients(backend, *samples), rendered_with_gradients("reference", *samples), strict=True)
     for actual, expected in pairs:
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
@@ -108,7 +109,7 @@ def test_no_samples_give_zeros(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_runs_have_the_same_bits(backend):
-    samples = random_samples(rays=100 if backend == "triton" else 3000)  # its interpreter takes rays one by one
+    samples = random_samples(amount(backend, 3000, 10))
     runs = [rendered_with_gradients(backend, *samples) for _ in range(2)]
     assert all(torch.equal(first, second) for first, second in zip(*runs, strict=True))
 

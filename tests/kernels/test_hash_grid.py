@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from interpreted import TRITON
+from interpreted import TRITON, amount
 
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 
@@ -61,7 +61,7 @@ def assert_near(actual: torch.Tensor, expected: torch.Tensor, relative: float) -
 @pytest.mark.parametrize("features", [1, 2, 4])
 def test_values_equal_the_reference(backend, features):
     spec = HashGridSpec(5, features, log2_table_size=12, base_resolution=3, finest_resolution=200)
-    points, table, _ = random_inputs(spec, n=3000)
+    points, table, _ = random_inputs(spec, n=amount(backend, 3000, 300))
     actual = hash_grid(points, table, spec, backend=backend)
     torch.testing.assert_close(actual, hash_grid(points, table, spec, backend="reference"), rtol=0, atol=1e-5)
 
@@ -69,7 +69,7 @@ def test_values_equal_the_reference(backend, features):
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
 def test_values_equal_the_reference_where_levels_exceed_the_cache(backend):
     spec = HashGridSpec(levels=2, log2_table_size=18, base_resolution=60, finest_resolution=300)
-    points, table, _ = random_inputs(spec, n=5000)
+    points, table, _ = random_inputs(spec, n=amount(backend, 5000, 300))
     actual = hash_grid(points, table, spec, backend=backend)
     torch.testing.assert_close(actual, hash_grid(points, table, spec, backend="reference"), rtol=0, atol=1e-5)
 

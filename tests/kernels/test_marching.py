@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from interpreted import TRITON
+from interpreted import TRITON, amount
 
 from maquette.kernels.compositing import accumulate, composite
 from maquette.kernels.marching import march_rays, ray_box
@@ -15,12 +15,17 @@ BOX = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
 FULL = torch.ones(8, 8, 8, dtype=torch.bool)
 
 
-def random_rays(rays: int = 500):
-    """Rays from a sphere of radius 2 toward the middle; about a third miss the box."""
+def random_rays(backend: str, few: int = 140):
+    """Rays from a sphere of radius 2 toward the middle; about a third miss the box. 140 are more than a program's."""
+    rays = amount(backend, 500, few)
     keyed = torch.Generator().manual_seed(0)
     origins = torch.nn.functional.normalize(torch.randn(rays, 3, generator=keyed), dim=-1) * 2
     directions = torch.nn.functional.normalize(torch.randn(rays, 3, generator=keyed) - 1.2 * origins, dim=-1)
     return origins, directions, torch.rand(rays, generator=keyed)
+
+
+def step(backend: str) -> float:
+    return 0.16 if backend == "triton" else 0.037
 
 
 def one_ray():
@@ -31,13 +36,13 @@ def one_ray():
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
 @pytest.mark.parametrize("shape", [(16, 16, 16), (5, 9, 13)])
 def test_samples_equal_the_reference(backend, shape):
-    origins, directions, jitter = random_rays()
+    origins, directions, jitter = random_rays(backend)
     near, far = ray_box(origins, directions, BOX)
     occupancy = torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.3
-    arguments = (origins, directions, near, far, 0.037, occupancy, BOX, jitter)
+    arguments = (origins, directions, near, far, step(backend), occupancy, BOX, jitter)
     actual = march_rays(*arguments, backend=backend)
     expected = march_rays(*arguments, backend="reference")
-    assert len(expected) > 1000 and (far == near).any()
+    assert len(expected) > len(origins) and (far == near).any()
     for name in ("t_start", "t_end", "ray_start", "ray_index"):
         assert torch.equal(getattr(actual, name), getattr(expected, name)), name
 
@@ -54,20 +59,20 @@ def test_pieces_tile_the_ray_for_every_jitter(backend, u):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_kept_middle_is_in_an_occupied_cell(backend):
-    origins, directions, jitter = random_rays()
+    origins, directions, jitter = random_rays(backend)
     occupancy = torch.zeros(4, 4, 4, dtype=torch.bool)
     occupancy[1, 2, 3] = True
     near, far = ray_box(origins, directions, BOX)
-    samples = march_rays(origins, directions, near, far, 0.05, occupancy, BOX, jitter, backend=backend)
+    samples = march_rays(origins, directions, near, far, step(backend), occupancy, BOX, jitter, backend=backend)
     cells = ((samples.points(origins, directions) + 1) * 2).floor().long()
     assert len(samples) and torch.equal(cells.unique(dim=0), torch.tensor([[1, 2, 3]]))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ray_start_and_ray_index_agree(backend):
-    origins, directions, jitter = random_rays()
+    origins, directions, jitter = random_rays(backend)
     near, far = ray_box(origins, directions, BOX)
-    samples = march_rays(origins, directions, near, far, 0.1, FULL, BOX, jitter, backend=backend)
+    samples = march_rays(origins, directions, near, far, 0.2, FULL, BOX, jitter, backend=backend)
     counts = torch.bincount(samples.ray_index, minlength=samples.rays)
     assert torch.equal(samples.ray_start.diff(), counts) and samples.ray_start[-1] == len(samples)
 
@@ -89,7 +94,7 @@ def test_no_rays_and_rays_that_miss_give_no_samples(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_homogeneous_box_has_the_opacity_of_its_chord(backend):
-    origins, directions, jitter = random_rays()
+    origins, directions, jitter = random_rays(backend, few=30)
     near, far = ray_box(origins, directions, BOX)
     samples = march_rays(origins, directions, near, far, 0.17, FULL, BOX, jitter, backend=backend)
     weights, _ = composite(torch.full((len(samples),), 0.8), samples.deltas, samples.ray_start, backend=backend)
@@ -125,14 +130,14 @@ def test_wrong_inputs_are_named(change, message):
 
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
 def test_samples_of_several_levels_equal_the_reference(backend):
-    origins, directions, jitter = random_rays(200)
+    origins, directions, jitter = random_rays(backend)
     inner = BOX / 4
     near, far = ray_box(origins, directions, BOX)
     occupancy = torch.rand((3, 5, 6, 7), generator=torch.Generator().manual_seed(1)) < 0.3
-    arguments = (origins, directions, near, far, 0.037, occupancy, inner, jitter)
+    arguments = (origins, directions, near, far, step(backend), occupancy, inner, jitter)
     actual = march_rays(*arguments, backend=backend)
     expected = march_rays(*arguments, backend="reference")
-    assert len(expected) > 400
+    assert len(expected) > len(origins)
     for name in ("t_start", "t_end", "ray_start", "ray_index"):
         assert torch.equal(getattr(actual, name), getattr(expected, name)), name
 
@@ -142,6 +147,6 @@ def test_a_point_counts_in_the_smallest_box_around_it(backend):
     origins, directions, near, far = one_ray()
     occupancy = torch.zeros(2, 4, 4, 4, dtype=torch.bool)
     occupancy[1] = True  # the outer level is full, but knows nothing of the inner half
-    samples = march_rays(origins, directions, near, far, 0.01, occupancy, BOX / 2, backend=backend)
+    samples = march_rays(origins, directions, near, far, 0.025, occupancy, BOX / 2, backend=backend)
     x = samples.points(origins, directions)[:, 0]
     assert (x.abs() >= 0.5).all() and samples.deltas.sum().item() == pytest.approx(1.0, abs=0.03)

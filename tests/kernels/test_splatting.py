@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from interpreted import TRITON
+from interpreted import TRITON, amount
 from torch import Tensor
 
 from maquette.cameras.base import look_at, orbit_cameras
@@ -37,10 +37,10 @@ def cloud(count: int = 300, size: float = 0.05, dtype: torch.dtype = torch.float
     return [0.4 * normal(count, 3), normal(count, 4), scales, normal(count).sigmoid(), normal(count, 3)]
 
 
-def mixed_cloud() -> list[Tensor]:
+def mixed_cloud(count: int = 400) -> list[Tensor]:
     """The same with Gaussians behind the camera, over all of the picture, opaque, unseen, needles, and wide ones whose
     means lie so far beside the picture that the slope of the projection is held."""
-    means, quaternions, scales, opacities, values = cloud(400)
+    means, quaternions, scales, opacities, values = cloud(count)
     means[:20] *= 10
     scales[20:24] = 2.0
     opacities[24:60], opacities[60:70], opacities[70:80] = 1.0, 0.0, 0.003
@@ -60,22 +60,28 @@ def on_axis(depths: list[float], size: float = 0.1) -> tuple[Tensor, Tensor, Ten
     return means, upright(means), torch.full_like(means, size), torch.eye(4)
 
 
-def draw(gaussians: list[Tensor], backend: str, c2w: Tensor | None = None, mode: str = "3d"):
-    """A picture 40 x 52; normals of disks are further values."""
+WIDE, SMALL = (50.0, 40, 52), (24.0, 19, 25)
+"""Focal length, height and width of pictures of 3 x 4 and of 2 x 2 tiles."""
+
+
+def draw(gaussians: list[Tensor], backend: str, c2w: Tensor | None = None, mode: str = "3d", picture=WIDE):
+    """A picture; normals of disks are further values."""
     means, quaternions, scales, opacities, values = gaussians
     c2w = camera(dtype=means.dtype) if c2w is None else c2w
-    view = project(means, quaternions, scales, c2w, 50.0, 40, 52, mode=mode, backend=backend)
+    view = project(means, quaternions, scales, c2w, *picture, mode=mode, backend=backend)
     values = values if view.normals is None else torch.cat([values, view.normals], dim=-1)
     return view, splat(view, opacities * view.compensation, values, backend=backend)
 
 
-def drawn_with_gradients(gaussians: list[Tensor], backend: str, mode: str = "3d") -> tuple[list[Tensor], list[Tensor]]:
+def drawn_with_gradients(
+    gaussians: list[Tensor], backend: str, mode: str = "3d", picture=SMALL
+) -> tuple[list[Tensor], list[Tensor]]:
     """Projection and picture; gradients of the five inputs and of the screen means."""
     leaves = [tensor.clone().requires_grad_() for tensor in gaussians]
-    view, picture = draw(leaves, backend, mode=mode)
+    view, drawn = draw(leaves, backend, mode=mode, picture=picture)
     view.means.retain_grad()
     keyed = torch.Generator().manual_seed(1)
-    rows = [picture.values, picture.opacity, picture.depth]
+    rows = [drawn.values, drawn.opacity, drawn.depth]
     sum((row * torch.randn(row.shape, generator=keyed, dtype=row.dtype)).sum() for row in rows).backward()
     fields = [getattr(view, field.name) for field in dataclasses.fields(view)]
     fields = [field for field in fields if isinstance(field, Tensor)]
@@ -189,13 +195,13 @@ def test_a_clamped_alpha_has_no_gradient(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("mode", MODES)
 def test_turning_the_cloud_and_the_camera_together_changes_nothing(backend, mode):
-    gaussians = cloud()
+    gaussians, picture = cloud(60), SMALL if backend == "triton" else WIDE
     turn = torch.tensor([0.3, -0.5, 0.7, 0.4])
     matrix = torch.eye(4)
     matrix[:3, :3] = torch.stack([rotate(turn, axis) for axis in torch.eye(3)], dim=-1)
     turned = [gaussians[0] @ matrix[:3, :3].T, times(turn, gaussians[1]), *gaussians[2:]]
-    before = draw(gaussians, backend, mode=mode)[1].values[..., :3]
-    after = draw(turned, backend, matrix @ camera(), mode)[1].values[..., :3]
+    before = draw(gaussians, backend, mode=mode, picture=picture)[1].values[..., :3]
+    after = draw(turned, backend, matrix @ camera(), mode, picture)[1].values[..., :3]
     assert before.abs().max() > 0.5
     torch.testing.assert_close(before, after, rtol=0, atol=2e-4)
 
@@ -276,10 +282,13 @@ def test_a_disk_seen_from_its_edge_is_a_line_as_wide_as_the_low_pass(backend):
 
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("gaussians", [cloud(), mixed_cloud(), cloud(2000, 0.02)], ids=["plain", "mixed", "many"])
-def test_values_and_gradients_equal_the_reference(backend, mode, gaussians):
-    actual = drawn_with_gradients(gaussians, backend, mode)
-    expected = drawn_with_gradients(gaussians, "reference", mode)
+@pytest.mark.parametrize("kind", ["plain", "mixed", "many"])
+def test_values_and_gradients_equal_the_reference(backend, mode, kind):
+    counts = {"plain": amount(backend, 300, 60), "mixed": amount(backend, 400, 110), "many": amount(backend, 2000, 200)}
+    gaussians = mixed_cloud(counts[kind]) if kind == "mixed" else cloud(counts[kind], 0.02 if kind == "many" else 0.05)
+    picture = SMALL if backend == "triton" else WIDE
+    actual = drawn_with_gradients(gaussians, backend, mode, picture)
+    expected = drawn_with_gradients(gaussians, "reference", mode, picture)
     for value, reference in zip(actual[0], expected[0], strict=True):
         torch.testing.assert_close(value, reference, rtol=1e-4, atol=1e-4)
     for gradient, reference in zip(actual[1], expected[1], strict=True):
@@ -290,7 +299,7 @@ def test_values_and_gradients_equal_the_reference(backend, mode, gaussians):
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
 @pytest.mark.parametrize("mode", MODES)
 def test_the_layout_of_the_tensors_in_memory_does_not_matter(backend, mode):
-    gaussians = cloud()
+    gaussians = cloud(30)
     transposed = [tensor.t().contiguous().t() for tensor in gaussians]
     assert not transposed[0].is_contiguous()
     dense, strided = (drawn_with_gradients(each, backend, mode) for each in (gaussians, transposed))
@@ -323,7 +332,7 @@ def test_work_split_in_any_way_has_the_same_bits(backend, mode, monkeypatch):
     for workers in (1, 2, 5):
         monkeypatch.setattr(module, "threads", lambda workers=workers: workers)
         torch.set_num_threads(min(workers, 2))
-        values, gradients = drawn_with_gradients(gaussians, backend, mode)
+        values, gradients = drawn_with_gradients(gaussians, backend, mode, WIDE)
         runs.append(values + gradients)
     torch.set_num_threads(threads)
     for run in runs[1:]:

@@ -6,6 +6,7 @@ is exact, and the copy can be; several runs go in one batch.
 
 import itertools
 
+import pytest
 import torch
 from torch import nn
 
@@ -19,6 +20,8 @@ from maquette.priors.oracle.gaussian import Gaussian
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+
+pytestmark = pytest.mark.claims
 
 MEAN, DEVIATION = torch.tensor((0.04, -0.02, -0.02)).double(), 0.3  # where black is -1 and white is 1
 RUNS, TOGETHER = 3, 64  # repetitions, and pictures whose distribution is looked at

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
+from command_line import metrics, run_folder
 from maquette.backgrounds.solid import Solid
 from maquette.cameras.base import orbit_cameras
-from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.errors import ConfigError
@@ -58,19 +57,30 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(words: list[str]) -> Path:
-    result = CliRunner().invoke(app, ["run", *words])
-    assert result.exit_code == 0, result.output
-    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    return Path(line.removeprefix("run folder: "))
+def fit(representation: str, views: Path, output: Path, steps: int, resolution: int = 32) -> Path:
+    words = [f"data={views}", f"representation={representation}", f"output={output}", f"stages.fit.steps={steps}"]
+    words += [f"stages.evaluate.resolution={resolution}", *SMALL, *REPRESENTATIONS[representation]]
+    return run_folder("run", "fit-multiview", *words)
+
+
+def measured(folder: Path) -> dict:
+    return json.loads((folder / "export" / "evaluate.json").read_text())
+
+
+@pytest.mark.claims
+@pytest.mark.parametrize("representation", list(REPRESENTATIONS))
+def test_a_ball_is_fitted(representation, views, tmp_path):
+    found = measured(fit(representation, views, tmp_path, 200))
+    assert found["psnr"] > 20 and found["silhouette_iou"] > 0.9 and found["chamfer"] < 0.1
 
 
 @pytest.mark.parametrize("representation", list(REPRESENTATIONS))
-def test_a_ball_is_fitted_and_measured(representation, views, tmp_path):
-    words = ["fit-multiview", f"data={views}", f"representation={representation}", f"output={tmp_path}", *SMALL]
-    folder = run([*words, "stages.fit.steps=200", "stages.evaluate.resolution=32", *REPRESENTATIONS[representation]])
-    found = json.loads((folder / "export" / "evaluate.json").read_text())
-    assert found["psnr"] > 20 and found["silhouette_iou"] > 0.9 and found["chamfer"] < 0.1
+def test_a_fit_comes_nearer_and_is_measured(representation, views, tmp_path):
+    folder = fit(representation, views, tmp_path, 12, resolution=16)
+    losses = [row["loss"] for row in metrics(folder)]
+    assert len(losses) == 12 and min(losses[-3:]) < losses[0]
+    found = measured(folder)
+    assert found["psnr"] > 0 and 0 <= found["silhouette_iou"] <= 1 and found["chamfer"] >= 0
     assert set(found["views"]) == {"view-10", "view-11"}
     assert (folder / "export" / "evaluate.png").stat().st_size > 0
     assert folder.parent.name == views.name
@@ -84,20 +94,18 @@ def test_a_ball_is_fitted_and_measured(representation, views, tmp_path):
     ],
 )
 def test_a_growing_cloud_resumes_to_the_same_bits(views, tmp_path, densification):
-    folder = run(
-        [
-            "fit-multiview", f"data={views}", "representation=gaussians", f"output={tmp_path}", *SMALL,
+    folder = run_folder(
+            "run", "fit-multiview", f"data={views}", "representation=gaussians", f"output={tmp_path}", *SMALL,
             "~stages.evaluate", "stages.fit.steps=40", "stages.fit.loop.checkpoint_every=20",
             "stages.fit.geometry.count=200",
             f"stages.fit.geometry.densification={densification}",
-        ]
     )  # fmt: skip
     last = folder / "checkpoints" / "fit" / "step-00000040"
     whole = {name: load_file(last / f"{name}.safetensors") for name in ("model", "optimizer")}
     assert len(whole["model"]["scene.geometry.means"]) > 200
     shutil.rmtree(last)
     (folder / "state.json").write_text(json.dumps({"finished": []}))
-    run(["--resume", str(folder)])
+    run_folder("run", "--resume", str(folder))
     for name, tensors in whole.items():
         again = load_file(last / f"{name}.safetensors")
         assert tensors.keys() == again.keys()

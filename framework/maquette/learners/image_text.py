@@ -50,6 +50,7 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
         tokens: int = 24  # tokens per caption
         gain: tuple[float, float] = (0.75, 1.2)  # brightness of a training picture: a factor between these two
         average_decay: float = 0.999  # of the weight average that is saved
+        evaluated: int = 1024  # held-out pictures of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -111,7 +112,7 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Retrieval accuracy on held-out renders: the right caption among all captions of the test vocabulary."""
-        batch = dataset.held_out(draws, 1024)
+        batch = dataset.held_out(draws, self.config.evaluated)
         labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
         ids = tokenize(self.tokenizer, labels).input_ids.to(batch.images.device)
         output = self.averaged(input_ids=ids, pixel_values=self.pixels(batch.images))

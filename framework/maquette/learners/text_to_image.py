@@ -27,7 +27,7 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet, weights_source
 
-EVALUATED, CHUNK = 1024, 256  # held-out pictures of the evaluation, and how many at a time
+CHUNK = 256  # held-out pictures that the evaluation takes at a time
 
 
 @register("learner", "text-to-image")
@@ -53,6 +53,7 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
         average_decay: float = 0.9995  # of the weight average that is saved
         sample_steps: int = 30  # sampler steps of the sample sheet
         sample_scale: float = 3.0  # guidance scale of the sample sheet
+        evaluated: int = 1024  # held-out pictures of the evaluation
         start: str = ""  # weights to go on from, of the same sizes: a folder, or weights that a plugin carries
 
     def __init__(self, config: Config) -> None:
@@ -129,7 +130,9 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Mean weighted loss of the averaged weights on held-out objects."""
-        return {"held-out velocity": self.held_out_velocity(held_out_parts(dataset, draws, EVALUATED, CHUNK))}
+        return {
+            "held-out velocity": self.held_out_velocity(held_out_parts(dataset, draws, self.config.evaluated, CHUNK))
+        }
 
     def save(self, folder: Path) -> None:
         with quiet():

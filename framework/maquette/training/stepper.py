@@ -76,7 +76,7 @@ class Stepper:
         with self._fabric.autocast():
             terms = self._task.terms(moment)
             total = terms.total()
-        with self._timings.measure("backward"):
+        with self._timings.measure("backward"), self._fabric.autocast():  # recipes in bf16-mixed keep their bits
             self._fabric.backward(total)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
@@ -89,7 +89,7 @@ class Stepper:
         return Step(terms, loss, length, rate, time.perf_counter() - started)
 
     def _apply(self, moment: Moment) -> None:
-        with self._timings.measure("optimiser"), self._fabric.autocast():  # Muon multiplies matrices
+        with self._timings.measure("optimiser"), self._fabric.autocast():  # which Muon's products take part in
             self._update.step()
         with torch.no_grad():
             for change in self._task.after_step(moment.sub("after")):

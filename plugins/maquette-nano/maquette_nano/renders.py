@@ -197,10 +197,13 @@ def _rendered(
     return c2w[:, :3, :3], world.render(thing, c2w, fov_deg, size)
 
 
-def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, rig: Rig) -> tuple[np.ndarray, ...]:
+def _on_one_thread() -> None:
     import numba
 
     numba.set_num_threads(1)
+
+
+def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, rig: Rig) -> tuple[np.ndarray, ...]:
     rgba = np.empty((count * VIEWS, size, size, 8 if shows == "geometry" else 4), np.uint8)
     angles, short, plain, detailed = [], [], [], []
     for i in range(count):
@@ -224,12 +227,17 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
 
 
 def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
-    _log.info("rendering %d %s objects with %d processes", len(numbers), split, workers)
-    world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)  # fill numba's cache
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_render_chunk, split, chunk.start, len(chunk), size, shows, rig) for chunk in chunks]
-        parts = [job.result() for job in jobs]
+    jobs = [(split, chunk.start, len(chunk), size, shows, rig) for chunk in chunks]
+    workers = min(workers, len(chunks))
+    _log.info("rendering %d %s objects with %d processes", len(numbers), split, workers)
+    if workers == 1:
+        parts = [_render_chunk(*job) for job in jobs]
+    else:
+        # fill numba's cache, so that the processes need not compile
+        world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)
+        with ProcessPoolExecutor(workers, get_context("spawn"), _on_one_thread) as pool:
+            parts = [future.result() for future in [pool.submit(_render_chunk, *job) for job in jobs]]
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
     beside = path.with_suffix(".tmp.npz")
