@@ -21,7 +21,7 @@ from maquette.priors.base import Prior
 from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws, Moment
 from maquette.scene import Scene
-from maquette.stages.guidance import Guide
+from maquette.stages.guidance import BuiltGuidance
 from maquette.stages.optimisation import Optimisation
 from maquette.stages.optimise import Optimise, build_task
 
@@ -143,7 +143,7 @@ def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict) -> Optimisat
         config.view,
     )  # fmt: skip
     method = MethodConfig(stages={"x": None}, prompt="a red mug")
-    return build_task(config, scene, {"one": Guide(config.guidance["one"], prior, method, data)}, data, method)
+    return build_task(config, scene, {"one": BuiltGuidance(config.guidance["one"], prior, method, data)}, data, method)
 
 
 def step(task: Optimisation, index: int = 3) -> dict[str, float]:
@@ -159,7 +159,7 @@ def step(task: Optimisation, index: int = 3) -> dict[str, float]:
 def test_one_step_has_finite_gradients(objective, score, prior, priors, stages, tmp_path):
     spec = guidance(objective, score, prior, priors)
     task = prepared(spec, priors[prior][1], tmp_path, fitted(stages[objective], prior))
-    if list(task.beside.parameters()):
+    if list(task.auxiliary.parameters()):
         step(task, 2)  # a copy that has learned nothing yet may agree with its prior
     values = step(task)
     assert all(torch.tensor(value).isfinite() for value in values.values())

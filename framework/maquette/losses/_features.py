@@ -8,9 +8,7 @@ from torch import Tensor
 SQUARED_LENGTH_EPSILON = 1e-8  # added to squared lengths before the root
 
 
-def squared_unit_difference(
-    features: Float[Tensor, "B n C"], reference: Float[Tensor, "B n C"]
-) -> Float[Tensor, "B n C"]:
+def squared_unit_difference(first: Float[Tensor, "B n C"], second: Float[Tensor, "B n C"]) -> Float[Tensor, "B n C"]:
     """Squared difference of two feature maps, each scaled to unit length at each of n positions.
 
     Source: Zhang et al. 2018 (LPIPS, arXiv 1801.03924), eq. 1, before the weights of the channels.
