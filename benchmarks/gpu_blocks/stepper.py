@@ -12,7 +12,7 @@ from gpu_blocks.record import Findings, Setting
 from maquette.config.loading import load_method
 from maquette.randomness import Moment
 from maquette.scene import Scene
-from maquette.stages.guidance import build_guides
+from maquette.stages.guidance import build_guidance
 from maquette.stages.optimise import build_task
 from maquette.training.optimisers import OPTIMISERS, carry_moments
 
@@ -48,7 +48,7 @@ class Stepper:
         if data is not None:
             data.prepare(self.device)
         self.timings = WaitingTimings(self.device)
-        guides = build_guides(config.guidance, loaded, data)
+        guides = build_guidance(config.guidance, loaded, data)
         self.task = build_task(config, scene, guides, data, loaded, self.timings)
         self.groups = self.task.groups()
         self.optimizer = OPTIMISERS[config.loop.optimiser](

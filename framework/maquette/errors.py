@@ -62,7 +62,7 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return f"did you mean {near[0]!r}? " if near else ""
 
 
-def prepared(value: Value | None, owner: object) -> Value:
+def require_prepared(value: Value | None, owner: object) -> Value:
     """A value that `prepare` sets.
 
     Raises:

@@ -11,7 +11,7 @@ from maquette.config import load_method
 from maquette.errors import ConfigError
 from maquette.geometry.base import Field, FieldSample
 from maquette.geometry.sdf_grid import SDFGrid
-from maquette.losses.base import Surroundings
+from maquette.losses.base import RenderContext
 from maquette.losses.depth_smoothness import DepthSmoothness
 from maquette.losses.near_view import NearView
 from maquette.losses.normal_smoothness_3d import NormalSmoothness3D
@@ -39,8 +39,8 @@ def picture(rgb=0.0, opacity=1.0, depth=2.0, count: int = 1, **entries) -> Rende
     )
 
 
-def surroundings(render=None, geometry=None, count: int = 1) -> Surroundings:
-    return Surroundings(cameras(count), geometry, render, Draws(0, 0))
+def surroundings(render=None, geometry=None, count: int = 1) -> RenderContext:
+    return RenderContext(cameras(count), geometry, render, Draws(0, 0))
 
 
 def test_the_camera_nearby_is_a_radius_away_and_looks_at_the_same_point():

@@ -116,5 +116,5 @@ def test_edited_pictures_are_state():
 
 
 def test_one_level_for_all_pictures_of_a_step():
-    with pytest.raises(ValueError, match="pictures are denoised together, from one level"):
+    with pytest.raises(ValueError, match="images are denoised together, from one timestep"):
         DatasetUpdate.Config(timesteps=Timesteps())

@@ -7,7 +7,7 @@ from closed_form import CONDITIONS, Gaussian, cameras, rendering
 from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import weigh
+from maquette.objectives.base import timestep_weight
 from maquette.objectives.sds import SDS
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
@@ -38,7 +38,8 @@ def test_the_gradient_is_w_times_the_noise_residual_through_the_encoder(weightin
     noisy = alpha * z + sigma * noise
     predicted = prior.predict(noisy, t, CONDITIONS, None)
     guided = predicted["unconditional"] + 4.0 * (predicted["positive"] - predicted["unconditional"])
-    brute = (weigh(weighting, alpha, sigma) * (guided - noise) / 2).permute(0, 2, 3, 1) * 2  # d z / d rgb is 2
+    weight = timestep_weight(weighting, alpha, sigma)
+    brute = (weight * (guided - noise) / 2).permute(0, 2, 3, 1) * 2  # d z / d rgb is 2
     torch.testing.assert_close(gradient(config, rgb, scale=4.0), brute, rtol=1e-4, atol=1e-5)
 
 

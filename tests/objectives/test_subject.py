@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 
 from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, rendering
 from maquette.errors import ConfigError
-from maquette.objectives.base import subject
+from maquette.objectives.base import denoiser_input
 from maquette.objectives.sds import SDS
 from maquette.randomness import Moment
 from maquette.scores.denoiser import Denoiser
@@ -29,14 +29,14 @@ RGB = torch.rand(2, 8, 8, 3)
 
 def test_a_picture_is_encoded():
     prior = Latent()
-    assert torch.equal(subject(rendering(RGB), prior), prior.encode(RGB))
+    assert torch.equal(denoiser_input(rendering(RGB), prior), prior.encode(RGB))
 
 
 def test_latents_are_taken_as_they_are_and_resized_to_the_priors_grid():
     same = torch.randn(2, 6, 6, 4)
-    assert torch.equal(subject(rendering(RGB, same), Latent()), same.permute(0, 3, 1, 2))
+    assert torch.equal(denoiser_input(rendering(RGB, same), Latent()), same.permute(0, 3, 1, 2))
     larger = torch.full((2, 12, 12, 4), 0.7)
-    torch.testing.assert_close(subject(rendering(RGB, larger), Latent()), torch.full((2, 4, 6, 6), 0.7))
+    torch.testing.assert_close(denoiser_input(rendering(RGB, larger), Latent()), torch.full((2, 4, 6, 6), 0.7))
 
 
 def test_drawn_latents_cost_no_encoding_but_the_one_that_finds_the_grid():
@@ -55,4 +55,4 @@ def test_drawn_latents_cost_no_encoding_but_the_one_that_finds_the_grid():
 
 def test_a_prior_of_pixels_refuses_latents():
     with pytest.raises(ConfigError, match="has 4 latent channels, but the prior denoises 3; only a latent prior"):
-        subject(rendering(RGB, torch.randn(2, 4, 4, 4)), Gaussian())
+        denoiser_input(rendering(RGB, torch.randn(2, 4, 4, 4)), Gaussian())

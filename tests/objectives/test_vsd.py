@@ -11,7 +11,7 @@ from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
-from maquette.objectives.base import draw_timesteps, subject, weigh
+from maquette.objectives.base import denoiser_input, draw_timesteps, timestep_weight
 from maquette.objectives.sds import SDS
 from maquette.objectives.terms import Terms
 from maquette.objectives.vsd import VSD
@@ -64,7 +64,7 @@ def test_the_gradient_is_the_difference_of_two_predictions():
     with torch.no_grad():
         copy.shift.fill_(-0.3)
         copy.deviation.fill_(0.7)
-    z = subject(rendering(rgb), source)
+    z = denoiser_input(rendering(rgb), source)
     t = draw_timesteps(source, 2, Timesteps(), Moment(STEP, TOTAL, Draws(0, STEP)))
     alpha, sigma = source.noise_schedule.alpha_sigma(t)
     noisy = alpha * z + sigma * Draws(0, STEP).normal("noise", *z.shape)
@@ -73,7 +73,7 @@ def test_the_gradient_is_the_difference_of_two_predictions():
         return sigma * (noisy - alpha * mean) / (sigma**2 + (alpha * deviation) ** 2)
 
     guided = noise(0.0, DEVIATION) + 7.5 * (noise(MEAN, DEVIATION) - noise(0.0, DEVIATION))  # grey is 0
-    wanted = weigh("sigma2", alpha, sigma) * (guided - noise(MEAN - 0.3, 0.7))
+    wanted = timestep_weight("sigma2", alpha, sigma) * (guided - noise(MEAN - 0.3, 0.7))
     torch.testing.assert_close(pulls(objective, rgb, source, score), wanted)
 
 
@@ -105,7 +105,7 @@ def test_the_copy_learns_the_distribution_of_the_renderings():
         optimiser.zero_grad()
         terms(objective, rgb, source, step=step).auxiliary["copy"].backward()
         optimiser.step()
-    z = subject(rendering(rgb), source)
+    z = denoiser_input(rendering(rgb), source)
     torch.testing.assert_close(copy.shift + MEAN, z.mean(dim=(0, 2, 3)), rtol=0, atol=0.03)
     torch.testing.assert_close(copy.deviation, z.std(dim=(0, 2, 3)), rtol=0, atol=0.05)
 
@@ -122,7 +122,7 @@ def test_the_copy_learns_what_each_camera_sees():
         terms(objective, rgb, source, step=step, views=views).auxiliary["copy"].backward()
         optimiser.step()
     means = copy.shift + MEAN + views.c2w[:2].flatten(1).double() @ copy.turn.T
-    z = subject(rendering(rgb), source)
+    z = denoiser_input(rendering(rgb), source)
     seen = torch.stack([z[0::2].mean(dim=(0, 2, 3)), z[1::2].mean(dim=(0, 2, 3))])
     torch.testing.assert_close(means, seen, rtol=0, atol=0.1)
 
@@ -164,7 +164,7 @@ def distilled(objective, source: Gaussian, score, steps: int, rate: float, count
         optimiser.zero_grad()
         terms(objective, rgb, source, score, step=step).total().backward()
         optimiser.step()
-    return subject(rendering(rgb.detach()), source)
+    return denoiser_input(rendering(rgb.detach()), source)
 
 
 @pytest.mark.claims
@@ -206,7 +206,7 @@ def test_a_copy_may_be_of_another_prior_with_the_same_levels():
 
 def test_a_base_with_other_levels_is_refused():
     base = PartSpec("prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, levels="scaled-linear"))
-    with pytest.raises(ConfigError, match="the base has other noise levels than the prior"):
+    with pytest.raises(ConfigError, match="the base has another noise schedule than the prior"):
         vsd(base=base).prepare(prior(), RED, None)
 
 

@@ -100,10 +100,10 @@ def test_guidance_that_does_not_go_together_is_refused(reason):
         guidance(*REFUSED[reason])
 
 
-@pytest.mark.parametrize(("objective", "sees"), [("image-sds", "normal-mask"), ("dataset-update", "normal")])
-def test_an_objective_that_compares_pictures_is_shown_some(objective, sees):
+@pytest.mark.parametrize(("objective", "input"), [("image-sds", "normal-mask"), ("dataset-update", "normal")])
+def test_an_objective_that_compares_pictures_is_shown_some(objective, input):
     with pytest.raises(ConfigError, match="pictures"):
-        guidance({"type": "oracle"}, objective=objective, sees=sees)
+        guidance({"type": "oracle"}, objective=objective, input=input)
 
 
 def test_a_prior_of_one_view_an_object_is_asked_at_any_levels():

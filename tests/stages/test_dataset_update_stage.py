@@ -49,9 +49,9 @@ def test_edited_pictures_come_back_to_the_same_bits(words):
     folder = run(words)
     last = folder / "checkpoints" / "fit" / "step-00000012"
     whole = {name: load_file(last / f"{name}.safetensors") for name in ("model", "optimizer")}
-    assert whole["model"]["beside.edit.done"].any() and whole["model"]["beside.edit.pictures"].any()
+    assert whole["model"]["auxiliary.edit.done"].any() and whole["model"]["auxiliary.edit.pictures"].any()
     half = load_file(folder / "checkpoints" / "fit" / "step-00000006" / "model.safetensors")
-    assert not torch.equal(half["beside.edit.pictures"], whole["model"]["beside.edit.pictures"])
+    assert not torch.equal(half["auxiliary.edit.pictures"], whole["model"]["auxiliary.edit.pictures"])
     shutil.rmtree(last)
     (folder / "state.json").write_text(json.dumps({"finished": []}))
     run(["--resume", str(folder)])
@@ -75,4 +75,4 @@ def test_without_data_there_is_nothing_to_change():
 
 def test_known_pictures_have_no_normals(words):
     with pytest.raises(ConfigError, match="looks at known pictures, which have no 'normal'"):
-        load_method(words[0], [*words[1:], "stages.fit.guidance.edit.sees=normal"])
+        load_method(words[0], [*words[1:], "stages.fit.guidance.edit.input=normal"])

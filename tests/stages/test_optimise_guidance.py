@@ -15,7 +15,7 @@ from maquette.config.parts import check
 from maquette.errors import ConfigError
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
-from maquette.stages.guidance import build_guides
+from maquette.stages.guidance import build_guidance
 from maquette.stages.optimise import Guidance
 
 ONE = torch.ones(1)
@@ -47,46 +47,46 @@ def picture() -> Rendering:
 
 def looks(tiny_run: list[str], *overrides: str):
     method = load(tiny_run, *overrides)
-    return build_guides(method.stages["nerf"].config.guidance, method)
+    return build_guidance(method.stages["nerf"].config.guidance, method)
 
 
 def test_by_default_the_picture_is_seen(tiny_run):
     rendering = picture()
-    assert looks(tiny_run)["sds"].look(rendering, FROM_THE_LEFT) is rendering
+    assert looks(tiny_run)["sds"].select_input(rendering, FROM_THE_LEFT) is rendering
 
 
 def test_normals_are_seen_as_a_picture_on_grey(tiny_run):
-    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=normal")["sds"].look(picture(), FROM_THE_LEFT)
+    seen = looks(tiny_run, "stages.nerf.guidance.sds.input=normal")["sds"].select_input(picture(), FROM_THE_LEFT)
     torch.testing.assert_close(seen.rgb[0, 0], torch.tensor([[0.5, 0.75, 0.5], [0.5, 0.5, 0.5]]))
 
 
 def test_normals_towards_the_camera_are_its_z(tiny_run):
-    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=camera-normal")["sds"].look(picture(), FROM_THE_LEFT)
+    seen = looks(tiny_run, "stages.nerf.guidance.sds.input=camera-normal")["sds"].select_input(picture(), FROM_THE_LEFT)
     torch.testing.assert_close(seen.rgb[0, 0], torch.tensor([[0.5, 0.5, 0.75], [0.5, 0.5, 0.5]]), atol=1e-6, rtol=0)
 
 
 def test_normals_and_mask_are_seen_as_latents(tiny_run):
-    seen = looks(tiny_run, "stages.nerf.guidance.sds.sees=normal-mask")["sds"].look(picture(), FROM_THE_LEFT)
+    seen = looks(tiny_run, "stages.nerf.guidance.sds.input=normal-mask")["sds"].select_input(picture(), FROM_THE_LEFT)
     torch.testing.assert_close(seen.latents[0, 0], torch.tensor([[0.0, 0.5, 0.0, 0.5], [0.0, 0.0, 0.0, 0.0]]))
 
 
 def test_a_prior_named_twice_is_loaded_once(tiny_run):
     method = load(tiny_run)
     first = method.stages["nerf"].config.guidance["sds"]
-    guides = build_guides({"one": first, "two": first}, method)
+    guides = build_guidance({"one": first, "two": first}, method)
     assert guides["one"].prior is guides["two"].prior
 
 
 def test_guidance_may_ask_for_something_else_than_the_method(tiny_run):
     own = looks(tiny_run, "stages.nerf.guidance.sds.prompt=a blue duck")["sds"]
     method = replace(load(tiny_run), prompt="a blue duck")
-    asked = build_guides(load(tiny_run).stages["nerf"].config.guidance, method)["sds"]
+    asked = build_guidance(load(tiny_run).stages["nerf"].config.guidance, method)["sds"]
     texts = [guide.conditions.at(FROM_THE_LEFT)["positive"] for guide in (own, asked, looks(tiny_run)["sds"])]
     assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[0], texts[2])
 
 
 def test_normals_are_rendered_for_a_prior_that_sees_them(tiny_run):
-    rows = run([*tiny_run, "stages.nerf.guidance.sds.sees=normal", "stages.nerf.losses={}", "stages.nerf.steps=2"])
+    rows = run([*tiny_run, "stages.nerf.guidance.sds.input=normal", "stages.nerf.losses={}", "stages.nerf.steps=2"])
     assert all(row["loss/sds"] > 0 and row["gradient_norm"] > 0 for row in rows)
 
 
@@ -124,8 +124,8 @@ REFUSED = {
     "objective 'direct-sampling' takes a noise prediction, but score 'csd' gives a direction": [
         "stages.nerf.guidance.sds.score=csd", "stages.nerf.guidance.sds.objective=direct-sampling"
     ],
-    "objective 'image-sds' compares pictures, but sees: normal-mask makes latents": [
-        "stages.nerf.guidance.sds.objective=image-sds", "stages.nerf.guidance.sds.sees=normal-mask"
+    "objective 'image-sds' compares pictures, but input: normal-mask gives latents": [
+        "stages.nerf.guidance.sds.objective=image-sds", "stages.nerf.guidance.sds.input=normal-mask"
     ],
     "objective 'image-sds' compares pictures, but material 'latent' draws latents": [
         *LATENT, TEXTURE, "stages.nerf.guidance.sds.objective=image-sds"

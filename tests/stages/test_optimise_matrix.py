@@ -21,7 +21,7 @@ from maquette.priors.base import Prior
 from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws, Moment
 from maquette.scene import Scene
-from maquette.stages.guidance import Guide
+from maquette.stages.guidance import BuiltGuidance
 from maquette.stages.optimisation import Optimisation
 from maquette.stages.optimise import Optimise, build_task
 
@@ -143,7 +143,7 @@ def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict) -> Optimisat
         config.view,
     )  # fmt: skip
     method = MethodConfig(stages={"x": None}, prompt="a red mug")
-    return build_task(config, scene, {"one": Guide(config.guidance["one"], prior, method, data)}, data, method)
+    return build_task(config, scene, {"one": BuiltGuidance(config.guidance["one"], prior, method, data)}, data, method)
 
 
 def step(task: Optimisation, index: int = 3) -> dict[str, float]:
@@ -159,7 +159,7 @@ def step(task: Optimisation, index: int = 3) -> dict[str, float]:
 def test_one_step_has_finite_gradients(objective, score, prior, priors, stages, tmp_path):
     spec = guidance(objective, score, prior, priors)
     task = prepared(spec, priors[prior][1], tmp_path, fitted(stages[objective], prior))
-    if list(task.beside.parameters()):
+    if list(task.auxiliary.parameters()):
         step(task, 2)  # a copy that has learned nothing yet may agree with its prior
     values = step(task)
     assert all(torch.tensor(value).isfinite() for value in values.values())
@@ -260,7 +260,7 @@ def test_nothing_is_asked_or_decoded_that_is_not_used(objective, priors, stages,
         ({"type": "sds", "timesteps": {"kind": "time-prioritised", "width": 0}}, "width is above 0"),
         ({"type": "sds", "threshold": -1}, "threshold is at least 0"),
         ({"type": "vsd", "gradient_clip": -1}, "gradient_clip is at least 0"),
-        ({"type": "ism", "interval": 2.0}, "interval is a share of the timesteps"),
+        ({"type": "ism", "interval": 2.0}, "interval is a fraction of the timesteps"),
         ({"type": "sdi", "eta": -1}, "eta is from 0 to 1"),
         ({"type": "x0-reconstruction", "views": 0}, "views is at least 1"),
     ],

@@ -82,7 +82,7 @@ def test_a_killed_run_resumes_to_the_same_bits(objective, words, tmp_path):
 def test_what_trains_beside_the_object_is_in_the_checkpoint_and_a_later_stage_does_without(words, tmp_path):
     folder = run([*words, VSD, f"output={tmp_path / 'out'}"])
     state = final_state(folder)
-    beside = [key for key in state if key.startswith("model/beside.sds.")]
+    beside = [key for key in state if key.startswith("model/auxiliary.sds.")]
     learned = [key for key in beside if key.endswith(".1.weight")]  # B, which begins at 0
     assert learned and all(state[key].abs().max() > 0 for key in learned)
     assert len(list(state)) > 2 * len(beside)  # and the optimiser has moments of them

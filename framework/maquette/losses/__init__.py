@@ -1,1 +1,1 @@
-"""Losses: what keeps an object well-behaved."""
+"""Losses: regularisers, and reconstruction losses against target images."""

@@ -1,20 +1,20 @@
-"""What perceptual distances share."""
+"""Distance of normalised features, shared by the losses `lpips` and `perceptual`."""
 
 from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
 
-TINY = 1e-8  # beside squared lengths
+SQUARED_LENGTH_EPSILON = 1e-8  # added to squared lengths before the root
 
 
-def unit_difference(ours: Float[Tensor, "B n C"], known: Float[Tensor, "B n C"]) -> Float[Tensor, "B n C"]:
-    """Squared differences of features that are scaled to unit length at each of n places.
+def squared_unit_difference(first: Float[Tensor, "B n C"], second: Float[Tensor, "B n C"]) -> Float[Tensor, "B n C"]:
+    """Squared difference of two feature maps, each scaled to unit length at each of n positions.
 
-    Source: Zhang et al. 2018 (LPIPS, arXiv 1801.03924), eq. 1, before channels are weighed.
+    Source: Zhang et al. 2018 (LPIPS, arXiv 1801.03924), eq. 1, before the weights of the channels.
     """
-    return (_unit(ours) - _unit(known)).square()
+    return (_unit(first) - _unit(second)).square()
 
 
 def _unit(features: Float[Tensor, "B n C"]) -> Float[Tensor, "B n C"]:
-    return features / (features.square().sum(-1, keepdim=True) + TINY).sqrt()
+    return features / (features.square().sum(-1, keepdim=True) + SQUARED_LENGTH_EPSILON).sqrt()

@@ -1,4 +1,4 @@
-"""The contracts of losses: they look at a rendering, at a rendering and its target, or at the scene once more."""
+"""Base classes of losses: of a rendering (`Loss`), of a rendering and its target (`Comparison`), and `Probe`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from maquette.renderers.base import Rendering
 
 
 class WeightedLoss(ABC):
-    """What every loss is: a term that the stage multiplies by the `weight` schedule of its Config.
+    """A loss term that the stage multiplies by the `weight` schedule of its Config.
 
-    A part of the kind `loss` derives from `Loss`, `Comparison` or `Probe`.
+    Parts of the kind `loss` derive from `Loss`, `Comparison` or `Probe`.
 
     Args:
         config: an instance of the class's Config.
@@ -44,17 +44,17 @@ class WeightedLoss(ABC):
 
     @classmethod
     def lacks(cls) -> list[str]:
-        """What keeps a subclass from being registered, beside abstract methods."""
+        """What a subclass lacks to be registered, in addition to abstract methods."""
         config = getattr(cls, "Config", None)
         settings = [field.name for field in dataclasses.fields(config)] if dataclasses.is_dataclass(config) else []
         return [] if "weight" in settings else ["Config.weight, a Schedule"]
 
 
 class Loss(WeightedLoss):
-    """One term that looks at a rendering, or at the geometry itself."""
+    """A regulariser of a rendering, or of the geometry itself."""
 
     def prepare(self, request: Request) -> None:
-        """Called once, before the first step, with what is to be made."""
+        """Called once, before the first step, with prompts and reference images."""
 
     @abstractmethod
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
@@ -62,7 +62,7 @@ class Loss(WeightedLoss):
 
 
 class Comparison(WeightedLoss):
-    """One term that compares a rendering with its target."""
+    """A reconstruction loss between a rendering and its target image, mask, depth or normals."""
 
     @classmethod
     def capabilities(cls, config: Any) -> Capabilities:
@@ -70,19 +70,19 @@ class Comparison(WeightedLoss):
 
     @abstractmethod
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        """The unweighted term, a scalar; the rendering was drawn from the target's cameras."""
+        """The unweighted term, a scalar; rendering and target have the same cameras."""
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What there is about a rendering.
+class RenderContext:
+    """What a `Probe` needs to render or query the scene once more.
 
     Args:
-        cameras: it was drawn from.
-        geometry: it shows.
-        render: draws from other cameras what the rendering shows, without normals: in the same light, before the same
-            background, with the same random numbers.
-        draws: random numbers of the loss that is asked.
+        cameras: cameras of the rendering.
+        geometry: geometry of the scene.
+        render: renders the scene from other cameras, without normals, with the same light, background and random
+            numbers.
+        draws: random numbers of this loss.
     """
 
     cameras: Cameras
@@ -92,16 +92,13 @@ class Surroundings:
 
 
 class Probe(WeightedLoss):
-    """One term that looks at the scene once more: from cameras, or at points, near those of a rendering.
-
-    What it does not ask for is not computed.
-    """
+    """A regulariser that renders or queries the scene once more, at cameras or points near those of a rendering."""
 
     @abstractmethod
-    def __call__(self, rendering: Rendering, around: Surroundings) -> Tensor:
+    def __call__(self, rendering: Rendering, context: RenderContext) -> Tensor:
         """The unweighted term, a scalar."""
 
 
-def zero_of(tensor: Tensor) -> Tensor:
-    """Zero, differentiable in a tensor: the term where there is nothing to judge."""
+def differentiable_zero(tensor: Tensor) -> Tensor:
+    """A zero with a gradient of zero to `tensor`: the value of a loss over no samples."""
     return tensor.sum() * 0

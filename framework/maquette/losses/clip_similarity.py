@@ -1,4 +1,4 @@
-"""From every side, the object should look like one that has its picture."""
+"""CLIP similarity of renderings to the reference image (the semantic consistency of DietNeRF)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "clip-similarity")
 class ClipSimilarity(Loss):
-    """1 - cosine between CLIP's embeddings of a rendering, from any camera, and of the reference picture.
+    """CLIP image similarity: 1 - cosine between the embeddings of a rendering, from any camera, and the reference.
 
-    Of several references, the cosines are averaged with their weights. References are put over white: renderings are
-    best too.
+    The cosines to several references are averaged with their weights. References are composited over white, and
+    renderings should be too.
 
     Source: the semantic consistency of Jain et al. 2021 (DietNeRF, arXiv 2104.00677).
     """
@@ -42,8 +42,8 @@ class ClipSimilarity(Loss):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._encoder = ImageEncoder.load(config.path)
-        self._known: Float[Tensor, "R D"]
-        self._shares: Float[Tensor, " R"]
+        self._references: Float[Tensor, "R D"]
+        self._reference_weights: Float[Tensor, " R"]
 
     def prepare(self, request: Request) -> None:
         """Embed the references. Raises ConfigError when there is none."""
@@ -54,14 +54,14 @@ class ClipSimilarity(Loss):
             )  # fmt: skip
         pictures = [reference.picture.over(1.0).float() for reference in request.references]
         self._encoder.to(pictures[0].device)
-        self._known = torch.cat([self._embed(picture) for picture in pictures])
-        weights = self._known.new_tensor([reference.weight for reference in request.references])
-        self._shares = weights / weights.sum()
+        self._references = torch.cat([self._embed(picture) for picture in pictures])
+        weights = self._references.new_tensor([reference.weight for reference in request.references])
+        self._reference_weights = weights / weights.sum()
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         self._encoder.to(rendering.rgb.device)
-        known, shares = self._known.to(rendering.rgb), self._shares.to(rendering.rgb)
-        return 1 - (self._embed(rendering.rgb) @ known.T @ shares).mean()
+        references, weights = self._references.to(rendering.rgb), self._reference_weights.to(rendering.rgb)
+        return 1 - (self._embed(rendering.rgb) @ references.T @ weights).mean()
 
     def _embed(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B D"]:
         return functional.normalize(self._encoder(rgb), dim=-1)

@@ -1,4 +1,4 @@
-"""A surface should not bend more than it must."""
+"""Curvature regularisation of a signed distance field (Neuralangelo)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from torch import Tensor
 
 from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss, zero_of
+from maquette.losses.base import Loss, differentiable_zero
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
 
 @register("loss", "curvature")
 class Curvature(Loss):
-    """mean |laplacian s| over the samples of a rendering; of a distance, it is the sum of the principal curvatures.
+    """Curvature regularisation: mean |laplacian s| of the signed distance s over the samples of a rendering.
 
-    The Laplacian comes from finite differences, as far apart as those of the geometry's gradient.
+    For an exact distance the Laplacian is the sum of the principal curvatures. It comes from finite differences with
+    the step of the geometry's gradient.
 
     Source: Li et al. 2023 (Neuralangelo, arXiv 2306.03092), eq. 8. w_curv is 5e-4 there, faded in, for differences that
     start coarser than ours, and shrinks with them; at the default step of `sdf-grid`, 5e-4 keeps a shape from forming.
@@ -28,11 +29,11 @@ class Curvature(Loss):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(5e-5)
-        samples: int = 8192  # at most so many, evenly picked, as each costs seven distances; N in the paper is all
+        samples: int = 8192  # largest number of samples, evenly picked: each costs seven queries. The paper's N is all
 
         def __post_init__(self) -> None:
             if self.samples < 1:
-                raise ValueError(f"curvature looks at one sample at least, not {self.samples}")
+                raise ValueError(f"curvature needs at least one sample, not {self.samples}")
 
     config: Config
 
@@ -46,5 +47,5 @@ class Curvature(Loss):
         stride = max(1, math.ceil(len(samples.points) / self.config.samples))
         points = samples.points[::stride]
         if not len(points):
-            return zero_of(samples.weights)
+            return differentiable_zero(samples.weights)
         return geometry.laplacian(points).abs().mean()

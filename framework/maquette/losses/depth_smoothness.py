@@ -1,4 +1,4 @@
-"""Depth should change little from pixel to pixel."""
+"""Depth smoothness: total variation of the rendered depth."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "depth-smoothness")
 class DepthSmoothness(Loss):
-    """(mean |D_x| + mean |D_y|) / 2, differences of neighbouring pixels of the depth before a background at `behind`.
+    """Depth smoothness: (mean |D_x| + mean |D_y|) / 2 over neighbouring pixels of the depth D.
+
+    D is composited over a background at distance `behind`.
 
     Source: the reconstruction in the code of Liu et al. 2023 (Zero-1-to-3, arXiv 2303.11328), my3d.py, on which its
-    documented command puts 1e4 from half of the steps on; it also weighs the known view's depth, by a tenth of that.
+    documented command puts 1e4 from half of the steps on; it also smooths the reference view's depth, at a
+    tenth of that.
     """
 
     @dataclass(frozen=True)

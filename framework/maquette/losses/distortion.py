@@ -1,4 +1,4 @@
-"""Density should lie close together along a ray."""
+"""Distortion loss of Mip-NeRF 360: compact density along a ray."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "distortion")
 class Distortion(Loss):
-    """mean over rays of sum w_i w_j |t_i - t_j| + 1/3 sum w_i^2 delta_i, t and delta in scene units.
+    """Distortion loss: mean over rays of sum w_i w_j |t_i - t_j| + 1/3 sum w_i^2 delta_i, t and delta in scene units.
 
     Source: Barron et al. 2022 (Mip-NeRF 360, arXiv 2111.12077), eq. 15.
     """

@@ -1,4 +1,4 @@
-"""Structure as it is known to be."""
+"""Structural dissimilarity (D-SSIM) of rendering and target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "dssim")
 class DSSIM(Comparison):
-    """1 - SSIM of the pictures, with the usual window of 11 pixels.
+    """Structural dissimilarity: 1 - SSIM of rendering and target, with a window of 11 pixels.
 
     Source: Wang et al. 2004; as a loss: Kerbl et al. 2023 (3DGS, arXiv 2308.04079), eq. 7.
     """

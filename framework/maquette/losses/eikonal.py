@@ -1,4 +1,4 @@
-"""A signed distance has a gradient of length one."""
+"""Eikonal loss: unit gradients of a signed distance field."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from maquette.config.capabilities import GEOMETRY_SDF, RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss, zero_of
+from maquette.losses.base import Loss, differentiable_zero
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
 
 @register("loss", "eikonal")
 class Eikonal(Loss):
-    """mean (|grad s| - 1)^2 over the samples of a rendering.
+    """Eikonal loss: mean (|grad s| - 1)^2 of the signed distance s over the samples of a rendering.
 
     Source: Gropp et al. 2020 (IGR, arXiv 2002.10099), eq. 2.
     """
@@ -33,5 +33,5 @@ class Eikonal(Loss):
         samples = rendering.samples
         assert samples is not None and samples.gradients is not None
         if not len(samples.gradients):
-            return zero_of(samples.weights)
+            return differentiable_zero(samples.weights)
         return (samples.gradients.norm(dim=-1) - 1).square().mean()

@@ -1,4 +1,4 @@
-"""Space should be empty where nothing is meant."""
+"""Emptiness loss of SJC: sparse density along a ray."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "emptiness")
 class Emptiness(Loss):
-    """sum along a ray of log(1 + k w), averaged over rays, w the compositing weights: fog costs more than a surface.
+    """Emptiness loss: sum along a ray of log(1 + k w), averaged over rays; w are the compositing weights.
 
-    SJC takes the mean along the ray instead; its weight is this one times the samples of a ray.
+    The same opacity costs more as fog than as one surface. SJC takes the mean along the ray; its weight is this one
+    times the number of samples of a ray.
 
     Source: Wang et al. 2022 (SJC, arXiv 2212.00774), sec. 4.3; k = 10 in its code.
     """

@@ -1,4 +1,4 @@
-"""Pixels should be covered or not, nothing between."""
+"""Binary entropy of the rendered opacity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "entropy")
 class Entropy(Loss):
-    """mean binary entropy of the opacity, A clamped to [1e-3, 1 - 1e-3] ("opaque" in threestudio)."""
+    """Opacity entropy: mean binary entropy of the opacity A, clamped to [1e-3, 1 - 1e-3] ("opaque" in threestudio)."""
 
     @dataclass(frozen=True)
     class Config:

@@ -1,4 +1,4 @@
-"""A dual vertex should lie equally far from all places where its patch crosses the grid."""
+"""Vertex deviation regularisation of FlexiCubes (L_dev)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "flexicubes-deviation")
 class FlexiCubesDeviation(Loss):
-    """L_dev: mean over dual vertices v of the mean absolute deviation of |v - u_e|, u_e the crossings of v's patch.
+    """FlexiCubes' L_dev: mean over dual vertices v of the mean absolute deviation of |v - u_e|, u_e the edge crossings.
 
-    It leaves the shape alone and holds the vertices amid their patches, against folds where pictures say nothing.
+    u_e are the crossings of the patch that v belongs to. The loss keeps vertices at the centre of their patches without
+    moving the surface, and prevents folds where no image constrains them.
 
     Source: Shen et al. 2023 (FlexiCubes, arXiv 2308.05371), eq. 8, as a mean instead of a sum; default weight from the
     authors' example of fitting a mesh to masks and depths.

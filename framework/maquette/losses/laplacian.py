@@ -1,4 +1,4 @@
-"""A vertex should lie amid its neighbours."""
+"""Uniform Laplacian smoothing of a mesh."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from maquette.config.capabilities import RENDERED_MESH, Capabilities
 from maquette.config.schedules import Schedule
-from maquette.losses.base import Loss, zero_of
+from maquette.losses.base import Loss, differentiable_zero
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 
 
 @register("loss", "laplacian")
 class Laplacian(Loss):
-    """mean over the vertices of a surface of |mean of the neighbours - vertex|, the uniform Laplacian.
+    """Uniform Laplacian smoothing: mean over the mesh's vertices of |mean of the neighbours - vertex|.
 
     Source: Nealen et al. 2006, "Laplacian mesh optimization".
     """
@@ -35,9 +35,9 @@ class Laplacian(Loss):
         assert mesh is not None
         ends, _ = mesh.edges
         if not len(ends):
-            return zero_of(mesh.vertices)
+            return differentiable_zero(mesh.vertices)
         both = torch.cat([ends, ends.flip(-1)])
         total = torch.zeros_like(mesh.vertices).index_add(0, both[:, 0], mesh.vertices[both[:, 1]])
         count = torch.bincount(both[:, 0], minlength=len(mesh.vertices))[:, None]
-        joined = count[:, 0] > 0
-        return (total / count.clamp(min=1) - mesh.vertices)[joined].norm(dim=-1).mean()
+        connected = count[:, 0] > 0
+        return (total / count.clamp(min=1) - mesh.vertices)[connected].norm(dim=-1).mean()

@@ -1,4 +1,4 @@
-"""What is seen as it is known to be, by a distance that was fitted to people's judgement."""
+"""LPIPS perceptual distance between rendering and target."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from torch.nn import functional
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.errors import ConfigError
-from maquette.losses._features import unit_difference
+from maquette.losses._features import squared_unit_difference
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
 from maquette.weights.tensor_files import read_tensors
 
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Channels of the convolutions of 3 x 3 pixels, each with a ReLU behind it, between poolings of 2 x 2."""
+"""Channels of the 3 x 3 convolutions, each followed by a ReLU, of the five blocks between 2 x 2 poolings."""
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures
-SMALLEST = 2 ** (len(VGG16) - 1)  # side of a picture of which poolings leave one pixel
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+SMALLEST_SIDE_PX = 2 ** (len(VGG16) - 1)  # the poolings leave one pixel of it
 
 
 @register("loss", "lpips")
 class LPIPS(Comparison):
-    """sum over VGG16's five blocks of the mean over places of w . (f - f*)^2; f of unit length at each place.
+    """LPIPS distance: sum over VGG16's five blocks of the mean over positions of w . (f - f*)^2, f of unit length.
 
-    The weights of VGG16 come from a hub or a file, those of the channels with torchmetrics (version 0.1 of LPIPS).
+    VGG16's weights come from a hub or a file, the channel weights w from torchmetrics (version 0.1 of LPIPS).
 
     Source: Zhang et al. 2018 (LPIPS, arXiv 1801.03924), eq. 1; network: Simonyan & Zisserman 2015 (arXiv 1409.1556).
     """
@@ -40,7 +40,7 @@ class LPIPS(Comparison):
     class Config:
         weight: Schedule = Schedule.constant(1.0)
         path: str = "timm/vgg16.tv_in1k"  # VGG16 trained on ImageNet: a file in torchvision's layout, or a hub name
-        linear: str = ""  # file of the channels' weights; "": torchmetrics' own
+        linear: str = ""  # file of the channel weights w; "": those of torchmetrics
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -48,15 +48,16 @@ class LPIPS(Comparison):
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         height, width = rendering.rgb.shape[1:3]
-        if min(height, width) < SMALLEST:
+        if min(height, width) < SMALLEST_SIDE_PX:
             raise ConfigError(
-                f"loss 'lpips' compares pictures of {SMALLEST} pixels or more, not {height} x {width}", key="data.size"
+                f"loss 'lpips' compares pictures of {SMALLEST_SIDE_PX} pixels or more, not {height} x {width}",
+                key="data.size",
             )
         network = self._network.to(rendering.rgb.device)
-        ours, known = network(rendering.rgb), network(target.picture.over(rendering.background).detach())
+        features, reference = network(rendering.rgb), network(target.picture.over(rendering.background).detach())
         layers = [
-            (unit_difference(one, other) @ weights).mean()
-            for one, other, weights in zip(ours, known, network.linear, strict=True)
+            (squared_unit_difference(one, other) @ weights).mean()
+            for one, other, weights in zip(features, reference, network.linear, strict=True)
         ]
         return torch.stack(layers).sum()
 
@@ -72,19 +73,19 @@ class _Network(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, rgb: Float[Tensor, "B H W 3"]) -> list[Float[Tensor, "B n C"]]:
-        """Features at the n places of each block's end."""
+        """Features after the last ReLU of each block, at its n pixels."""
         values = ((rgb - rgb.new_tensor(MEAN)) / rgb.new_tensor(STD)).permute(0, 3, 1, 2)
-        kernels, found = iter(self.kernels), []
+        kernels, features = iter(self.kernels), []
         for index, channels in enumerate(VGG16):
             values = functional.max_pool2d(values, 2) if index else values
             for _ in channels:
                 values = functional.relu(functional.conv2d(values, next(kernels), next(kernels), padding=1))
-            found.append(values.flatten(2).mT)
-        return found
+            features.append(values.flatten(2).mT)
+        return features
 
 
 def _convolutions() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the parameters; torchvision counts convolutions, ReLUs and poolings alike."""
+    """Names and shapes of the parameters; torchvision numbers convolutions, ReLUs and poolings in one sequence."""
     shapes: dict[str, tuple[int, ...]] = {}
     before, place = 3, 0
     for channels in VGG16:
@@ -96,14 +97,14 @@ def _convolutions() -> dict[str, tuple[int, ...]]:
 
 
 def _read(path: Path, shapes: Mapping[str, tuple[int, ...]], key: str) -> list[Tensor]:
-    found = read_tensors(path, key)
-    wrong = [name for name, shape in shapes.items() if name not in found or found[name].shape != shape]
+    tensors = read_tensors(path, key)
+    wrong = [name for name, shape in shapes.items() if name not in tensors or tensors[name].shape != shape]
     if wrong:
         raise ConfigError(
             f"{path} lacks {', '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''} in the right shape", key=key,
-            hint="VGG16's weights are named features.0.weight ..., those of LPIPS' channels lin0.model.1.weight ...",
+            hint="VGG16's weights are named features.0.weight ..., LPIPS' channel weights lin0.model.1.weight ...",
         )  # fmt: skip
-    return [found[name].float() for name in shapes]
+    return [tensors[name].float() for name in shapes]
 
 
 def _weights_file(path: str) -> Path:

@@ -1,4 +1,4 @@
-"""The silhouette as it is known to be."""
+"""Mask loss: squared difference of opacity and silhouette."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "mask")
 class MaskLoss(Comparison):
-    """Mean squared difference between the rendering's opacity and the target's.
+    """Mask loss: mean squared difference between the rendered opacity and the target's alpha.
 
     Source: as in Magic123 (Qian et al. 2023, arXiv 2306.17843), eq. 1, second term.
     """

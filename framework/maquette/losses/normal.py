@@ -1,4 +1,4 @@
-"""Normals as they are known to be."""
+"""Normal loss: cosine distance of rendered and target normals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "normal")
 class NormalLoss(Comparison):
-    """1 - cosine between the rendered normal and the target's, averaged over the target's opaque pixels.
+    """Normal loss: 1 - cosine between rendered and target normals, averaged over the target's opaque pixels.
 
     Source: as in threestudio's image-conditioned systems and MonoSDF (Yu et al. 2022, arXiv 2206.00665), eq. 11.
     """

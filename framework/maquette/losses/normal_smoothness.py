@@ -1,4 +1,4 @@
-"""Normals should change little from pixel to pixel."""
+"""Normal smoothness in image space: total variation of the rendered normals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "normal-smoothness")
 class NormalSmoothness(Loss):
-    """Mean squared difference of rendered normals between neighbouring pixels, down and right.
+    """2D normal smoothness: mean squared difference of rendered normals between neighbouring pixels, down and right.
 
     Source: the 2D normal smoothness of Magic123 (Qian et al. 2023, arXiv 2306.17843), eq. 4.
     """

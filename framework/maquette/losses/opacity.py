@@ -1,4 +1,4 @@
-"""Little should be covered."""
+"""Opacity sparsity of DreamFusion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "opacity")
 class Opacity(Loss):
-    """mean sqrt(A^2 + 0.01): sparsity of the opacity A.
+    """Opacity sparsity: mean sqrt(A^2 + 0.01) of the opacity A.
 
     Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), app. A.2.
     """

@@ -1,4 +1,4 @@
-"""Normals of what is seen should not face away."""
+"""Orientation loss of Ref-NeRF: visible normals face the camera."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "orientation")
 class Orientation(Loss):
-    """sum_i sg(w_i) max(0, n_i . v)^2 per ray, averaged over rays; v points away from the camera.
+    """Orientation loss: sum_i sg(w_i) max(0, n_i . v)^2 per ray, averaged over rays; v points away from the camera.
 
     Source: Verbin et al. 2022 (Ref-NeRF, arXiv 2112.03907), eq. 11; stopped weights: DreamFusion, app. A.2.
     """

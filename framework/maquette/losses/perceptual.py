@@ -1,4 +1,4 @@
-"""What is seen as it is known to be, to the eye of an image encoder."""
+"""Perceptual distance between a rendering and the target image, in the features of a CLIP image encoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
-from maquette.losses._features import unit_difference
+from maquette.losses._features import squared_unit_difference
 from maquette.losses.base import Comparison
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.registry import register
@@ -18,10 +18,10 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "perceptual")
 class Perceptual(Comparison):
-    """|f - f*|^2, averaged over the patches and layers of CLIP's image tower; f of unit length at each patch.
+    """CLIP perceptual distance: |f - f*|^2 averaged over patches and layers of the image encoder, f of unit length.
 
-    This is LPIPS' distance with equal weights on all channels, over another network than its own, which any CLIP
-    checkpoint brings: its values, in [0, 4], are not those of LPIPS. For these there is the loss `lpips`.
+    This is LPIPS' distance with equal channel weights in another network, so that any CLIP checkpoint serves. Its
+    values, in [0, 4], are not those of LPIPS; for these, use the loss `lpips`.
 
     Source: Zhang et al. 2018 (LPIPS, arXiv 1801.03924), eq. 1.
     """
@@ -37,7 +37,7 @@ class Perceptual(Comparison):
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         self._encoder.to(rendering.rgb.device)
-        ours = self._encoder.patches(rendering.rgb)
-        known = self._encoder.patches(target.picture.over(rendering.background).detach())
-        layers = [unit_difference(*pair).sum(-1).mean() for pair in zip(ours, known, strict=True)]
+        features = self._encoder.patches(rendering.rgb)
+        reference = self._encoder.patches(target.picture.over(rendering.background).detach())
+        layers = [squared_unit_difference(*pair).sum(-1).mean() for pair in zip(features, reference, strict=True)]
         return torch.stack(layers).mean()

@@ -1,4 +1,4 @@
-"""From every side, the object should look like what the prompt says."""
+"""CLIP similarity of renderings to the prompt (Dream Fields)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "prompt-similarity")
 class PromptSimilarity(Loss):
-    """1 - cosine between CLIP's embeddings of a rendering, from any camera, and of the prompt.
+    """CLIP text similarity: 1 - cosine between the embeddings of a rendering, from any camera, and the prompt.
 
     Source: Jain et al. 2022 (Dream Fields, arXiv 2112.01455), without its augmentations.
     """
@@ -32,14 +32,14 @@ class PromptSimilarity(Loss):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._clip = Clip(config.path)
-        self._said: Float[Tensor, "1 D"]
+        self._prompt: Float[Tensor, "1 D"]
 
     def prepare(self, request: Request) -> None:
         """Embed the prompt. Raises ConfigError when it is empty."""
         if not request.prompt:
             raise ConfigError("loss 'prompt-similarity' needs a prompt", key="prompt", hint='say prompt="a red mug"')
-        self._said = self._clip.texts([request.prompt])
+        self._prompt = self._clip.texts([request.prompt])
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         embeddings = self._clip.to(rendering.rgb.device).images(rendering.rgb)
-        return 1 - (embeddings @ self._said.to(embeddings).T).mean()
+        return 1 - (embeddings @ self._prompt.to(embeddings).T).mean()

@@ -1,4 +1,4 @@
-"""Colours as they are known to be."""
+"""Photometric loss: L2, L1 or Huber difference of rendering and target."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "rgb")
 class RgbLoss(Comparison):
-    """Mean difference of colours, the target laid over the background that the rendering has.
+    """Photometric loss: mean difference of colours, with the target composited over the rendering's background.
 
-    "l2": squares, as NeRF (Mildenhall et al. 2020, arXiv 2003.08934, eq. 6); "l1": absolute values, as 3DGS (Kerbl et
-    al. 2023, arXiv 2308.04079, eq. 7); "huber": squares below a difference of 0.1 and absolute values above.
+    "l2": squares, as in NeRF (Mildenhall et al. 2020, arXiv 2003.08934, eq. 6); "l1": absolute values, as in 3DGS
+    (Kerbl et al. 2023, arXiv 2308.04079, eq. 7); "huber": squares below a difference of 0.1 and absolute values above.
     """
 
     @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class RgbLoss(Comparison):
     config: Config
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        wanted = target.picture.over(rendering.background)
+        reference = target.picture.over(rendering.background)
         if self.config.metric == "l2":
-            return functional.mse_loss(rendering.rgb, wanted)
+            return functional.mse_loss(rendering.rgb, reference)
         if self.config.metric == "l1":
-            return functional.l1_loss(rendering.rgb, wanted)
-        return functional.smooth_l1_loss(rendering.rgb, wanted, beta=0.1)
+            return functional.l1_loss(rendering.rgb, reference)
+        return functional.smooth_l1_loss(rendering.rgb, reference, beta=0.1)

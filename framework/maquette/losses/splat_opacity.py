@@ -1,4 +1,4 @@
-"""Mean opacity of Gaussians, so that those which pictures do not need fade."""
+"""Opacity regularisation of Gaussians (3DGS-MCMC): Gaussians that no image needs fade."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "splat-opacity")
 class SplatOpacity(Loss):
-    """Mean over the Gaussians of their opacity, in [0, 1].
+    """Gaussian opacity regularisation: mean opacity of the Gaussians, in [0, 1].
 
     Source: Kheradmand et al. 2024 (3DGS-MCMC, arXiv 2404.09591), sec. 3.4; the weight is the paper's lambda_o.
     """

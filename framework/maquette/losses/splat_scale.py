@@ -1,4 +1,4 @@
-"""Mean size of Gaussians, so that those which pictures do not need shrink."""
+"""Scale regularisation of Gaussians (3DGS-MCMC): Gaussians that no image needs shrink."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "splat-scale")
 class SplatScale(Loss):
-    """Mean over the Gaussians and their axes of the standard deviation, in scene units; disks have two axes.
+    """Gaussian scale regularisation: mean standard deviation over Gaussians and axes, scene units; disks have two axes.
 
     Source: Kheradmand et al. 2024 (3DGS-MCMC, arXiv 2404.09591), sec. 3.4: the roots of the eigenvalues of the
     covariance; the weight is the paper's lambda_Sigma.

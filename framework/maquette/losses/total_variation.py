@@ -1,4 +1,4 @@
-"""Neighbouring voxels should be alike."""
+"""Total variation of a grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "total-variation")
 class TotalVariation(Loss):
-    """The geometry's own total variation; needs a geometry that defines one (voxel-grid)."""
+    """Total variation, as the geometry defines it; needs a geometry that does (voxel-grid)."""
 
     @dataclass(frozen=True)
     class Config:

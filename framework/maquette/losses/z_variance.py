@@ -1,4 +1,4 @@
-"""Density should lie at one depth along a ray."""
+"""Variance of depth along a ray (HiFA)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "z-variance")
 class ZVariance(Loss):
-    """mean over opaque pixels (A > 1/2) of the weighted variance of depth along the ray.
+    """Z-variance: mean over opaque pixels (A > 1/2) of the weighted variance of depth along the ray.
 
     Source: Wang et al. 2023 (ProlificDreamer, arXiv 2305.16213), app.; HiFA (arXiv 2305.18766), sec. 3.3.
     """
@@ -34,7 +34,7 @@ class ZVariance(Loss):
         samples = rendering.samples
         assert samples is not None
         depth, opacity = rendering.depth.reshape(-1), rendering.opacity.reshape(-1)
-        away = (samples.t - depth[samples.ray_index]).square()
-        variance = accumulate(samples.weights, away[:, None], samples.ray_index, samples.rays)[:, 0]
+        squared_distance = (samples.t - depth[samples.ray_index]).square()
+        variance = accumulate(samples.weights, squared_distance[:, None], samples.ray_index, samples.rays)[:, 0]
         opaque = (opacity > 0.5).float().detach()
         return (variance / opacity.clamp(min=1e-5) * opaque).sum() / opaque.sum().clamp(min=1)

@@ -1,1 +1,1 @@
-"""Objectives: what a score does to the rendering."""
+"""Objectives: losses that turn a score into a gradient of the rendering (SDS, VSD, ISM ...)."""

@@ -1,4 +1,4 @@
-"""The contract of an objective, and what objectives share: what they look at, asking the prior, weights, the pull."""
+"""Base class of objectives, and what they share: encoding, noising, w(t), and losses with a prescribed gradient."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ Weighting = Literal["sigma2", "uniform", "fantasia", "x0"]
 
 
 class Objective(ABC):
-    """Owns the timesteps and w(t); its loss has the gradient of the paper. Light to build.
+    """A distillation loss of a rendering under a prior. It owns the timesteps and w(t), and is light to build.
 
-    What `prepare` returns has a part in the run beside the object: its parameters are optimised at `learning_rate`, by
-    the losses that the objective calls `auxiliary`, and with its buffers they are in every checkpoint.
+    The module that `prepare` returns is trained together with the scene: its parameters are optimised at
+    `learning_rate` by the `auxiliary` losses of the objective's `Terms`, and they and its buffers are in every
+    checkpoint.
     """
 
     learning_rate: Schedule = Schedule.constant(0.0)
 
     @classmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """What it needs of the prior, the score and the stage.
+        """What the objective needs of the prior, the score and the stage.
 
-        Entries are conditions that it asks the prior for beside the score's, and a trainable copy; NOISE_PREDICTION
-        where a direction will not do, PICTURE where it compares color. One that needs DATA is shown renderings from the
-        cameras of the stage's data, and called with the target there.
+        Entries are conditions that it needs in addition to the score's, and a trainable copy; NOISE_PREDICTION where
+        the score has to predict noise, PICTURE where color is compared. An objective that needs DATA is called with
+        renderings from the cameras of the stage's data, and with the target there.
         """
         timesteps = getattr(config, "timesteps", None)
         several = isinstance(timesteps, Timesteps) and not timesteps.same_for_all
@@ -51,9 +52,12 @@ class Objective(ABC):
         """Called once, before the first step and before a checkpoint is loaded.
 
         Args:
-            prior: the one that will be asked.
-            request: what is to be made.
-            data: the stage's known views, read; None: it has none.
+            prior: the prior that will predict.
+            request: prompts and reference images.
+            data: the stage's data, loaded; None: it has none.
+
+        Returns:
+            A module to train together with the scene, or None.
         """
         return None
 
@@ -62,21 +66,21 @@ class Objective(ABC):
         """The loss of one step.
 
         Args:
-            rendering: what the guidance shows the prior.
-            denoiser: the prior and score, with the conditions and cameras of the rendering's pictures.
+            rendering: the images [B, H, W, 3] (or latents) that the prior denoises.
+            denoiser: prior and score, with the conditions and cameras of the rendering's images.
             moment: step, total and draws.
-            target: the data's pictures from the same cameras; given to objectives that want data.
+            target: the data's images from the same cameras; for objectives that need data.
         """
 
 
 @dataclass(frozen=True)
-class PullConfig:
-    """Settings of the objectives whose loss is a pull along a gradient in what the prior denoises."""
+class GradientObjectiveConfig:
+    """Settings of the objectives that prescribe the gradient of the latents (or pixels) that the prior denoises."""
 
     timesteps: Timesteps = field(default_factory=Timesteps)
     weighting: Weighting = "sigma2"  # w(t)
-    gradient_clip: Schedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: none
-    threshold: float = 0.0  # largest |z_0| that the guided prediction may imply; 0: any. 1 suits pixels
+    gradient_clip: Schedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: no clipping
+    threshold: float = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
     def __post_init__(self) -> None:
         if self.threshold < 0:
@@ -85,20 +89,20 @@ class PullConfig:
             raise ValueError("gradient_clip is at least 0")
 
 
-def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
-    """What the prior denoises: the rendering's latents, brought to the prior's grid, or else its picture, encoded.
+def denoiser_input(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
+    """The tensor that the prior denoises: the rendered latents, resized to the prior's, or the encoded rendered image.
 
     Raises:
-        ConfigError: the latents have another number of channels than what the prior denoises.
+        ConfigError: the latents have another number of channels than the prior's.
     """
     if rendering.latents is None:
         return prior.encode(rendering.rgb)
     channels, height, width = prior.latent_shape
-    drawn = rendering.latents.shape[-1]
-    if drawn != channels:
+    rendered_channels = rendering.latents.shape[-1]
+    if rendered_channels != channels:
         raise ConfigError(
-            f"what is drawn has {drawn} latent channels, but the prior denoises {channels}",
-            hint="only a latent prior (sd15, sd21 ...) can look at latents; draw colour for one of pixels",
+            f"the rendering has {rendered_channels} latent channels, but the prior denoises {channels}",
+            hint="only a latent prior (sd15, sd21 ...) takes rendered latents; render color for a pixel prior",
         )
     latents = rendering.latents.to(prior.device).permute(0, 3, 1, 2)
     if latents.shape[-2:] != (height, width):
@@ -107,14 +111,14 @@ def subject(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:
 
 
 @dataclass(frozen=True)
-class Noised:
-    """z_t = alpha z_0 + sigma e.
+class NoisyLatents:
+    """Noisy latents z_t = alpha z_0 + sigma e, with their noise and timesteps.
 
     Args:
         latents: z_t.
         noise: e.
         t: timesteps.
-        alpha, sigma: of each picture.
+        alpha, sigma: noise level of each image.
     """
 
     latents: Float[Tensor, "B C h w"]
@@ -125,23 +129,24 @@ class Noised:
 
 
 @torch.no_grad()
-def add_noise(prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timesteps, moment: Moment) -> Noised:
-    """Draw timesteps and noise for this step."""
+def add_noise(prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timesteps, moment: Moment) -> NoisyLatents:
+    """Sample timesteps and noise for this step, and add the noise to clean latents."""
     t = draw_timesteps(prior, len(clean), timesteps, moment).to(clean.device)
     alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     noise = moment.draws.normal("noise", *clean.shape).to(clean)
-    return Noised(alpha * clean + sigma * noise, noise, t, alpha, sigma)
+    return NoisyLatents(alpha * clean + sigma * noise, noise, t, alpha, sigma)
 
 
 def draw_timesteps(prior: Prior, count: int, timesteps: Timesteps, moment: Moment) -> Int[Tensor, " B"]:
-    """`count` timesteps of the prior."""
+    """Sample `count` timesteps, on the prior's device."""
     return timesteps.draw(count, moment, prior.noise_schedule).to(prior.device)
 
 
-def weigh(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """w(t): sigma^2 (DreamFusion), 1, alpha sigma^2 (Fantasia3D), or sigma / alpha.
+def timestep_weight(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """The timestep weight w(t): sigma^2 (DreamFusion), 1, alpha sigma^2 (Fantasia3D), or sigma / alpha.
 
-    The last, "x0", makes of e_hat - e the way from the predicted clean picture: sigma / alpha (e_hat - e) = z_0 - x_0.
+    The last, "x0", turns the noise residual into the residual of the predicted clean latents x_0:
+    sigma / alpha (e_hat - e) = z_0 - x_0.
     """
     if kind == "uniform":
         return torch.ones_like(sigma)
@@ -150,44 +155,47 @@ def weigh(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:
     return sigma.square() * (alpha if kind == "fantasia" else 1.0)
 
 
-def pull(latents: Float[Tensor, "B C h w"], gradient: Float[Tensor, "B C h w"]) -> Tensor:
-    """1/2 |z - sg(z - G)|^2, summed over pixels and averaged over pictures: a loss whose gradient to each z is G."""
+def gradient_loss(latents: Float[Tensor, "B C h w"], gradient: Float[Tensor, "B C h w"]) -> Tensor:
+    """A loss with gradient G to each z: 1/2 |z - sg(z - G)|^2, summed over pixels and averaged over images."""
     return 0.5 * (latents - (latents - gradient).detach()).square().sum() / len(latents)
 
 
-def clip_pixels(gradient: Float[Tensor, "B C h w"], limit: float) -> Float[Tensor, "B C h w"]:
-    """Scale each pixel's gradient vector down to a norm of at most `limit`; 0: leave all as they are."""
+def clip_pixel_gradients(gradient: Float[Tensor, "B C h w"], limit: float) -> Float[Tensor, "B C h w"]:
+    """Clip each pixel's gradient vector to a norm of at most `limit`; 0: no clipping."""
     if limit <= 0:
         return gradient
     norm = gradient.norm(dim=1, keepdim=True)
     return gradient * (limit / norm.clamp(min=limit))
 
 
-class Pull(Objective):
-    """An objective whose loss is a pull along a gradient in what the prior denoises; a subclass gives the gradient."""
+class GradientObjective(Objective):
+    """An objective that prescribes the gradient of the latents (or pixels) that the prior denoises.
+
+    Subclasses implement `gradient`; the loss is `gradient_loss`.
+    """
 
     part_name: str
-    config: PullConfig
+    config: GradientObjectiveConfig
 
     def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
         denoiser = denoiser.thresholded(self.config.threshold)
-        return self.pulled(subject(rendering, denoiser.prior), denoiser, moment)
+        return self.terms(denoiser_input(rendering, denoiser.prior), denoiser, moment)
 
-    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
-        """The loss whose gradient to `clean` is `gradient`, no pixel's longer than the config says."""
+    def terms(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
+        """The loss whose gradient to `clean` is `gradient`, clipped per pixel to `gradient_clip`."""
         with torch.no_grad():
             gradient, t = self.gradient(clean, denoiser, moment)
-            gradient = clip_pixels(gradient, self.config.gradient_clip.at(moment))
-        return Terms({self.part_name: pull(clean, gradient)}, {"timestep": float(t.float().mean())})
+            gradient = clip_pixel_gradients(gradient, self.config.gradient_clip.at(moment))
+        return Terms({self.part_name: gradient_loss(clean, gradient)}, {"timestep": float(t.float().mean())})
 
     @abstractmethod
     def gradient(
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
-        """The gradient of each picture, and the timesteps it was found at; called without recording derivatives.
+        """The gradient of each image's latents, and its timesteps; called under `torch.no_grad`.
 
         Args:
-            clean: what the prior denoises.
+            clean: latents (or pixels) of the rendering.
             denoiser: predicts the guided noise.
             moment: step, total and draws.
         """

@@ -1,4 +1,4 @@
-"""Regress on known pictures that the prior changes one by one."""
+"""Iterative dataset update: regression to the data's images, which the prior edits one after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maquette.config.capabilities import ANY_CAMERA, DATA, NOISE_PREDICTION, PIC
 from maquette.data.base import Data, Target
 from maquette.diffusion.ddim import sample
 from maquette.diffusion.timesteps import Timesteps
-from maquette.errors import prepared
+from maquette.errors import require_prepared
 from maquette.objectives.base import Objective, add_noise
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, Request
@@ -26,12 +26,12 @@ from maquette.scores.denoiser import Denoiser
 
 @register("objective", "dataset-update")
 class DatasetUpdate(Objective):
-    """Mean difference to the stage's pictures; every n steps those that are looked at are replaced by edited ones.
+    """Iterative dataset update: regression to the data's images, which the prior edits every n steps.
 
-    An edit starts from the rendering, noised to a level t, and denoises it in k deterministic steps. The prompt says
-    what to change; a prior that changes pictures is told the picture as it was at first, so that edits do not drift,
-    any other goes by the text and the rendering. An edited picture takes the place of the whole picture, with what is
-    behind the object, so that the background should not be drawn at random.
+    The loss is the mean difference between rendering and images. An edit adds noise of timestep t to the rendering and
+    denoises it in k deterministic steps. The prompt says what to change; an editing prior is conditioned on the
+    original image, so that edits do not drift, any other prior on the text alone. An edited image replaces the whole
+    image, background included, so the background should not be random.
 
     Source: Haque et al. 2023 (Instruct-NeRF2NeRF, arXiv 2303.12789), sec. 4.2; n, k and levels from its code, without
     its perceptual loss.
@@ -39,17 +39,17 @@ class DatasetUpdate(Objective):
 
     @dataclass(frozen=True)
     class Config:
-        every: int = 10  # n, steps from edit to edit
-        timesteps: Timesteps = field(default_factory=lambda: Timesteps(shared=True))  # t
-        steps: int = 20  # k
+        every: int = 10  # n, steps between edits
+        timesteps: Timesteps = field(default_factory=lambda: Timesteps(shared=True))  # t, where an edit starts
+        steps: int = 20  # k, denoising steps of an edit
         metric: Literal["l1", "l2"] = "l1"  # difference of colours
-        threshold: float = 0.0  # largest |z_0| that a guided prediction may imply; 0: any. 1 suits pixels
+        threshold: float = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
         def __post_init__(self) -> None:
             if self.every < 1 or self.steps < 1:
                 raise ValueError("every and steps are at least 1")
             if not self.timesteps.same_for_all:
-                raise ValueError("timesteps.shared: pictures are denoised together, from one level")
+                raise ValueError("timesteps.shared: images are denoised together, from one timestep")
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -67,52 +67,52 @@ class DatasetUpdate(Objective):
 
     def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
         assert target is not None and target.places is not None
-        c, logs, pictures = self.config, {}, prepared(self._edited, self)
+        c, logs, pictures = self.config, {}, require_prepared(self._edited, self)
         if moment.step % c.every == 0:
             conditions = denoiser.prior.about(denoiser.conditions, target.picture.over(rendering.background))
             denoiser = denoiser.with_conditions(conditions).thresholded(c.threshold)
-            made, logs["timestep"] = self._edit(rendering, denoiser, moment)
-            pictures.replace(target.places, made)
-        wanted = pictures(target, rendering.background)
+            edited, logs["timestep"] = self._edit(rendering, denoiser, moment)
+            pictures.replace(target.places, edited)
+        reference = pictures(target, rendering.background)
         difference = l1_loss if c.metric == "l1" else mse_loss
         logs["edited"] = float(pictures.done.float().mean())
-        return Terms({"dataset-update": difference(rendering.rgb, wanted)}, logs)
+        return Terms({"dataset-update": difference(rendering.rgb, reference)}, logs)
 
     @torch.no_grad()
     def _edit(self, rendering: Rendering, denoiser: Denoiser, moment: Moment) -> tuple[Float[Tensor, "B H W 3"], float]:
-        """The rendering as the prior changes it, and from which timestep."""
+        """The rendering as edited by the prior, and the timestep that the edit started from."""
         prior = denoiser.prior
         noised = add_noise(prior, prior.encode(rendering.rgb), self.config.timesteps, moment)
         t = max(int(noised.t[0]), 1)
-        made = prior.decode(sample(denoiser, noised.latents, t, self.config.steps)).permute(0, 3, 1, 2)
+        edited = prior.decode(sample(denoiser, noised.latents, t, self.config.steps)).permute(0, 3, 1, 2)
         size = rendering.rgb.shape[1:3]
-        made = interpolate(made, size, mode="bilinear", antialias=True).clamp(0, 1)
-        return made.permute(0, 2, 3, 1), float(t)
+        edited = interpolate(edited, size, mode="bilinear", antialias=True).clamp(0, 1)
+        return edited.permute(0, 2, 3, 1), float(t)
 
 
 class EditedPictures(nn.Module):
-    """The pictures of a stage's data that have been edited, 8 bits per colour, as files have them.
+    """The edited images of a stage's data, in 8 bits per channel.
 
     Args:
-        known: all pictures as they are at first.
+        targets: all images of the data, unedited.
     """
 
     pictures: Tensor
     done: Tensor
 
-    def __init__(self, known: Target) -> None:
+    def __init__(self, targets: Target) -> None:
         super().__init__()
-        color = known.picture.color
+        color = targets.picture.color
         self.register_buffer("pictures", torch.zeros(color.shape, dtype=torch.uint8, device=color.device))
         self.register_buffer("done", torch.zeros(len(color), dtype=torch.bool, device=color.device))
 
     def forward(self, target: Target, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
-        """What the target's views should look like by now."""
+        """The target images: the edited ones where there are, else the original ones over the background."""
         assert target.places is not None
         edited = self.pictures[target.places].float() / 255
         return torch.where(self.done[target.places, None, None, None], edited, target.picture.over(background))
 
     def replace(self, places: Int[Tensor, " B"], rgb: Float[Tensor, "B H W 3"]) -> None:
-        """Put edited pictures in their places."""
+        """Store edited images at their indices `places`."""
         self.pictures[places] = (rgb * 255).round().to(self.pictures)
         self.done[places] = True

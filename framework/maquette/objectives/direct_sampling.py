@@ -1,4 +1,4 @@
-"""Regress on the picture that the prior makes of the rendering."""
+"""Regression to the rendering after it was noised and denoised (SDEdit)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.diffusion.ddim import sample
-from maquette.objectives.base import Objective, subject
+from maquette.objectives.base import Objective, denoiser_input
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior
 from maquette.randomness import Moment
@@ -24,9 +24,9 @@ from maquette.scores.denoiser import Denoiser
 
 @register("objective", "direct-sampling")
 class DirectSampling(Objective):
-    """Mean squared difference to the rendering after noise is put on and taken off again, in k deterministic steps.
+    """Mean squared difference to the rendering after it was noised and denoised in k deterministic steps (SDEdit).
 
-    Pictures are compared as pictures; where latents are drawn, as latents, and nothing is encoded or decoded.
+    Images are compared in pixels. Rendered latents are compared as latents, without encoding or decoding.
 
     Source: Meng et al. 2021 (SDEdit, arXiv 2108.01073), alg. 1; as a second stage, with the schedule of its code: Tang
     et al. 2023 (DreamGaussian, arXiv 2309.16653), on the refinement of textures.
@@ -34,9 +34,9 @@ class DirectSampling(Objective):
 
     @dataclass(frozen=True)
     class Config:
-        start: Schedule = Schedule(((0, 0.2), ("100%", 0.05)))  # noise level t_0, as share of the timesteps
-        steps: int = 50  # of sampling from pure noise; those below t_0 are taken
-        threshold: float = 0.0  # largest |z_0| that a guided prediction may imply; 0: any. 1 suits pixels
+        start: Schedule = Schedule(((0, 0.2), ("100%", 0.05)))  # t_0, as a fraction of the timesteps
+        steps: int = 50  # of a sampling from pure noise; the fraction t_0 of them is taken
+        threshold: float = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
         def __post_init__(self) -> None:
             if self.steps < 1:
@@ -54,7 +54,7 @@ class DirectSampling(Objective):
         denoiser = denoiser.thresholded(c.threshold)
         start = min(c.start.at(moment), 1.0)
         with torch.no_grad():
-            clean = subject(rendering, prior)
+            clean = denoiser_input(rendering, prior)
             t = min(max(round(start * schedule.timesteps), 1), schedule.timesteps - 1)
             noise = moment.draws.normal("noise", *clean.shape).to(clean)
             noisy = schedule.add(clean, noise, torch.full((len(clean),), t, device=clean.device))
@@ -63,7 +63,7 @@ class DirectSampling(Objective):
 
     def _difference(self, rendering: Rendering, prior: Prior, sampled: Float[Tensor, "B C h w"]) -> Tensor:
         if rendering.latents is not None:
-            return mse_loss(subject(rendering, prior), sampled)
+            return mse_loss(denoiser_input(rendering, prior), sampled)
         picture = rendering.rgb.permute(0, 3, 1, 2)
-        wanted = prior.decode(sampled).to(picture).permute(0, 3, 1, 2)
-        return mse_loss(picture, interpolate(wanted, picture.shape[-2:], mode="bilinear", antialias=True))
+        decoded = prior.decode(sampled).to(picture).permute(0, 3, 1, 2)
+        return mse_loss(picture, interpolate(decoded, picture.shape[-2:], mode="bilinear", antialias=True))

@@ -1,4 +1,4 @@
-"""Score distillation in latents and in pictures at once."""
+"""Score distillation with an image-space loss in addition to the latent one (HiFA)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from maquette.config.capabilities import PICTURE, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Objective, PullConfig, Weighting, add_noise, clip_pixels, pull, weigh
+from maquette.objectives.base import (
+    GradientObjectiveConfig,
+    Objective,
+    Weighting,
+    add_noise,
+    clip_pixel_gradients,
+    gradient_loss,
+    timestep_weight,
+)
 from maquette.objectives.terms import Terms
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -21,19 +29,19 @@ from maquette.scores.denoiser import Denoiser
 
 @register("objective", "image-sds")
 class ImageSDS(Objective):
-    """w(t) / 2 (|z - x_0|^2 + lambda |x - D(x_0)|^2): the predicted clean latents, and the picture they decode to.
+    """Score distillation in latent and image space: w(t) / 2 (|z - x_0|^2 + lambda |x - D(x_0)|^2).
 
-    w is relative to sigma / alpha, at which the first term is the plain square. Over a prior of pixels both terms say
-    the same.
+    x_0 is the predicted clean latents and D the decoder. w is relative to sigma / alpha, at which the first term is the
+    plain square. For a pixel prior both terms are equal.
 
     Source: Zhu et al. 2023 (HiFA, arXiv 2305.18766), sec. 3.1, with one denoising step; timesteps fall as there.
     """
 
     @dataclass(frozen=True)
-    class Config(PullConfig):
+    class Config(GradientObjectiveConfig):
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(kind="sqrt"))
         weighting: Weighting = "x0"
-        image: Schedule = Schedule.constant(0.1)  # lambda_rgb; where it is 0 nothing is decoded
+        image: Schedule = Schedule.constant(0.1)  # lambda_rgb; at 0 nothing is decoded
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -49,13 +57,13 @@ class ImageSDS(Objective):
         with torch.no_grad():
             z = add_noise(prior, clean, c.timesteps, moment)
             guided = (z.latents - z.sigma * denoiser.noise(z.latents, z.t, z.noise)) / z.alpha
-            weight = weigh(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma
-            gradient = clip_pixels(weight * (clean - guided), c.gradient_clip.at(moment))
-        terms = Terms({"image-sds": pull(clean, gradient)}, {"timestep": float(z.t.float().mean())})
+            weight = timestep_weight(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma
+            gradient = clip_pixel_gradients(weight * (clean - guided), c.gradient_clip.at(moment))
+        terms = Terms({"image-sds": gradient_loss(clean, gradient)}, {"timestep": float(z.t.float().mean())})
         image = c.image.at(moment)
         if image > 0:
-            wanted = prior.decode(guided).permute(0, 3, 1, 2)
-            picture = rendering.rgb.to(wanted).permute(0, 3, 1, 2)
-            picture = interpolate(picture, wanted.shape[-2:], mode="bilinear", align_corners=False)
-            terms.losses["image"] = image * pull(picture, weight * (picture.detach() - wanted))
+            decoded = prior.decode(guided).permute(0, 3, 1, 2)
+            picture = rendering.rgb.to(decoded).permute(0, 3, 1, 2)
+            picture = interpolate(picture, decoded.shape[-2:], mode="bilinear", align_corners=False)
+            terms.losses["image"] = image * gradient_loss(picture, weight * (picture.detach() - decoded))
         return terms

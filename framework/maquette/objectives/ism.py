@@ -1,4 +1,4 @@
-"""Interval score matching."""
+"""Interval score matching (LucidDreamer)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, weigh
+from maquette.objectives.base import (
+    GradientObjective,
+    GradientObjectiveConfig,
+    Weighting,
+    draw_timesteps,
+    timestep_weight,
+)
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
@@ -20,28 +26,28 @@ from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "ism")
-class ISM(Pull):
-    """Gradient w(t) (e_hat(z_t; y, t) - e(z_s; s)), z_s and z_t on one deterministic way up from the picture.
+class ISM(GradientObjective):
+    """Interval score matching: gradient w(t) (e_hat(z_t; y, t) - e(z_s; s)) along one DDIM inversion of the rendering.
 
-    s lies an interval below t. The way from z to z_s, by larger steps, and the one step from z_s to z_t are without
-    text, and so is e(z_s; s), which that step asks for anyway.
+    s = t - interval. The inversion from z to z_s, in larger strides, and the one step from z_s to z_t are without text,
+    and so is e(z_s; s), which that step predicts anyway.
 
     Source: Liang et al. 2023 (LucidDreamer, arXiv 2311.11284), sec. 3.2; strides, w = sigma / alpha and the
     narrowing range of timesteps from its code.
     """
 
     @dataclass(frozen=True)
-    class Config(PullConfig):
+    class Config(GradientObjectiveConfig):
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(high=Schedule(((0, 0.98), ("30%", 0.5)))))
         weighting: Weighting = "x0"
-        interval: Schedule = Schedule(((0, 0.1), ("30%", 0.05)))  # delta_T: t - s, share of the timesteps
-        stride: float = 0.2  # delta_S: steps up to s, share of the timesteps
-        inversion: ScoreSpec = part_field("score", "weighted", weights={"unconditional": 1.0})  # asked on the way up
+        interval: Schedule = Schedule(((0, 0.1), ("30%", 0.05)))  # delta_T: t - s, as a fraction of the timesteps
+        stride: float = 0.2  # delta_S: stride of the inversion up to s, as a fraction of the timesteps
+        inversion: ScoreSpec = part_field("score", "weighted", weights={"unconditional": 1.0})  # score of the inversion
 
         def __post_init__(self) -> None:
             super().__post_init__()
             if any(not 0 < value <= 1 for _, value in self.interval.points):
-                raise ValueError("interval is a share of the timesteps, above 0 and at most 1")
+                raise ValueError("interval is a fraction of the timesteps, above 0 and at most 1")
             if not 0 < self.stride <= 1:
                 raise ValueError(f"stride is above 0 and at most 1, not {self.stride:g}")
 
@@ -60,11 +66,12 @@ class ISM(Pull):
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c, prior = self.config, denoiser.prior
-        levels = prior.noise_schedule.timesteps
-        upwards = denoiser.with_score(self._inversion)
+        num_timesteps = prior.noise_schedule.timesteps
+        unconditional = denoiser.with_score(self._inversion)
         t = draw_timesteps(prior, len(clean), c.timesteps, moment)
-        s = (t - max(round(c.interval.at(moment) * levels), 1)).clamp(min=0)
-        below = invert(upwards, clean, s, max(round(c.stride * levels), 1))
-        noise = upwards.noise(below, s)
+        s = (t - max(round(c.interval.at(moment) * num_timesteps), 1)).clamp(min=0)
+        below = invert(unconditional, clean, s, max(round(c.stride * num_timesteps), 1))
+        noise = unconditional.noise(below, s)
         noisy = ddim_step(below, noise, *(ddim_alpha_sigma(prior.noise_schedule, stop) for stop in (s, t)))
-        return weigh(c.weighting, *prior.noise_schedule.alpha_sigma(t)) * (denoiser.noise(noisy, t, noise) - noise), t
+        residual = denoiser.noise(noisy, t, noise) - noise
+        return timestep_weight(c.weighting, *prior.noise_schedule.alpha_sigma(t)) * residual, t

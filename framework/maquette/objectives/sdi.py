@@ -1,4 +1,4 @@
-"""Score distillation via inversion."""
+"""Score distillation via inversion (SDI)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, invert
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Pull, PullConfig, Weighting, draw_timesteps, weigh
+from maquette.objectives.base import (
+    GradientObjective,
+    GradientObjectiveConfig,
+    Weighting,
+    draw_timesteps,
+    timestep_weight,
+)
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.base import Score
@@ -22,30 +28,30 @@ FALLING = Schedule(((0, 0.98), ("100%", 0.02)))
 
 
 @register("objective", "sdi")
-class SDI(Pull):
-    """Gradient w(t) (e_hat(alpha z + sigma k; y, t) - k): `sds` with the noise k that leads to this very picture.
+class SDI(GradientObjective):
+    """SDS with noise k from DDIM inversion of the rendering: gradient w(t) (e_hat(alpha z + sigma k; y, t) - k).
 
-    k is found by deterministic steps upwards from z to a level a little above t, with a negative guidance scale:
-    k = (z_(t + tau) - alpha z) / sigma, tau drawn from one step. Timesteps fall linearly.
+    The inversion runs from z to a timestep a little above t, with a negative guidance scale:
+    k = (z_(t + tau) - alpha z) / sigma, tau uniform within one stride. Timesteps fall linearly.
 
     Source: Lukoianov et al. 2024 (SDI, arXiv 2405.15891), sec. 4; scales, steps, eta and w = sigma / alpha from its
     code.
     """
 
     @dataclass(frozen=True)
-    class Config(PullConfig):
+    class Config(GradientObjectiveConfig):
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(low=FALLING, high=FALLING))
         weighting: Weighting = "x0"
-        inversion: ScoreSpec = part_field("score", "cfg", scale=-7.5, base="text")  # what is asked on the way up
-        steps: int = 10  # n, of a whole way up
-        eta: float = 0.3  # share of the noise of ancestral sampling on the way up
+        inversion: ScoreSpec = part_field("score", "cfg", scale=-7.5, base="text")  # score of the inversion
+        steps: int = 10  # n, of an inversion over all timesteps
+        eta: float = 0.3  # eta of the inversion: 0 is DDIM, 1 has the noise of ancestral sampling
 
         def __post_init__(self) -> None:
             super().__post_init__()
             if not 0 <= self.eta <= 1:
                 raise ValueError(f"eta is from 0 to 1, not {self.eta:g}")
             if self.steps < 1:
-                raise ValueError(f"the way up has at least 1 step, not {self.steps}")
+                raise ValueError(f"the inversion has at least 1 step, not {self.steps}")
 
     config: Config
 
@@ -62,14 +68,14 @@ class SDI(Pull):
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c, prior = self.config, denoiser.prior
-        levels = prior.noise_schedule.timesteps
+        num_timesteps = prior.noise_schedule.timesteps
         t = draw_timesteps(prior, len(clean), c.timesteps, moment)
-        stride = max(levels // c.steps, 1)
+        stride = max(num_timesteps // c.steps, 1)
         tau = moment.draws.integers("tau", 0, stride - 1, 1 if c.timesteps.same_for_all else len(clean)).to(t)
-        above = (t + tau).clamp(min=1, max=levels - 1)
+        above = (t + tau).clamp(min=1, max=num_timesteps - 1)
         inverted = invert(denoiser.with_score(self._inversion), clean, above, stride, c.eta, moment.draws)
         alpha_above, sigma_above = ddim_alpha_sigma(prior.noise_schedule, above)
         noise = (inverted - alpha_above * clean) / sigma_above
         alpha, sigma = prior.noise_schedule.alpha_sigma(t)
         residual = denoiser.noise(alpha * clean + sigma * noise, t, noise) - noise
-        return weigh(c.weighting, alpha, sigma) * residual, t
+        return timestep_weight(c.weighting, alpha, sigma) * residual, t

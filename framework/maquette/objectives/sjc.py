@@ -1,4 +1,4 @@
-"""Score Jacobian chaining."""
+"""Score Jacobian chaining (SJC)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from torch import Tensor
 
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Pull, PullConfig, Weighting, add_noise, weigh
+from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, Weighting, add_noise, timestep_weight
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "sjc")
-class SJC(Pull):
-    """The perturb-and-average score of the picture: up (D(x + s n; s) - x) / s, averaged over noise n of many levels s.
+class SJC(GradientObjective):
+    """Score Jacobian chaining: the perturb-and-average score (D(x + s n; s) - x) / s, over noise n and levels s.
 
-    The denoiser D takes pictures x + s n of exploding variance; a model of preserved variance is one too, with
-    s = sigma_t / alpha_t and D(y; s) = y - s e_hat(alpha_t y). Without variance reduction, x + s n stands for x in the
-    difference, which holds the noise itself: the same on average. With it, the gradient is that of `sds` with w = 1.
+    D is a variance-exploding denoiser. A variance-preserving model is one with s = sigma_t / alpha_t and
+    D(y; s) = y - s e_hat(alpha_t y). Without variance reduction the noisy x + s n replaces x in the difference, which
+    has the same mean. With it, the gradient is that of `sds` with w = 1.
 
-    Source: Wang et al. 2022 (SJC, arXiv 2212.00774), sec. 4; levels and variance reduction as in its code.
+    Source: Wang et al. 2022 (SJC, arXiv 2212.00774), sec. 4; noise levels and variance reduction as in its code.
     """
 
     @dataclass(frozen=True)
-    class Config(PullConfig):
-        timesteps: Timesteps = field(  # all of 1,000 levels but the 10 lowest and the 30 highest
+    class Config(GradientObjectiveConfig):
+        timesteps: Timesteps = field(  # all of 1,000 but the 10 lowest and the 30 highest
             default_factory=lambda: Timesteps(low=Schedule.constant(0.01), high=Schedule.constant(0.969))
         )
         weighting: Weighting = "uniform"
@@ -44,8 +44,8 @@ class SJC(Pull):
     ) -> tuple[Float[Tensor, "B C h w"], Int[Tensor, " B"]]:
         c = self.config
         z = add_noise(denoiser.prior, clean, c.timesteps, moment)
-        level = z.sigma / z.alpha
+        sigma_ve = z.sigma / z.alpha
         perturbed = z.latents / z.alpha
-        denoised = perturbed - level * denoiser.noise(z.latents, z.t, z.noise)
+        denoised = perturbed - sigma_ve * denoiser.noise(z.latents, z.t, z.noise)
         start = clean if c.variance_reduction else perturbed
-        return weigh(c.weighting, z.alpha, z.sigma) * (start - denoised) / level, z.t
+        return timestep_weight(c.weighting, z.alpha, z.sigma) * (start - denoised) / sigma_ve, z.t

@@ -1,4 +1,4 @@
-"""What a step returns: scalars to weigh, values to log, and which rows of parameters were replaced."""
+"""The loss terms of a step, and the values it logs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass
 class Terms:
-    """Named differentiable scalars, and named plain numbers for the log.
+    """The named loss terms of a step (differentiable scalars), and named plain numbers for the log.
 
     Args:
-        losses: name -> scalar tensor; summed (already weighted by whoever made them) before `backward`.
+        losses: name -> scalar tensor; already weighted; summed before `backward`.
         logs: name -> float; written to `metrics.jsonl`, never differentiated.
-        auxiliary: name -> scalar tensor; losses of networks that train beside the object; never weighted.
+        auxiliary: name -> scalar tensor; losses of networks that are trained together with the scene; never weighted.
     """
 
     losses: dict[str, Tensor] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Terms:
     auxiliary: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, other: Terms, weight: float = 1.0, prefix: str = "") -> None:
-        """Take over `other`'s terms, each loss times `weight`."""
+        """Add `other`'s terms, each loss times `weight`, each name with `prefix`."""
         for name, loss in other.losses.items():
             self.losses[prefix + name] = loss * weight
         self.auxiliary.update({prefix + name: loss for name, loss in other.auxiliary.items()})

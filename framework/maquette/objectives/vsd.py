@@ -1,4 +1,4 @@
-"""Variational score distillation."""
+"""Variational score distillation (VSD)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from maquette.config.schedules import Schedule
 from maquette.data.base import Data
 from maquette.diffusion.noise import NoiseSchedule
 from maquette.diffusion.timesteps import Timesteps
-from maquette.errors import ConfigError, prepared
-from maquette.objectives.base import Pull, PullConfig, add_noise, weigh
+from maquette.errors import ConfigError, require_prepared
+from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, add_noise, timestep_weight
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Conditions, CopyKind, Prior, Request, TrainableCopy
 from maquette.randomness import Moment
@@ -26,28 +26,29 @@ from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "vsd")
-class VSD(Pull):
-    """Gradient w(t) (e_hat(z_t; y, t) - e_phi(z_t; y, c, t)): `sds` with what phi sees in the place of the noise.
+class VSD(GradientObjective):
+    """Variational score distillation: gradient w(t) (e_hat(z_t; y, t) - e_phi(z_t; y, c, t)).
 
-    phi is a trainable copy of the prior that learns the renderings, by min |e_phi(alpha z + sigma e; y, c, t) - e|^2 in
-    what the copy predicts, with noise of its own, one step for each step of the object. c is the camera-to-world
-    matrix. One phi serves all pictures of a step, be they of one object or of several particles.
+    phi is a trainable copy of the prior (a LoRA by default) that is fitted to the renderings by
+    min |e_phi(alpha z + sigma e; y, c, t) - e|^2 in its prediction type, with separate noise, one step for each step of
+    the scene. c is the camera-to-world matrix. One phi serves all images of a step, of one object or of several
+    particles.
 
-    Source: Wang et al. 2023 (ProlificDreamer, arXiv 2305.16213), eq. 9 and alg. 1; timesteps, text without view words
-    and dropped cameras from its code.
+    Source: Wang et al. 2023 (ProlificDreamer, arXiv 2305.16213), eq. 9 and alg. 1; timesteps, prompts without view
+    words and camera dropout from its code.
     """
 
     @dataclass(frozen=True)
-    class Config(PullConfig):
-        copy: CopyKind = "lora"  # what of phi is trained; priors without a network: copy
-        rank: int = 4  # of the additions of copy: lora
+    class Config(GradientObjectiveConfig):
+        copy: CopyKind = "lora"  # which weights of phi are trained; priors without a network take copy
+        rank: int = 4  # of the LoRA
         learning_rate: Schedule = Schedule.constant(1e-4)  # of phi
-        condition: str = "viewless"  # y, that phi is asked under
-        camera_dropout: float = 0.1  # share of pictures from which phi learns without c
-        copy_timesteps: Timesteps = field(  # from which phi learns
+        condition: str = "viewless"  # y, the condition of phi
+        camera_dropout: float = 0.1  # fraction of images on which phi is trained without c
+        copy_timesteps: Timesteps = field(  # of phi's training
             default_factory=lambda: Timesteps(low=Schedule.constant(0.0), high=Schedule.constant(1.0))
         )
-        base: PriorSpec | None = None  # what phi is a copy of, with the same latents and levels; none: the prior itself
+        base: PriorSpec | None = None  # prior that phi copies, with equal latents and noise schedule; none: the prior
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -74,14 +75,14 @@ class VSD(Pull):
         if self.config.base is not None:
             source = self.config.base.build()
             self._conditions = source.condition(request)
-            if not _same_levels(source.noise_schedule, prior.noise_schedule):
-                raise ConfigError("the base has other noise levels than the prior", key="objective.base")
+            if not _same_noise_levels(source.noise_schedule, prior.noise_schedule):
+                raise ConfigError("the base has another noise schedule than the prior", key="objective.base")
         copy = source.trainable_copy(self.config.copy, self.config.rank)
         self._trained = (source, copy)
         return copy
 
-    def pulled(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
-        terms = super().pulled(clean, denoiser, moment)
+    def terms(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment) -> Terms:
+        terms = super().terms(clean, denoiser, moment)
         condition, pose = self._copy_inputs(clean, denoiser)
         terms.auxiliary["copy"] = self._learn(clean.detach(), condition, pose, moment.sub("copy"))
         return terms
@@ -92,13 +93,13 @@ class VSD(Pull):
         c = self.config
         condition, pose = self._copy_inputs(clean, denoiser)
         z = add_noise(denoiser.prior, clean, c.timesteps, moment)
-        source, copy = prepared(self._trained, self)
+        source, copy = require_prepared(self._trained, self)
         output = copy(z.latents, z.t, condition, pose)
         residual = denoiser.noise(z.latents, z.t) - source.noise_schedule.epsilon(output, z.latents, z.t)
-        return weigh(c.weighting, z.alpha, z.sigma) * residual, z.t
+        return timestep_weight(c.weighting, z.alpha, z.sigma) * residual, z.t
 
     def _copy_inputs(self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser) -> tuple[Any, Float[Tensor, "B 16"]]:
-        """What phi is conditioned on for each picture: y, and c as a row of numbers."""
+        """The inputs of phi for each image: the condition y, and c [B, 16]."""
         conditions = denoiser.conditions if self._conditions is None else self._conditions.at(denoiser.cameras)
         return conditions[self.config.condition], denoiser.cameras.c2w.flatten(1).to(clean)
 
@@ -109,15 +110,15 @@ class VSD(Pull):
         pose: Float[Tensor, "B 16"],
         moment: Moment,
     ) -> Tensor:
-        """The loss of phi on the renderings."""
-        source, copy = prepared(self._trained, self)
+        """The denoising loss of phi on the renderings."""
+        source, copy = require_prepared(self._trained, self)
         z = add_noise(source, clean, self.config.copy_timesteps, moment)
-        kept = moment.draws.uniform("camera", len(clean), 1).to(pose) >= self.config.camera_dropout
-        output = copy(z.latents, z.t, condition, pose * kept)
+        has_camera = moment.draws.uniform("camera", len(clean), 1).to(pose) >= self.config.camera_dropout
+        output = copy(z.latents, z.t, condition, pose * has_camera)
         return mse_loss(output, source.noise_schedule.target(clean, z.noise, z.t))
 
 
-def _same_levels(one: NoiseSchedule, other: NoiseSchedule) -> bool:
+def _same_noise_levels(one: NoiseSchedule, other: NoiseSchedule) -> bool:
     """Whether two schedules have the same noise level at every timestep."""
     if one.timesteps != other.timesteps:
         return False

@@ -1,4 +1,4 @@
-"""Regress on the clean picture that the prior sees in the noisy one."""
+"""Regression to the prior's prediction of the clean image (the x0-reconstruction loss of MVDream)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from maquette.config.capabilities import Capabilities, condition
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
-from maquette.objectives.base import Pull, PullConfig, Weighting, add_noise, weigh
+from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, Weighting, add_noise, timestep_weight
 from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.scores.cfg_rescale import rescaled
@@ -18,25 +18,26 @@ from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "x0-reconstruction")
-class X0Reconstruction(Pull):
-    """1/2 |z - sg(x_0)|^2, with x_0 = (z_t - sigma e_hat) / alpha brought to the deviation of the unguided x_0.
+class X0Reconstruction(GradientObjective):
+    """Reconstruction of the predicted clean latents: 1/2 |z - sg(x_0)|^2, x_0 = (z_t - sigma e_hat) / alpha rescaled.
 
-    As in `cfg-rescale`, phi x_0 std(x_0 of the positive) / std(x_0) + (1 - phi) x_0, over all views of an object.
+    The rescaling is that of `cfg-rescale`: phi x_0 std(x_0 of the positive) / std(x_0) + (1 - phi) x_0, with standard
+    deviations over all views of an object.
     Without rescaling it is `sds` with w = sigma / alpha; other weightings are relative to that.
 
     Source: Shi et al. 2023 (MVDream, arXiv 2308.16512), on score distillation; phi and timesteps from its code.
     """
 
     @dataclass(frozen=True)
-    class Config(PullConfig):
+    class Config(GradientObjectiveConfig):
         timesteps: Timesteps = field(
             default_factory=lambda: Timesteps(
                 low=Schedule(((0, 0.98), ("80%", 0.02))), high=Schedule(((0, 0.98), ("80%", 0.5)))
             )
         )
         weighting: Weighting = "x0"
-        rescale: float = 0.5  # phi: 0 leaves x_0 as it is
-        views: int = 1  # consecutive pictures of one object, whose deviation is taken together
+        rescale: float = 0.5  # phi; 0: no rescaling
+        views: int = 1  # consecutive images of one object, with one standard deviation
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -63,7 +64,7 @@ class X0Reconstruction(Pull):
         if c.rescale > 0:
             unguided = (z.latents - z.sigma * predictions["positive"]) / z.alpha
             guided = self._by_object(guided, unguided)
-        return weigh(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma * (clean - guided), z.t
+        return timestep_weight(c.weighting, z.alpha, z.sigma) * z.alpha / z.sigma * (clean - guided), z.t
 
     def _by_object(
         self, guided: Float[Tensor, "B C h w"], unguided: Float[Tensor, "B C h w"]

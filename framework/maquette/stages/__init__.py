@@ -1,1 +1,1 @@
-"""Stages: the steps a method is made of."""
+"""Stages of a method: optimise, train, evaluate, export."""

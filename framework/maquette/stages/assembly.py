@@ -1,7 +1,7 @@
-"""Which parts go together: every rule of fit, in the order in which they are judged.
+"""Compatibility of parts: the rules that guidance and stages are checked against, in order.
 
-A rule looks at capabilities alone, builds nothing, and says what is wrong and what would be right. `fit_page` prints
-the first lines of their docstrings, and what they make of all parts, as docs/fit.md.
+A rule compares capabilities, builds nothing, and says what is wrong and what would be right. `fit_page` prints the
+first lines of their docstrings, and their results for all parts, as docs/fit.md.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ PICTURE_REMEDY = "give it data: {type: image, path: PICTURE.png}"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why parts do not go together.
+    """Why parts are incompatible.
 
     Args:
         message: what is wrong.
         remedy: what would be right; "{key}" stands for the whole key.
-        key: of the setting at fault, from the config that is judged on; "": that config.
+        key: key of the wrong setting, relative to the config that is checked; "": that config.
     """
 
     message: str
@@ -55,18 +55,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class GuidanceParts:
-    """objective(score(prior)), and what of a rendering it sees."""
+    """The parts of a guidance, objective(score(prior)), and its input, the image of a rendering to denoise."""
 
     prior: PartSpec
     score: PartSpec
     objective: PartSpec
-    sees: str = "rgb"
+    input: str = "rgb"
 
     @property
-    def looks_at(self) -> frozenset[str]:
-        """Entries of a rendering that it needs."""
-        seen = () if self.sees == "rgb" else (RENDERED_NORMAL,)
-        return within(RENDERING, self.prior.capabilities.needs).union(seen)
+    def rendering_entries(self) -> frozenset[str]:
+        """Entries of a rendering that the guidance needs."""
+        normals = () if self.input == "rgb" else (RENDERED_NORMAL,)
+        return within(RENDERING, self.prior.capabilities.needs).union(normals)
 
 
 @dataclass(frozen=True)
@@ -83,31 +83,31 @@ class StageParts:
     losses: Mapping[str, PartSpec]
 
 
-def refuse_guidance(parts: GuidanceParts) -> None:
-    """Raise ValueError for the first rule that a guidance breaks."""
-    _refuse(broken(GUIDANCE_RULES, parts))
+def check_guidance(parts: GuidanceParts) -> None:
+    """Check a guidance against `GUIDANCE_RULES`. Raises ValueError for the first broken rule."""
+    _refuse(first_refusal(GUIDANCE_RULES, parts))
 
 
-def refuse_stage(parts: StageParts) -> None:
-    """Raise ValueError, or SettingError where one setting is at fault, for the first rule that a stage breaks."""
-    _refuse(broken(STAGE_RULES, parts))
+def check_stage(parts: StageParts) -> None:
+    """Check a stage against `STAGE_RULES`. Raises ValueError (or SettingError) for the first broken rule."""
+    _refuse(first_refusal(STAGE_RULES, parts))
 
 
-def refuse_pictures(losses: Mapping[str, PartSpec], data: PartSpec, target: Target, key: str) -> None:
-    """Refuse losses that compare with what the data's pictures, once read, turn out not to have.
+def check_targets(losses: Mapping[str, PartSpec], data: PartSpec, target: Target, key: str) -> None:
+    """Check that the loaded data has the depth and normals that losses compare with.
 
     Args:
-        losses: of the stage.
-        data: of the stage.
-        target: some of the data's pictures.
-        key: of the stage's losses.
+        losses: losses of the stage.
+        data: data of the stage.
+        target: some of the data's images.
+        key: dotted key of the stage's losses.
 
     Raises:
-        ConfigError: naming the loss and the remedies.
+        ConfigError: a loss needs an entry that the target lacks; names the loss and the remedies.
     """
     for name, loss in losses.items():
-        wanted = within(TARGET, loss.capabilities.needs)
-        lacking = [entry for entry in wanted if getattr(target, min(bare([entry]))) is None]
+        needed = within(TARGET, loss.capabilities.needs)
+        lacking = [entry for entry in needed if getattr(target, min(bare([entry]))) is None]
         if lacking:
             refusal = _come_without(name, lacking, data.capabilities)
             place = f"{key}.{name}"
@@ -117,8 +117,8 @@ def refuse_pictures(losses: Mapping[str, PartSpec], data: PartSpec, target: Targ
 Parts = TypeVar("Parts")
 
 
-def broken(rules: Iterable[Callable[[Parts], Refusal | None]], parts: Parts) -> Refusal | None:
-    """What the first broken rule says; None where all hold."""
+def first_refusal(rules: Iterable[Callable[[Parts], Refusal | None]], parts: Parts) -> Refusal | None:
+    """The refusal of the first broken rule; None: all hold."""
     return next((refusal for rule in rules if (refusal := rule(parts)) is not None), None)
 
 
@@ -139,12 +139,12 @@ def score_has_its_conditions(parts: GuidanceParts) -> Refusal | None:
 
 
 def objective_has_its_conditions(parts: GuidanceParts) -> Refusal | None:
-    """A prior gives the conditions that the objective needs beside the score's."""
+    """A prior gives the conditions that the objective needs in addition to the score's."""
     return _conditions(parts.objective, parts.prior)
 
 
 def score_predicts_noise(parts: GuidanceParts) -> Refusal | None:
-    """An objective that denoises, or subtracts a prediction of its own, takes a score that predicts noise."""
+    """An objective that denoises, or subtracts another prediction, needs a score that predicts noise."""
     objective, score = parts.objective, parts.score
     if NOISE_PREDICTION not in objective.capabilities.needs - score.capabilities.gives:
         return None
@@ -154,26 +154,26 @@ def score_predicts_noise(parts: GuidanceParts) -> Refusal | None:
     )
 
 
-def prior_makes_the_copy(parts: GuidanceParts) -> Refusal | None:
-    """A prior makes the kind of trainable copy that the objective trains."""
+def prior_has_the_trainable_copy(parts: GuidanceParts) -> Refusal | None:
+    """A prior has the kind of trainable copy that the objective trains."""
     gives = parts.prior.capabilities.gives
     lacking = within(COPY, parts.objective.capabilities.needs) - gives
     if not lacking:
         return None
-    made = listed(within(COPY, gives))
+    copies = listed(within(COPY, gives))
     return Refusal(
         f"objective {parts.objective.name!r} trains a copy of kind {listed(lacking)!r}, which prior "
-        f"{parts.prior.name!r} does not make; it makes {made or 'none'}",
-        "set objective.copy" if made else "",
+        f"{parts.prior.name!r} does not make; it makes {copies or 'none'}",
+        "set objective.copy" if copies else "",
     )
 
 
 def inner_parts_fit(parts: GuidanceParts) -> Refusal | None:
-    """A prior or score within an objective gives what it is there for, and does not go by the rendering."""
-    for key, wanted in parts.objective.capabilities.inner.items():
+    """A prior or score inside an objective gives what the objective needs, and needs no entries of the rendering."""
+    for key, needed in parts.objective.capabilities.inner.items():
         part: PartSpec = getattr(parts.objective.config, key)
         where = f"objective {parts.objective.name!r}: {key} needs"
-        lacking = wanted - part.capabilities.gives - set(part.capabilities.remedies)
+        lacking = needed - part.capabilities.gives - set(part.capabilities.remedies)
         if lacking:
             return Refusal(f"{where} {_described(lacking)}, which {part.kind} {part.name!r} does not give")
         if within(RENDERING, part.capabilities.needs):
@@ -184,22 +184,22 @@ def inner_parts_fit(parts: GuidanceParts) -> Refusal | None:
     return None
 
 
-def latents_are_no_pictures(parts: GuidanceParts) -> Refusal | None:
-    """An objective that compares pictures is shown no latents, such as `sees: normal-mask` makes."""
-    if parts.sees != "normal-mask" or PICTURE not in parts.objective.capabilities.needs:
+def image_objectives_take_no_latents(parts: GuidanceParts) -> Refusal | None:
+    """An objective that compares images takes no latents, such as those of `input: normal-mask`."""
+    if parts.input != "normal-mask" or PICTURE not in parts.objective.capabilities.needs:
         return None
-    return _compares_pictures(parts.objective, "sees: normal-mask makes latents")
+    return _compares_pictures(parts.objective, "input: normal-mask gives latents")
 
 
-def known_pictures_are_seen_as_they_are(parts: GuidanceParts) -> Refusal | None:
-    """An objective that looks at known pictures sees colors, not normals."""
-    if parts.sees == "rgb" or DATA not in parts.objective.capabilities.needs:
+def data_objectives_take_rgb(parts: GuidanceParts) -> Refusal | None:
+    """An objective that needs data takes `input: rgb`, not normals."""
+    if parts.input == "rgb" or DATA not in parts.objective.capabilities.needs:
         return None
-    return Refusal(f"objective {parts.objective.name!r} looks at known pictures, which have no {parts.sees!r}")
+    return Refusal(f"objective {parts.objective.name!r} looks at known pictures, which have no {parts.input!r}")
 
 
-def prior_knows_the_cameras(parts: GuidanceParts) -> Refusal | None:
-    """An objective that looks from the data's cameras takes a prior that knows views from anywhere."""
+def prior_accepts_any_camera(parts: GuidanceParts) -> Refusal | None:
+    """An objective that uses the data's cameras needs a prior that accepts any camera."""
     if ANY_CAMERA not in parts.objective.capabilities.needs - parts.prior.capabilities.gives:
         return None
     return Refusal(
@@ -208,8 +208,8 @@ def prior_knows_the_cameras(parts: GuidanceParts) -> Refusal | None:
     )
 
 
-def views_share_a_level(parts: GuidanceParts) -> Refusal | None:
-    """A prior of several views is shown them all at one noise level."""
+def views_of_an_object_have_one_noise_level(parts: GuidanceParts) -> Refusal | None:
+    """A multi-view prior needs an objective with one noise level for all views of an object."""
     objective = parts.objective.capabilities
     if parts.prior.capabilities.views_per_object == 1 or ONE_NOISE_LEVEL in objective.gives:
         return None
@@ -220,8 +220,8 @@ def views_share_a_level(parts: GuidanceParts) -> Refusal | None:
     )
 
 
-def editor_is_told_the_picture(parts: GuidanceParts) -> Refusal | None:
-    """A prior that changes pictures takes an objective that tells it which."""
+def editing_prior_has_its_source_image(parts: GuidanceParts) -> Refusal | None:
+    """A prior that edits an image needs an objective that gives it the source image."""
     if SOURCE_PICTURE not in parts.prior.capabilities.needs - parts.objective.capabilities.gives:
         return None
     return Refusal(
@@ -234,29 +234,29 @@ GUIDANCE_RULES: tuple[Callable[[GuidanceParts], Refusal | None], ...] = (
     score_has_its_conditions,
     objective_has_its_conditions,
     score_predicts_noise,
-    prior_makes_the_copy,
+    prior_has_the_trainable_copy,
     inner_parts_fit,
-    latents_are_no_pictures,
-    known_pictures_are_seen_as_they_are,
-    prior_knows_the_cameras,
-    views_share_a_level,
-    editor_is_told_the_picture,
+    image_objectives_take_no_latents,
+    data_objectives_take_rgb,
+    prior_accepts_any_camera,
+    views_of_an_object_have_one_noise_level,
+    editing_prior_has_its_source_image,
 )
 
 
 # Stages
 
 
-def views_come_from_somewhere(parts: StageParts) -> Refusal | None:
-    """A stage has cameras, unless all its guidance looks at known views."""
-    orbiting = any(DATA not in guidance.objective.capabilities.needs for guidance in parts.guidance.values())
-    if parts.cameras is not None or not (orbiting or parts.data is None):
+def stage_has_cameras(parts: StageParts) -> Refusal | None:
+    """A stage has cameras, unless all its guidance uses the cameras of the data."""
+    needs_cameras = any(DATA not in guidance.objective.capabilities.needs for guidance in parts.guidance.values())
+    if parts.cameras is not None or not (needs_cameras or parts.data is None):
         return None
     return Refusal("missing value: cameras, from where the object is looked at")
 
 
 def renderer_takes_the_geometry(parts: StageParts) -> Refusal | None:
-    """A renderer takes the form of the geometry."""
+    """A renderer takes the form of the geometry: field, surface or splats."""
     needs, gives = parts.renderer.capabilities.needs, parts.geometry.capabilities.gives
     if not within(GEOMETRY, needs) - gives:
         return None
@@ -278,8 +278,8 @@ def geometry_has_the_features(parts: StageParts) -> Refusal | None:
     )
 
 
-def renderer_draws_the_material(parts: StageParts) -> Refusal | None:
-    """A renderer draws what the material needs drawn: latents, or normals to be lit by."""
+def renderer_supports_the_material(parts: StageParts) -> Refusal | None:
+    """A renderer gives what the material needs: latents, or normals for shading."""
     needs = parts.material.capabilities.needs
     lacking = needs - parts.renderer.capabilities.gives
     if not lacking:
@@ -292,37 +292,39 @@ def renderer_draws_the_material(parts: StageParts) -> Refusal | None:
 
 
 def background_matches_the_material(parts: StageParts) -> Refusal | None:
-    """A background draws as many latent channels as the material, or color like it."""
-    drawn, behind = parts.material.capabilities.latent_channels, parts.background.capabilities.latent_channels
-    if drawn == behind:
+    """A background has as many latent channels as the material, or color like it."""
+    material_channels = parts.material.capabilities.latent_channels
+    background_channels = parts.background.capabilities.latent_channels
+    if material_channels == background_channels:
         return None
-    front, back = (f"{count} latent channels" if count else "colour" for count in (drawn, behind))
+    counts = (material_channels, background_channels)
+    front, back = (f"{count} latent channels" if count else "colour" for count in counts)
     return Refusal(
         f"material {parts.material.name!r} draws {front}, but background {parts.background.name!r} draws {back}",
-        f"a background that fits: {{type: textured, channels: {drawn or 3}}}",
+        f"a background that fits: {{type: textured, channels: {material_channels or 3}}}",
     )
 
 
-def pictures_are_drawn_for_guidance(parts: StageParts) -> Refusal | None:
-    """A material draws no latents for an objective that compares pictures."""
+def image_objectives_take_no_latent_material(parts: StageParts) -> Refusal | None:
+    """A material of latents does not go with an objective that compares images."""
     for guidance in parts.guidance.values():
-        needs_picture = guidance.sees == "rgb" and PICTURE in guidance.objective.capabilities.needs
+        needs_picture = guidance.input == "rgb" and PICTURE in guidance.objective.capabilities.needs
         if needs_picture and parts.material.capabilities.latent_channels:
             return _compares_pictures(guidance.objective, f"material {parts.material.name!r} draws latents")
     return None
 
 
-def guidance_is_shown_what_it_sees(parts: StageParts) -> Refusal | None:
-    """A renderer gives what the guidance sees of a rendering."""
+def renderer_gives_guidance_inputs(parts: StageParts) -> Refusal | None:
+    """A renderer gives the entries of a rendering that the guidance needs."""
     for name, guidance in parts.guidance.items():
-        if lacking := guidance.looks_at - parts.renderer.capabilities.gives:
-            seen = listed(lacking).replace("normal", "normals")
-            return Refusal(f"guidance {name!r} sees {seen}, which renderer {parts.renderer.name!r} does not give")
+        if lacking := guidance.rendering_entries - parts.renderer.capabilities.gives:
+            entries = listed(lacking).replace("normal", "normals")
+            return Refusal(f"guidance {name!r} sees {entries}, which renderer {parts.renderer.name!r} does not give")
     return None
 
 
 def guidance_has_its_data(parts: StageParts) -> Refusal | None:
-    """A stage has data where an objective looks at known pictures, or a prior continues one."""
+    """A stage has data for an objective that needs it, and a reference image for a prior that is conditioned on one."""
     for name, guidance in parts.guidance.items():
         if DATA in guidance.objective.capabilities.needs and parts.data is None:
             return Refusal(f"guidance {name!r} looks at known pictures, but the stage has no 'data'")
@@ -334,7 +336,7 @@ def guidance_has_its_data(parts: StageParts) -> Refusal | None:
 
 
 def loss_has_its_targets(parts: StageParts) -> Refusal | None:
-    """A stage has the data that a loss compares with, or is about."""
+    """A stage has the data, target entries or reference image that a loss needs."""
     for name, loss in parts.losses.items():
         needs = loss.capabilities.needs
         if DATA in needs:
@@ -349,7 +351,7 @@ def loss_has_its_targets(parts: StageParts) -> Refusal | None:
 
 
 def loss_has_its_entries(parts: StageParts) -> Refusal | None:
-    """A renderer and a geometry give what a loss reads of them."""
+    """A renderer and a geometry give the entries that a loss needs."""
     gives = parts.renderer.capabilities.gives | parts.geometry.capabilities.gives
     for name, loss in parts.losses.items():
         needs = loss.capabilities.needs
@@ -362,13 +364,13 @@ def loss_has_its_entries(parts: StageParts) -> Refusal | None:
 
 
 STAGE_RULES: tuple[Callable[[StageParts], Refusal | None], ...] = (
-    views_come_from_somewhere,
+    stage_has_cameras,
     renderer_takes_the_geometry,
     geometry_has_the_features,
-    renderer_draws_the_material,
+    renderer_supports_the_material,
     background_matches_the_material,
-    pictures_are_drawn_for_guidance,
-    guidance_is_shown_what_it_sees,
+    image_objectives_take_no_latent_material,
+    renderer_gives_guidance_inputs,
     guidance_has_its_data,
     loss_has_its_targets,
     loss_has_its_entries,
@@ -376,15 +378,15 @@ STAGE_RULES: tuple[Callable[[StageParts], Refusal | None], ...] = (
 
 
 def _conditions(part: PartSpec, prior: PartSpec) -> Refusal | None:
-    given = prior.capabilities
-    lacking = within(CONDITION, part.capabilities.needs) - given.gives
+    capabilities = prior.capabilities
+    lacking = within(CONDITION, part.capabilities.needs) - capabilities.gives
     if not lacking:
         return None
     message = f"{part.kind} {part.name!r} needs {listed(lacking)}, which prior {prior.name!r} does not give"
-    remedies = {given.remedies.get(entry, "") for entry in lacking}
+    remedies = {capabilities.remedies.get(entry, "") for entry in lacking}
     if len(remedies) == 1 and (remedy := remedies.pop()):
         return Refusal(message, remedy)
-    return Refusal(message, f"it gives {listed(within(CONDITION, given.gives))}")
+    return Refusal(message, f"it gives {listed(within(CONDITION, capabilities.gives))}")
 
 
 def _compares_pictures(objective: PartSpec, but: str) -> Refusal:
@@ -399,8 +401,8 @@ def _reference(what: str, data: PartSpec | None) -> Refusal | None:
     return Refusal(f"{what}, but data {data.name!r} gives none", data.capabilities.remedies.get(REFERENCE, ""))
 
 
-def _targets(loss: str, wanted: frozenset[str], data: PartSpec) -> Refusal | None:
-    lacking = wanted - data.capabilities.gives
+def _targets(loss: str, needed: frozenset[str], data: PartSpec) -> Refusal | None:
+    lacking = needed - data.capabilities.gives
     if not lacking:
         return None
     if lacking - set(data.capabilities.remedies):
@@ -422,13 +424,13 @@ def _described(entries: frozenset[str]) -> str:
 
 
 def _fitting(kind: str, fits: Callable[[Capabilities], bool]) -> str:
-    """Names of the parts of a kind whose capabilities, with default settings, fit; for remedies."""
+    """Names of the parts of a kind with capabilities (at default settings) that fit; for remedies."""
     specs = [with_defaults(kind, name) for name in registry.names(kind)]
     return ", ".join(spec.name for spec in specs if spec is not None and fits(spec.capabilities)) or "none"
 
 
 def with_defaults(kind: str, name: str) -> PartSpec | None:
-    """A part with its default settings; None where it has none for some."""
+    """A part with its default settings; None: some settings have no default."""
     cls = registry.get(kind, name)
     try:
         return PartSpec(kind, name, cls, cls.Config())

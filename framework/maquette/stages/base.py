@@ -1,4 +1,4 @@
-"""The contract of a stage."""
+"""Base class of stages, and what a run hands them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from maquette.training.timings import Timings
 
 @dataclass
 class Artifacts:
-    """What the stages of a run have made so far.
+    """Results of the stages that a run has finished.
 
     Args:
-        scene: of the latest stage that made one; None: none did.
-        words: files of words that were learned; the text priors of later stages know them.
-        models: folder of each trained model, by the name of its stage.
+        scene: scene of the latest stage that made one; None: no stage did.
+        words: files of learned words (textual inversion), for the text priors of later stages.
+        models: stage name -> folder of its trained model.
     """
 
     scene: Scene | None = None
@@ -31,14 +31,14 @@ class Artifacts:
 
 @dataclass
 class StageContext:
-    """What a stage is given.
+    """The run that a stage belongs to: configuration, run folder, artifacts of earlier stages.
 
     Args:
         name: the stage's name in the method.
         method: the whole typed configuration.
         run: the run folder.
-        resume: whether to go on from this stage's latest checkpoint.
-        artifacts: what earlier stages made; a stage adds its own.
+        resume: continue from this stage's latest checkpoint.
+        artifacts: results of earlier stages; a stage adds its own.
         timings: adds up the run's time by part.
     """
 
@@ -50,28 +50,28 @@ class StageContext:
     timings: Timings = field(default_factory=Timings)
 
     def checkpoints(self, keep: int) -> CheckpointStore:
-        """The stage's checkpoints."""
+        """The stage's checkpoints, of which the latest `keep` are kept."""
         return CheckpointStore(self.run.checkpoints / self.name, keep)
 
     def metrics(self) -> MetricsLog:
-        """The stage's metrics log, cut back to where it resumes."""
+        """The stage's metrics log, truncated to the step it resumes from."""
         latest = self.checkpoints(keep=1).latest() if self.resume else None
         first = latest.step if latest else 0
         return MetricsLog(self.run.metrics, self.name, first, self.method.logger, self.run.path.name)
 
     def previews(self) -> Path:
-        """The folder for the stage's pictures."""
+        """The folder for the stage's preview images."""
         folder = self.run.previews / self.name
         folder.mkdir(exist_ok=True)
         return folder
 
 
 class Stage(ABC):
-    """One step of a method. `run` does it; `restore` only brings back what it made, when a later stage resumes."""
+    """One stage of a method. `run` executes it; `restore` only loads its results, when a later stage resumes."""
 
     @abstractmethod
     def run(self, context: StageContext) -> None:
-        """Do the work; put what was made into `context.artifacts`."""
+        """Execute the stage, and put its results into `context.artifacts`."""
 
-    def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have nothing to put back
-        """Put what a finished run of this stage made into `context.artifacts`."""
+    def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have no results
+        """Load the results of a finished run of this stage into `context.artifacts`."""

@@ -1,4 +1,4 @@
-"""Measure the finished scene against views and a surface that are known."""
+"""Evaluation of a scene against held-out views and the true surface."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ POINTS = 20_000  # on each surface, for distances between them
 
 @register("stage", "evaluate")
 class Evaluate(Stage):
-    """PSNR and SSIM on held-out views, silhouette IoU, and the Chamfer distance to the true surface where it is known.
+    """PSNR, SSIM and silhouette IoU on held-out views, and the Chamfer distance to the true surface if the data has it.
 
-    Writes `export/<stage>.json`, with every view's numbers, and `export/<stage>.png`, true pictures above ours.
+    Writes `export/<stage>.json`, with every view's numbers, and `export/<stage>.png`, true images above ours.
     """
 
     @dataclass(frozen=True)
     class Config:
         data: DataSpec
-        background: float = 1.0  # grey in front of which pictures are compared
-        shown: int = 8  # views in the picture
-        resolution: int = 96  # samples of a field along each side of the cube, for its surface
+        background: float = 1.0  # grey value of the background that images are composited over
+        sheet_views: int = 8  # views on the contact sheet
+        resolution: int = 96  # samples along each side of the cube, to extract the surface of a field
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -45,31 +45,31 @@ class Evaluate(Stage):
             raise RunError(f"stage {context.name!r} has nothing to measure: no stage before it made a scene")
         data = self.config.data.build()
         data.prepare(scene.device)
-        known = data.held_out()
-        views, rows = self._compare(scene, known)
+        held_out = data.held_out()
+        views, rows = self._compare(scene, held_out)
         figures = {name: float(np.mean([row[name] for row in views])) for name in views[0]}
-        if known.surface is not None:
-            figures |= self._surface(scene, known.surface)
-        report = {**figures, "views": dict(zip(known.names, views, strict=True))}
+        if held_out.surface is not None:
+            figures |= self._surface(scene, held_out.surface)
+        report = {**figures, "views": dict(zip(held_out.names, views, strict=True))}
         write_atomically(context.run.export / f"{context.name}.json", json.dumps(report, indent=1))
         from imageio.v3 import imwrite
 
         imwrite(context.run.export / f"{context.name}.png", to_bytes(contact_sheet(rows, ("truth", "ours"))))
         print("held-out views: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
-    def _compare(self, scene: Scene, known: HeldOut) -> tuple[list[dict[str, float]], list[list[np.ndarray]]]:
+    def _compare(self, scene: Scene, held_out: HeldOut) -> tuple[list[dict[str, float]], list[list[np.ndarray]]]:
         from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-        cameras, grey = known.views.cameras, self.config.background
+        cameras, grey = held_out.views.cameras, self.config.background
         truth, ours = (
-            known.views.picture,
-            scene.pictures(cameras, normals=False).picture.to(known.views.picture.color.device),
+            held_out.views.picture,
+            scene.pictures(cameras, normals=False).picture.to(held_out.views.picture.color.device),
         )
-        wanted, made = truth.over(grey), ours.over(grey)
+        true_rgb, rendered_rgb = truth.over(grey), ours.over(grey)
         masked = bool((truth.alpha < 1).any())  # photographs have no silhouette
         rows: list[dict[str, float]] = []
         for i in range(len(cameras)):
-            pair = (made[i : i + 1].permute(0, 3, 1, 2), wanted[i : i + 1].permute(0, 3, 1, 2))
+            pair = (rendered_rgb[i : i + 1].permute(0, 3, 1, 2), true_rgb[i : i + 1].permute(0, 3, 1, 2))
             similarity = structural_similarity_index_measure(*pair, data_range=1.0)
             row = {
                 "psnr": float(peak_signal_noise_ratio(*pair, data_range=1.0)),
@@ -78,11 +78,11 @@ class Evaluate(Stage):
             if masked:
                 row["silhouette_iou"] = _overlap(ours.alpha[i] > 0.5, truth.alpha[i] > 0.5)
             rows.append(row)
-        chosen = np.linspace(0, len(cameras) - 1, min(self.config.shown, len(cameras))).astype(int)
-        return rows, [[pictures[i].cpu().numpy() for i in chosen] for pictures in (wanted, made)]
+        chosen = np.linspace(0, len(cameras) - 1, min(self.config.sheet_views, len(cameras))).astype(int)
+        return rows, [[pictures[i].cpu().numpy() for i in chosen] for pictures in (true_rgb, rendered_rgb)]
 
     def _surface(self, scene: Scene, surface: Float[Tensor, "P 3"]) -> dict[str, float]:
-        """Chamfer distance: the mean of the mean distances from each surface's points to the other's nearest."""
+        """Chamfer distance: mean of the two mean distances from points of one surface to the nearest of the other."""
         import trimesh
         from scipy.spatial import cKDTree
 

@@ -1,4 +1,4 @@
-"""Write the finished scene into files that other programs open."""
+"""Export of the finished scene to mesh, point, splat, image and video files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from maquette.stages.base import Stage, StageContext
 
 @register("stage", "export")
 class Export(Stage):
-    """Run exporters over the last stage's scene; files go to `export/` in the run folder."""
+    """Export the scene of the previous stages; files go to `export/` in the run folder."""
 
     @dataclass(frozen=True)
     class Config:

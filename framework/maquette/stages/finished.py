@@ -1,4 +1,4 @@
-"""What a run has made, read back from its folder."""
+"""Loading the scene of a finished run from its folder."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from maquette.training.run_folder import RunFolder
 
 
 def finished_scene(run: RunFolder) -> Scene:
-    """The scene that a run made, from its last checkpoints.
+    """Load the scene of a run from its last checkpoints.
 
     Raises:
-        RunError: none of its finished stages made one.
+        RunError: no finished stage made a scene.
     """
     method = load_method(str(run.config)).method
     context = StageContext("", method, run, resume=True)

@@ -1,6 +1,6 @@
-"""The page on what fits what, docs/fit.md, made from the capabilities of the parts by the rules of assembly.
+"""Generates docs/fit.md, the tables of compatible parts, from the parts' capabilities and the rules of assembly.
 
-`python -m maquette.stages.fit_page docs/fit.md` writes it. A test holds the file to what this makes.
+`python -m maquette.stages.fit_page docs/fit.md` writes it. A test compares the file with the generated text.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from maquette import registry
 from maquette.config.capabilities import DATA, GEOMETRY, REFERENCE, RENDERING, TARGET, listed, within
 from maquette.config.parts import PartSpec
 from maquette.losses.base import Comparison, Loss
-from maquette.stages.assembly import GUIDANCE_RULES, STAGE_RULES, GuidanceParts, Refusal, broken, with_defaults
+from maquette.stages.assembly import GUIDANCE_RULES, STAGE_RULES, GuidanceParts, Refusal, first_refusal, with_defaults
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "controlnet": {"path": "org/model", "controlnet": "org/control", "control": "depth"},
     "gaussian": {"means": {}},
     "zero123plus": {"path": "org/model", "layout": "v1.2"},
 }
-"""What priors are set to that have no defaults; others have a path."""
+"""Settings of priors without defaults for all settings; the others only need a path."""
 
 HEAD = """# What fits what
 
@@ -32,34 +32,34 @@ read, in the same words.
 
 
 def fit_page() -> str:
-    """The whole page, in Markdown, of the parts that come with the framework."""
+    """The whole page in Markdown, for the parts of the framework."""
     sections = [HEAD, "## Priors, scores and objectives\n", *_guidance(), *_geometry(), *_losses(), *_rules()]
     return "\n".join(sections).rstrip() + "\n"
 
 
 def priors() -> list[PartSpec]:
-    """Every prior, set so that its capabilities are told; no weights are looked for."""
-    found = []
+    """Every prior, with settings that suffice for its capabilities; no weights are loaded."""
+    specs = []
     for name in _built_in("prior"):
         spec = with_defaults("prior", name)
         if spec is None:
             cls = registry.get("prior", name)
             spec = PartSpec("prior", name, cls, cls.Config(**SETTINGS.get(name, {"path": "org/model"})))
-        found.append(spec)
-    return found
+        specs.append(spec)
+    return specs
 
 
 def refusals(prior: PartSpec) -> dict[tuple[str, str], Refusal | None]:
-    """(objective, score) -> why this prior does not go with them; None: it does."""
+    """(objective, score) -> why this prior is incompatible with them; None: it is compatible."""
     return {
-        (objective.name, score.name): broken(GUIDANCE_RULES, GuidanceParts(prior, score, objective))
+        (objective.name, score.name): first_refusal(GUIDANCE_RULES, GuidanceParts(prior, score, objective))
         for objective in _with_defaults("objective")
         for score in _with_defaults("score")
     }
 
 
 def _guidance() -> Iterable[str]:
-    """A table for each set of priors that go with the same scores and objectives, for the same reasons."""
+    """One table for each group of priors with equal cells."""
     alike: dict[tuple[tuple[str, str, str], ...], list[str]] = {}
     for prior in priors():
         cells = tuple((*pair, _reason(why, prior.name, *pair)) for pair, why in refusals(prior).items())
@@ -79,7 +79,7 @@ def _guidance() -> Iterable[str]:
 
 
 def _reason(refusal: Refusal | None, prior: str, objective: str, score: str) -> str:
-    """A refusal in words that hold for all parts which it is about."""
+    """The text of a refusal, with the names of the parts replaced by their kinds."""
     if refusal is None:
         return ""
     text = "; ".join(filter(None, (refusal.message, refusal.remedy)))
@@ -98,8 +98,8 @@ def _geometry() -> Iterable[str]:
     for geometry in _with_defaults("geometry"):
         gives = geometry.capabilities.gives
         fitting = [spec.name for spec in renderers if within(GEOMETRY, spec.capabilities.needs) <= gives]
-        asked = listed(within(GEOMETRY, gives) - {f"{GEOMETRY}:{geometry.cls.form}"})
-        rows.append([geometry.name, geometry.cls.form, ", ".join(fitting), asked])
+        entries = listed(within(GEOMETRY, gives) - {f"{GEOMETRY}:{geometry.cls.form}"})
+        rows.append([geometry.name, geometry.cls.form, ", ".join(fitting), entries])
     yield _table(["geometry", "form", "renderers", "losses may ask for"], rows)
     yield "`patch` takes and gives what its `base` does.\n"
 
@@ -110,7 +110,7 @@ def _losses() -> Iterable[str]:
     for loss in _with_defaults("loss"):
         needs = loss.capabilities.needs
         rows.append(
-            [loss.name, _looks(loss), *(listed(within(space, needs)) for space in (RENDERING, GEOMETRY, TARGET))]
+            [loss.name, _base_class(loss), *(listed(within(space, needs)) for space in (RENDERING, GEOMETRY, TARGET))]
         )
         rows[-1].append(", ".join(sorted(needs & {DATA, REFERENCE})))
     yield _table(["loss", "kind", "of the rendering", "of the geometry", "of the target", "of the stage"], rows)
@@ -118,7 +118,7 @@ def _losses() -> Iterable[str]:
     yield _table(["renderer", "gives"], rows)
 
 
-def _looks(loss: PartSpec) -> str:
+def _base_class(loss: PartSpec) -> str:
     if issubclass(loss.cls, Comparison):
         return "comparison"
     return "loss" if issubclass(loss.cls, Loss) else "probe"
@@ -126,7 +126,7 @@ def _looks(loss: PartSpec) -> str:
 
 def _rules() -> Iterable[str]:
     yield "## The rules\n"
-    yield "In this order; the first that is broken is the one that is told.\n"
+    yield "In this order; the first broken rule is reported.\n"
     rules: list[Callable[..., Any]] = [*GUIDANCE_RULES, *STAGE_RULES]
     yield from (f"- {(rule.__doc__ or '').strip()}" for rule in rules)
 

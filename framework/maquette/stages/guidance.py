@@ -1,4 +1,4 @@
-"""The guidance of an optimise stage: objective(score(prior)), as configured and as built."""
+"""The guidance of an optimise stage, objective(score(prior)): its configuration and its built parts."""
 
 from __future__ import annotations
 
@@ -23,97 +23,99 @@ from maquette.priors.base import Prior, Request
 from maquette.renderers.base import Rendering
 from maquette.scores.denoiser import Denoiser
 from maquette.stages._sight import camera_normals, sight
-from maquette.stages.assembly import GuidanceParts, refuse_guidance
+from maquette.stages.assembly import GuidanceParts, check_guidance
 
-Sees = Literal["rgb", "normal", "camera-normal", "normal-mask"]
-"""What of a rendering a prior is shown: its picture (or its latents, where those are drawn); its normals n as a picture
-n / 2 + 1/2, grey where nothing is, in the world's frame or in the camera's (x right, y up, z to the viewer); or
-[n, opacity], 0 where nothing is, as four latents.
+GuidanceInput = Literal["rgb", "normal", "camera-normal", "normal-mask"]
+"""Which image of a rendering the prior denoises. "rgb": its color (or its latents, where the material has them);
+"normal": its world normals n as the image n / 2 + 1/2, grey in the background; "camera-normal": the same in camera
+space (x right, y up, z to the viewer); "normal-mask": [n, opacity], 0 in the background, as four latents.
 
-Source of normals: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), sec. 3.2, and its code for what lies behind.
+Source of normals: Chen et al. 2023 (Fantasia3D, arXiv 2303.13873), sec. 3.2, and its code for the background.
 """
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """objective(score(prior)), weighed, and what of the rendering it sees."""
+    """Configuration of a guidance: objective(score(prior)), its weight, input and prompt."""
 
     prior: PriorSpec
     score: ScoreSpec
     objective: ObjectiveSpec
-    weight: Schedule = Schedule.constant(1.0)  # where it is 0, nothing is asked
-    sees: Sees = "rgb"
-    prompt: str = ""  # what is asked for; "": the method's prompt
+    weight: Schedule = Schedule.constant(1.0)  # at 0 the prior is not evaluated
+    input: GuidanceInput = "rgb"  # image of the rendering that the prior denoises: color, normals, or normals and mask
+    prompt: str = ""  # prompt of this guidance; "": the method's prompt
 
     def __post_init__(self) -> None:
-        refuse_guidance(self.parts)
+        check_guidance(self.parts)
 
     @property
     def parts(self) -> GuidanceParts:
-        """What the rules of assembly judge."""
-        return GuidanceParts(self.prior, self.score, self.objective, self.sees)
+        """The parts, for the rules of assembly."""
+        return GuidanceParts(self.prior, self.score, self.objective, self.input)
 
 
-class Guide:
-    """One guidance, built: its prior is frozen and no part of the task's state, what it trains `beside` it is.
+class BuiltGuidance:
+    """A guidance with its prior loaded and its conditions encoded.
 
-    `sees_normals`: it has to be shown normals; `uses_data`: it looks from the cameras of the stage's data.
+    The prior is frozen and not part of the task's state; the module `auxiliary`, which the objective trains, is.
+    `needs_normals`: renderings need normals; `uses_data`: the objective uses the cameras and images of the data.
     """
 
     def __init__(
         self, spec: Guidance, prior: Prior, method: Any, data: Data | None = None, words: Sequence[Path] = ()
     ) -> None:
         self.prior, self.score, self.objective = prior, spec.score.build(), spec.objective.build()
-        self.weight, self._sees = spec.weight, spec.sees
-        self._watches = bool(within(RENDERING, spec.prior.capabilities.needs))
-        self.sees_normals = RENDERED_NORMAL in spec.parts.looks_at
+        self.weight, self._input = spec.weight, spec.input
+        self._reads_rendering = bool(within(RENDERING, spec.prior.capabilities.needs))
+        self.needs_normals = RENDERED_NORMAL in spec.parts.rendering_entries
         self.uses_data = DATA in spec.objective.capabilities.needs
-        request = request_of(method, data, words, spec.prompt)
+        request = build_request(method, data, words, spec.prompt)
         self.conditions = self.prior.condition(request)
-        self.beside: nn.Module | None = self.objective.prepare(prior, request, data)
+        self.auxiliary: nn.Module | None = self.objective.prepare(prior, request, data)
 
-    def look(self, rendering: Rendering, cameras: Cameras) -> Rendering:
-        """The rendering by these cameras as the prior is to see it."""
-        if self._sees == "rgb":
+    def select_input(self, rendering: Rendering, cameras: Cameras) -> Rendering:
+        """The rendering with its color or latents replaced by the guidance's input."""
+        if self._input == "rgb":
             return rendering
         normal = rendering.normal
         assert normal is not None
-        if self._sees == "camera-normal":
+        if self._input == "camera-normal":
             normal = camera_normals(normal, cameras)
-        if self._sees != "normal-mask":
+        if self._input != "normal-mask":
             return replace(rendering, rgb=normal / 2 + 0.5, latents=None)
         return replace(rendering, latents=torch.cat([normal, rendering.opacity], dim=-1))
 
     def denoiser(self, rendering: Rendering, cameras: Cameras) -> Denoiser:
-        """The prior and score with the conditions of these cameras' views, and of the rendering where it is watched."""
+        """Prior and score, with the conditions of these cameras, and of the rendering if the prior reads it."""
         conditions = self.conditions.at(cameras)
-        if self._watches:
+        if self._reads_rendering:
             conditions = self.prior.watch(conditions, sight(rendering, cameras))
         return Denoiser(self.prior, self.score, conditions, cameras)
 
 
-def request_of(method: Any, data: Data | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
-    """What a method makes, or `prompt`, with known pictures of it and the files of words that were learned for it."""
+def build_request(method: Any, data: Data | None, words: Sequence[Path] = (), prompt: str = "") -> Request:
+    """The request of a method, or of `prompt`: prompts, the data's reference images, files of learned words."""
     references = data.references() if data is not None else ()
     return Request(prompt or method.prompt, method.negative_prompt, references, tuple(words))
 
 
-def build_guides(
+def build_guidance(
     specs: dict[str, Guidance], method: Any, data: Data | None = None, words: Sequence[Path] = ()
-) -> dict[str, Guide]:
-    """All guidance of a stage; where the same prior is named twice, it is loaded once.
+) -> dict[str, BuiltGuidance]:
+    """Build all guidance of a stage, by name; equal priors are loaded once.
 
     Args:
-        method: whose prompts are asked for.
-        data: the stage's known views, read.
-        words: files of textual inversion, made by earlier stages.
+        specs: configurations by name.
+        method: has the prompts.
+        data: the stage's data, loaded.
+        words: files of learned words (textual inversion) of earlier stages.
     """
-    guides: dict[str, Guide] = {}
+    built: dict[str, BuiltGuidance] = {}
     loaded: list[tuple[Any, Prior]] = []
     for name, spec in specs.items():
-        prior = next((known for other, known in loaded if other == spec.prior), None)
+        prior = next((prior for other, prior in loaded if other == spec.prior), None)
         if prior is None:
             prior = spec.prior.build()
             loaded.append((spec.prior, prior))
-        guides[name] = Guide(spec, prior, method, data, words)
-    return guides
+        built[name] = BuiltGuidance(spec, prior, method, data, words)
+    return built

@@ -1,4 +1,4 @@
-"""The task of an optimise stage: one step, from cameras to weighted terms."""
+"""The task of an optimise stage: one step, from cameras to weighted loss terms."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from maquette.data.base import Data, Target
 from maquette.geometry.base import ChangedRows
 from maquette.kernels.precision import without_autocast
 from maquette.kernels.splatting import Projected
-from maquette.losses.base import Comparison, Loss, Probe, Surroundings
+from maquette.losses.base import Comparison, Loss, Probe, RenderContext
 from maquette.materials.base import Shading
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering, View
 from maquette.scene import Scene
-from maquette.stages.guidance import Guide
+from maquette.stages.guidance import BuiltGuidance
 from maquette.training.task import ParameterGroup, Task
 from maquette.training.timings import Timings
 
 
 class Optimisation(Task):
-    """Steps a scene.
+    """Optimises a scene under guidance and losses.
 
     Args:
-        scene: what is optimised.
-        guidance: by name.
-        losses: by name, prepared.
-        cameras: samples those of the guidance; None: there are only the data's.
-        data: known views, prepared; None: there are none.
-        learning_rates: of parameter groups by name; "default" for all others.
-        prompt: for the report on a step whose numbers are not finite.
+        scene: the scene to optimise.
+        guidance: name -> built guidance.
+        losses: name -> loss, prepared.
+        cameras: samples the cameras of guidance without data; None: all guidance uses the data's cameras.
+        data: target images with cameras, loaded; None: there are none.
+        learning_rates: parameter group -> learning rate; "default" for all others.
+        prompt: for the report on non-finite numbers.
         timings: adds up time by part.
     """
 
     def __init__(
         self,
         scene: Scene,
-        guidance: dict[str, Guide],
+        guidance: dict[str, BuiltGuidance],
         losses: dict[str, Loss | Comparison | Probe],
         cameras: CameraSampler | None,
         data: Data | None,
@@ -54,12 +54,12 @@ class Optimisation(Task):
     ) -> None:
         super().__init__()
         self.scene = scene
-        self.beside = nn.ModuleDict(
-            {name: guide.beside for name, guide in guidance.items() if guide.beside is not None}
+        self.auxiliary = nn.ModuleDict(
+            {name: built.auxiliary for name, built in guidance.items() if built.auxiliary is not None}
         )
         self._guidance, self._losses, self._sampler, self._data = guidance, losses, cameras, data
         self._rates, self._prompt, self._timings = learning_rates, prompt, timings or Timings()
-        self._seen: dict[str, Any] = {}
+        self._last_step: dict[str, Any] = {}
         self._footprints: tuple[Projected, ...] = ()
 
     def groups(self) -> list[ParameterGroup]:
@@ -70,8 +70,8 @@ class Optimisation(Task):
         default = rates.get("default", Schedule.constant(1e-2))
         groups = [ParameterGroup(name, ps, rates.get(name, default)) for name, ps in parameters.items() if ps]
         return groups + [
-            ParameterGroup(f"beside {name}", ps, self._guidance[name].objective.learning_rate)
-            for name, module in self.beside.items()
+            ParameterGroup(f"auxiliary {name}", ps, self._guidance[name].objective.learning_rate)
+            for name, module in self.auxiliary.items()
             if (ps := list(module.parameters()))
         ]
 
@@ -83,18 +83,18 @@ class Optimisation(Task):
         self._footprints = ()
         weights = {name: loss.weight.at(moment) for name, loss in self._losses.items()}
         active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
-        shown = {name: weight for name, guide in self._guidance.items() if (weight := guide.weight.at(moment))}
-        revising = {name: weight for name, weight in shown.items() if self._guidance[name].uses_data}
-        terms, rendering, around = Terms(), None, None
+        guidance = {name: weight for name, built in self._guidance.items() if (weight := built.weight.at(moment))}
+        data_guidance = {name: weight for name, weight in guidance.items() if self._guidance[name].uses_data}
+        terms, rendering, context = Terms(), None, None
         normals = any(loss.reads_normals for loss in active.values())
         if self._sampler is not None:
             cameras = self._sampler.sample(moment.sub("cameras"))
             shading = scene.material.shading(moment.sub("material"))
-            shown = {name: weight for name, weight in shown.items() if name not in revising}
-            seen = normals or any(self._guidance[name].sees_normals for name in shown)
-            rendering, around = self._watch(cameras, shading, draws.sub("render"), seen)
-            self._guide(terms, rendering, cameras, shown, moment)
-            self._seen = {
+            guidance = {name: weight for name, weight in guidance.items() if name not in data_guidance}
+            with_normals = normals or any(self._guidance[name].needs_normals for name in guidance)
+            rendering, context = self._render_with_context(cameras, shading, draws.sub("render"), with_normals)
+            self._add_guidance(terms, rendering, cameras, guidance, moment)
+            self._last_step = {
                 "prompt": self._prompt,
                 "timestep": terms.logs.get("timestep"),
                 "azimuth_deg": cameras.azimuth_deg.tolist(),
@@ -102,21 +102,23 @@ class Optimisation(Task):
             }
         if self._data is not None:
             target = self._data.sample(moment.sub("data"))
-            known_normals = normals or any(self._guidance[name].sees_normals for name in revising)
-            known, around_known = self._watch(target.cameras, Shading(), draws.sub("known"), known_normals)
+            with_normals = normals or any(self._guidance[name].needs_normals for name in data_guidance)
+            data_rendering, data_context = self._render_with_context(
+                target.cameras, Shading(), draws.sub("known"), with_normals
+            )
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
-                    terms.add(Terms({name: loss(known, target)}), weights[name])
-            self._guide(terms, known, target.cameras, revising, moment, target)
+                    terms.add(Terms({name: loss(data_rendering, target)}), weights[name])
+            self._add_guidance(terms, data_rendering, target.cameras, data_guidance, moment, target)
             if rendering is None:
-                rendering, around = known, around_known
-        assert rendering is not None and around is not None
+                rendering, context = data_rendering, data_context
+        assert rendering is not None and context is not None
         for name, loss in active.items():
             if isinstance(loss, Loss):
                 terms.add(Terms({name: loss(rendering, scene.geometry)}), weights[name])
             elif isinstance(loss, Probe):
-                own = replace(around, draws=around.draws.sub(name))
-                terms.add(Terms({name: loss(rendering, own)}), weights[name])
+                loss_context = replace(context, draws=context.draws.sub(name))
+                terms.add(Terms({name: loss(rendering, loss_context)}), weights[name])
         terms.logs["opacity"] = float(rendering.opacity.detach().mean())
         return terms
 
@@ -133,14 +135,16 @@ class Optimisation(Task):
         return np.concatenate([np.concatenate(list(row.numpy()), axis=1) for row in (views.rgb, normals)])
 
     def describe(self) -> dict[str, Any]:
-        return self._seen
+        return self._last_step
 
-    def _watch(self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool) -> tuple[Rendering, Surroundings]:
-        """A rendering, by which the geometry judges where to grow, and what is about it, by which it does not."""
+    def _render_with_context(
+        self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool
+    ) -> tuple[Rendering, RenderContext]:
+        """A rendering, with footprints recorded for densification, and the context for probes, which records none."""
         rendering = self._render(cameras, shading, draws, normals)
         self._footprints += rendering.footprints or ()
-        again = partial(self._render, shading=shading, draws=draws, normals=False)
-        return rendering, Surroundings(cameras, self.scene.geometry, again, draws.sub("loss"))
+        render = partial(self._render, shading=shading, draws=draws, normals=False)
+        return rendering, RenderContext(cameras, self.scene.geometry, render, draws.sub("loss"))
 
     def _render(self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool) -> Rendering:
         scene = self.scene
@@ -148,7 +152,7 @@ class Optimisation(Task):
             view = View(cameras.to(scene.device), shading, normals, draws)
             return scene.renderer.render(scene.geometry, scene.material, scene.background, view)
 
-    def _guide(
+    def _add_guidance(
         self,
         terms: Terms,
         rendering: Rendering,
@@ -158,8 +162,9 @@ class Optimisation(Task):
         target: Target | None = None,
     ) -> None:
         for name, weight in weights.items():
-            guide = self._guidance[name]
+            built = self._guidance[name]
             with self._timings.measure(f"guidance {name}"), without_autocast():  # priors have a precision of their own
-                denoiser = guide.denoiser(rendering, cameras)
-                found = guide.objective(guide.look(rendering, cameras), denoiser, moment.sub(name), target)
-            terms.add(found, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")
+                denoiser = built.denoiser(rendering, cameras)
+                prior_input = built.select_input(rendering, cameras)
+                guidance_terms = built.objective(prior_input, denoiser, moment.sub(name), target)
+            terms.add(guidance_terms, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")

@@ -1,4 +1,4 @@
-"""Optimise a scene under the pull of priors, towards what it is known to look like, and in the care of losses."""
+"""Optimisation of a scene under guidance by priors, reconstruction losses and regularisers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from maquette.losses.base import Loss
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
-from maquette.stages.assembly import StageParts, refuse_pictures, refuse_stage
+from maquette.stages.assembly import StageParts, check_stage, check_targets
 from maquette.stages.base import Stage, StageContext
 from maquette.stages.finished import finished_scene
-from maquette.stages.guidance import Guidance, Guide, build_guides, request_of
+from maquette.stages.guidance import BuiltGuidance, Guidance, build_guidance, build_request
 from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.loop import Loop
@@ -40,10 +40,11 @@ from maquette.training.timings import Timings
 
 @register("stage", "optimise")
 class Optimise(Stage):
-    """Optimise geometry, material and background so that renderings please the guidance and the losses.
+    """Optimise geometry, material and background under guidance and losses.
 
-    Views from `cameras` are judged by the guidance, views of the `data` by the losses that compare, and by guidance
-    that changes known pictures; the other losses look at the former, or at the latter where there are no cameras.
+    Guidance takes renderings from `cameras`. Losses that compare with targets, and objectives that need data, take
+    renderings from the cameras of the `data`. The other losses take the former, or the latter in a stage without
+    cameras.
     """
 
     @dataclass(frozen=True)
@@ -56,12 +57,10 @@ class Optimise(Stage):
         data: DataSpec | None = None
         guidance: dict[str, Guidance] = field(default_factory=dict)
         losses: dict[str, LossSpec] = field(default_factory=dict)
-        start: str = (
-            "scratch"  # or previous: from the scene of the stage before; or from that of a run folder; converted
-        )
+        start: str = "scratch"  # or previous, or a run folder: the scene of that stage or run, converted
         steps: int = 1000  # optimiser steps
         learning_rates: dict[str, Schedule] = field(default_factory=dict)  # geometry, network, material, background
-        view: Viewpoint = field(default_factory=Viewpoint)  # from where previews and exports see the object
+        view: Viewpoint = field(default_factory=Viewpoint)  # camera of previews and exports
         loop: LoopConfig = field(default_factory=LoopConfig)
 
         def __post_init__(self) -> None:
@@ -72,7 +71,7 @@ class Optimise(Stage):
             if self.start not in ("scratch", "previous") and not (Path(self.start) / "config.yaml").is_file():
                 raise ValueError(f"start is scratch, previous or a run folder, and {self.start!r} is none of them")
             guidance = {name: guidance.parts for name, guidance in self.guidance.items()}
-            refuse_stage(
+            check_stage(
                 StageParts(
                     self.geometry, self.material, self.background, self.renderer, self.cameras, self.data, guidance,
                     self.losses,
@@ -87,16 +86,16 @@ class Optimise(Stage):
         device = choose_device(config.loop.device)
         scene = self._scene(context.method.seed).to(device)
         if config.start != "scratch" and not (context.resume and self._store(context).latest()):
-            self._take_over(scene, context)
+            self._convert_start(scene, context)
         data = None
         if config.data is not None:
             data = config.data.build()
             with context.timings.measure("data"):
                 data.prepare(device)
             target = data.sample(Moment(0, 1, Draws(context.method.seed, 0, "look/")))
-            refuse_pictures(config.losses, config.data, target, f"stages.{context.name}.losses")
+            check_targets(config.losses, config.data, target, f"stages.{context.name}.losses")
         with context.timings.measure("load priors"):
-            guidance = build_guides(config.guidance, context.method, data, context.artifacts.words)
+            guidance = build_guidance(config.guidance, context.method, data, context.artifacts.words)
         task = build_task(config, scene, guidance, data, context.method, context.timings)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
@@ -116,7 +115,7 @@ class Optimise(Stage):
     def _store(self, context: StageContext) -> CheckpointStore:
         return context.checkpoints(self.config.loop.keep_checkpoints)
 
-    def _take_over(self, scene: Scene, context: StageContext) -> None:
+    def _convert_start(self, scene: Scene, context: StageContext) -> None:
         with context.timings.measure("convert"):
             convert(self._source(context), scene, Draws(context.method.seed, -1, f"convert/{context.name}/"))
 
@@ -143,15 +142,15 @@ class Optimise(Stage):
 def build_task(
     config: Optimise.Config,
     scene: Scene,
-    guidance: dict[str, Guide],
+    guidance: dict[str, BuiltGuidance],
     data: Data | None,
     method: MethodConfig,
     timings: Timings | None = None,
 ) -> Optimisation:
-    """The task of a stage: its losses and cameras built, its losses prepared."""
+    """The optimisation task of a stage, with losses and cameras built and losses prepared."""
     losses = {name: spec.build() for name, spec in config.losses.items()}
     for loss in losses.values():
         if isinstance(loss, Loss):
-            loss.prepare(request_of(method, data))
+            loss.prepare(build_request(method, data))
     cameras = config.cameras.build() if config.cameras is not None else None
     return Optimisation(scene, guidance, losses, cameras, data, config.learning_rates, method.prompt, timings)

@@ -1,4 +1,4 @@
-"""Fit a model to a data set: how priors are trained."""
+"""Training of a prior on a data set."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from maquette.weights.loading import LEARNED_WORDS
 
 @register("stage", "train")
 class Train(Stage):
-    """Train a learner on a data set; the finished model goes to `export/<stage>` in the run folder.
+    """Train a learner on a data set; the trained model goes to `export/<stage>` in the run folder.
 
-    A word that was learned so is known to the text priors of all later stages.
+    Words learned by textual inversion are available to the text priors of all later stages.
     """
 
     @dataclass(frozen=True)
@@ -102,6 +102,6 @@ class _Training(Task):
 
 
 def _hidden_matrices(module: nn.Module, smallest: int = 16) -> set[int]:
-    """Ids of linear and convolution weights whose both sides are at least `smallest`: not those at input and output."""
+    """Ids of linear and convolution weights with both sides at least `smallest`: not those of input and output."""
     weights = (m.weight for m in module.modules() if isinstance(m, (nn.Linear, nn.Conv2d)))
     return {id(w) for w in weights if min(w.shape[0], w.shape[1]) >= smallest}
