@@ -9,10 +9,6 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-<<<<<<< HEAD
-from maquette.config.capabilities import CONDITION, bare, within
-=======
->>>>>>> h-capabilities
 from maquette.diffusion.ddim import ddim_step
 from maquette.priors.base import Prior
 from maquette.scores.base import Score
