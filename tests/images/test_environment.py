@@ -1,6 +1,5 @@
 """Lat-long maps: which way they face, how they are resized, and the files they come from."""
 
-import doctest
 import math
 import struct
 
@@ -10,7 +9,6 @@ import torch
 from PIL import Image
 
 from maquette.errors import ConfigError
-from maquette.images import environment
 from maquette.images.color import srgb_to_linear
 from maquette.images.environment import (
     EnvironmentConfig,
@@ -25,10 +23,6 @@ from maquette.images.environment import (
 
 FRONT, LEFT_OF_FRONT, UP = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 PIXELS = np.random.default_rng(0).uniform(0.01, 50, (4, 8, 3)).astype(np.float32)
-
-
-def test_the_examples_run():
-    assert not doctest.testmod(environment, extraglobs={"torch": torch}).failed
 
 
 def test_the_middle_of_a_map_is_the_front_and_its_left_half_is_what_lies_to_the_left():
