@@ -22,7 +22,7 @@ from maquette.data.base import Data
 from maquette.priors.base import Prior, Request
 from maquette.renderers.base import Rendering
 from maquette.scores.denoiser import Denoiser
-from maquette.stages._sight import camera_normals, sight
+from maquette.stages._control_inputs import camera_normals, control_inputs
 from maquette.stages.assembly import GuidanceParts, refuse_guidance
 
 Sees = Literal["rgb", "normal", "camera-normal", "normal-mask"]
@@ -88,7 +88,7 @@ class Guide:
         """The prior and score with the conditions of these cameras' views, and of the rendering where it is watched."""
         conditions = self.conditions.at(cameras)
         if self._watches:
-            conditions = self.prior.watch(conditions, sight(rendering, cameras))
+            conditions = self.prior.with_control(conditions, control_inputs(rendering, cameras))
         return Denoiser(self.prior, self.score, conditions, cameras)
 
 
