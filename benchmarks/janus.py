@@ -22,7 +22,7 @@ from imageio.v3 import imwrite
 from nano_truth import held_out_objects, pictures
 from scipy.stats import binomtest, permutation_test
 
-from maquette.bench.running import Job, jobs_of, run_jobs
+from maquette.bench.running import Job, run_jobs, suite_jobs
 from maquette.bench.suites import Suite
 from maquette.cameras.base import orbit_cameras
 from maquette.cameras.directions import wrap_deg
@@ -154,7 +154,7 @@ def main(
     shown: dict[str, list[np.ndarray | None]] = {}
     for name in ways:
         found = suite(name, prompts, seeds)
-        waiting = jobs_of(found, runs / name)
+        waiting = suite_jobs(found, runs / name)
         for outcome in run_jobs(found, waiting, jobs, []):
             print(f"{name}, {outcome.job.case.prompt}, {outcome.job.seed}: {outcome.error or 'done'}", flush=True)
         table[name] = {}

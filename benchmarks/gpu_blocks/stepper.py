@@ -14,7 +14,7 @@ from maquette.randomness import Moment
 from maquette.scene import Scene
 from maquette.stages.guidance import build_guidance
 from maquette.stages.optimise import build_task
-from maquette.training.optimisers import OPTIMISERS, carry_moments
+from maquette.training.optimisers import OPTIMISERS, reindex_moments
 
 CAPS_GIB = (24, 16, 12, 8, 6)
 SMALL = [
@@ -68,7 +68,7 @@ class Stepper:
         self.optimizer.step()
         with torch.no_grad():
             for change in self.task.after_step(moment.sub("after")):
-                carry_moments(self.optimizer, change)
+                reindex_moments(self.optimizer, change)
         self.done += 1
         return float(loss.detach())
 

@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one line that names the key, the file and the remedy."""
+"""Errors for users: one line that names the key, the file and the remedy."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Value = TypeVar("Value")
 
 
 class MaquetteError(Exception):
-    """Base of all errors that the command line prints without a traceback."""
+    """Base class of errors that the command line prints without a traceback."""
 
     exit_code = 1
 
 
 class ConfigError(MaquetteError):
-    """Something in a configuration is wrong; nothing heavy has been loaded yet.
+    """A configuration is invalid.
 
     Args:
         message: what is wrong.
-        key: dotted key, when one is at fault.
-        file: file in which it stands; `line`: its line there, from 1.
+        key: dotted key of the wrong value.
+        file: file of the key; `line`: its line there, from 1.
         hint: what would be right.
     """
 
@@ -40,30 +40,30 @@ class ConfigError(MaquetteError):
 
 
 class PluginError(MaquetteError):
-    """A plugin broke a rule of the plugin interface."""
+    """A plugin violates the plugin interface."""
 
 
 class MissingDependency(MaquetteError):
-    """An optional package is needed; the message says what to install."""
+    """An optional package is missing; the message says what to install."""
 
 
 class RunError(MaquetteError):
-    """A run cannot go on; the message says what happened, what is kept and what to do."""
+    """A run cannot continue; the message says why, what is kept and what to do."""
 
 
-def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """The beginning of a hint: the known name that a wrong one is most like; empty where none is.
+def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.5) -> str:
+    """A hint with the most similar of the valid names; empty if none is similar.
 
     Example:
         >>> did_you_mean("nref", ["nerf", "export"])
         "did you mean 'nerf'? "
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"did you mean {near[0]!r}? " if near else ""
+    matches = difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)
+    return f"did you mean {matches[0]!r}? " if matches else ""
 
 
 def require_prepared(value: Value | None, owner: object) -> Value:
-    """A value that `prepare` sets.
+    """A value that `prepare` sets, or an error if it was not called.
 
     Raises:
         RuntimeError: `prepare` was not called.

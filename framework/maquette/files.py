@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Atomic writing of files: readers never see a partial file."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A place in the same folder to write to, renamed to `path` when the block ends well and removed when not.
+    """A temporary path in the same folder, renamed to `path` at the end of the block, removed if the block raises.
 
-    The place keeps the suffix, from which many libraries take the format; the folder is made when it is missing.
-    Whoever else writes the same file has another place, and the last to end wins.
+    It has the suffix of `path`, from which many libraries take the format; a missing folder is created. Concurrent
+    writers have different temporary paths, and the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    place = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
-        yield place
-        place.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        place.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write beside, sync, rename: a reader sees the old text or the new, never half."""
-    beside = path.with_name(f".{path.name}.tmp")
-    with beside.open("w", encoding="utf-8") as stream:
+    """Write text to a temporary file, sync it and rename it to `path`."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    beside.replace(path)
+    temporary.replace(path)
 
 
 def display_path(path: Path) -> str:
-    """The path relative to the working folder where that is shorter."""
+    """The path relative to the working folder if it lies inside, else unchanged."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

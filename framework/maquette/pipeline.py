@@ -1,4 +1,4 @@
-"""Runs a method: makes or reopens its run folder and takes its stages in order."""
+"""Runs a method: creates or reopens its run folder and runs its stages in order."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _log = logging.getLogger(__name__)
 
 
 def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
-    """Run all stages of a method, or those that a resumed run has left.
+    """Run all stages of a method; when resuming, the unfinished ones.
 
     Args:
-        resolved: the configuration; on resume, the one stored in the run folder.
-        resume: a run folder to go on with; None starts a new one.
+        resolved: the configuration; when resuming, that of the run folder.
+        resume: the run folder to resume; None: a new one.
 
     Returns:
         The run folder.
 
     Raises:
-        MaquetteError: with one line for the user; what was done so far is kept.
+        MaquetteError: a stage failed; the results so far are kept.
     """
     keep_freed_memory()
-    refuse_absent_devices(resolved)
+    check_devices(resolved)
     method = resolved.method
     stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
     run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
@@ -65,7 +65,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
             run.write_state(state)
     finally:
         write_manifest(
-            run.manifest, finished_stages=state["finished"], times=timings.plain(), peak_memory_mb=peak_memory_mb(),
+            run.manifest, finished_stages=state["finished"], times=timings.to_dict(), peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(), wall_seconds=round(time.perf_counter() - started, 3),
         )  # fmt: skip
     with timings.measure("report"):
@@ -73,15 +73,15 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     return run.path
 
 
-def refuse_absent_devices(resolved: ResolvedConfig) -> None:
-    """Stop where a part is to compute on a device that this machine has not, before anything is made or loaded.
+def check_devices(resolved: ResolvedConfig) -> None:
+    """Check that this machine has all devices that the configuration names.
 
     Raises:
-        ConfigError: naming the key where the device was written.
+        ConfigError: a device is missing; names its key, file and line.
     """
     leaves = _leaves(resolved.plain)
     devices = [(key, value) for key, value in leaves if key.endswith(".device") and isinstance(value, str)]
-    for key, name in sorted(devices, key=lambda item: item[0] not in resolved.origins):  # what was written comes first
+    for key, name in sorted(devices, key=lambda item: item[0] not in resolved.origins):  # keys from files come first
         try:
             choose_device(name)
         except ConfigError as problem:
@@ -91,16 +91,16 @@ def refuse_absent_devices(resolved: ResolvedConfig) -> None:
             ) from None
 
 
-def _leaves(plain: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key and value of everything that is no mapping."""
-    if not isinstance(plain, Mapping):
-        yield key, plain
+def _leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of the leaves of nested mappings."""
+    if not isinstance(config, Mapping):
+        yield key, config
         return
-    for name, value in plain.items():
+    for name, value in config.items():
         yield from _leaves(value, f"{key}.{name}".lstrip("."))
 
 
 def _subject(resolved: ResolvedConfig) -> str:
     method = resolved.method
-    given = method.image or method.data
-    return method.prompt or (Path(given).stem if given else "") or f"seed {method.seed}"
+    path = method.image or method.data
+    return method.prompt or (Path(path).stem if path else "") or f"seed {method.seed}"

@@ -1,8 +1,7 @@
-"""Counter-based random numbers: every draw is a function of (seed, step, stream) and of nothing else.
+"""Counter-based random numbers: every draw is a function of (seed, step, stream).
 
-Resuming a run at step 1,000 therefore needs no stored random state: the numbers of step 1,000 are the same whether
-or not the steps before it were run in this process. Draws are made on the CPU unless a device is named, so that
-they do not depend on the device either.
+Resuming a run at step 1,000 needs no stored random state: the numbers of step 1,000 do not depend on the steps before
+it. Draws are made on the CPU unless a device is named, so that they do not depend on the device.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 
-def key(seed: int, step: int, stream: str) -> int:
+def stream_seed(seed: int, step: int, stream: str) -> int:
     """A 63-bit seed that differs for any difference in (seed, step, stream)."""
     digest = hashlib.blake2b(f"{seed}/{step}/{stream}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
@@ -22,10 +21,10 @@ def key(seed: int, step: int, stream: str) -> int:
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers of one step, as named streams.
+    """The random numbers of one step, in named streams.
 
-    Each call of a method with the same stream name returns the same numbers, so a stream is used once per step;
-    `sub(name)` gives a part its own namespace.
+    Calls with the same stream name return the same numbers, so a stream is used once per step; `sub(name)` is a
+    separate namespace.
 
     Example:
         >>> Draws(seed=0, step=7).uniform("timestep", 2).shape
@@ -37,12 +36,12 @@ class Draws:
     scope: str = ""
 
     def sub(self, name: str) -> Draws:
-        """The same step's draws in a namespace of their own."""
+        """The draws of the same step in the namespace `name`."""
         return Draws(self.seed, self.step, f"{self.scope}{name}/")
 
     def generator(self, stream: str, device: str | torch.device = "cpu") -> Generator:
-        """A fresh generator for this stream; on another device than the CPU its numbers are that device's own."""
-        return Generator(device).manual_seed(key(self.seed, self.step, self.scope + stream))
+        """A new generator for this stream; its numbers depend on the type of the device."""
+        return Generator(device).manual_seed(stream_seed(self.seed, self.step, self.scope + stream))
 
     def uniform(
         self, stream: str, *shape: int, low: float = 0.0, high: float = 1.0, device: str | torch.device = "cpu"
@@ -61,11 +60,11 @@ class Draws:
 
 @dataclass(frozen=True)
 class Moment:
-    """One step of an optimisation: what everything that changes from step to step is a function of.
+    """One step of an optimisation: its number and its random numbers.
 
     Args:
-        step: which step, from 0.
-        total: steps of the whole stage.
+        step: number of the step, from 0.
+        total: number of steps of the stage.
         draws: this step's random numbers.
 
     Example:
@@ -79,14 +78,14 @@ class Moment:
 
     @classmethod
     def at(cls, step: int, total: int, seed: int) -> Moment:
-        """A step of a run with this seed."""
+        """The moment of a step of a run with this seed."""
         return cls(step, total, Draws(seed, step))
 
     @property
     def progress(self) -> float:
-        """Fraction of the stage that is done, in [0, 1]."""
+        """Finished fraction of the stage, in [0, 1]."""
         return min(self.step / max(self.total, 1), 1.0)
 
     def sub(self, name: str) -> Moment:
-        """The same step with draws in a namespace of their own."""
+        """The same step with draws in the namespace `name`."""
         return Moment(self.step, self.total, self.draws.sub(name))

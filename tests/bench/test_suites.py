@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from maquette.bench.results import run_suite, summarise
-from maquette.bench.running import jobs_of
+from maquette.bench.running import suite_jobs
 from maquette.bench.suites import load_suite
 from maquette.cli.app import app
 from maquette.errors import ConfigError
@@ -70,7 +70,7 @@ def test_from_the_command_line_to_results_sheet_and_resumption(suite_file, tmp_p
     assert {"command", "revision", "versions", "machine", "method"} <= results.keys()
     assert (tmp_path / "r" / "pair.png").stat().st_size > 1000
 
-    jobs = jobs_of(load_suite(str(suite_file)), tmp_path / "runs")
+    jobs = suite_jobs(load_suite(str(suite_file)), tmp_path / "runs")
     kept = jobs[0].run.path
     shutil.rmtree(jobs[3].folder)
     again = CliRunner().invoke(app, words)
@@ -79,7 +79,7 @@ def test_from_the_command_line_to_results_sheet_and_resumption(suite_file, tmp_p
 
 def test_a_run_that_fails_counts_as_zero_and_costs_no_other(suite_file, tmp_path):
     suite = load_suite(str(suite_file))
-    jobs = jobs_of(suite, tmp_path / "runs")
+    jobs = suite_jobs(suite, tmp_path / "runs")
     jobs[0].folder.mkdir(parents=True)
     (jobs[0].folder / "tiny").write_text("a file where the run folder should go")
     results = run_suite(suite, tmp_path / "runs", tmp_path / "r")

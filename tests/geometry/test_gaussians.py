@@ -5,7 +5,7 @@ import torch
 
 from maquette.geometry.base import ChangedRows, GaussianCloud
 from maquette.geometry.gaussians import Gaussians, neighbour_distance
-from maquette.training.optimisers import carry_moments
+from maquette.training.optimisers import reindex_moments
 
 
 def test_neighbours_on_a_grid_are_one_spacing_away():
@@ -21,7 +21,7 @@ def test_moments_follow_their_rows_and_fresh_rows_start_at_zero():
     optimiser.step()
     rows = torch.tensor([2, 0, -1, 2])
     parameter.data = parameter.data[rows.clamp(min=0)]
-    carry_moments(optimiser, ChangedRows([parameter], rows))
+    reindex_moments(optimiser, ChangedRows([parameter], rows))
     assert optimiser.state[parameter]["exp_avg"][:, 0].tolist() == pytest.approx([0.3, 0.1, 0.0, 0.3])
     parameter.grad = torch.ones(4, 2)
     optimiser.step()  # fits

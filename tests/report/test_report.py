@@ -12,7 +12,7 @@ from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
 from maquette.report import write_report
 from maquette.report.curves import charts, plot, read_metrics
-from maquette.report.page import duration, flatten
+from maquette.report.page import flatten, format_duration
 from maquette.report.viewer import viewer_html
 
 HOSTILE = "a mug </title><script>alert('prompt')</script> & \"{{ 7 * 7 }}\" \u202e 杯"
@@ -129,7 +129,7 @@ def test_viewer_holds_the_mesh_and_its_light(run_folder):
 
 @pytest.mark.parametrize(("seconds", "words"), [(2.34, "2.3 s"), (119.9, "1 min 59 s"), (3725, "1 h 2 min")])
 def test_durations(seconds, words):
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_flatten_joins_keys():

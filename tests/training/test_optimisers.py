@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from maquette.training.optimisers import OPTIMISERS, Muon, orthogonalised
+from maquette.training.optimisers import OPTIMISERS, Muon, orthogonalise
 
 
 def test_orthogonalised_keeps_the_singular_vectors_and_levels_the_singular_values():
@@ -11,12 +11,12 @@ def test_orthogonalised_keeps_the_singular_vectors_and_levels_the_singular_value
     matrix = torch.randn(24, 90)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     other = torch.randn(24, 90)
-    found, beside = orthogonalised(torch.stack([matrix, other]))
-    torch.testing.assert_close(beside, orthogonalised(other[None])[0], atol=1e-5, rtol=1e-5)
+    found, beside = orthogonalise(torch.stack([matrix, other]))
+    torch.testing.assert_close(beside, orthogonalise(other[None])[0], atol=1e-5, rtol=1e-5)
     inner = u.T @ found @ v.T  # diagonal if the singular vectors are the same
     assert (inner - torch.diag(inner.diagonal())).abs().max() < 1e-3
     assert inner.diagonal().min() > 0.6 and inner.diagonal().max() < 1.25
-    torch.testing.assert_close(orthogonalised(matrix.T.contiguous()[None])[0], found.T, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(orthogonalise(matrix.T.contiguous()[None])[0], found.T, atol=1e-4, rtol=1e-4)
 
 
 def test_a_step_has_adams_size_and_the_gradients_direction():

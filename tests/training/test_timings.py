@@ -29,7 +29,7 @@ def test_without_a_gpu_there_are_wall_and_cpu_seconds():
     with timings.measure("render"):
         pass
     if not torch.cuda.is_initialized():
-        assert set(timings.plain()["render"]) == {"wall_seconds", "cpu_seconds"}
+        assert set(timings.to_dict()["render"]) == {"wall_seconds", "cpu_seconds"}
 
 
 def test_on_a_gpu_a_part_takes_what_its_work_takes_there(monkeypatch):
@@ -39,4 +39,4 @@ def test_on_a_gpu_a_part_takes_what_its_work_takes_there(monkeypatch):
     for _ in range(2):
         with timings.measure("render"):
             pass
-    assert timings.plain()["render"]["gpu_seconds"] == 0.01
+    assert timings.to_dict()["render"]["gpu_seconds"] == 0.01

@@ -1,1 +1,1 @@
-"""Suites: many runs of one method, measured alike, with results that say how they were made."""
+"""Benchmark suites: many runs of one method, measured by the same metrics, with reproducible results."""

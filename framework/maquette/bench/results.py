@@ -1,4 +1,4 @@
-"""From finished runs to one results file and one contact sheet."""
+"""Running a suite: metrics of the finished runs, one results file and one contact sheet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maquette.bench.running import Job, Outcome, jobs_of, run_jobs
+from maquette.bench.running import Job, Outcome, run_jobs, suite_jobs
 from maquette.bench.suites import Suite
 from maquette.config.loading import load_method
 from maquette.errors import RunError
@@ -34,30 +34,30 @@ def run_suite(
 
     Args:
         suite: what to run.
-        root: folder of the runs; those already finished there are not run again.
+        root: folder of the runs; finished runs are not repeated.
         destination: folder of the results.
-        processes: runs at a time.
+        processes: number of parallel runs.
         overrides: further key=value words for every run.
 
     Returns:
-        What was written to the JSON file.
+        The contents of the JSON file.
 
     Raises:
-        RunError: no run ended well.
+        RunError: all runs failed.
     """
     metrics = {name: spec.build() for name, spec in suite.metrics.items()}  # fails before hours of runs, not after
     method = load_method(suite.method, ["prompt=(each case's)", *suite.overrides, *overrides])
     rows: dict[str, dict[str, Any]] = {}
     pictures: dict[str, list[np.ndarray]] = {}
-    jobs = jobs_of(suite, root)
+    jobs = suite_jobs(suite, root)
     for outcome in run_jobs(suite, jobs, processes, list(overrides)):
         row, views = _measure(outcome, metrics, suite.sheet_views)
         rows[str(outcome.job.folder)], pictures[str(outcome.job.folder)] = row, views
-        result = outcome.error or _brief(row)
+        result = outcome.error or _format_values(row)
         _log.info("%d/%d  %s: %s", len(rows), len(jobs), outcome.job.case.prompt, result)
     ordered = [rows[str(job.folder)] for job in jobs]
     if all("error" in row for row in ordered):
-        raise RunError(f"none of the {len(jobs)} runs ended well; the first said: {ordered[0]['error']}")
+        raise RunError(f"all {len(jobs)} runs failed; the first with: {ordered[0]['error']}")
     results = {
         "suite": suite.name,
         "command": shlex.join(["maquette", *sys.argv[1:]]),
@@ -71,25 +71,25 @@ def run_suite(
     }
     destination.mkdir(parents=True, exist_ok=True)
     write_atomically(destination / f"{suite.name}.json", json.dumps(results, indent=1, ensure_ascii=False))
-    _sheet(jobs, pictures, destination / f"{suite.name}.png")
+    _write_sheet(jobs, pictures, destination / f"{suite.name}.png")
     return results
 
 
 def summarise(values: Sequence[Mapping[str, float]], bars: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Mean of each value over the cases, with its 95 % bootstrap interval over cases; a failed case counts as 0."""
+    """Mean of each value over the cases, with its 95 % bootstrap interval; a failed case counts as 0."""
     rng = np.random.default_rng(0)
-    found: dict[str, dict[str, Any]] = {}
+    summary: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for row in values for name in row):
         column = np.array([row.get(name, 0.0) for row in values])
         means = rng.choice(column, (2000, len(column))).mean(1)
         low, high = np.percentile(means, [2.5, 97.5])
-        found[name] = {
+        summary[name] = {
             "mean": round(float(column.mean()), 4),
             "interval_95": [round(float(low), 4), round(float(high), 4)],
         }
         if name in bars:
-            found[name] |= {"bar": bars[name], "passed": bool(column.mean() >= bars[name])}
-    return found
+            summary[name] |= {"bar": bars[name], "passed": bool(column.mean() >= bars[name])}
+    return summary
 
 
 def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -110,15 +110,15 @@ def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[
     return row, list(pictures)
 
 
-def _brief(row: Mapping[str, Any]) -> str:
+def _format_values(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in row["values"].items())
 
 
-def _sheet(jobs: Sequence[Job], pictures: Mapping[str, list[np.ndarray]], path: Path) -> None:
+def _write_sheet(jobs: Sequence[Job], pictures: Mapping[str, list[np.ndarray]], path: Path) -> None:
     across = 2 if len(jobs) > 12 else 1  # cases side by side
     rows, labels = [], []
     for first in range(0, len(jobs), across):
-        some = jobs[first : first + across]
-        rows.append([picture for job in some for picture in pictures[str(job.folder)]])
-        labels.append(" | ".join(job.case.prompt for job in some))
+        row_jobs = jobs[first : first + across]
+        rows.append([picture for job in row_jobs for picture in pictures[str(job.folder)]])
+        labels.append(" | ".join(job.case.prompt for job in row_jobs))
     Image.fromarray(to_bytes(contact_sheet(rows, labels))).save(path)

@@ -1,4 +1,4 @@
-"""Runs a suite's cases in processes of their own, so that one that fails, or is killed, costs no other."""
+"""Runs the cases of a suite in separate processes, so that a failed run does not affect the others."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Job:
     """One case with one seed.
 
     Args:
-        case, seed: what to run.
-        folder: holds the job's run folder and its log; kept between calls, so that a stopped suite goes on.
+        case, seed: the case and its seed.
+        folder: holds the job's run folder and log; kept between calls, so that a stopped suite can be resumed.
     """
 
     case: Case
@@ -30,25 +30,25 @@ class Job:
 
     @property
     def run(self) -> RunFolder | None:
-        """The job's latest run, if it was begun."""
-        found = sorted(self.folder.glob("*/*/*/config.yaml"), key=lambda path: path.stat().st_mtime)
-        return RunFolder.open(found[-1].parent) if found else None
+        """The job's latest run; None: it was never started."""
+        configs = sorted(self.folder.glob("*/*/*/config.yaml"), key=lambda path: path.stat().st_mtime)
+        return RunFolder.open(configs[-1].parent) if configs else None
 
     @property
     def finished(self) -> bool:
-        """Whether the run ended well."""
+        """Whether the run succeeded."""
         return self.run is not None and (self.folder / "finished").is_file()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: `error` is empty, or the last line that the run printed."""
+    """The outcome of a job: `error` is empty on success, else the last line of the run's log."""
 
     job: Job
     error: str = ""
 
 
-def jobs_of(suite: Suite, root: Path) -> list[Job]:
+def suite_jobs(suite: Suite, root: Path) -> list[Job]:
     """All jobs of a suite, case by case."""
     return [
         Job(case, seed, root / f"{index:03d}-{slug(case.prompt)}-seed{seed}")
@@ -58,9 +58,9 @@ def jobs_of(suite: Suite, root: Path) -> list[Job]:
 
 
 def run_jobs(suite: Suite, jobs: list[Job], processes: int, overrides: list[str]) -> Iterator[Outcome]:
-    """Run what is not finished yet, `processes` at a time; outcomes come as they are ready.
+    """Run the unfinished jobs, `processes` in parallel; yields outcomes as they complete.
 
-    The machine's cores are shared out among the processes.
+    The machine's cores are divided among the processes.
     """
     threads = max(1, (os.cpu_count() or 1) // processes)
     with ThreadPoolExecutor(processes) as pool:
@@ -77,11 +77,11 @@ def _run_one(suite: Suite, job: Job, threads: int, overrides: list[str]) -> Outc
     if job.finished:
         return Outcome(job)
     job.folder.mkdir(parents=True, exist_ok=True)
-    begun = job.run
+    previous = job.run
     words = [
         suite.method, f"prompt={job.case.prompt}", f"seed={job.seed}", f"output={job.folder}",
         *suite.overrides, *overrides,
-    ] if begun is None else ["--resume", str(begun.path)]  # fmt: skip
+    ] if previous is None else ["--resume", str(previous.path)]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
     with (job.folder / "log.txt").open("w") as log:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a suite is, and how one is found and read."""
+"""Suites: their configuration, and loading one by name or file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from maquette.metrics.base import Case
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases, the method that takes them, and the metrics that judge the results."""
+    """A benchmark suite: cases, the method that runs them, and the metrics of the results."""
 
     cases: list[Case]
     method: str  # a method's name, or a YAML file
     metrics: dict[str, MetricSpec]
-    name: str = "suite"  # names the results
+    name: str = "suite"  # name of the results' files
     summary: str = ""  # one line for `maquette list suites`
     overrides: list[str] = field(default_factory=list)  # key=value words for every run
-    seeds: list[int] = field(default_factory=lambda: [0])  # every case runs once with each
-    bars: dict[str, float] = field(default_factory=dict)  # "metric/value": the least mean that counts as passed
-    sheet_views: int = 4  # pictures of each scene on the contact sheet
+    seeds: list[int] = field(default_factory=lambda: [0])  # every case is run with each seed
+    bars: dict[str, float] = field(default_factory=dict)  # "metric/value" -> smallest mean that passes
+    sheet_views: int = 4  # views of each scene on the contact sheet
 
     def __post_init__(self) -> None:
         if not self.cases or not self.metrics or not self.seeds:
@@ -30,10 +30,10 @@ class Suite:
 
 
 def load_suite(name: str) -> Suite:
-    """The suite of that name, or in that YAML file.
+    """Load a suite by name or YAML file.
 
     Raises:
-        ConfigError: naming key, file and line of what is wrong.
+        ConfigError: the suite is unknown or invalid; names key, file and line.
     """
     path = paths.find_config(name, "suites", "suite")
     data, origins = load_yaml(path)

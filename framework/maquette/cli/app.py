@@ -1,4 +1,4 @@
-"""The command line: `maquette run magic123 image=teddy.png prior=sd15` reads as a sentence."""
+"""The command line, e.g. `maquette run magic123 image=teddy.png prior=sd15`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Overrides = Annotated[
 
 
 def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn errors that a user can act on into one line and an exit code."""
+    """Print a MaquetteError as one line, and exit with its code."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -122,7 +122,7 @@ def bench(
     runs: Annotated[Path | None, typer.Option(help="folder for the runs [outputs/bench/SUITE]")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="runs at a time")] = 1,
 ) -> None:
-    """Run a suite and measure the results; a stopped suite goes on where it was.
+    """Run a suite and measure the results; a stopped suite continues.
 
     maquette bench my-suite.yaml --jobs 2
     """
@@ -131,8 +131,8 @@ def bench(
 
     chosen = load_suite(suite)
     root = runs or Path("outputs") / "bench" / chosen.name
-    found = run_suite(chosen, root, results, jobs, overrides or [])
-    for name, value in found["summary"].items():
+    report = run_suite(chosen, root, results, jobs, overrides or [])
+    for name, value in report["summary"].items():
         low, high = value["interval_95"]
         bar = f"  bar {value['bar']:.2f}: {'passed' if value['passed'] else 'FAILED'}" if "bar" in value else ""
         typer.echo(f"{name}: {value['mean']:.3f} [{low:.3f}, {high:.3f}]{bar}")
@@ -196,10 +196,10 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind o
 @app.command()
 @_exit_with_errors
 def doctor() -> None:
-    """Say what this installation has: devices, kernel backends and why, plugins, optional packages."""
-    from maquette.cli.doctor import report
+    """Print what this installation has: devices, kernel backends and why, plugins, optional packages."""
+    from maquette.cli.doctor import print_report
 
-    raise typer.Exit(report())
+    raise typer.Exit(print_report())
 
 
 @plugin_app.command("list")

@@ -1,4 +1,4 @@
-"""What `maquette doctor` reports: devices, kernel backends and why, plugins, optional packages."""
+"""The command `maquette doctor`: devices, kernel backends and why, plugins, optional packages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIONAL = {
 }
 
 
-def report() -> int:
+def print_report() -> int:
     """Print the report; returns 1 when a plugin is broken, else 0."""
     console = Console()
     facts = _table("machine", "")
@@ -31,15 +31,15 @@ def report() -> int:
     packages = _table("optional package", "installed", "for")
     for name, purpose in OPTIONAL.items():
         packages.add_row(name, "yes" if find_spec(name) else "no", purpose)
-    found = _table("plugin", "state")
+    plugin_states = _table("plugin", "state")
     for name, distribution in plugins.loaded().items():
-        found.add_row(f"{name} ({distribution})", "works")
+        plugin_states.add_row(f"{name} ({distribution})", "works")
     for distribution, reason in plugins.failures().items():
-        found.add_row(distribution, f"skipped: {reason}")
+        plugin_states.add_row(distribution, f"skipped: {reason}")
     weights = _table("weights", "where")
     for name, path in plugins.weights().items():
         weights.add_row(name, str(path))
-    for table in (facts, kernels, packages, found, weights):
+    for table in (facts, kernels, packages, plugin_states, weights):
         console.print(table)
         console.print()
     return 1 if plugins.failures() else 0

@@ -1,4 +1,4 @@
-"""What the library logs, shown to whoever runs a command."""
+"""Prints the library's log messages on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 class MessageHandler(logging.Handler):
     """Writes messages as plain lines to standard output, and warnings and errors to standard error.
 
-    The streams are looked up for each message, so that it follows whoever redirects them.
+    The streams are looked up for each message, so that redirections take effect.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -23,7 +23,7 @@ class MessageHandler(logging.Handler):
 
 
 def show_messages() -> None:
-    """Show what maquette logs; with MAQUETTE_DEBUG set, its choices in detail too. A second call changes nothing."""
+    """Print maquette's log messages from INFO on, with MAQUETTE_DEBUG set from DEBUG on. Idempotent."""
     logger = logging.getLogger("maquette")
     logger.setLevel(logging.DEBUG if os.environ.get("MAQUETTE_DEBUG") else logging.INFO)
     if not any(isinstance(handler, MessageHandler) for handler in logger.handlers):

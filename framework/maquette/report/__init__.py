@@ -1,4 +1,4 @@
-"""The page to look at after a run: one HTML file that needs no network."""
+"""The HTML report of a run: one self-contained file."""
 
 from maquette.report.page import write_report
 

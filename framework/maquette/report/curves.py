@@ -1,4 +1,4 @@
-"""Curves out of `metrics.jsonl`, as inline SVG that follows the page's colours."""
+"""Plots of the values in `metrics.jsonl`, as inline SVG in the page's colours."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-INK, MUTED = "#010203", "#010204"  # stand-ins, exchanged for the page's CSS variables
+INK, MUTED = "#010203", "#010204"  # placeholders, replaced by the page's CSS variables
 COLORS = ("#3b6fd4", "#d9752b", "#2e9d6a", "#b8478f", "#8a6fd1", "#a58a1f", "#2aa0b5", "#c94f4f")
-SMOOTHING = 0.06  # share of the curve over which the bold line averages
-OTHERS = 6  # further values shown, at most
+SMOOTHING = 0.06  # window of the running mean, as a fraction of the curve
+MAX_OTHER_CHARTS = 6  # largest number of charts of other values
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Curve:
 
     Args:
         name: its key.
-        steps: [N], counted on over the stages of the run.
+        steps: [N], numbered consecutively over the stages of the run.
         values: [N], finite.
     """
 
@@ -36,7 +36,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Metrics:
-    """All that a run logged: its curves, the first step of each stage, and how many lines could not be read."""
+    """The metrics of a run: curves, first step of each stage, and the number of unreadable lines."""
 
     curves: dict[str, Curve] = field(default_factory=dict)
     stages: dict[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Metrics:
 
     @property
     def last_step(self) -> int:
-        """The last step that logged anything, counted over all stages, or 0."""
+        """The last logged step, numbered over all stages; 0 without any."""
         return max((int(curve.steps[-1]) for curve in self.curves.values()), default=0)
 
 
@@ -57,7 +57,7 @@ class Chart:
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Curves of a `metrics.jsonl`; lines cut short by a kill and values that are not finite are passed over."""
+    """Read the curves of a `metrics.jsonl`; skips truncated lines and non-finite values."""
     rows: dict[str, list[tuple[int, float]]] = {}
     stages: dict[str, int] = {}
     unread = latest = 0
@@ -79,11 +79,11 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def charts(metrics: Metrics) -> list[Chart]:
-    """Loss, its terms, timestep, gradient norm, learning rate, seconds per step, and some of what else was logged."""
-    left = dict(metrics.curves)
+    """Charts of loss, loss terms, timestep, gradient norm, learning rate, seconds per step, and some other values."""
+    remaining = dict(metrics.curves)
 
     def take(pattern: str) -> list[Curve]:
-        return [left.pop(name) for name in list(left) if re.fullmatch(pattern, name)]
+        return [remaining.pop(name) for name in list(remaining) if re.fullmatch(pattern, name)]
 
     groups = [
         ("Loss", take(r"loss"), False),
@@ -93,17 +93,17 @@ def charts(metrics: Metrics) -> list[Chart]:
         ("Learning rate", take(r"lr(/.*)?|learning_rate"), False),
         ("Seconds per step", take(r"step_seconds"), False),
     ]
-    groups += [(name, [curve], False) for name, curve in list(left.items())[:OTHERS]]
+    groups += [(name, [curve], False) for name, curve in list(remaining.items())[:MAX_OTHER_CHARTS]]
     return [Chart(title, plot(curves, metrics.stages, logarithmic=log)) for title, curves, log in groups if curves]
 
 
 def plot(curves: Sequence[Curve], stages: dict[str, int], logarithmic: bool = False) -> str:
-    """An SVG element: each curve thin as logged, and bold as its running mean.
+    """Plot curves as an SVG element: logged values thin, their running mean bold.
 
     Args:
-        curves: drawn over each other, with a legend when there are several.
-        stages: name -> first step; a dashed line parts them when there are several.
-        logarithmic: scale of the values, if all are positive.
+        curves: plotted in one chart, with a legend for several.
+        stages: name -> first step; dashed lines separate them.
+        logarithmic: logarithmic scale, if all values are positive.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -155,7 +155,7 @@ def _dress(axes: Any, legend: bool) -> None:
 
 
 def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred mean [N]; the window shrinks towards both ends."""
+    """Centred running mean [N]; the window shrinks towards both ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     index = np.arange(len(values))
     half = np.minimum(window // 2, np.minimum(index, len(values) - 1 - index))

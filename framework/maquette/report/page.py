@@ -1,4 +1,4 @@
-"""Gathers what a run folder holds and fills the template; what is missing or broken becomes a plain note."""
+"""Fills the report's template from a run folder; missing or broken files become notes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from maquette.files import write_atomically
 from maquette.report.curves import Metrics, charts, read_metrics
 from maquette.report.viewer import viewer_html
 
-PREVIEWS = 24  # shown at most, evenly spread over the run
-PREVIEW_HEIGHT = 320  # pixels of a preview, at most; it may be three times as wide
-LARGEST = 64 * 2**20  # bytes of a file that is still embedded
+MAX_PREVIEWS = 24  # largest number of previews, evenly spaced over the run
+PREVIEW_HEIGHT_PX = 320  # largest height of a preview; its width is at most three times that
+LARGEST_EMBEDDED_BYTES = 64 * 2**20  # largest file that is embedded
 
-Found = TypeVar("Found")
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Picture:
 
 @dataclass
 class Notes:
-    """What could not be shown, in words."""
+    """Notes on files that are missing or unusable."""
 
     lines: list[str] = field(default_factory=list)
 
-    def attempt(self, path: Path, what: str, read: Callable[[Path], Found]) -> Found | None:
-        """`read(path)`, or None and a note when it is missing or broken."""
+    def attempt(self, path: Path, what: str, read: Callable[[Path], Loaded]) -> Loaded | None:
+        """`read(path)`; None and a note if the file is missing or broken."""
         name = f"{path.parent.name}/{path.name}" if path.parent.name in ("export", "previews") else path.name
         if not path.exists():
             self.lines.append(f"{what}: there is no {name}")
@@ -53,7 +53,7 @@ class Notes:
 
 
 def write_report(run_folder: Path) -> Path:
-    """Write `report.html` of a run: one file that shows everything and loads nothing.
+    """Write the `report.html` of a run: one file that needs no network.
 
     Args:
         run_folder: holds any of config.yaml, manifest.json, metrics.jsonl, previews/, export/.
@@ -101,29 +101,29 @@ def write_report(run_folder: Path) -> Path:
 
 
 def facts(manifest: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, str]]:
-    """The few (name, value) pairs that a reader asks for first; absent ones are left out."""
+    """Key facts of a run as (name, value) pairs: method, seed, steps, time, memory ...; unknown ones are left out."""
     machine, versions = _inner(manifest, "machine"), _inner(manifest, "versions")
     loss = metrics.curves.get("loss")
     seconds, memory = manifest.get("wall_seconds"), manifest.get("peak_memory_mb")
-    found = {
+    values = {
         "method": manifest.get("method"),
         "seed": manifest.get("seed"),
         "steps": f"{metrics.last_step:,}" if metrics.curves else None,
-        "time": duration(seconds) if isinstance(seconds, (int, float)) else None,
+        "time": format_duration(seconds) if isinstance(seconds, (int, float)) else None,
         "memory": f"{memory / 1024:.1f} GB" if isinstance(memory, (int, float)) else None,
         "last loss": f"{loss.values[-1]:.4g}" if loss else None,
         "device": machine.get("gpu") or machine.get("processor"),
         "started": str(manifest.get("started") or "")[:16].replace("T", " "),
         "maquette": versions.get("maquette"),
     }
-    return [(name, str(value)) for name, value in found.items() if value not in (None, "")]
+    return [(name, str(value)) for name, value in values.items() if value not in (None, "")]
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them.
+def format_duration(seconds: float) -> str:
+    """Seconds as text in hours and minutes, minutes and seconds, or seconds.
 
     Example:
-        >>> duration(3725)
+        >>> format_duration(3725)
         '1 h 2 min'
     """
     if seconds < 60:
@@ -144,13 +144,13 @@ def flatten(value: Any, key: str = "") -> list[tuple[str, str]]:
 def data_url(path: Path) -> str:
     """The file as a `data:` URL. Raises ValueError when it is too large to embed."""
     if not _embeddable(path):
-        raise ValueError(f"it has {path.stat().st_size / 2**20:.0f} MB, more than a page should carry")
+        raise ValueError(f"it has {path.stat().st_size / 2**20:.0f} MB, too many to embed in a page")
     kinds = {".mp4": "video/mp4", ".gif": "image/gif", ".png": "image/png"}
     return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _embeddable(path: Path) -> bool:
-    return path.is_file() and 0 < path.stat().st_size <= LARGEST
+    return path.is_file() and 0 < path.stat().st_size <= LARGEST_EMBEDDED_BYTES
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
@@ -174,7 +174,7 @@ def _previews(folder: Path, notes: Notes) -> list[Picture]:
     paths = sorted(folder.glob("*.png"))
     if not paths:
         notes.lines.append("previews: there are none")
-    count = min(len(paths), PREVIEWS)
+    count = min(len(paths), MAX_PREVIEWS)
     chosen = [paths[round(i * (len(paths) - 1) / max(count - 1, 1))] for i in range(count)]
     thumbnails = [notes.attempt(path, "previews", _thumbnail) for path in chosen]
     return [thumbnail for thumbnail in thumbnails if thumbnail is not None]
@@ -185,7 +185,7 @@ def _thumbnail(path: Path) -> Picture:
 
     with Image.open(path) as picture:
         small = picture.convert("RGB")
-    small.thumbnail((3 * PREVIEW_HEIGHT, PREVIEW_HEIGHT))
+    small.thumbnail((3 * PREVIEW_HEIGHT_PX, PREVIEW_HEIGHT_PX))
     stream = io.BytesIO()
     small.save(stream, "PNG", optimize=True)
     caption = f"step {int(path.stem):,}" if path.stem.isdigit() else path.stem
@@ -193,17 +193,17 @@ def _thumbnail(path: Path) -> Picture:
 
 
 def _highlighted(path: Path) -> Markup:
-    """YAML with its keys and comments marked; everything in it is escaped first."""
+    """YAML as HTML with highlighted keys and comments; all text is escaped."""
     text = str(escape(path.read_text(encoding="utf-8")))
     text = re.sub(r"^(\s*(?:- )*)([\w.$-]+)(:)(?=\s|$)", r"\1<b>\2</b>\3", text, flags=re.MULTILINE)
     return Markup(re.sub(r"(^|\s)(# .*)$", r"\1<i>\2</i>", text, flags=re.MULTILINE))
 
 
 def _files(run_folder: Path) -> list[tuple[str, str]]:
-    found = sorted(path for path in (run_folder / "export").glob("*.*") if path.is_file() and path.name[0] != ".")
-    return [(f"export/{path.name}", size(path.stat().st_size)) for path in found]
+    paths = sorted(path for path in (run_folder / "export").glob("*.*") if path.is_file() and path.name[0] != ".")
+    return [(f"export/{path.name}", format_size(path.stat().st_size)) for path in paths]
 
 
-def size(count: int) -> str:
-    """Bytes as a person says them."""
+def format_size(count: int) -> str:
+    """Bytes as text in MB or KB."""
     return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(1, round(count / 1024))} KB"

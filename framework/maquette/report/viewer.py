@@ -1,4 +1,4 @@
-"""An interactive 3D view of a `.glb` as one HTML page without network: trimesh's bundled three.js viewer."""
+"""Interactive 3D view of a `.glb` as one self-contained HTML page, with trimesh's bundled three.js viewer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-AZIMUTH_DEG, ELEVATION_DEG, FOV_DEG = 30.0, 20.0, 35.0  # where the camera starts
-MARGIN = 1.15  # room around the object's bounding sphere
+AZIMUTH_DEG, ELEVATION_DEG, FOV_DEG = 30.0, 20.0, 35.0  # initial camera
+MARGIN = 1.15  # initial distance, relative to where the bounding sphere fills the view
 
-# trimesh's page shows linear colours as they are, so textures would look dark, and lights from the camera alone
+# trimesh's page has linear output, in which textures look dark, and no light but the camera's
 TUNING = """<style>
   html, body { height: 100%; background: #f4f5f7; }
   #waiting { position: fixed; inset: 0; display: grid; place-content: center; z-index: -1;
@@ -27,7 +27,7 @@ TUNING = """<style>
 
 
 def viewer_html(glb: Path) -> str:
-    """A page that shows the object from its front, a little from its left and above; drag turns, the wheel zooms.
+    """An HTML page with the object, from its front, slightly left and above; drag rotates, the wheel zooms.
 
     Args:
         glb: a file in glTF's axes (y up, front along +z).
@@ -49,11 +49,11 @@ def viewer_html(glb: Path) -> str:
     distance = MARGIN * radius / np.sin(np.radians(FOV_DEG) / 2)
     scene.camera.fov = (FOV_DEG, FOV_DEG)
     scene.camera.z_near, scene.camera.z_far = distance / 100, distance * 100
-    scene.camera_transform = _looking_at(centre, distance)
+    scene.camera_transform = _camera_pose(centre, distance)
     return scene_to_html(scene).replace("</body>", f"{TUNING}</body>")
 
 
-def _looking_at(centre: np.ndarray, distance: float) -> np.ndarray:
+def _camera_pose(centre: np.ndarray, distance: float) -> np.ndarray:
     """Camera-to-world [4, 4] in glTF's axes: x right, y up, z backward."""
     azimuth, elevation = np.radians(AZIMUTH_DEG), np.radians(ELEVATION_DEG)
     backward = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])

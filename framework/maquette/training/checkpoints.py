@@ -1,7 +1,7 @@
-"""Checkpoints: tensors in safetensors, the rest in JSON, written so that a crash or a full disk loses nothing.
+"""Checkpoints: tensors in safetensors, the rest in JSON, written atomically.
 
 A checkpoint is a folder `step-00000400` with `model.safetensors`, `optimizer.safetensors`, `random.safetensors` and
-`state.json`. It is written under another name, synced, renamed, and only then are older ones removed.
+`state.json`. It is written under another name, synced, renamed, and only then are older checkpoints removed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from maquette.errors import RunError
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One stored state of a stage: `step` steps are done."""
+    """The stored state of a stage after `step` steps."""
 
     path: Path
     step: int
 
     def load(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:
-        """Put everything back where it was; returns the extra values that were saved with it.
+        """Restore model, optimizer and random state; returns the extra values that were saved with them.
 
         Raises:
             RunError: a file is damaged or does not fit, naming it.
@@ -45,7 +45,7 @@ class Checkpoint:
         return state["extra"]
 
     def load_part(self, part: torch.nn.Module, name: str) -> None:
-        """Put back the submodule `name` of the saved model alone.
+        """Restore only the submodule `name` of the saved model, into `part`.
 
         Raises:
             RunError: a file is damaged or does not fit, naming it.
@@ -82,11 +82,11 @@ class CheckpointStore:
 
     def all(self) -> list[Checkpoint]:
         """Complete checkpoints, oldest first."""
-        found = [Checkpoint(p, int(p.name.removeprefix("step-"))) for p in self.folder.glob("step-*")]
-        return sorted(found, key=lambda checkpoint: checkpoint.step)
+        checkpoints = [Checkpoint(p, int(p.name.removeprefix("step-"))) for p in self.folder.glob("step-*")]
+        return sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
 
     def latest(self) -> Checkpoint | None:
-        """The one with most steps."""
+        """The checkpoint with most steps; None: there is none."""
         return self.all()[-1] if self.all() else None
 
     def save(
@@ -96,20 +96,20 @@ class CheckpointStore:
         optimizer: torch.optim.Optimizer | None,
         extra: Mapping[str, Any],
     ) -> Checkpoint:
-        """Store everything after `step` steps, then prune. Raises RunError on a full disk; older ones stay."""
-        final, beside = self.folder / f"step-{step:08d}", self.folder / f".tmp-{step:08d}"
+        """Save the state after `step` steps, then delete old checkpoints. Raises RunError, e.g. on a full disk."""
+        final, temporary = self.folder / f"step-{step:08d}", self.folder / f".tmp-{step:08d}"
         if final.exists():
             return Checkpoint(final, step)
         try:
-            self._write(beside, model, optimizer, extra, step)
-            beside.rename(final)
+            self._write(temporary, model, optimizer, extra, step)
+            temporary.rename(final)
             _sync(self.folder)
         except OSError as problem:
-            shutil.rmtree(beside, ignore_errors=True)
-            kept = self.latest()
+            shutil.rmtree(temporary, ignore_errors=True)
+            last_good = self.latest()
             raise RunError(
                 f"could not write the checkpoint of step {step}: {problem.strerror or problem}; "
-                + (f"the last good one is {kept.path}" if kept else "there is none before it")
+                + (f"the last good one is {last_good.path}" if last_good else "there is none before it")
             ) from problem
         for old in self.all()[: -self.keep]:
             shutil.rmtree(old.path)

@@ -1,4 +1,4 @@
-"""The one training loop: the order of events around a task's steps, exact resume and orderly stops."""
+"""The training loop: optimiser steps, logging, previews, checkpoints, exact resume and stopping on signals."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from maquette.training.timings import Timings
 
 @dataclass
 class Loop:
-    """Runs `task` from its first or latest step to `total_steps`.
+    """Trains `task` from its first or latest step to `total_steps`.
 
     Args:
-        title: shown before the progress.
-        seed: keys all draws.
-        store: where checkpoints go.
-        log: where metrics go.
-        previews: folder of pictures; None: none are made.
-        skipped: steps that were left out because their numbers were not finite.
+        title: title of the progress bar.
+        seed: key of all random numbers.
+        store: stores checkpoints.
+        log: stores metrics.
+        previews: folder for preview images; None: no previews.
+        skipped: number of steps skipped for non-finite losses or gradients.
     """
 
     title: str
@@ -43,11 +43,11 @@ class Loop:
     skipped: int = 0
 
     def run(self, resume: bool) -> None:
-        """Step to the end, from the latest checkpoint when `resume`.
+        """Train to the end; with `resume`, from the latest checkpoint on.
 
         Raises:
-            Stopped: a signal asked for it; a checkpoint was written.
-            RunError: numbers are not finite, or a checkpoint cannot be read or written.
+            Stopped: by a signal, after writing a checkpoint.
+            RunError: a loss or gradient is not finite, or a checkpoint cannot be read or written.
         """
         stepper = Stepper(self.task, self.config, self.timings)
         first = self._restore(stepper) if resume else 0
@@ -65,7 +65,7 @@ class Loop:
             raise Stopped
 
     def _restore(self, stepper: Stepper) -> int:
-        """Read the latest checkpoint, if there is one; says how many steps are done."""
+        """Load the latest checkpoint, if there is one; returns the number of steps done."""
         latest = self.store.latest()
         if latest is None:
             return 0
@@ -76,15 +76,15 @@ class Loop:
         self.store.save(done, self.task, stepper.optimizer, {"skipped": self.skipped})
 
     def _steps(self, stepper: Stepper, first: int, progress: StepProgress, flag: StopFlag) -> int:
-        """Step until the end or until a stop is asked for; says how many steps are done."""
+        """Step until the end or until a stop is requested; returns the number of steps done."""
         config, policy = self.config, NonfinitePolicy(self.config, self.seed, self.store, self.log, self.skipped)
         for number in range(first, self.total_steps):
             step, done = stepper.step(Moment.at(number, self.total_steps, self.seed)), number + 1
             if step.finite:
-                policy.passed()
+                policy.record_finite()
                 self._report(step, done, progress)
             else:
-                policy.failed(number, step.terms.values(), self.task.describe())
+                policy.record_nonfinite(number, step.terms.values(), self.task.describe())
                 self.skipped = policy.skipped
             if flag.requested:
                 return done
@@ -109,5 +109,5 @@ class Loop:
 
 
 def _due(every: int, done: int) -> bool:
-    """Whether something that happens every so many steps, or never at 0, happens after `done` of them."""
+    """Whether `done` is a multiple of `every`; never for 0."""
     return every > 0 and done % every == 0

@@ -1,4 +1,4 @@
-"""The record that lets somebody else repeat a run: versions, revision, machine, times, memory."""
+"""The manifest of a run, for reproducing it: versions, git revision, machine, times, memory."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PACKAGES = ("torch", "lightning", "diffusers", "transformers", "numpy", "numba",
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, maquette, what it computes with, and the plugins that are loaded."""
-    found = {"python": platform.python_version(), "maquette": __version__}
+    """Versions of Python, maquette, its main dependencies and the loaded plugins, by distribution."""
+    numbers = {"python": platform.python_version(), "maquette": __version__}
     for name in (*PACKAGES, *sorted(set(plugins.loaded().values()))):
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def revision() -> str | None:
-    """Git revision of the checkout that maquette runs from, with "+" if it has local changes."""
+    """Git revision of maquette's checkout, with "+" for local changes; None: it is no checkout."""
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
@@ -44,7 +44,7 @@ def revision() -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """What the run ran on."""
+    """Operating system, processor, cores, threads, GPU and its driver."""
     import torch
 
     facts: dict[str, Any] = {
@@ -78,13 +78,13 @@ def _processor() -> str:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
+    """Peak resident memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
 
 
 def peak_gpu_memory_mb() -> dict[str, dict[str, float]]:
-    """Largest memory on each GPU so far, in MB: what tensors took, and what torch held for them; empty without one."""
+    """Peak memory of each GPU so far, in MB: allocated by tensors, and reserved by torch; empty without a GPU."""
     import torch
 
     if not torch.cuda.is_initialized():
@@ -99,7 +99,7 @@ def peak_gpu_memory_mb() -> dict[str, dict[str, float]]:
 
 
 def write_manifest(path: Path, **facts: Any) -> None:
-    """Write or extend a run's manifest with `facts`."""
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    known.update(facts)
-    write_atomically(path, json.dumps(known, indent=1, ensure_ascii=False))
+    """Create or update a run's manifest with `facts`."""
+    manifest = json.loads(path.read_text()) if path.is_file() else {}
+    manifest.update(facts)
+    write_atomically(path, json.dumps(manifest, indent=1, ensure_ascii=False))

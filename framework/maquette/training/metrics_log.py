@@ -1,4 +1,4 @@
-"""The metrics of a run: one JSON object per line, and a W&B run beside it when the config asks for one."""
+"""The metrics of a run: one JSON object per line, and optionally a W&B run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class MetricsLog:
         return row.get("stage") != self.stage or row.get("step", 0) < first_step
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Record the values of one step."""
+        """Log the values of one step."""
         row = {"stage": self.stage, "step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}
         self._stream.write(json.dumps(row) + "\n")
         self._stream.flush()
@@ -43,7 +43,7 @@ class MetricsLog:
             self._wandb.log({**named, f"{self.stage}/step": step})
 
     def picture(self, step: int, path: Path) -> None:
-        """Show a preview that was written to `path` where the metrics are tracked; `metrics.jsonl` holds none."""
+        """Log the preview image at `path` to W&B; `metrics.jsonl` has no images."""
         if self._wandb is not None:
             import wandb
 
@@ -57,7 +57,7 @@ class MetricsLog:
 
 
 def _start_wandb(logger: LoggerConfig, run_name: str, folder: Path) -> Any:
-    """A W&B run whose id is a function of the run folder, so that a resumed run goes on in the same place."""
+    """Start the W&B run. Its id is a hash of the run folder, so that a resumed run continues the same W&B run."""
     try:
         import wandb
     except ImportError as problem:

@@ -1,4 +1,4 @@
-"""What happens when a loss or a gradient is not finite: a dump, a line in the log, and an end or another try."""
+"""Handling of non-finite losses and gradients: a dump, a line in the log, and an error or a skipped step."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from maquette.training.settings import LoopConfig
 
 
 class NonfinitePolicy:
-    """Counts steps whose numbers were not finite, and says when there were too many.
+    """Counts steps with non-finite losses or gradients, and ends the run at too many.
 
     Args:
-        config: whether such a step ends the run, and how many in a row do in any case.
-        seed: of the run, for the dump.
-        store: beside its checkpoints the dump is written.
-        log: where the count goes.
-        skipped: such steps so far.
+        config: whether such a step ends the run or is skipped, and how many in a row end it.
+        seed: seed of the run, for the dump.
+        store: the dump is written to the folder of its checkpoints.
+        log: logs the count.
+        skipped: number of skipped steps so far.
     """
 
     def __init__(
@@ -33,34 +33,34 @@ class NonfinitePolicy:
         self._limit = config.nonfinite_limit if config.nonfinite == "skip" else 1
         self._in_a_row = 0
 
-    def passed(self) -> None:
-        """A step was finite."""
+    def record_finite(self) -> None:
+        """Record a step with finite loss and gradient."""
         self._in_a_row = 0
 
-    def failed(self, step: int, values: Mapping[str, float], scene: Mapping[str, Any]) -> None:
-        """A step was not.
+    def record_nonfinite(self, step: int, values: Mapping[str, float], description: Mapping[str, Any]) -> None:
+        """Record a step with a non-finite loss or gradient.
 
         Args:
-            step: which.
+            step: number of the step.
             values: its loss terms and logs.
-            scene: what it looked at.
+            description: its cameras, timestep and prompt, as described by the task.
 
         Raises:
-            RunError: that ends the run.
+            RunError: there are too many such steps.
         """
         self.skipped += 1
         self._in_a_row += 1
         dump = self._store.folder / "nonfinite.json"
         if not dump.exists():
-            facts = {"step": step, "seed": self._seed, "terms": values, **scene}
+            facts = {"step": step, "seed": self._seed, "terms": values, **description}
             write_atomically(dump, json.dumps(facts, indent=1, default=str))
         self._log.write(step, {"nonfinite": self.skipped})
         if self._in_a_row < self._limit:
             return
         bad = [name for name, value in values.items() if not math.isfinite(value)] or ["a gradient"]
-        kept = self._store.latest()
+        checkpoint = self._store.latest()
         raise RunError(
             f"step {step}: not finite: {', '.join(bad)} ({self._in_a_row} in a row); details in {dump}; "
-            + (f"last good checkpoint: {kept.path}; " if kept else "")
+            + (f"last good checkpoint: {checkpoint.path}; " if checkpoint else "")
             + f"try a lower learning rate, {self._advice}or nonfinite=skip"
         )

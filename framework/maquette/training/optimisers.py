@@ -1,4 +1,4 @@
-"""The optimisers a loop can use: AdamW, Adamax, and Muon for the matrices of a network trained from scratch."""
+"""Optimisers of the training loop: AdamW, Adamax, and Muon for the matrices of a network trained from scratch."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 
 
-def carry_moments(optimizer: Optimizer, change: ChangedRows) -> None:
-    """Let the moments of every changed parameter follow its rows; fresh rows get zeros."""
-    kept = change.rows >= 0
+def reindex_moments(optimizer: Optimizer, change: ChangedRows) -> None:
+    """Reindex the optimiser state of every changed parameter like its rows; new rows get zeros."""
+    is_old = change.rows >= 0
     for parameter in change.parameters:
         state = optimizer.state.get(parameter, {})
         for name, value in state.items():
             if isinstance(value, Tensor) and value.ndim:  # not the step count
-                moved = value[change.rows.clamp(min=0)]
-                moved[~kept] = 0
-                state[name] = moved
+                rows = value[change.rows.clamp(min=0)]
+                rows[~is_old] = 0
+                state[name] = rows
 
 
-def orthogonalised(matrices: Float[Tensor, "K m n"]) -> Float[Tensor, "K m n"]:
-    """The nearest semi-orthogonal matrices to K of one shape, roughly: their singular values move into [0.7, 1.2].
+def orthogonalise(matrices: Float[Tensor, "K m n"]) -> Float[Tensor, "K m n"]:
+    """The approximately nearest semi-orthogonal matrices: singular values are mapped into [0.7, 1.2].
 
     Computed in bfloat16 on CUDA, as the source does.
 
@@ -68,17 +68,17 @@ class Muon(AdamW):
         for group in self.param_groups:
             if not group.get("orthogonal", False):
                 continue
-            alike: defaultdict[tuple[int, int], list[Tensor]] = defaultdict(list)
+            by_shape: defaultdict[tuple[int, int], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[parameter.shape[0], parameter[0].numel()].append(parameter)
-            for shape, parameters in alike.items():
-                self._move(parameters, shape, group["lr"], group["weight_decay"])
+                    by_shape[parameter.shape[0], parameter[0].numel()].append(parameter)
+            for shape, parameters in by_shape.items():
+                self._update_matrices(parameters, shape, group["lr"], group["weight_decay"])
         super().step()
         return loss
 
-    def _move(self, parameters: list[Tensor], shape: tuple[int, int], rate: float, decay: float) -> None:
-        """Step parameters that are matrices of one shape, and take their gradients away: what is left is Adam's."""
+    def _update_matrices(self, parameters: list[Tensor], shape: tuple[int, int], rate: float, decay: float) -> None:
+        """Muon step of matrices of one shape; clears their gradients, so that AdamW skips them."""
         gradients: list[Any] = [parameter.grad for parameter in parameters]
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if not self.state[parameter]:
@@ -89,7 +89,7 @@ class Muon(AdamW):
         momenta = [self.state[parameter]["momentum"] for parameter in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
         ahead = torch._foreach_lerp(gradients, momenta, self.momentum)
-        updates = orthogonalised(torch.stack([one.reshape(shape) for one in ahead]))
+        updates = orthogonalise(torch.stack([one.reshape(shape) for one in ahead]))
         scale = 0.2 * max(shape) ** 0.5
         moves = [update.reshape(parameter.shape) for update, parameter in zip(updates, parameters, strict=True)]
         torch._foreach_mul_(parameters, 1 - rate * decay)
@@ -101,4 +101,4 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
     "adamax": Adamax,
     "muon": partial(Muon, fused=True),
 }
-"""By the name that `LoopConfig.optimiser` gives; each takes parameter groups, betas, eps and weight_decay."""
+"""Values of `LoopConfig.optimiser` -> optimisers; each takes parameter groups, betas, eps and weight_decay."""

@@ -1,4 +1,4 @@
-"""Pictures of a task on the way."""
+"""Preview images during training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from maquette.training.task import Task
 
 @torch.no_grad()
 def write_preview(task: Task, step: int, folder: Path) -> Path | None:
-    """Write the task's picture after `step` steps into the folder; None where it makes none."""
+    """Write the task's preview after `step` steps into the folder; returns its path, or None without a preview."""
     from imageio.v3 import imwrite
 
     picture = task.preview(step)

@@ -1,4 +1,4 @@
-"""Progress with an ETA: a live bar on a terminal, a line now and then in a log."""
+"""Training progress with an ETA: a live bar on a terminal, occasional lines in a log."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LOG_EVERY_SECONDS = 15.0
 
 
 class StepProgress:
-    """Reports `done` of `total` steps of a stage, with one line of figures."""
+    """Prints `done` of `total` steps of a stage, with the latest figures."""
 
     def __init__(self, title: str, total: int, done: int = 0) -> None:
         self.title, self.total, self._first = title, total, done
-        self._started = self._said = time.monotonic()
+        self._started = self._last_print = time.monotonic()
         self._bar: Progress | None = None
         if sys.stderr.isatty():
             columns = (
@@ -28,13 +28,13 @@ class StepProgress:
             self._bar.start()
 
     def update(self, done: int, figures: str) -> None:
-        """Show that `done` steps are finished."""
+        """Set the number of finished steps."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, figures=figures)
             return
         now = time.monotonic()
-        if now - self._said >= LOG_EVERY_SECONDS or done == self.total:
-            self._said = now
+        if now - self._last_print >= LOG_EVERY_SECONDS or done == self.total:
+            self._last_print = now
             rate = (done - self._first) / max(now - self._started, 1e-9)
             eta = (self.total - done) / max(rate, 1e-9)
             print(
@@ -45,6 +45,6 @@ class StepProgress:
             )
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Stop the live bar."""
         if self._bar is not None:
             self._bar.stop()

@@ -1,4 +1,4 @@
-"""The run folder: where a run keeps everything, and how its name is made from any prompt."""
+"""The run folder: files and folders of a run, and its name from method, prompt and time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SLUG_LENGTH = 60
 def slug(text: str) -> str:
     """A folder name for any text: lower-case ASCII words joined by hyphens.
 
-    Text that loses something on the way (other scripts, emoji, length, case or punctuation that matters) keeps apart
-    from its neighbours by eight characters of its hash.
+    Text that does not survive unchanged (other scripts, emoji, length, case, punctuation) gets eight characters of its
+    hash appended, so that different texts have different names.
 
     Example:
         >>> slug("a red mushroom")
@@ -45,12 +45,12 @@ class RunFolder:
     @classmethod
     def create(cls, output: str, method: str, subject: str) -> RunFolder:
         """A new folder `output/<method>/<slug>/<run-id>`. Raises ConfigError if it cannot be written."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
+        run_id = time.strftime("%Y%m%d-%H%M%S")
         parent = Path(output) / slug(method) / slug(subject)
         try:
             parent.mkdir(parents=True, exist_ok=True)
             for attempt in range(1000):
-                path = parent / (stamp if attempt == 0 else f"{stamp}-{attempt}")
+                path = parent / (run_id if attempt == 0 else f"{run_id}-{attempt}")
                 try:
                     path.mkdir()
                 except FileExistsError:
@@ -71,55 +71,55 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run's folder. Raises ConfigError when it is not one."""
+        """The folder of an existing run. Raises ConfigError if it is not one."""
         if not (path / "config.yaml").is_file():
             raise ConfigError(f"not a run folder (no config.yaml): {path}", hint="give the folder that a run printed")
         return cls(path)._prepare()
 
     @property
     def config(self) -> Path:
-        """The resolved configuration; it runs again."""
+        """The resolved configuration; `maquette run` takes it."""
         return self.path / "config.yaml"
 
     @property
     def manifest(self) -> Path:
-        """Versions, revision, machine, times."""
+        """Versions, git revision, machine, times, memory."""
         return self.path / "manifest.json"
 
     @property
     def metrics(self) -> Path:
-        """One line per logged step."""
+        """Metrics: one line per logged step."""
         return self.path / "metrics.jsonl"
 
     @property
     def previews(self) -> Path:
-        """Pictures on the way, a folder per stage."""
+        """Preview images, a folder per stage."""
         return self.path / "previews"
 
     @property
     def checkpoints(self) -> Path:
-        """A folder per stage."""
+        """Checkpoints, a folder per stage."""
         return self.path / "checkpoints"
 
     @property
     def export(self) -> Path:
-        """What the run made."""
+        """Exported files and trained models."""
         return self.path / "export"
 
     @property
     def report(self) -> Path:
-        """The page to look at."""
+        """The HTML report."""
         return self.path / "report.html"
 
     @property
     def state(self) -> Path:
-        """Which stages are finished."""
+        """The file that lists the finished stages."""
         return self.path / "state.json"
 
     def read_state(self) -> dict[str, Any]:
-        """Which stages are finished, as written by `write_state`."""
+        """The finished stages, as written by `write_state`: {"finished": [...]}."""
         return json.loads(self.state.read_text()) if self.state.is_file() else {"finished": []}
 
     def write_state(self, state: Mapping[str, Any]) -> None:
-        """Record which stages are finished."""
+        """Write the finished stages."""
         write_atomically(self.state, json.dumps(state, indent=1))

@@ -1,4 +1,4 @@
-"""What every stage that steps can set."""
+"""Settings of the training loop, for every stage that trains or optimises."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Literal
 class LoopConfig:
     """Settings of a training loop."""
 
-    checkpoint_every: int = 0  # steps between checkpoints; 0: only at the end and when stopped
+    checkpoint_every: int = 0  # steps between checkpoints; 0: only at the end and on a stop signal
     keep_checkpoints: int = 2  # how many to keep
-    preview_every: int = 0  # steps between pictures in previews/; 0: none
+    preview_every: int = 0  # steps between images in previews/; 0: none
     log_every: int = 10  # steps between lines in metrics.jsonl
     gradient_clip: float = 0.0  # largest norm of the whole gradient; 0: no clipping
-    nonfinite: Literal["raise", "skip"] = "raise"  # what to do when a loss or gradient is not finite
-    nonfinite_limit: int = 10  # skipped steps in a row before the run stops all the same
+    nonfinite: Literal["raise", "skip"] = "raise"  # end the run, or skip the step, at a non-finite loss or gradient
+    nonfinite_limit: int = 10  # skipped steps in a row that end the run
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # bf16-mixed: bfloat16 in networks, float32 elsewhere
-    optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with Adam for the rest
+    optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with AdamW for the rest
     betas: tuple[float, float] = (0.9, 0.99)  # Adam's decay rates
     epsilon: float = 1e-15  # Adam's epsilon
     weight_decay: float = 0.0  # decoupled (AdamW)

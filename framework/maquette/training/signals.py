@@ -1,4 +1,4 @@
-"""Stopping on request: the first SIGINT or SIGTERM ends the step and saves, the second ends at once."""
+"""Stopping on SIGINT or SIGTERM: the first ends the step and saves a checkpoint, the second exits at once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_REQUEST_SECONDS = 1.0
 STOPPED = 143
-"""Exit code of a run that was asked to stop and left a checkpoint."""
+"""Exit code of a run that was stopped by a signal and saved a checkpoint."""
 
 
 class Stopped(SystemExit):
-    """The run was asked to stop; a checkpoint was written."""
+    """The run was stopped by a signal, after writing a checkpoint."""
 
     def __init__(self) -> None:
         super().__init__(STOPPED)
 
 
 class StopFlag:
-    """Set once a stop was asked for.
+    """A signal handler that records a request to stop.
 
     `timeout` and some schedulers deliver one request twice, to the process and to its group, so a signal that follows
     within a second belongs to the first.
@@ -35,7 +35,7 @@ class StopFlag:
         self._since = 0.0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler: ask to stop, or leave at once the second time."""
+        """Signal handler: request a stop; exit at once the second time."""
         if self.requested:
             if time.monotonic() - self._since > SAME_REQUEST_SECONDS:
                 os._exit(128 + number)
@@ -46,7 +46,7 @@ class StopFlag:
 
 @contextmanager
 def stop_flag() -> Iterator[StopFlag]:
-    """Handle SIGINT and SIGTERM inside the block; outside the main thread the flag simply stays down."""
+    """Handle SIGINT and SIGTERM inside the block; outside the main thread the flag is never set."""
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
         yield flag

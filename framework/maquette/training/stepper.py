@@ -1,4 +1,4 @@
-"""One optimiser step of a task; where it computes, its precision and its backward pass are Lightning Fabric's."""
+"""One optimiser step of a task; Lightning Fabric provides device, precision and backward pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from maquette.kernels.devices import choose_device
 from maquette.objectives.terms import Terms
 from maquette.randomness import Moment
-from maquette.training.optimisers import OPTIMISERS, carry_moments
+from maquette.training.optimisers import OPTIMISERS, reindex_moments
 from maquette.training.settings import LoopConfig
 from maquette.training.task import ParameterGroup, Task
 from maquette.training.timings import Timings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step gave.
+    """The result of one optimiser step.
 
     Args:
         terms: its loss terms and logs, detached: a graph that outlives its step holds its memory, and the shapes of
@@ -44,15 +44,15 @@ class Step:
 
     @property
     def finite(self) -> bool:
-        """Whether loss and gradient are; where they are not, no parameter was changed."""
+        """Whether loss and gradient are finite; if not, the step changed no parameter."""
         return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
 
 
 class Stepper:
-    """Steps a task, which is moved to the device that the settings name.
+    """Steps the optimiser of a task, on the device of the settings.
 
     Args:
-        task: what is stepped.
+        task: the task to train; it is moved to the device.
         config: device, precision, optimiser and clipping.
         timings: adds up time by part.
     """
@@ -69,7 +69,7 @@ class Stepper:
         self._update: Any = self._fabric.setup_optimizers(self.optimizer)
 
     def step(self, moment: Moment) -> Step:
-        """Draw, judge, step; a loss or gradient that is not finite leaves everything as it is."""
+        """Compute loss and gradient and step; a non-finite loss or gradient changes no parameter."""
         started = time.perf_counter()
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate.at(moment)
@@ -94,7 +94,7 @@ class Stepper:
             self._update.step()
         with torch.no_grad():
             for change in self._task.after_step(moment.sub("after")):
-                carry_moments(self.optimizer, change)
+                reindex_moments(self.optimizer, change)
 
 
 def _fabric(config: LoopConfig) -> Fabric:

@@ -1,4 +1,4 @@
-"""What a loop steps: the contract of a task, and its groups of parameters."""
+"""Base class of what the training loop trains: parameter groups and loss terms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ParameterGroup:
 
 
 class Task(nn.Module):
-    """What a loop steps: its parameters and buffers are the whole state that a checkpoint holds."""
+    """What a loop trains. Its parameters and buffers are the whole state of a checkpoint."""
 
     def groups(self) -> list[ParameterGroup]:
         """Parameters to optimise."""
@@ -36,13 +36,13 @@ class Task(nn.Module):
         raise NotImplementedError
 
     def after_step(self, moment: Moment) -> list[ChangedRows]:
-        """Upkeep after the optimiser's step; says which parameters had their rows exchanged."""
+        """Called after the optimiser's step, e.g. for densification; returns the parameters with changed rows."""
         return []
 
     def preview(self, step: int) -> np.ndarray | None:
-        """A picture [H, W, 3] in [0, 1] of the present state, or None."""
+        """A preview image [H, W, 3] in [0, 1] of the current state, or None."""
         return None
 
     def describe(self) -> dict[str, Any]:
-        """What the latest step looked at (cameras, timestep ...), for the report on a number that is not finite."""
+        """Description of the latest step (cameras, timestep ...), for the report on non-finite numbers."""
         return {}

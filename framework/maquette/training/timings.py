@@ -13,8 +13,8 @@ import torch
 class Timings:
     """Seconds per named part, summed over a run.
 
-    A GPU works behind the program: the wall time of a part that hands work over is not the time that the work takes.
-    Where CUDA is in use each part is therefore timed on the GPU as well, by events, for which nothing waits.
+    GPU kernels run asynchronously, so the wall time of a part is not the time of its kernels. With CUDA in use, parts
+    are also timed by CUDA events, without synchronisation.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Timings:
 
     @contextmanager
     def measure(self, part: str) -> Iterator[None]:
-        """Add the time of the block to `part`."""
+        """Add the time of the block to the sums of `part`."""
         wall, cpu, event = time.perf_counter(), time.process_time(), _event()
         try:
             yield
@@ -37,8 +37,8 @@ class Timings:
                 self._pending.append((part, event, end))
                 self._read()
 
-    def plain(self) -> dict[str, dict[str, float]]:
-        """part -> wall and CPU seconds, and GPU seconds of those parts that were timed there."""
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """part -> wall and CPU seconds, and GPU seconds of parts that used the GPU."""
         if self._pending:
             torch.cuda.synchronize()
             self._read()
@@ -52,14 +52,14 @@ class Timings:
         }
 
     def _read(self) -> None:
-        """Take in the events that have come to pass, in their order."""
+        """Add the times of the completed events, in order."""
         while self._pending and self._pending[0][2].query():
             part, start, end = self._pending.popleft()
             self.gpu[part] = self.gpu.get(part, 0.0) + start.elapsed_time(end) / 1000
 
 
 def _event() -> torch.cuda.Event | None:
-    """A mark in the work that the GPU has been given; None while CUDA is not in use."""
+    """A recorded CUDA event; None if CUDA is not in use."""
     if not torch.cuda.is_initialized():
         return None
     event = torch.cuda.Event(enable_timing=True)
