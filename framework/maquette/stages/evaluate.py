@@ -63,7 +63,7 @@ class Evaluate(Stage):
         cameras, grey = known.views.cameras, self.config.background
         truth, ours = (
             known.views.picture,
-            scene.pictures(cameras, normals=False).picture.to(known.views.picture.color.device),
+            scene.render_cameras(cameras, normals=False).picture.to(known.views.picture.color.device),
         )
         wanted, made = truth.over(grey), ours.over(grey)
         masked = bool((truth.alpha < 1).any())  # photographs have no silhouette
