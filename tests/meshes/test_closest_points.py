@@ -5,7 +5,7 @@ import pytest
 import trimesh
 from trimesh.proximity import closest_point_naive
 
-from maquette.meshes.closest import closest_points
+from maquette.meshes.closest_points import closest_points
 from maquette.meshes.tree import TriangleTree
 
 

@@ -47,7 +47,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
     count = TRAIN + TEST
     azimuth, elevation = torch.arange(count) * 150.0, torch.linspace(-40, 60, count)
     cameras = orbit_cameras(azimuth, elevation, torch.full((count,), 3.2), torch.full((count,), 35.0), SIZE)
-    picture = ball.pictures(cameras).picture
+    picture = ball.render_cameras(cameras).picture
     folder = tmp_path_factory.mktemp("views")
     split = ("train",) * TRAIN + ("test",) * TEST
     save_posed_images(folder, PosedImages(picture, cameras, split, tuple(f"view-{i:02d}" for i in range(count))))
