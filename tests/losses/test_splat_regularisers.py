@@ -18,4 +18,9 @@ def test_they_are_mean_opacity_and_mean_scale(flat):
     assert opacity.item() == pytest.approx(0.25) and scale.item() == pytest.approx(0.2 if flat else 0.4)
     (opacity + scale).backward()
     assert geometry.opacities.grad.gt(0).all() and geometry.scales.grad[:, :2].gt(0).all()
-    assert SplatOpacity.needs | SplatScale.needs <= Gaussians.offers
+
+
+@pytest.mark.parametrize("part", [SplatOpacity, SplatScale])
+def test_they_need_gaussians(part):
+    needs = part.capabilities(part.Config()).needs
+    assert needs <= Gaussians.capabilities(Gaussians.Config()).gives and needs == {"geometry:splats"}

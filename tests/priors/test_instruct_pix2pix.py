@@ -55,6 +55,6 @@ def test_weights_without_a_place_for_the_picture_are_refused(tiny_stable_diffusi
 
 def test_an_objective_that_does_not_say_which_picture_is_refused(tiny_edits):
     spec = {"prior": {"type": "instruct-pix2pix", "path": str(tiny_edits)}, "score": "cfg", "objective": "sds"}
-    with pytest.raises(ConfigError, match="'sds' does not tell it which; objectives that do: dataset-update"):
+    with pytest.raises(ConfigError, match="'sds' does not give it one; objectives that do: dataset-update"):
         check(Guidance, spec, "guidance", lambda key: None)
     check(Guidance, {**spec, "score": "cfg-two", "objective": "dataset-update"}, "guidance", lambda key: None)

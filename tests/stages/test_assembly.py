@@ -79,16 +79,16 @@ REFUSED = {
     r"objective 'vsd': base needs a prior that does not go by the rendering, as 'controlnet' does": (
         {"type": "stable-diffusion", **MODEL}, "cfg", {"type": "vsd", "base": CONTROLNET}
     ),
-    r"prior 'zero123plus' knows views from cameras of its own alone, and objective 'dataset-update' looks": (
+    r"prior 'zero123plus' accepts only its own cameras, and objective 'dataset-update' uses": (
         {"type": "zero123plus", **MODEL, "layout": "v1.2"}, "cfg", "dataset-update"
     ),
-    r"prior 'mvdream' sees all views .* at one noise level, and objective 'ism' draws .*timesteps.shared: true": (
+    r"prior 'mvdream' denoises all views .* at one noise level, and objective 'ism' samples .*timesteps.shared: true": (
         {"type": "mvdream", **MODEL}, "cfg", "ism"
     ),
-    r"prior 'zero123plus' sees all views .* at one noise level, and objective 'sds' draws": (
+    r"prior 'zero123plus' denoises all views .* at one noise level, and objective 'sds' samples": (
         {"type": "zero123plus", **MODEL, "layout": "v1.2"}, "cfg", "sds"
     ),
-    r"prior 'instruct-pix2pix' changes pictures, .*'sds' does not tell it which; objectives that do: dataset-update": (
+    r"prior 'instruct-pix2pix' edits a picture, .*'sds' does not give it one; objectives that do: dataset-update": (
         {"type": "instruct-pix2pix", **MODEL}, "cfg", "sds"
     ),
 }  # fmt: skip

@@ -61,10 +61,10 @@ def test_every_other_step_has_an_edit(words):
 
 
 def test_without_data_there_is_nothing_to_change():
-    with pytest.raises(ConfigError, match="guidance 'sds' looks at known pictures, but the stage has no 'data'"):
+    with pytest.raises(ConfigError, match="guidance 'sds' uses the data's pictures, but the stage has no 'data'"):
         load_method("dreamfusion", ["prompt=x", "stages.nerf.guidance.sds.objective=dataset-update"])
 
 
 def test_known_pictures_have_no_normals(words):
-    with pytest.raises(ConfigError, match="looks at known pictures, which have no 'normal'"):
+    with pytest.raises(ConfigError, match="uses the data's pictures, which have no 'normal'"):
         load_method(words[0], [*words[1:], "stages.fit.guidance.edit.input=normal"])

@@ -50,8 +50,6 @@ class Gaussians(Splats):
             if self.points and not Path(self.points).is_file():
                 raise ValueError(f"points: there is no file {self.points}")
 
-    offers = frozenset({"splats"})
-
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels

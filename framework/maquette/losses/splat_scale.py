@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.config.capabilities import Capabilities, form
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -25,10 +26,9 @@ class SplatScale(Loss):
     class Config:
         weight: Schedule = Schedule.constant(0.01)  # lambda_Sigma
 
-    needs = frozenset({"splats"})
-
-    def __init__(self, config: Config) -> None:
-        self.weight = config.weight
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        return super().capabilities(config).needing(form("splats"))
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
         cloud = geometry.splats()

@@ -179,7 +179,7 @@ def inner_parts_fit(parts: GuidanceParts) -> Refusal | None:
         if within(RENDERING, part.capabilities.needs):
             return Refusal(
                 f"{where} a {part.kind} that does not go by the rendering, as {part.name!r} does: "
-                "only the guidance's own prior is shown it"
+                "only the guidance's own prior can use it"
             )
     return None
 
@@ -195,7 +195,7 @@ def data_objectives_take_rgb(parts: GuidanceParts) -> Refusal | None:
     """An objective that needs data takes `input: rgb`, not normals."""
     if parts.input == "rgb" or DATA not in parts.objective.capabilities.needs:
         return None
-    return Refusal(f"objective {parts.objective.name!r} looks at known pictures, which have no {parts.input!r}")
+    return Refusal(f"objective {parts.objective.name!r} uses the data's pictures, which have no {parts.input!r}")
 
 
 def prior_accepts_any_camera(parts: GuidanceParts) -> Refusal | None:
@@ -203,8 +203,8 @@ def prior_accepts_any_camera(parts: GuidanceParts) -> Refusal | None:
     if ANY_CAMERA not in parts.objective.capabilities.needs - parts.prior.capabilities.gives:
         return None
     return Refusal(
-        f"prior {parts.prior.name!r} knows views from cameras of its own alone, and objective "
-        f"{parts.objective.name!r} looks from those of the data"
+        f"prior {parts.prior.name!r} accepts only its own cameras, and objective "
+        f"{parts.objective.name!r} uses those of the data"
     )
 
 
@@ -214,8 +214,8 @@ def views_of_an_object_have_one_noise_level(parts: GuidanceParts) -> Refusal | N
     if parts.prior.capabilities.views_per_object == 1 or ONE_NOISE_LEVEL in objective.gives:
         return None
     return Refusal(
-        f"prior {parts.prior.name!r} sees all views of an object at one noise level, and objective "
-        f"{parts.objective.name!r} draws one for each",
+        f"prior {parts.prior.name!r} denoises all views of an object at one noise level, and objective "
+        f"{parts.objective.name!r} samples one for each",
         objective.remedies.get(ONE_NOISE_LEVEL, ""),
     )
 
@@ -225,7 +225,7 @@ def editing_prior_has_its_source_image(parts: GuidanceParts) -> Refusal | None:
     if SOURCE_PICTURE not in parts.prior.capabilities.needs - parts.objective.capabilities.gives:
         return None
     return Refusal(
-        f"prior {parts.prior.name!r} changes pictures, and objective {parts.objective.name!r} does not tell it which",
+        f"prior {parts.prior.name!r} edits a picture, and objective {parts.objective.name!r} does not give it one",
         f"objectives that do: {_fitting('objective', lambda c: SOURCE_PICTURE in c.gives)}",
     )
 
@@ -319,7 +319,7 @@ def renderer_gives_guidance_inputs(parts: StageParts) -> Refusal | None:
     for name, guidance in parts.guidance.items():
         if lacking := guidance.rendering_entries - parts.renderer.capabilities.gives:
             entries = listed(lacking).replace("normal", "normals")
-            return Refusal(f"guidance {name!r} sees {entries}, which renderer {parts.renderer.name!r} does not give")
+            return Refusal(f"guidance {name!r} needs {entries}, which renderer {parts.renderer.name!r} does not give")
     return None
 
 
@@ -327,7 +327,7 @@ def guidance_has_its_data(parts: StageParts) -> Refusal | None:
     """A stage has data for an objective that needs it, and a reference image for a prior that is conditioned on one."""
     for name, guidance in parts.guidance.items():
         if DATA in guidance.objective.capabilities.needs and parts.data is None:
-            return Refusal(f"guidance {name!r} looks at known pictures, but the stage has no 'data'")
+            return Refusal(f"guidance {name!r} uses the data's pictures, but the stage has no 'data'")
         if REFERENCE in guidance.prior.capabilities.needs:
             what = f"guidance {name!r}: prior {guidance.prior.name!r} continues a picture"
             if refusal := _reference(what, parts.data):

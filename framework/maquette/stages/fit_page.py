@@ -26,8 +26,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 HEAD = """# What fits what
 
 Made by `python -m maquette.stages.fit_page docs/fit.md` from what each part says it needs and gives, with default
-settings: a reason that names a setting is gone with it. A method whose parts do not go together is refused when it is
-read, in the same words.
+settings; a reason that names a setting does not hold with that setting. A method with incompatible parts is refused
+with the same message when it is loaded.
 """
 
 
