@@ -26,7 +26,7 @@ from maquette.data.base import Reference
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
-from maquette.learners.novel_view import by_turn, psnr
+from maquette.learners.novel_view import mean_by_azimuth_change, psnr
 from maquette.priors.base import Request
 from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
@@ -81,7 +81,9 @@ def main(
             flush=True,
         )
     ours, theirs, turn = torch.stack(sampled), torch.stack(returned), torch.cat(turns)
-    found = by_turn(ours.flatten(), turn, "psnr") | by_turn(theirs.flatten(), turn, "psnr of the input")
+    found = mean_by_azimuth_change(ours.flatten(), turn, "psnr") | mean_by_azimuth_change(
+        theirs.flatten(), turn, "psnr of the input"
+    )
     rates = [
         {"psnr": float(made.mean()), "gain over the input": float((made - given).mean())}
         for made, given in zip(ours, theirs, strict=True)

@@ -1,7 +1,7 @@
 """Plugins: packages that declare parts, configs and weights through the `maquette.plugins` entry point.
 
-A plugin is a module (or object) with some of the hooks below, each marked `@maquette.plugins.hookimpl`. One that fails
-to import, or whose hook fails, is named in a warning and skipped; nothing else suffers.
+A plugin is a module (or object) with some of the hooks below, each marked `@maquette.plugins.hookimpl`. A plugin
+that fails to import, or has a failing hook, is skipped with a warning that names it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ hookimpl = pluggy.HookimplMarker("maquette")
 
 
 class Hooks:
-    """What a plugin may implement. All hooks are optional."""
+    """The hooks that a plugin can implement, all optional."""
 
     @hookspec
     def maquette_parts(self) -> Sequence[tuple[str, str, str]]:
-        """Parts as (kind, name, "package.module:Class"); nothing is imported until a config names them."""
+        """Parts as (kind, name, "package.module:Class"); a class is imported when a config names it."""
         raise NotImplementedError
 
     @hookspec
     def maquette_configs(self) -> Path:
-        """A folder laid out like `configs/` (methods/, laptop/, priors/, training/, suites/)."""
+        """A folder with the layout of `configs/` (methods/, laptop/, priors/, training/, suites/)."""
         raise NotImplementedError
 
     @hookspec
     def maquette_weights(self) -> dict[str, Path]:
-        """Names -> folders of weights that the package carries; a prior's `path` may be such a name."""
+        """Name -> folder of the weights that the package contains; a prior's `path` may be such a name."""
         raise NotImplementedError
 
 
@@ -51,16 +51,16 @@ class _Discovered:
     loaded: dict[str, str] = field(default_factory=dict)
 
 
-_found = _Discovered()
+_discovered = _Discovered()
 
 
 def load() -> pluggy.PluginManager:
-    """Discover plugins once; later calls return at once. Returns pluggy's manager."""
-    if _found.manager is not None:
-        return _found.manager
+    """Load all plugins on the first call; returns pluggy's manager."""
+    if _discovered.manager is not None:
+        return _discovered.manager
     manager = pluggy.PluginManager("maquette")
     manager.add_hookspecs(Hooks)
-    _found.manager = manager
+    _discovered.manager = manager
     disabled = {name.strip() for name in os.environ.get("MAQUETTE_DISABLE_PLUGINS", "").split(",")}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         if entry.name in disabled or manager.has_plugin(entry.name):
@@ -81,39 +81,39 @@ def _load_one(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
     except Exception as problem:  # a plugin may fail in any way; that must not stop the rest
         if manager.has_plugin(entry.name):
             manager.unregister(name=entry.name)
-        _found.failures[distribution] = f"{type(problem).__name__}: {problem}"
-        _log.warning("plugin %s is skipped: %s", distribution, _found.failures[distribution])
+        _discovered.failures[distribution] = f"{type(problem).__name__}: {problem}"
+        _log.warning("plugin %s is skipped: %s", distribution, _discovered.failures[distribution])
         return
-    _found.loaded[entry.name] = distribution
+    _discovered.loaded[entry.name] = distribution
 
 
 def loaded() -> dict[str, str]:
-    """Entry-point name -> distribution of every working plugin."""
+    """Entry-point name -> distribution of every loaded plugin."""
     load()
-    return dict(_found.loaded)
+    return dict(_discovered.loaded)
 
 
 def failures() -> dict[str, str]:
-    """Distribution -> reason of every plugin that was skipped."""
+    """Distribution -> reason, of every skipped plugin."""
     load()
-    return dict(_found.failures)
+    return dict(_discovered.failures)
 
 
 def config_folders() -> list[Path]:
-    """Config folders that plugins bring."""
+    """Config folders of all plugins."""
     return [Path(folder) for folder in load().hook.maquette_configs()]
 
 
 def weights() -> dict[str, Path]:
-    """All named weights that plugins carry."""
+    """Name -> folder of the weights of all plugins."""
     return {name: Path(path) for named in load().hook.maquette_weights() for name, path in named.items()}
 
 
 def reload() -> None:
-    """Forget what was discovered, so that the next use looks again (for tests and long-lived processes)."""
+    """Discover and load all plugins again (for tests and long-lived processes)."""
     importlib.invalidate_caches()
     registry.forget_declared()
-    _found.manager = None
-    _found.failures = {}
-    _found.loaded = {}
+    _discovered.manager = None
+    _discovered.failures = {}
+    _discovered.loaded = {}
     load()

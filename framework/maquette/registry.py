@@ -1,7 +1,7 @@
-"""The registry: kind and name of a part -> its class, imported when a config names it and not before.
+"""The registry: kind and name of a part -> its class, imported when a config names it.
 
-A built-in part is one file: `geometry: hash-grid` is the class that `geometry/hash_grid.py` registers, found by its
-line `@register("geometry", "hash-grid")`. `maquette.plugins` declares the parts of plugins by name and import path.
+A built-in part is one file: `geometry: hash-grid` is the class that `geometry/hash_grid.py` registers with the line
+`@register("geometry", "hash-grid")`. `maquette.plugins` declares the parts of plugins by name and import path.
 Listing parts imports none of them.
 """
 
@@ -37,7 +37,7 @@ KINDS: dict[str, str] = {
     "exporter": "maquette.export.exporters",
     "metric": "maquette.metrics",
 }
-"""Kind of part -> package that holds the built-in ones."""
+"""Kind of part -> package of the built-in parts."""
 
 CONTRACTS: dict[str, str] = {
     "cameras": "maquette.cameras.base:CameraSampler",
@@ -55,11 +55,11 @@ CONTRACTS: dict[str, str] = {
     "exporter": "maquette.export.base:Exporter",
     "metric": "maquette.metrics.base:Metric",
 }
-"""Kind of part -> what its parts derive from; the contracts of data sets are those of the learners that use them."""
+"""Kind of part -> base class of its parts; data sets have protocols instead, see `maquette.datasets.base`."""
 
 Part = TypeVar("Part", bound=type)
 _classes: dict[tuple[str, str], type] = {}
-_declared: dict[tuple[str, str], tuple[str, str]] = {}  # (kind, name) -> ("module:Class", who declared it)
+_declared: dict[tuple[str, str], tuple[str, str]] = {}  # (kind, name) -> ("module:Class", declaring distribution)
 
 
 class UnknownPartError(ConfigError):
@@ -67,10 +67,11 @@ class UnknownPartError(ConfigError):
 
 
 def register(kind: str, name: str) -> Callable[[Part], Part]:
-    """Class decorator that makes a part known as `name` among its kind.
+    """Class decorator that registers a part under its kind and name.
 
     Raises:
-        PluginError: the kind does not exist, another class already has the name, or the class is unfinished.
+        PluginError: another class already has the name, or the class does not fulfil the contract of its kind.
+        UnknownPartError: the kind does not exist.
     """
     _check_kind(kind)
 
@@ -81,7 +82,7 @@ def register(kind: str, name: str) -> Callable[[Part], Part]:
                 f"two {kind} parts are called {name!r}: {other.__module__}.{other.__qualname__} and "
                 f"{cls.__module__}.{cls.__qualname__}"
             )
-        if lacks := _lacks(kind, cls):
+        if lacks := _missing_requirements(kind, cls):
             raise PluginError(
                 f"{kind} {name!r}, {cls.__module__}.{cls.__qualname__}, is unfinished: it lacks {', '.join(lacks)}; "
                 f"the contract of a {kind} is in {CONTRACTS.get(kind, KINDS[kind]).partition(':')[0]}"
@@ -97,43 +98,43 @@ def add(kind: str, name: str, target: str, source: str) -> None:
     """Declare a part by import path, without importing it.
 
     Args:
-        kind, name: where it will be found.
+        kind, name: its keys in the registry.
         target: "package.module:Class".
-        source: the distribution that brings it, for messages.
+        source: the distribution that provides it, for messages.
     """
     _check_kind(kind)
-    known = _declared.get((kind, name))
-    if known is not None and known[0] != target:
-        raise PluginError(f"{kind} {name!r} of {source} is already declared by {known[1]}")
+    declared = _declared.get((kind, name))
+    if declared is not None and declared[0] != target:
+        raise PluginError(f"{kind} {name!r} of {source} is already declared by {declared[1]}")
     if name in _built_in(kind):
         raise PluginError(f"{kind} {name!r} of {source} has the name of a built-in part")
     _declared[kind, name] = (target, source)
 
 
 def forget_declared() -> None:
-    """Drop all that plugins declared; they declare it again when they are loaded again."""
+    """Remove all parts declared by plugins; loading the plugins again declares them again."""
     for key in _declared:
         _classes.pop(key, None)
     _declared.clear()
 
 
 def names(kind: str) -> list[str]:
-    """All known names of a kind, sorted; imports no part."""
+    """Names of all parts of a kind, sorted; imports no part."""
     _check_kind(kind)
-    known = {name for k, name in [*_declared, *_classes] if k == kind}
-    return sorted(known | set(_built_in(kind)))
+    registered = {name for k, name in [*_declared, *_classes] if k == kind}
+    return sorted(registered | set(_built_in(kind)))
 
 
 def source(kind: str, name: str) -> str:
-    """The distribution a part comes from."""
+    """The distribution that provides a part."""
     return _declared[kind, name][1] if (kind, name) in _declared else "maquette"
 
 
 def get(kind: str, name: str) -> Any:
-    """The part's class, imported now if it was not yet.
+    """The class of a part; imports it if necessary.
 
     Raises:
-        UnknownPartError: naming the nearest known name and all others.
+        UnknownPartError: there is no such part; the message lists the nearest and all names.
     """
     _check_kind(kind)
     if (kind, name) not in _classes:
@@ -145,19 +146,19 @@ def get(kind: str, name: str) -> Any:
         elif name in _built_in(kind):
             importlib.import_module(_built_in(kind)[name])
     if (kind, name) not in _classes:
-        known = names(kind)
-        hint = did_you_mean(name, known)
-        raise UnknownPartError(f"there is no {kind} called {name!r}", hint=f"{hint}known: {', '.join(known)}")
+        available = names(kind)
+        hint = did_you_mean(name, available)
+        raise UnknownPartError(f"there is no {kind} called {name!r}", hint=f"{hint}known: {', '.join(available)}")
     return _classes[kind, name]
 
 
 def summary(kind: str, name: str) -> str:
-    """First line of the part's docstring; imports it."""
+    """First line of the part's docstring; imports the part."""
     return (get(kind, name).__doc__ or "").strip().split("\n")[0]
 
 
 def assigned(cls: type, attribute: str) -> bool:
-    """Whether a class or one of its bases gives the attribute a value: in its body, or as `self.attribute = ...`."""
+    """Whether a class or one of its bases assigns the attribute, in its body or as `self.attribute = ...`."""
     for base in cls.__mro__:
         if attribute in vars(base):
             return True
@@ -169,8 +170,8 @@ def assigned(cls: type, attribute: str) -> bool:
     return False
 
 
-def _lacks(kind: str, cls: type) -> list[str]:
-    """What keeps a class from being a part of the kind; each contract may add its own in a classmethod `lacks`."""
+def _missing_requirements(kind: str, cls: type) -> list[str]:
+    """Unfulfilled requirements of the kind's contract; contracts can add some in a classmethod `lacks`."""
     lacks = []
     if not dataclasses.is_dataclass(getattr(cls, "Config", None)):
         lacks.append("a dataclass Config")

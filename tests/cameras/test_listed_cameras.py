@@ -11,7 +11,7 @@ from maquette.randomness import Draws, Moment
 
 def test_cameras_are_those_of_the_list_and_shorter_lists_start_over():
     listed = ListedCameras(
-        ListedCameras.Config(azimuth_deg=(30, 90, 150, 210), elevation_deg=(20, -10), turn_deg=5)
+        ListedCameras.Config(azimuth_deg=(30, 90, 150, 210), elevation_deg=(20, -10), azimuth_offset_deg=5)
     ).sample(Moment(0, 10, Draws(0, 0)))
     ones = torch.ones(4)
     azimuths, elevations = torch.tensor([35.0, 95.0, 155.0, 215.0]), torch.tensor([20.0, -10.0, 20.0, -10.0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maquette.datasets.base import DepthsAndNormals
-from maquette.learners.depth_normals import DepthNormalsLearner, gradients, normalised
+from maquette.learners.depth_normals import DepthNormalsLearner, gradient_loss, normalise_depth
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Draws
 
@@ -61,30 +61,30 @@ def test_a_few_steps_teach_shape_from_shading(learner):
 
 def test_scale_and_shift_of_depth_do_not_matter():
     values, inside = torch.rand(2, 5, 5, 1, generator=torch.Generator().manual_seed(0)), torch.ones(2, 5, 5, 1).bool()
-    torch.testing.assert_close(normalised(3 * values + 7, inside), normalised(values, inside))
-    assert (normalised(values, inside).abs().mean((1, 2, 3)) - 1).abs().max() < 1e-5
+    torch.testing.assert_close(normalise_depth(3 * values + 7, inside), normalise_depth(values, inside))
+    assert (normalise_depth(values, inside).abs().mean((1, 2, 3)) - 1).abs().max() < 1e-5
 
 
 def test_what_is_outside_does_not_matter():
     values, inside = torch.rand(1, 6, 6, 1), torch.zeros(1, 6, 6, 1).bool()
     inside[:, :3] = True
     other = torch.where(inside, values, 100.0)
-    torch.testing.assert_close(normalised(values, inside)[:, :3], normalised(other, inside)[:, :3])
-    assert torch.equal(gradients(values * inside, inside), gradients(values * inside + 5.0 * ~inside, inside))
-    assert not normalised(values, torch.zeros_like(inside)).isnan().any()
+    torch.testing.assert_close(normalise_depth(values, inside)[:, :3], normalise_depth(other, inside)[:, :3])
+    assert torch.equal(gradient_loss(values * inside, inside), gradient_loss(values * inside + 5.0 * ~inside, inside))
+    assert not normalise_depth(values, torch.zeros_like(inside)).isnan().any()
 
 
 def test_the_gradient_term_of_a_ramp_is_its_slope_at_every_scale():
     # 1 per pixel: 1, 2, 4 and 8 per sample, from one sample to the next, of which there are 15/16, 7/8, 3/4 and 1/2
     ramp = torch.arange(16.0)[None, None, :, None].expand(1, 16, 16, 1)
     wanted = 1 * 15 / 16 + 2 * 7 / 8 + 4 * 3 / 4 + 8 * 1 / 2
-    assert float(gradients(ramp, torch.ones_like(ramp).bool())) == pytest.approx(wanted)
+    assert float(gradient_loss(ramp, torch.ones_like(ramp).bool())) == pytest.approx(wanted)
 
 
 def test_the_estimator_sees_what_the_learner_saw(learner, tmp_path):
     views = Balls().sample_views(1)
     with torch.no_grad():
-        nearness, normal = learner._see(learner.average.module, views.images)
+        nearness, normal = learner._predict(learner.average.module, views.images)
     learner.save(tmp_path)
     found = Estimator(str(tmp_path)).estimate(views.images)
     torch.testing.assert_close(found.nearness, nearness, rtol=1e-2, atol=1e-2)  # half precision

@@ -90,7 +90,7 @@ def test_the_prior_loads_what_is_saved_and_predicts_the_same(learner, tmp_path):
     noisy, steps = torch.randn(8, 3, SIZE, SIZE), torch.tensor([300] * 4 + [800] * 4)
     unet = learner.average.module.unet
     with torch.no_grad():
-        text = learner._text(learner.average.module, ["a red mug"] * 2)
+        text = learner._text_embeddings(learner.average.module, ["a red mug"] * 2)
         velocity = unet(noisy, steps, text, camera_rows(batch.cameras)).sample
     learner.save(tmp_path)
     assert json.loads((tmp_path / "model_index.json").read_text())["_class_name"] == "MVDreamPipeline"

@@ -12,7 +12,7 @@ from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
-from maquette.learners.novel_view import NovelViewLearner, by_turn, psnr
+from maquette.learners.novel_view import NovelViewLearner, mean_by_azimuth_change, psnr
 from maquette.priors.base import Request
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.priors.zero123.zero123 import Zero123
@@ -175,5 +175,5 @@ def test_psnr_agrees_with_scikit_image():
 
 
 def test_a_range_of_turns_without_pairs_has_no_mean():
-    figures = by_turn(torch.tensor([10.0, 20.0]), torch.tensor([5.0, 59.0]), "psnr")
+    figures = mean_by_azimuth_change(torch.tensor([10.0, 20.0]), torch.tensor([5.0, 59.0]), "psnr")
     assert figures["psnr 0-60"] == 15.0 and math.isnan(figures["psnr 120-180"])

@@ -34,12 +34,12 @@ class ThreePictures(Data):
         raise AssertionError("nothing is measured here")
 
     def all(self) -> Target:
-        return Target(cameras(3), Picture(KNOWN, torch.full_like(KNOWN[..., :1], 0.5)), places=torch.arange(3))
+        return Target(cameras(3), Picture(KNOWN, torch.full_like(KNOWN[..., :1], 0.5)), indices=torch.arange(3))
 
 
 def one(place: int) -> Target:
     chosen = torch.tensor([place])
-    return Target(cameras(1), ThreePictures().all().picture[chosen], places=chosen)
+    return Target(cameras(1), ThreePictures().all().picture[chosen], indices=chosen)
 
 
 def objective(**config) -> DatasetUpdate:

@@ -53,7 +53,9 @@ def views(textures: torch.Tensor, azimuths: torch.Tensor) -> torch.Tensor:
 
 def oracle(**config) -> Prior:
     pictures = {name: views(texture(colour).expand(8, -1, -1, -1), AZIMUTHS) for name, colour in COLOURS.items()}
-    return Oracle(Oracle.Config(spread=0.2, device="cpu", **config), CaptionedViews.of(pictures, cameras(AZIMUTHS)))
+    return Oracle(
+        Oracle.Config(spread=0.2, device="cpu", **config), CaptionedViews.from_pictures(pictures, cameras(AZIMUTHS))
+    )
 
 
 def psnr_in_db(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

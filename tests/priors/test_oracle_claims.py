@@ -26,7 +26,9 @@ Pull = tuple[float, Objective, Score, Oracle, Request]
 
 
 def oracle(colours: dict[str, tuple[float, float, float]], **config) -> Oracle:
-    views = CaptionedViews.of({caption: thing(colour) for caption, colour in colours.items()}, cameras(*AZIMUTHS))
+    views = CaptionedViews.from_pictures(
+        {caption: thing(colour) for caption, colour in colours.items()}, cameras(*AZIMUTHS)
+    )
     return Oracle(Oracle.Config(spread=0.2, device="cpu", **config), views)
 
 

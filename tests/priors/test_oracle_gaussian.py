@@ -56,7 +56,9 @@ def test_an_oracle_of_one_blurred_picture_is_gaussian():
     one = torch.ones(1)
     camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8)
     flat = torch.tensor(MEANS["red"]).expand(1, 8, 8, 3)
-    oracle = Oracle(Oracle.Config(spread=0.3, dtype="float64", device="cpu"), CaptionedViews.of({"red": flat}, camera))
+    oracle = Oracle(
+        Oracle.Config(spread=0.3, dtype="float64", device="cpu"), CaptionedViews.from_pictures({"red": flat}, camera)
+    )
     prior, steps = gaussian(means={"red": MEANS["red"]}, deviation=0.3), torch.tensor([10, 400, 990])
     noisy, views = torch.randn(3, 3, 8, 8).double(), cameras(0.0, 0.0, 0.0)
     found = oracle.predict(noisy, steps, oracle.condition(Request("red")).at(views), views)["positive"]

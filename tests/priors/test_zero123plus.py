@@ -119,7 +119,9 @@ def test_equal_arguments_give_equal_predictions(prior):
 
 @pytest.mark.parametrize("layout", sorted(ELEVATIONS_DEG))
 def test_the_cameras_are_those_of_the_list_sampler(folders, layout):
-    config = ListedCameras.Config(azimuth_deg=AZIMUTHS_DEG, elevation_deg=ELEVATIONS_DEG[layout], turn_deg=15.0)
+    config = ListedCameras.Config(
+        azimuth_deg=AZIMUTHS_DEG, elevation_deg=ELEVATIONS_DEG[layout], azimuth_offset_deg=15.0
+    )
     prior, listed = load(folders["pixels"], layout=layout), ListedCameras(config).sample(Moment(0, 1, Draws(0, 0)))
     assert prior.condition(request(azimuth=15.0)).at(listed).keys() == given(prior)
     torch.testing.assert_close(prior.cameras(camera(15.0), 3.0).c2w, listed.c2w)
@@ -132,7 +134,7 @@ def test_other_cameras_are_refused_with_those_that_would_do(priors):
     message = (
         r"cameras: this prior has six views, v1.2's, and number 2 is from azimuth 105, elevation -10, not azimuth "
         r"165, elevation 20; use \{type: list, azimuth_deg: \[30, 90, 150, 210, 270, 330\], "
-        r"elevation_deg: \[20, -10\], turn_deg: 15\}"
+        r"elevation_deg: \[20, -10\], azimuth_offset_deg: 15\}"
     )
     with pytest.raises(ConfigError, match=message):
         conditions.at(swapped)

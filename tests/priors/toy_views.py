@@ -32,7 +32,9 @@ def thing(colour: tuple[float, float, float]) -> torch.Tensor:
 
 def toy_views() -> CaptionedViews:
     """Three objects, told apart by colour, from four sides."""
-    return CaptionedViews.of({caption: thing(colour) for caption, colour in COLOURS.items()}, cameras(*AZIMUTHS))
+    return CaptionedViews.from_pictures(
+        {caption: thing(colour) for caption, colour in COLOURS.items()}, cameras(*AZIMUTHS)
+    )
 
 
 def toy_oracle(**config) -> Oracle:

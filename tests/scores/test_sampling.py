@@ -24,7 +24,7 @@ RING = orbit_cameras(TURNS, 0 * TURNS, 0 * TURNS + 3, 0 * TURNS + 40, 8)
 def test_an_exact_prior_makes_the_pictures_that_it_knows_from_each_camera():
     pictures = torch.rand(4, 8, 8, 3, generator=torch.Generator().manual_seed(0))
     told = Oracle.Config(spread=0.01, cameras=CameraKernel(), device="cpu")
-    oracle = Oracle(told, CaptionedViews.of({"a mug": pictures}, RING))
+    oracle = Oracle(told, CaptionedViews.from_pictures({"a mug": pictures}, RING))
     made = sample_views(oracle, Request("a mug"), RING, Plain(Plain.Config()), 20, Draws(0, 0))
     assert float((made - pictures).square().mean().sqrt()) < 0.02
 
@@ -43,6 +43,6 @@ def test_six_views_are_made_of_one_picture(tiny_zero123plus):
 
 
 def test_a_direction_is_no_way_to_a_picture():
-    oracle = Oracle(Oracle.Config(device="cpu"), CaptionedViews.of({"a mug": torch.rand(4, 8, 8, 3)}, RING))
+    oracle = Oracle(Oracle.Config(device="cpu"), CaptionedViews.from_pictures({"a mug": torch.rand(4, 8, 8, 3)}, RING))
     with pytest.raises(ValueError, match="takes a noise prediction"):
         sample_views(oracle, Request("a mug"), RING, CSD(CSD.Config()), 5, Draws(0, 0))

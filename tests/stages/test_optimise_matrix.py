@@ -107,7 +107,9 @@ def priors(
     turns = torch.tensor([0.0, 90.0, 180.0, 270.0])
     views = orbit_cameras(turns, 0 * turns, 0 * turns + 3, 0 * turns + 40, 8)
     pictures = torch.rand(4, 8, 8, 3, generator=torch.Generator().manual_seed(0))
-    oracle = Oracle(Oracle.Config(spread=0.2, device="cpu"), CaptionedViews.of({"a red mug": pictures}, views))
+    oracle = Oracle(
+        Oracle.Config(spread=0.2, device="cpu"), CaptionedViews.from_pictures({"a red mug": pictures}, views)
+    )
     return {**made, "oracle": ({"type": "oracle", "spread": 0.2}, oracle)}
 
 

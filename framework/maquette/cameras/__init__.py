@@ -1,4 +1,4 @@
-"""Cameras: the batch type, and the samplers that draw it."""
+"""Camera batches and camera samplers."""
 
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
 

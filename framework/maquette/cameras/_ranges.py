@@ -1,4 +1,4 @@
-"""Drawing numbers from ranges, as camera samplers do."""
+"""Ranges of camera parameters and random sampling from them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from maquette.randomness import Draws
 
 Range = tuple[float, float]
 Elevation = Literal["angle", "sphere", "mixed"]
-"""Elevations uniform in angle, in the area of the sphere, or either at even odds."""
+"""Distribution of elevations: uniform in angle, uniform in area of the sphere, or either with probability 1/2."""
 
 
 def check_ranges(config: Any, *names: str) -> None:
-    """Refuse ranges whose ends are the wrong way round, or none at all.
+    """Check that the lower limit of each named range is at most the upper one.
 
     Raises:
-        ValueError: naming the field.
+        ValueError: naming the field at fault.
     """
     for name in names:
         low, high = getattr(config, name)
@@ -27,17 +27,17 @@ def check_ranges(config: Any, *names: str) -> None:
             raise ValueError(f"{name} is a range from low to high, not [{low}, {high}]")
 
 
-def between(uniform: Float[Tensor, ...], limits: Range) -> Float[Tensor, ...]:
-    """Numbers in [0, 1) -> numbers between limits."""
+def scale_to_range(uniform: Float[Tensor, ...], limits: Range) -> Float[Tensor, ...]:
+    """Map uniform numbers in [0, 1) linearly to the range `limits`."""
     return limits[0] + uniform * (limits[1] - limits[0])
 
 
-def elevations(draws: Draws, count: int, limits: Range, kind: Elevation) -> Float[Tensor, " n"]:
-    """`count` elevations in degrees, from the streams `elevation` and `elevation-kind`."""
+def sample_elevations(draws: Draws, count: int, limits: Range, kind: Elevation) -> Float[Tensor, " n"]:
+    """`count` random elevations in degrees, from the streams `elevation` and `elevation-kind`."""
     uniform = draws.uniform("elevation", count)
-    angle = between(uniform, limits)
+    angle = scale_to_range(uniform, limits)
     low, high = (torch.sin(torch.deg2rad(torch.tensor(limit))).item() for limit in limits)
-    area = torch.rad2deg(torch.asin(between(uniform, (low, high)).clamp(-1, 1)))
+    area = torch.rad2deg(torch.asin(scale_to_range(uniform, (low, high)).clamp(-1, 1)))
     if kind == "mixed":
         return torch.where(draws.uniform("elevation-kind", count) < 0.5, angle, area)
     return angle if kind == "angle" else area

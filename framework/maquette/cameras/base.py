@@ -1,6 +1,6 @@
-"""A batch of perspective cameras, and the contract of what draws one.
+"""Batches of perspective cameras, and the contract of camera samplers.
 
-World: right-handed, z up, the object's front looks along +x, azimuth 0 sees the front and grows counter-clockwise seen
+World: right-handed, z up; the object's front faces +x; azimuth 0 views the front and grows counter-clockwise viewed
 from above. Camera axes are OpenGL's: x right, y up, z backward.
 """
 
@@ -19,16 +19,16 @@ from torch import Tensor
 from maquette.kernels.precision import in_float32
 from maquette.randomness import Moment
 
-SHARED = ("height", "width", "window")  # fields that all cameras of a batch have in common
+BATCH_FIELDS = ("height", "width", "window")  # fields with one value for all cameras of a batch
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a larger picture is looked at.
+    """A crop window in a larger picture.
 
     Args:
-        top, left: rows above and columns to the left of the part, pixels.
-        height, width: of the whole picture, pixels.
+        top, left: first row and column of the crop, pixels.
+        height, width: size of the whole picture, pixels.
     """
 
     top: int
@@ -39,15 +39,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Cameras:
-    """B cameras.
+    """A batch of B perspective cameras.
 
     Args:
         c2w: camera-to-world [B, 4, 4].
         fov_y_deg: full vertical angle of view of the whole picture [B].
-        azimuth_deg, elevation_deg, distance: where they stand on their orbit [B]; what prompts and priors are told.
+        azimuth_deg, elevation_deg, distance: orbit coordinates [B], the view conditioning of prompts and priors.
         height, width: pixels.
         light: positions of each camera's point light [B, 3].
-        window: where in a larger picture the pixels are; None: they are the whole picture.
+        window: position of the pixels in a larger picture; None: they are the whole picture.
     """
 
     c2w: Float[Tensor, "B 4 4"]
@@ -65,20 +65,20 @@ class Cameras:
 
     def __getitem__(self, index: slice | Tensor) -> Cameras:
         """Some of the cameras."""
-        return self._map(lambda tensor: tensor[index])
+        return self._map_tensors(lambda tensor: tensor[index])
 
     def to(self, device: torch.device | str) -> Cameras:
         """The same cameras on another device."""
-        return self._map(lambda tensor: tensor.to(device))
+        return self._map_tensors(lambda tensor: tensor.to(device))
 
     def resized(self, height: int, width: int | None = None) -> Cameras:
-        """The same cameras with pictures of `height` rows and `width` columns; square ones without a width."""
+        """The same cameras with pictures of `height` rows and `width` columns (None: square)."""
         if self.window is not None:
             raise ValueError("cropped pictures cannot be resized; resize first, then crop")
         return dataclasses.replace(self, height=height, width=height if width is None else width)
 
     def cropped(self, top: int, left: int, height: int, width: int) -> Cameras:
-        """The same cameras, seeing only `height` rows from row `top` on and `width` columns from column `left` on.
+        """The same cameras, cropped to `height` rows from row `top` on and `width` columns from column `left` on.
 
         Example:
             >>> one = torch.ones(1)
@@ -89,37 +89,37 @@ class Cameras:
         if not (0 <= top <= top + height <= self.height and 0 <= left <= left + width <= self.width):
             raise ValueError(f"rows {top} to {top + height} and columns {left} to {left + width} are not all among the "
                              f"{self.height} rows and {self.width} columns of the picture")  # fmt: skip
-        frame = self.frame
-        window = Window(frame.top + top, frame.left + left, frame.height, frame.width)
+        full_frame = self.full_frame
+        window = Window(full_frame.top + top, full_frame.left + left, full_frame.height, full_frame.width)
         return dataclasses.replace(self, height=height, width=width, window=window)
 
     @property
-    def frame(self) -> Window:
-        """The window, or the whole picture as one."""
+    def full_frame(self) -> Window:
+        """The crop window in the whole picture; without a crop, the whole picture as a window."""
         return self.window or Window(0, 0, self.height, self.width)
 
     @property
     def focal(self) -> Float[Tensor, " B"]:
         """Focal lengths in pixels."""
-        return 0.5 * self.frame.height / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)
+        return 0.5 * self.full_frame.height / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)
 
     @staticmethod
     def cat(batches: list[Cameras]) -> Cameras:
-        """Several batches of equal picture size as one."""
+        """Concatenate batches of equal picture size."""
         first = batches[0]
         tensors: Any = {
             field.name: torch.cat([getattr(batch, field.name) for batch in batches])
             for field in dataclasses.fields(first)
-            if field.name not in SHARED
+            if field.name not in BATCH_FIELDS
         }
         return dataclasses.replace(first, **tensors)
 
     @in_float32
     def rays(self) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 3"]]:
-        """Origins and unit directions through the pixel centres, world frame."""
-        device, focal, frame = self.c2w.device, self.focal, self.frame
-        x = torch.arange(frame.left, frame.left + self.width, device=device) + 0.5 - frame.width / 2
-        y = frame.height / 2 - torch.arange(frame.top, frame.top + self.height, device=device) - 0.5
+        """Ray origins and unit directions through the pixel centres, in the world frame."""
+        device, focal, full_frame = self.c2w.device, self.focal, self.full_frame
+        x = torch.arange(full_frame.left, full_frame.left + self.width, device=device) + 0.5 - full_frame.width / 2
+        y = full_frame.height / 2 - torch.arange(full_frame.top, full_frame.top + self.height, device=device) - 0.5
         shape = (len(self), self.height, self.width)
         local = torch.stack(
             [
@@ -140,33 +140,36 @@ class Cameras:
         x / w and y / w are -1 and 1 at the borders of the picture, right and up; z / w is -1 at distance `near` and 1
         at distance `far` along the viewing axis, both in scene units.
         """
-        frame, w2c = self.frame, torch.linalg.inv(self.c2w)
+        full_frame, w2c = self.full_frame, torch.linalg.inv(self.c2w)
         local = points @ w2c[:, :3, :3].mT + w2c[:, None, :3, 3]
         x, y, z = local.unbind(-1)
         up = 1 / torch.tan(torch.deg2rad(self.fov_y_deg) / 2)[:, None]
         depth = ((far + near) * z + 2 * far * near) / (near - far)
-        across, upward = x * up * (frame.height / frame.width), y * up
+        across, upward = x * up * (full_frame.height / full_frame.width), y * up
         if self.window is not None:  # from the borders of the whole picture to those of the part
-            right, above = frame.width - 2 * frame.left - self.width, frame.height - 2 * frame.top - self.height
-            across = (across * frame.width - z * right) / self.width
-            upward = (upward * frame.height + z * above) / self.height
+            right, above = (
+                full_frame.width - 2 * full_frame.left - self.width,
+                full_frame.height - 2 * full_frame.top - self.height,
+            )
+            across = (across * full_frame.width - z * right) / self.width
+            upward = (upward * full_frame.height + z * above) / self.height
         return torch.stack([across, upward, depth, -z], dim=-1)
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Cameras:
+    def _map_tensors(self, function: Callable[[Tensor], Tensor]) -> Cameras:
         tensors: Any = {
-            field.name: change(getattr(self, field.name))
+            field.name: function(getattr(self, field.name))
             for field in dataclasses.fields(self)
-            if field.name not in SHARED
+            if field.name not in BATCH_FIELDS
         }
         return dataclasses.replace(self, **tensors)
 
 
 class CameraSampler(ABC):
-    """Draws the cameras of a step."""
+    """Samples the cameras of a step."""
 
     @abstractmethod
     def sample(self, moment: Moment) -> Cameras:
-        """Cameras for `step` of `total`, a function of its arguments alone."""
+        """Cameras of one step, a function of `moment` alone."""
 
 
 def look_at(
@@ -205,7 +208,7 @@ def orbit_cameras(
     size: int,
     light: Float[Tensor, "B 3"] | None = None,
 ) -> Cameras:
-    """Cameras that look at the origin from their orbits, square pictures of `size` pixels, lit from where they stand.
+    """Cameras that look at the origin from an orbit, square images of `size` pixels, lit from the camera position.
 
     Example:
         >>> one = torch.ones(1)

@@ -1,4 +1,4 @@
-"""One camera that stays where it is: the reference view of image methods."""
+"""A fixed camera: the reference view of image methods."""
 
 from __future__ import annotations
 

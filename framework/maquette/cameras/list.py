@@ -1,4 +1,4 @@
-"""Cameras that are listed one by one, for priors and comparisons that take certain views."""
+"""A fixed list of cameras, for priors and comparisons that need certain views."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from maquette.config.schedules import Schedule
 from maquette.randomness import Moment
 from maquette.registry import register
 
-LISTS = ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg")
+LIST_FIELDS = ("azimuth_deg", "elevation_deg", "distance", "fov_y_deg")
 
 
 @register("cameras", "list")
 class ListedCameras(CameraSampler):
-    """The same cameras at every step, in the order of the list; a shorter list starts over, as often as need be.
+    """The same listed cameras at every step; shorter lists are repeated to the length of the longest.
 
     Elevations [20, -10] with six azimuths are 20, -10, 20, -10, 20, -10.
     """
@@ -29,11 +29,11 @@ class ListedCameras(CameraSampler):
         elevation_deg: tuple[float, ...] = (15.0,)
         distance: tuple[float, ...] = (3.0,)  # scene units
         fov_y_deg: tuple[float, ...] = (40.0,)
-        turn_deg: float = 0.0  # added to all azimuths: that of a picture which they are relative to
+        azimuth_offset_deg: float = 0.0  # added to all azimuths: the azimuth of the reference that they are relative to
         size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
 
         def __post_init__(self) -> None:
-            lengths = {name: len(getattr(self, name)) for name in LISTS}
+            lengths = {name: len(getattr(self, name)) for name in LIST_FIELDS}
             longest = max(lengths.values())
             for name, length in lengths.items():
                 if length == 0 or longest % length:
@@ -46,11 +46,11 @@ class ListedCameras(CameraSampler):
 
     def sample(self, moment: Moment) -> Cameras:
         c = self.config
-        count = max(len(getattr(c, name)) for name in LISTS)
+        count = max(len(getattr(c, name)) for name in LIST_FIELDS)
 
-        def listed(values: tuple[float, ...]) -> Float[Tensor, " n"]:
+        def repeated(values: tuple[float, ...]) -> Float[Tensor, " n"]:
             return torch.tensor(values, dtype=torch.float32).repeat(count // len(values))
 
-        azimuth_deg = listed(c.azimuth_deg) + c.turn_deg
+        azimuth_deg = repeated(c.azimuth_deg) + c.azimuth_offset_deg
         size = int(c.size.at(moment))
-        return orbit_cameras(azimuth_deg, listed(c.elevation_deg), listed(c.distance), listed(c.fov_y_deg), size)
+        return orbit_cameras(azimuth_deg, repeated(c.elevation_deg), repeated(c.distance), repeated(c.fov_y_deg), size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import normalize
 
-from maquette.cameras._ranges import Elevation, Range, between, check_ranges, elevations
+from maquette.cameras._ranges import Elevation, Range, check_ranges, sample_elevations, scale_to_range
 from maquette.cameras.base import Cameras, CameraSampler, look_at, orbit_positions
 from maquette.config.schedules import Schedule
 from maquette.randomness import Moment
@@ -27,12 +27,14 @@ class RandomOrbit(CameraSampler):
         size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
         azimuth_deg: Range = (-180.0, 180.0)
         elevation_deg: Range = (-10.0, 90.0)
-        elevation: Elevation = "mixed"  # uniform in angle, in area, or either at even odds
+        elevation: Elevation = "mixed"  # uniform in angle, in area, or either with probability 1/2
         distance: Range = (1.0, 1.5)  # scene units
         fov_y_deg: Range = (40.6, 71.1)
-        widening: Schedule = Schedule.constant(1.0)  # share of the azimuth and elevation ranges about their middles
-        position_jitter: float = 0.0  # half side of the cube a position is displaced in
-        target_jitter: float = 0.0  # standard deviation of the point looked at
+        widening: Schedule = Schedule.constant(
+            1.0
+        )  # fraction of the azimuth and elevation ranges that is used, about their centres
+        position_jitter: float = 0.0  # largest displacement of the position per axis, scene units
+        target_jitter: float = 0.0  # standard deviation of the look-at point
         up_jitter: float = 0.0  # standard deviation added to the up vector
         light_spread: float = 1.0  # standard deviation of the light's direction about the camera's
         light_distance: Range = (0.8, 1.5)  # scene units from the origin
@@ -47,21 +49,21 @@ class RandomOrbit(CameraSampler):
 
     def sample(self, moment: Moment) -> Cameras:
         c, n = self.config, self.config.batch
-        share = c.widening.at(moment)
-        azimuth_deg = between(moment.draws.uniform("azimuth", n), _narrowed(c.azimuth_deg, share))
-        elevation_deg = elevations(moment.draws, n, _narrowed(c.elevation_deg, share), c.elevation)
-        distance = between(moment.draws.uniform("distance", n), c.distance)
-        fov_y_deg = between(moment.draws.uniform("fov", n), c.fov_y_deg)
+        widening = c.widening.at(moment)
+        azimuth_deg = scale_to_range(moment.draws.uniform("azimuth", n), _narrow_range(c.azimuth_deg, widening))
+        elevation_deg = sample_elevations(moment.draws, n, _narrow_range(c.elevation_deg, widening), c.elevation)
+        distance = scale_to_range(moment.draws.uniform("distance", n), c.distance)
+        fov_y_deg = scale_to_range(moment.draws.uniform("fov", n), c.fov_y_deg)
         position = orbit_positions(azimuth_deg, elevation_deg, distance)
         up = torch.tensor([0.0, 0.0, 1.0]).expand(n, 3) + moment.draws.normal("up", n, 3) * c.up_jitter
-        moved = position + moment.draws.uniform("position", n, 3, low=-1.0) * c.position_jitter
-        c2w = look_at(moved, moment.draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
+        jittered_position = position + moment.draws.uniform("position", n, 3, low=-1.0) * c.position_jitter
+        c2w = look_at(jittered_position, moment.draws.normal("target", n, 3) * c.target_jitter, normalize(up, dim=-1))
         towards = normalize(position / distance[:, None] + moment.draws.normal("light", n, 3) * c.light_spread, dim=-1)
-        light = towards * between(moment.draws.uniform("light-distance", n), c.light_distance)[:, None]
+        light = towards * scale_to_range(moment.draws.uniform("light-distance", n), c.light_distance)[:, None]
         size = int(c.size.at(moment))
         return Cameras(c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, size, size, light)
 
 
-def _narrowed(limits: Range, share: float) -> Range:
+def _narrow_range(limits: Range, fraction: float) -> Range:
     middle, half = (limits[0] + limits[1]) / 2, (limits[1] - limits[0]) / 2
-    return middle - half * share, middle + half * share
+    return middle - half * fraction, middle + half * fraction

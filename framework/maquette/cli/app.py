@@ -157,9 +157,9 @@ def show(
     if plain:
         typer.echo(text, nl=False)
         return
-    from maquette.config.show import annotated
+    from maquette.config.show import annotate_origins
 
-    typer.echo(annotated(text, resolved.origin), nl=False)
+    typer.echo(annotate_origins(text, resolved.origin), nl=False)
 
 
 @app.command("list")

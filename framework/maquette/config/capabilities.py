@@ -1,4 +1,4 @@
-"""What a part needs of the parts around it and gives them, told by its class and config alone: nothing is built."""
+"""Capabilities of a part: what it needs from other parts and gives to them, known from class and config alone."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ RENDERED_SAMPLES, RENDERED_MESH, RENDERED_PROJECTIONS = "rendering:samples", "re
 GEOMETRY_SDF, GEOMETRY_LAPLACIAN = "geometry:sdf", "geometry:laplacian"
 GEOMETRY_TOTAL_VARIATION = "geometry:total_variation"
 GEOMETRY_SIGN_CHANGES, GEOMETRY_DEVIATION = "geometry:sign_changes", "geometry:deviation"
-"""What losses ask of a geometry; its form is an entry too, see `form`."""
+"""Entries of a geometry that losses need; its form is an entry too, see `form`."""
 
 TARGET_DEPTH, TARGET_NORMAL = "target:depth", "target:normal"
 """Entries of a `Target` beyond color and opacity."""
 
 NOISE_PREDICTION = "noise prediction"
-"""A score that predicts the noise gives it. One that gives a direction leaves the noise out."""
+"""Given by scores that return a noise prediction; others return a direction without the noise."""
 ONE_NOISE_LEVEL = "one noise level"
-"""An objective that shows all pictures of a step at one noise level gives it."""
+"""Given by objectives that noise all pictures of a step to one timestep."""
 ANY_CAMERA = "any camera"
-"""A prior that knows views from wherever it is asked gives it."""
+"""Given by priors that accept arbitrary cameras."""
 DATA = "data"
-"""Known views of the object."""
+"""Posed views of the object, given by data."""
 REFERENCE = "reference"
-"""A picture of the object that a prior continues, or that a loss is about."""
+"""A reference image of the object, needed by image-conditioned priors and reference losses."""
 SOURCE_PICTURE = "source picture"
-"""The picture that a prior is to change: such a prior needs it, an objective tells it."""
+"""The source image of an editing prior, which needs it; an objective gives it."""
 PICTURE = "picture"
-"""Color instead of latents: an objective that compares pictures needs it."""
+"""Rendered color instead of latents, needed by objectives that compare pictures."""
 NEW_WORD = "new word"
-"""A prior whose text encoder can be taught words gives it."""
+"""Given by priors that support textual inversion: trainable token embeddings of their text encoder."""
 
 
 def condition(name: str) -> str:
-    """A named condition; `maquette.priors.base.Conditions` lists the names in use."""
+    """The entry of a named condition; `maquette.priors.base.Conditions` lists the names in use."""
     return f"{CONDITION}:{name}"
 
 
 def form(name: str) -> str:
-    """What a geometry is: "field", "surface" or "splats"."""
+    """The entry of a geometry's form: "field", "surface" or "splats"."""
     return f"{GEOMETRY}:{name}"
 
 
 def trainable_copy(kind: str) -> str:
-    """A trainable copy of a prior of kind "lora" or "copy"."""
+    """The entry of a trainable copy of a prior, of kind "lora" or "copy"."""
     return f"{COPY}:{kind}"
 
 
 def within(namespace: str, entries: Iterable[str]) -> frozenset[str]:
-    """The entries of a namespace.
+    """The entries in a namespace.
 
     Example:
         >>> sorted(within("rendering", {"rendering:normal", "geometry:sdf"}))
@@ -70,7 +70,7 @@ def bare(entries: Iterable[str]) -> frozenset[str]:
 
 
 def listed(entries: Iterable[str]) -> str:
-    """The entries without their namespaces, for messages.
+    """The entries without their namespaces as a comma-separated list, for messages.
 
     Example:
         >>> listed({"rendering:samples", "geometry:sdf"})
@@ -81,16 +81,16 @@ def listed(entries: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a part, configured, needs and gives. Entries are the constants of this module.
+    """What a configured part needs and gives. Entries are the constants of this module.
 
     Args:
         needs: entries that other parts must give.
         gives: entries that other parts may need.
-        remedies: entry that the part can give -> which of its settings make it do so.
-        inner: config key of a part within this one -> entries which that part must give.
-        views_per_object: consecutive pictures of one object that are shown together, under one noise level.
-        feature_channels: of a geometry, how many it has; of a material, how many it reads.
-        latent_channels: of the latents that a material or background draws; 0: it draws color.
+        remedies: entry that the part could give -> hint at the settings that enable it.
+        inner: config key of a nested part -> entries that the nested part must give.
+        views_per_object: number of consecutive pictures of one object that are denoised jointly, at one timestep.
+        feature_channels: feature channels that a geometry outputs, or that a material takes as input.
+        latent_channels: channels of the latents that a material or background outputs; 0: it outputs color.
     """
 
     needs: frozenset[str] = frozenset()
@@ -102,7 +102,7 @@ class Capabilities:
     latent_channels: int = 0
 
     def needing(self, *entries: str) -> Capabilities:
-        """The same, and needs these as well.
+        """A copy that also needs these entries.
 
         Example:
             >>> sorted(Capabilities().needing(DATA).needing(RENDERED_NORMAL, TARGET_NORMAL).needs)
@@ -111,10 +111,10 @@ class Capabilities:
         return replace(self, needs=self.needs | set(entries))
 
     def giving(self, *entries: str) -> Capabilities:
-        """The same, and gives these as well."""
+        """A copy that also gives these entries."""
         return replace(self, gives=self.gives | set(entries))
 
     @property
     def conditions(self) -> frozenset[str]:
-        """Names of the conditions it needs."""
+        """Names of the conditions that the part needs."""
         return bare(within(CONDITION, self.needs))

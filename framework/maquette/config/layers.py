@@ -1,8 +1,8 @@
-"""The layers of a config: a file, what it extends, its groups, laptop file and conditions, laid over each other.
+"""Composition of a config from its layers: a file, the files it extends, its groups, laptop file and conditions.
 
-The method at the root of `extends:` comes first and the file itself last, so that a file's keys win over all that it
-extends. Each file brings, from the bottom up: its keys; the files of the groups that it introduces (`defaults:`); the
-laptop file beside it, `../laptop/NAME.yaml`, where the choices match; its matching `when:` blocks.
+The method at the root of `extends:` comes first and the file itself last, so that a file's keys override those of all
+files that it extends. Each file contributes, in increasing precedence: its keys; the files of the groups that it
+introduces (`defaults:`); its laptop file `../laptop/NAME.yaml`, where the choices match; its matching `when:` blocks.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ Origins = dict[str, Origin]
 
 @dataclass(frozen=True)
 class MethodFile:
-    """One file of a method, taken apart.
+    """One file of a method, split into its keys and directives.
 
     Args:
         path: the file.
-        keys: what it sets, without the directives below.
-        origins: dotted key -> where it stands.
-        defaults: group -> choice, as the file proposes it.
-        held: group -> choice whose content the keys hold already, of a resolved config that was written out; None in
-            a file that people write.
-        when: condition, such as "prior=sd15,sd21" -> what it changes.
+        keys: its settings, without the directives below.
+        origins: dotted key -> origin.
+        defaults: group -> default choice.
+        resolved_groups: group -> choice that the keys already contain, in the saved config of a run; None in a method
+            file.
+        when: condition, such as "prior=sd15,sd21" -> settings that apply under it.
     """
 
     path: Path
     keys: dict[str, Any]
     origins: Origins
     defaults: dict[str, str]
-    held: dict[str, str] | None
+    resolved_groups: dict[str, str] | None
     when: dict[str, dict[str, Any]]
 
     @property
     def choices(self) -> dict[str, str]:
-        """Group -> choice, where nothing above this file chooses another."""
-        return {**(self.held or {}), **self.defaults}
+        """Group -> choice, unless an extending file or an override chooses another."""
+        return {**(self.resolved_groups or {}), **self.defaults}
 
 
 def read_files(path: Path, folder: str, above: tuple[Path, ...] = ()) -> list[MethodFile]:
-    """The file and what it extends, the root first.
+    """The file and all files that it extends, the root first.
 
     Args:
         path: the file.
-        folder: where the names of `extends:` are looked up, such as "methods".
+        folder: config folder in which the names of `extends:` are looked up, such as "methods".
         above: the files that extend this one.
 
     Raises:
@@ -68,7 +68,7 @@ def read_files(path: Path, folder: str, above: tuple[Path, ...] = ()) -> list[Me
         keys,
         origins,
         defaults=keys.pop("defaults", None) or {},
-        held=(keys.pop("groups") or {}) if "groups" in keys else None,
+        resolved_groups=(keys.pop("groups") or {}) if "groups" in keys else None,
         when=keys.pop("when", None) or {},
     )
     if base is None:
@@ -79,39 +79,39 @@ def read_files(path: Path, folder: str, above: tuple[Path, ...] = ()) -> list[Me
 def compose(
     files: Iterable[MethodFile], groups: Mapping[str, str], swapped: Iterable[str]
 ) -> tuple[dict[str, Any], Origins]:
-    """All layers of the files as plain data, and where each dotted key was written.
+    """Merge all layers of the files into plain data, with the origin of each dotted key.
 
     Args:
         files: the root of `extends:` first.
-        groups: group -> the choice that counts.
-        swapped: groups that were chosen anew, whose content in a resolved config gives way.
+        groups: group -> effective choice.
+        swapped: groups with a new choice, which replaces their content in a resolved config.
 
     Raises:
-        ConfigError: a choice or a condition that is not there.
+        ConfigError: a choice or a condition does not exist.
     """
     data: dict[str, Any] = {}
     origins: Origins = {}
     introduced: set[str] = set()
     for file in files:
-        lay(data, origins, file.keys, file.origins)
+        overlay(data, origins, file.keys, file.origins)
         for group in file.choices:
             if group in introduced:
-                continue  # its content lies below this file's keys
+                continue  # its content is already merged below this file's keys
             introduced.add(group)
-            if group in swapped or (file.held or {}).get(group) != groups[group]:
-                lay(data, origins, *load_yaml(paths.find_config(groups[group], paths.group_folder(group), group)))
-        if file.held is None:
-            _lay_laptop(data, origins, file, groups)
-        _lay_conditions(data, origins, file, groups)
+            if group in swapped or (file.resolved_groups or {}).get(group) != groups[group]:
+                overlay(data, origins, *load_yaml(paths.find_config(groups[group], paths.group_folder(group), group)))
+        if file.resolved_groups is None:
+            _overlay_laptop(data, origins, file, groups)
+        _overlay_conditions(data, origins, file, groups)
     return data, origins
 
 
-def _lay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
-    """Lay the laptop file beside a method over it, where `for: {GROUP: [CHOICE, ...]}` at its head says so."""
+def _overlay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
+    """Overlay the laptop file of a method, if the choices match its `for: {GROUP: [CHOICE, ...]}`."""
     path = paths.laptop_file(file.path)
     if path is None:
         return
-    keys, places = load_yaml(path)
+    keys, laptop_origins = load_yaml(path)
     choices = keys.pop("for", None)
     if not isinstance(choices, dict) or not choices:
         raise ConfigError(
@@ -119,49 +119,49 @@ def _lay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, groups
             hint="begin it with, for instance, for: {prior: [sd15]}",
         )  # fmt: skip
     for group in choices:
-        _check_group(group, groups, f"for.{group}", places)
-    if all(groups[group] in _listed(wanted) for group, wanted in choices.items()):
-        lay(data, origins, keys, places)
+        _check_group(group, groups, f"for.{group}", laptop_origins)
+    if all(groups[group] in _as_list(names) for group, names in choices.items()):
+        overlay(data, origins, keys, laptop_origins)
 
 
-def _lay_conditions(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
+def _overlay_conditions(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
     for condition, block in file.when.items():
         key = f"when.{condition}"
         group, _, choice = condition.partition("=")
         _check_group(group, groups, key, file.origins)
         if groups[group] in choice.split(","):
-            places = {
+            block_origins = {
                 at.removeprefix(f"{key}."): origin for at, origin in file.origins.items() if at.startswith(f"{key}.")
             }
-            lay(data, origins, block, places)
+            overlay(data, origins, block, block_origins)
 
 
-def _listed(choices: Any) -> list[Any]:
+def _as_list(choices: Any) -> list[Any]:
     return choices if isinstance(choices, list) else [choices]
 
 
 def _check_group(group: str, groups: Mapping[str, str], key: str, origins: Origins) -> None:
     if group not in groups:
         origin = locate(origins, key) or Origin("")
-        known = ", ".join(f"{name}=..." for name in groups) or "none"
+        conditions = ", ".join(f"{name}=..." for name in groups) or "none"
         raise ConfigError(
-            "not a condition on a group", key=key, file=origin.file, line=origin.line, hint=f"known: {known}"
+            "not a condition on a group", key=key, file=origin.file, line=origin.line, hint=f"known: {conditions}"
         )
 
 
-def lay(data: dict[str, Any], origins: Origins, top: dict[str, Any], places: Mapping[str, Origin]) -> None:
-    """Lay `top`, written at `places`, over `data`; `origins` follow."""
+def overlay(data: dict[str, Any], origins: Origins, top: dict[str, Any], top_origins: Mapping[str, Origin]) -> None:
+    """Merge `top` over `data`, and its `top_origins` into `origins`."""
     for replaced in merge(data, top):
         for key in [key for key in origins if key.startswith(f"{replaced}.")]:
             del origins[key]
-    origins.update(places)
+    origins.update(top_origins)
 
 
 def merge(base: dict[str, Any], top: dict[str, Any], prefix: str = "") -> list[str]:
-    """Lay `top` over `base` and return the dotted keys whose content was replaced rather than refined.
+    """Merge `top` over `base`; returns the dotted keys that were replaced rather than merged.
 
-    A mapping refines the mapping below it, unless its `type` is another. Settings laid over a part that is only named
-    are settings of that part.
+    A mapping is merged into the mapping below it, unless its `type` differs. A mapping over a part given by name alone
+    adds settings to that part.
     """
     replaced: list[str] = []
     for name, value in top.items():
@@ -181,5 +181,5 @@ def merge(base: dict[str, Any], top: dict[str, Any], prefix: str = "") -> list[s
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value may be a part of default settings, written as its type alone."""
+    """Whether a value may be a part with default settings, written as its type alone."""
     return isinstance(value, str) and not value.startswith("${")

@@ -1,8 +1,8 @@
-"""From a method's name and command-line overrides to one typed, resolved configuration.
+"""Loading of a method by name and command-line overrides into one typed, resolved configuration.
 
-Later layers win: all layers of the method that it `extends:`; the method file; group files (`defaults:`); the laptop
-file; matching `when:` blocks; overrides. A mapping whose `type` differs from the one below it replaces it instead of
-merging.
+Later layers override earlier ones: all layers of the method that it `extends:`; the method file; group files
+(`defaults:`); the laptop file; matching `when:` blocks; overrides. A mapping replaces the mapping below it instead of
+merging with it if their `type` differs.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from maquette.files import display_path
 
 MISSING = "???"
 KEYS = frozenset(field.name for field in fields(MethodConfig))
-REQUIRABLE = ("prompt", "image", "data")  # a method may demand them of its user
+REQUIRABLE = ("prompt", "image", "data")  # keys that a method may require from its user
 _REMOVED = object()
 _REFERENCE = re.compile(r"\$\{([\w.-]+)\}")
 
 
 @dataclass(frozen=True)
 class ResolvedConfig:
-    """A method ready to run.
+    """A resolved method configuration, ready to run.
 
     Args:
         method: typed configuration.
-        origins: dotted key -> where its value was written; keys without one hold defaults.
+        origins: dotted key -> origin of its value; keys without one hold defaults.
         groups: group -> chosen file, e.g. {"prior": "sd15"}.
         source: the method file, for messages.
     """
@@ -47,16 +47,16 @@ class ResolvedConfig:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """Everything as plain data, defaults written out."""
+        """The whole configuration as plain data, including defaults."""
         return {**plain(self.method), "groups": dict(self.groups)}
 
     def origin(self, key: str) -> Origin:
-        """Where the value of a dotted key was written, or that it is a default."""
+        """Origin of the value of a dotted key; `Origin("default")` if it was not written."""
         named = self.origins.get(key.removesuffix(".type"))  # `renderer: volume` says a type, too
         return self.origins.get(key) or named or Origin("default")
 
     def to_yaml(self) -> str:
-        """YAML that runs again to the same configuration."""
+        """YAML that loads to the same configuration."""
         return yaml.safe_dump(_escape(self.plain), sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -69,7 +69,7 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
             `~stages.export` removes one.
 
     Raises:
-        ConfigError: anything wrong, before anything heavy is loaded.
+        ConfigError: the configuration is invalid; raised before models are loaded.
     """
     path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
     files = read_files(path, folder)
@@ -86,19 +86,19 @@ def load_method(name_or_path: str, overrides: Sequence[str] = (), folder: str = 
         else:
             _check_variable(data, key)
             _check_stage(data, key)
-            _set(data, key, _hold(value, texts), origins)
+            _set(data, key, _protect_text(value, texts), origins)
     data["groups"] = groups
-    _follow(data, origins)
-    resolved = _release(_interpolate(data, display_path(path)), texts)
+    _copy_referenced_origins(data, origins)
+    resolved = _restore_text(_interpolate(data, display_path(path)), texts)
     for key in missing:
         if not str(resolved.get(key) or "").strip():
             unknown = [word for word, _ in settings if word.partition(".")[0] not in KEYS]
-            beside = f" ({unknown[0]!r} is no key of a method)" if unknown else ""
+            unknown_key = f" ({unknown[0]!r} is no key of a method)" if unknown else ""
             raise ConfigError(
                 "missing value",
                 key=key,
                 file=display_path(path),
-                hint=f'give it on the command line as {key}="..."{beside}',
+                hint=f'give it on the command line as {key}="..."{unknown_key}',
             )
     method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display_path(path))
@@ -128,19 +128,19 @@ def _split_overrides(overrides: Sequence[str], groups: dict[str, str]) -> tuple[
 
 
 def _check_variable(data: dict[str, Any], key: str) -> None:
-    """Refuse an override of a variable that no key uses, which would change nothing."""
-    known = data.get("variables") or {}
-    if key.startswith("variables.") and key.split(".")[1] not in known:
-        names = ", ".join(f"variables.{name}" for name in known) or "none"
-        raise ConfigError("this method has no such variable", key=key, hint=f"known: {names}")
+    """Raise ConfigError for an override of a variable that the method does not have."""
+    variables = data.get("variables") or {}
+    if key.startswith("variables.") and key.split(".")[1] not in variables:
+        known_names = ", ".join(f"variables.{name}" for name in variables) or "none"
+        raise ConfigError("this method has no such variable", key=key, hint=f"known: {known_names}")
 
 
 def _check_stage(data: dict[str, Any], key: str) -> None:
-    """Refuse an override inside a stage that the method does not have."""
-    words, known = key.split("."), list(data.get("stages") or {})
-    if len(words) > 2 and words[0] == "stages" and words[1] not in known:
-        hint = did_you_mean(words[1], known, cutoff=0.4)
-        raise ConfigError("this method has no such stage", key=key, hint=f"{hint}known: {', '.join(known)}")
+    """Raise ConfigError for an override inside a stage that the method does not have."""
+    words, stages = key.split("."), list(data.get("stages") or {})
+    if len(words) > 2 and words[0] == "stages" and words[1] not in stages:
+        hint = did_you_mean(words[1], stages, cutoff=0.4)
+        raise ConfigError("this method has no such stage", key=key, hint=f"{hint}known: {', '.join(stages)}")
 
 
 def _set(data: dict[str, Any], key: str, value: Any, origins: dict[str, Origin]) -> None:
@@ -176,8 +176,8 @@ def _remove(data: dict[str, Any], key: str) -> None:
     for word in parent.split(".") if parent else []:
         node = node.get(word) if isinstance(node, dict) else None
     if not isinstance(node, dict) or last not in node:
-        known = ", ".join(node) if isinstance(node, dict) else ""
-        raise ConfigError("there is nothing to remove", key=key, hint=f"known here: {known or 'nothing'}")
+        keys = ", ".join(node) if isinstance(node, dict) else ""
+        raise ConfigError("there is nothing to remove", key=key, hint=f"known here: {keys or 'nothing'}")
     del node[last]
 
 
@@ -185,27 +185,27 @@ def _is_index(node: Any, word: str) -> bool:
     return isinstance(node, list) and word.isdigit() and int(word) < len(node)
 
 
-def _hold(value: Any, texts: list[str]) -> Any:
-    """Keep command-line text out of reach of interpolation."""
+def _protect_text(value: Any, texts: list[str]) -> Any:
+    """Replace command-line text by a placeholder, so that interpolation does not change it."""
     if isinstance(value, str):
         texts.append(value)
         return f"\ue000{len(texts) - 1}\ue001"
     return value
 
 
-def _release(value: Any, texts: list[str]) -> Any:
+def _restore_text(value: Any, texts: list[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _release(item, texts) for key, item in value.items()}
+        return {key: _restore_text(item, texts) for key, item in value.items()}
     if isinstance(value, list):
-        return [_release(item, texts) for item in value]
+        return [_restore_text(item, texts) for item in value]
     if isinstance(value, str):
         for index, text in enumerate(texts):
             value = value.replace(f"\ue000{index}\ue001", text)
     return value
 
 
-def _follow(data: dict[str, Any], origins: dict[str, Origin]) -> None:
-    """Give what `KEY: ${OTHER}` takes in the origins of what stands below OTHER."""
+def _copy_referenced_origins(data: dict[str, Any], origins: dict[str, Origin]) -> None:
+    """Copy the origins of the keys below OTHER to those that `KEY: ${OTHER}` interpolates."""
     for key, value in leaves(data).items():
         reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
         if reference:

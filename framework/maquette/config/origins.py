@@ -1,4 +1,4 @@
-"""YAML files as plain data, with the file and line of every key."""
+"""Loading of YAML files as plain data, with the file and line of every key."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import yaml
 from maquette.errors import ConfigError
 from maquette.files import display_path
 
-MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which takes in another mapping's keys
+MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which merges in the keys of another mapping
 TEXT_KEYS = ("prompt", "negative_prompt", "image", "data", "summary", "name", "output")
-"""Top-level keys whose value is text, whatever it looks like."""
+"""Top-level keys with text values, which are never parsed as numbers or other YAML types."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was written: a file and line, an override, or a default."""
+    """The origin of a value: a file and line, an override, or a default."""
 
     text: str
     file: str = ""
@@ -48,7 +48,7 @@ _Loader.add_implicit_resolver(
 
 
 def parse_value(text: str) -> Any:
-    """One YAML value, as it may stand on the right of an override. Raises yaml.YAMLError."""
+    """Parse one YAML value, such as the right side of an override. Raises yaml.YAMLError."""
     return yaml.load(text, Loader=_Loader)
 
 
@@ -58,23 +58,25 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
     Raises:
         ConfigError: not readable, empty, not a mapping, a syntax error or a repeated key, with file and line.
     """
-    shown = display_path(path)
+    file_name = display_path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"cannot read this file: {problem}", file=shown) from problem
+        raise ConfigError(f"cannot read this file: {problem}", file=file_name) from problem
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         detail = getattr(problem, "problem", None) or str(problem)
-        raise ConfigError(f"YAML syntax error: {detail}", file=shown, line=mark.line + 1 if mark else None) from problem
+        raise ConfigError(
+            f"YAML syntax error: {detail}", file=file_name, line=mark.line + 1 if mark else None
+        ) from problem
     if node is None:
-        raise ConfigError("this file is empty", file=shown, hint="a method needs at least 'stages:'")
+        raise ConfigError("this file is empty", file=file_name, hint="a method needs at least 'stages:'")
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError("a config is a mapping of keys to values", file=shown, line=node.start_mark.line + 1)
+        raise ConfigError("a config is a mapping of keys to values", file=file_name, line=node.start_mark.line + 1)
     origins: dict[str, Origin] = {}
-    return _construct(node, "", shown, origins, _Loader("")), origins
+    return _construct(node, "", file_name, origins, _Loader("")), origins
 
 
 def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin], loader: _Loader) -> Any:
@@ -83,19 +85,19 @@ def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin],
         origins.setdefault(key, Origin(f"{file}:{line}", file, line))
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
-        own = [pair for pair in node.value if pair[0].tag != MERGE]
+        pairs = [pair for pair in node.value if pair[0].tag != MERGE]
         for _, base in (pair for pair in node.value if pair[0].tag == MERGE):
             for mapping in reversed(base.value if isinstance(base, yaml.SequenceNode) else [base]):
                 if not isinstance(mapping, yaml.MappingNode):
                     raise ConfigError("'<<' takes in a mapping, such as *anchor", key=key, file=file, line=line)
                 result.update(_construct(mapping, key, file, origins, loader))
-        seen: set[str] = set()
-        for key_node, value_node in own:
+        names: set[str] = set()
+        for key_node, value_node in pairs:
             name = str(key_node.value)
             child = f"{key}.{name}" if key else name
-            if name in seen:
+            if name in names:
                 raise ConfigError("this key stands twice", key=child, file=file, line=key_node.start_mark.line + 1)
-            seen.add(name)
+            names.add(name)
             origins[child] = Origin(f"{file}:{key_node.start_mark.line + 1}", file, key_node.start_mark.line + 1)
             result[name] = _construct(value_node, child, file, origins, loader)
         return result
@@ -107,17 +109,17 @@ def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin],
 
 
 def leaves(data: Any, key: str = "") -> Mapping[str, Any]:
-    """Dotted key -> value of everything below `data` that is not a mapping."""
+    """Flatten nested mappings: dotted key -> value of every leaf of `data`."""
     if isinstance(data, dict) and data:
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for name, value in data.items():
-            found.update(leaves(value, f"{key}.{name}" if key else str(name)))
-        return found
+            result.update(leaves(value, f"{key}.{name}" if key else str(name)))
+        return result
     return {key: data}
 
 
 def locate(origins: Mapping[str, Origin], key: str) -> Origin | None:
-    """Where a dotted key was written, or else the nearest key above it."""
+    """Origin of a dotted key, or else of the nearest key above it; None if no such key was written."""
     while key:
         if key in origins:
             return origins[key]

@@ -1,4 +1,4 @@
-"""Typed configs of parts, and the walk that turns plain data into them with errors that name key, file and line."""
+"""Typed configs of parts, and their validation from plain data with errors that name key, file and line."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from maquette.errors import ConfigError, did_you_mean
 
 
 class SettingError(ValueError):
-    """What a config finds wrong with one of its keys.
+    """An error that a config raises about one of its keys.
 
     Args:
-        message: what is wrong.
-        key: from the config on, such as "losses.depth".
-        hint: what would be right; "{key}" stands for the whole key.
+        message: the problem.
+        key: relative to the config, such as "losses.depth".
+        hint: the remedy; "{key}" is replaced by the full key.
     """
 
     def __init__(self, message: str, key: str, hint: str) -> None:
@@ -33,10 +33,10 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class PartSpec:
-    """A part chosen and configured, but not built.
+    """A part that is selected and configured, but not built.
 
     Args:
-        kind, name: its place in the registry.
+        kind, name: its keys in the registry.
         cls: the class.
         config: an instance of `cls.Config`.
     """
@@ -48,17 +48,17 @@ class PartSpec:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the part, as it is configured, needs and gives."""
+        """What the configured part needs and gives."""
         return self.cls.capabilities(self.config)
 
     def build(self, **dependencies: Any) -> Any:
-        """The part itself: `cls(config, **dependencies)`."""
+        """Instantiate the part: `cls(config, **dependencies)`."""
         return self.cls(self.config, **dependencies)
 
 
 @dataclass(frozen=True)
 class PartOf:
-    """Marks a `PartSpec` field with the kind of part that belongs there."""
+    """Annotation of a `PartSpec` field with the kind of part that it holds."""
 
     kind: str
 
@@ -82,13 +82,13 @@ MetricSpec = Annotated[PartSpec, PartOf("metric")]
 
 
 def part_field(kind: str, name: str, **settings: Any) -> Any:
-    """A dataclass field whose default is a part with these settings, its class imported when the default is taken."""
+    """A dataclass field with a part of these settings as default; its class is imported when the default is used."""
 
-    def make() -> PartSpec:
+    def build_spec() -> PartSpec:
         cls = registry.get(kind, name)
         return PartSpec(kind, name, cls, cls.Config(**settings))
 
-    return dataclasses.field(default_factory=make)
+    return dataclasses.field(default_factory=build_spec)
 
 
 Locate = Callable[[str], Origin | None]
@@ -96,13 +96,13 @@ _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or 
 
 
 def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:
-    """`value` as the type `expected`: leaves converted, dataclasses made, parts looked up.
+    """Convert `value` to the type `expected`: leaves are checked, dataclasses built, parts looked up.
 
     Args:
         expected: a type; dataclasses, Annotated parts, containers and unions nest.
         value: plain data.
         key: dotted key of the value.
-        locate: dotted key -> where it was written.
+        locate: dotted key -> its origin.
 
     Raises:
         ConfigError: naming the innermost key at fault.
@@ -130,7 +130,7 @@ def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:
     if origin is dict:
         _require(isinstance(value, Mapping), value, "a mapping of names to values", key, locate)
         return {
-            name: check(arguments[1], _named(name, item, arguments[1]), f"{key}.{name}", locate)
+            name: check(arguments[1], _with_type(name, item, arguments[1]), f"{key}.{name}", locate)
             for name, item in value.items()
         }
     if origin in (list, tuple) and (origin is list or arguments[1:] == (...,)):
@@ -145,7 +145,7 @@ def _part_kind(expected: Any) -> str | None:
     return None
 
 
-def _named(name: str, value: Any, expected: Any) -> Any:
+def _with_type(name: str, value: Any, expected: Any) -> Any:
     """A part in a mapping of parts may leave out its type when it goes by its own name."""
     if _part_kind(expected) is None or isinstance(value, str) or (isinstance(value, Mapping) and "type" in value):
         return value
@@ -158,8 +158,8 @@ def _check_part(kind: str, value: Any, key: str, locate: Locate) -> PartSpec:
         value = {"type": value}
     _require(isinstance(value, Mapping), value, f"a {kind}: its name, or a mapping with 'type'", key, locate)
     if "type" not in value:
-        known = ", ".join(registry.names(kind))
-        raise _error(f"a {kind} needs a 'type'", key, locate, hint=f"known: {known}")
+        names = ", ".join(registry.names(kind))
+        raise _error(f"a {kind} needs a 'type'", key, locate, hint=f"known: {names}")
     try:
         cls = registry.get(kind, str(value["type"]))
     except registry.UnknownPartError as problem:
@@ -179,17 +179,17 @@ def _check_dataclass(cls: Any, value: Any, key: str, locate: Locate) -> Any:
     for name in value:
         if name not in fields:
             hint = did_you_mean(str(name), fields)
-            known = ", ".join(fields) or "none"
-            raise _error("unknown key", f"{key}.{name}".lstrip("."), locate, hint=f"{hint}known here: {known}")
-    made = {}
+            field_names = ", ".join(fields) or "none"
+            raise _error("unknown key", f"{key}.{name}".lstrip("."), locate, hint=f"{hint}known here: {field_names}")
+    arguments = {}
     for name, field in fields.items():
         child = f"{key}.{name}".lstrip(".")
         if name in value:
-            made[name] = check(_hints(cls)[name], value[name], child, locate)
+            arguments[name] = check(_hints(cls)[name], value[name], child, locate)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise _error("missing value", child, locate, hint=f"give it as {child}=...")
     try:
-        return cls(**made)
+        return cls(**arguments)
     except SettingError as problem:
         child = f"{key}.{problem.key}".lstrip(".")
         raise _error(problem.message, child, locate, hint=problem.hint.replace("{key}", child)) from None
@@ -207,8 +207,8 @@ def _check_leaf(expected: Any, value: Any, key: str, locate: Locate) -> Any:
     try:
         return TypeAdapter(expected, config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError as problem:
-        wanted = _NAMES.get(expected) or problem.errors()[0]["msg"].lower().removeprefix("input should be ")
-        raise _error(f"expected {wanted}, got {_show(value)}", key, locate) from None
+        expectation = _NAMES.get(expected) or problem.errors()[0]["msg"].lower().removeprefix("input should be ")
+        raise _error(f"expected {expectation}, got {_show(value)}", key, locate) from None
 
 
 def _show(value: Any) -> str:
@@ -216,9 +216,9 @@ def _show(value: Any) -> str:
     return f"{kind} {value!r}".strip() if value is not None else "nothing"
 
 
-def _require(good: bool, value: Any, wanted: str, key: str, locate: Locate) -> None:
+def _require(good: bool, value: Any, expectation: str, key: str, locate: Locate) -> None:
     if not good:
-        raise _error(f"expected {wanted}, got {_show(value)}", key, locate)
+        raise _error(f"expected {expectation}, got {_show(value)}", key, locate)
 
 
 def _error(message: str, key: str, locate: Locate, hint: str = "") -> ConfigError:
@@ -228,7 +228,7 @@ def _error(message: str, key: str, locate: Locate, hint: str = "") -> ConfigErro
 
 
 def plain(value: Any) -> Any:
-    """The YAML form of typed config data: the inverse of `check`, defaults written out."""
+    """The YAML form of typed config data, including defaults: the inverse of `check`."""
     if isinstance(value, PartSpec):
         return {"type": value.name, **plain(value.config)}
     if isinstance(value, Schedule):

@@ -1,4 +1,4 @@
-"""Numbers that change over training: constant, piecewise linear, or eased from one value to another."""
+"""Schedules of numbers over training: constant, piecewise linear, or eased from one value to another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HINT = "write a number, [[0, 1.0], [5000, 0.1]], or {type: cosine, from: 1.0, to
 
 @runtime_checkable
 class StepOfTotal(Protocol):
-    """One step of a stage. A `maquette.randomness.Moment` is one; a config can be read without it and without torch."""
+    """One step of a stage, such as a `maquette.randomness.Moment`; this protocol avoids the import of torch."""
 
     @property
     def step(self) -> int: ...
@@ -30,7 +30,7 @@ class Schedule:
 
     Args:
         points: (position, value) pairs in order; a position is a step, or text such as "50%" of the stage's steps.
-        easing: how the value moves between points.
+        easing: interpolation between points, one of `EASINGS`.
 
     Example:
         >>> Schedule.parse([[0, 1.0], [100, 0.0]])(50, total=200)
@@ -47,7 +47,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, value: Any) -> Schedule:
-        """A schedule from its YAML form. Raises ValueError saying what is wrong with it."""
+        """Parse a schedule from its YAML form. Raises ValueError on a malformed one."""
         if isinstance(value, Schedule):
             return value
         if _is_number(value):

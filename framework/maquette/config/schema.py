@@ -10,7 +10,7 @@ from maquette.config.parts import StageSpec
 
 @dataclass(frozen=True)
 class LoggerConfig:
-    """Where metrics go besides the run folder."""
+    """The logger that receives metrics besides the run folder."""
 
     type: Literal["none", "wandb"] = "none"
     project: str = "maquette"
@@ -19,13 +19,13 @@ class LoggerConfig:
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """One method: its stages in order, and what they share."""
+    """One method: its stages in order, and the settings that they share."""
 
     stages: dict[str, StageSpec]  # run one after the other
     name: str = "method"  # names the run folder
     summary: str = ""  # one line for `maquette list methods`
-    prompt: str = ""  # what to make
-    negative_prompt: str = ""  # what to avoid
+    prompt: str = ""  # text prompt of the object
+    negative_prompt: str = ""  # negative text prompt
     image: str | None = None  # path of the reference image
     data: str | None = None  # folder of posed images
     seed: int = 0  # keys every random draw
@@ -33,7 +33,7 @@ class MethodConfig:
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     prior: Any = None  # shared by stages through ${prior}
     variables: dict[str, Any] = field(default_factory=dict)  # numbers that several keys use through ${variables.x}
-    groups: dict[str, str] = field(default_factory=dict)  # which group files were merged in, for the record
+    groups: dict[str, str] = field(default_factory=dict)  # group -> merged group file, recorded by the run
 
     def __post_init__(self) -> None:
         if not self.stages:

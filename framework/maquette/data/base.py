@@ -1,4 +1,4 @@
-"""The contract of data: known views of the object, from which a stage takes some at each step."""
+"""The contract of data: posed reference images of the object, from which a stage samples targets at each step."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from maquette.randomness import Moment
 
 @dataclass(frozen=True)
 class Target:
-    """What renderings from some cameras should look like.
+    """Target images of B cameras, with optional depth and normals.
 
     Args:
-        cameras: B of them.
-        picture: what they see, B of them; opaque for photographs.
+        cameras: B cameras.
+        picture: B target pictures with alpha; opaque for photographs.
         depth: distance along the ray, up to a scale and a shift where it is estimated; None if unknown.
         normal: world normals of length 1; None if unknown.
-        places: of these pictures among all of them; None where they are not told apart.
+        indices: indices of these pictures in `Data.all`; None if the data has no such order.
     """
 
     cameras: Cameras
     picture: Picture
     depth: Float[Tensor, "B H W 1"] | None = None
     normal: Float[Tensor, "B H W 3"] | None = None
-    places: Int[Tensor, " B"] | None = None
+    indices: Int[Tensor, " B"] | None = None
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a finished scene is measured against.
+    """Held-out views for evaluating a finished scene.
 
     Args:
-        views: pictures that were not trained on.
-        names: of the pictures.
+        views: pictures that are not trained on.
+        names: names of the pictures.
         surface: points on the true surface [P, 3] in scene units; None if unknown.
     """
 
@@ -51,13 +51,13 @@ class HeldOut:
 
 
 class Data(ABC):
-    """Gives each step its targets."""
+    """Source of the targets of each step."""
 
     @classmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """Entries of `Target` that it has, beyond color and opacity, as far as can be told without reading it.
+        """Entries of `Target` beyond color and opacity that it provides, determined without reading the data.
 
-        One that has references gives REFERENCE as well.
+        Data with references also provides REFERENCE.
         """
         return Capabilities().giving(DATA)
 
@@ -74,22 +74,22 @@ class Data(ABC):
         """Every picture that `sample` may give, once."""
 
     def references(self) -> tuple[Reference, ...]:
-        """Pictures that priors may continue, once prepared; none unless the data is made for that."""
+        """Reference images that priors can be conditioned on, once prepared; none by default."""
         return ()
 
     @abstractmethod
     def held_out(self) -> HeldOut:
-        """What to measure on. Raises ConfigError when there is nothing."""
+        """Held-out views to evaluate on. Raises ConfigError when there are none."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A picture of what is to be made.
+    """A reference image of the object, for priors conditioned on images.
 
     Args:
-        picture: one; opaque where it is unknown which part of it is the object, so that what is behind it stays.
-        cameras: the one camera that took it.
-        weight: how much it counts beside others, for priors that take several.
+        picture: one picture; opaque where the object's mask is unknown, so that its background stays.
+        cameras: its camera.
+        weight: relative weight among several references.
     """
 
     picture: Picture

@@ -1,4 +1,4 @@
-"""One picture of the object, its background removed, with depth and normals where they are known."""
+"""Data of one reference image, its background removed, with optional depth and normal maps."""
 
 from __future__ import annotations
 
@@ -29,37 +29,35 @@ from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.weights.loading import carried_weights, check_path
 
-LARGEST = 512  # side of the picture that priors are shown, pixels
+LARGEST_REFERENCE_PX = 512  # largest side in pixels of the reference that priors are conditioned on
 MAPS = ("depth", "normal")
-OMNIDATA = (1.0, -1.0, -1.0)  # its camera axes right, down, forward along ours: right, up, to the viewer
+OMNIDATA_AXES = (1.0, -1.0, -1.0)  # of its camera axes right, down, forward along ours: right, up, backward
 
 
 @register("data", "image")
 class ImageData(Data):
-    """The reference view of image-to-3D, the object centred and scaled to fill a share of the picture.
+    """The reference view of image-to-3D, the object centred and scaled to a fraction of the image.
 
-    `NAME_rgba.png` may have `NAME_depth.png` and `NAME_normal.png` beside it; what is not there can be estimated. Depth
-    maps are as MiDaS makes them: brighter is nearer, up to a scale and a shift. Normal maps are as Omnidata makes them:
-    2 rgb - 1 in camera axes right, down, forward.
+    `NAME_depth.png` and `NAME_normal.png` in the folder of `NAME_rgba.png` are its maps; missing ones can be estimated.
+    Depth maps follow MiDaS: brighter is nearer, up to a scale and a shift. Normal maps follow Omnidata: 2 rgb - 1 in
+    camera axes right, down, forward.
 
     Source: the inputs of Qian et al. 2023 (Magic123, arXiv 2306.17843), sec. 3.1.
     """
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # picture with an alpha channel; without one its background is removed by rembg
-        elevation_deg: float = 0.0  # of the camera that took it
-        azimuth_deg: float = 0.0  # 0: it shows the front
+        path: str  # image with an alpha channel; without one its background is removed by rembg
+        elevation_deg: float = 0.0  # of the reference camera
+        azimuth_deg: float = 0.0  # of the reference camera; 0: it faces the front
         distance: float = 3.2  # scene units
         fov_y_deg: float = 35.0
         size: int = 64  # side of the target in pixels
-        fill: float = 0.7  # share of the picture's side that the object's longer side takes; 0: as it is
-        depth: str = (
-            "auto"  # path of a depth map; auto: beside the picture, or else by the estimator; estimate; "": none
-        )
+        fill: float = 0.7  # fraction of the image side that the object's longer side takes; 0: keep the framing
+        depth: str = "auto"  # path of a depth map; auto: NAME_depth.png, or else estimated; estimate; "": none
         normal: str = "auto"  # likewise
-        estimator: str = ""  # who sees depth and normals: a plugin's weights, a folder or a hub name
-        remove_background: RemoveBackground = "auto"  # auto: when the picture has no alpha
+        estimator: str = ""  # weights of the depth and normal estimator: a plugin's name, a folder or a hub name
+        remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
 
         def __post_init__(self) -> None:
             if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:
@@ -85,12 +83,12 @@ class ImageData(Data):
         path = Path(config.path).expanduser()
 
         def has(name: str) -> bool:
-            how = getattr(config, name)
-            return bool(config.estimator or _companion(path, name, how)) if how == "auto" else how != ""
+            setting = getattr(config, name)
+            return bool(config.estimator or _companion(path, name, setting)) if setting == "auto" else setting != ""
 
-        own = super().capabilities(config).giving(REFERENCE, *(f"{TARGET}:{name}" for name in MAPS if has(name)))
+        base = super().capabilities(config).giving(REFERENCE, *(f"{TARGET}:{name}" for name in MAPS if has(name)))
         lacks = "give the data what it lacks (data.{}, data.estimator)"
-        return replace(own, remedies={f"{TARGET}:{name}": lacks.format(name) for name in MAPS})
+        return replace(base, remedies={f"{TARGET}:{name}": lacks.format(name) for name in MAPS})
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -104,12 +102,12 @@ class ImageData(Data):
         square = square_around_object(picture, c.fill)
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
-        large = crop_and_resize(picture, square, min(max(c.size, int(square.side)), LARGEST))
+        large = crop_and_resize(picture, square, min(max(c.size, int(square.side)), LARGEST_REFERENCE_PX))
         self._reference = Reference(large, cameras.resized(large.size[0]))
 
         small = crop_and_resize(picture, square, c.size)
         inside = small.alpha > 0.5
-        maps = self._estimated(large, path) | self._read(picture, square, path)
+        maps = self._estimate_maps(large, path) | self._read_maps(picture, square, path)
         depth, normal = maps.get("depth"), maps.get("normal")
         if normal is not None:
             normal = functional.normalize(normal @ cameras.c2w[0, :3, :3].T, dim=-1)
@@ -121,8 +119,8 @@ class ImageData(Data):
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
-    def _estimated(self, shown: Picture, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
-        """The maps that are to be estimated: depth up to a scale and a shift, normals in the camera's frame."""
+    def _estimate_maps(self, reference: Picture, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
+        """Estimated maps: depth up to a scale and a shift, normals in the camera's frame."""
         c = self.config
         names = [
             name
@@ -131,28 +129,28 @@ class ImageData(Data):
         ]
         if not c.estimator or not names:
             return {}
-        nearness, normal = Estimator(c.estimator).estimate(shown.over(1.0))
+        nearness, normal = Estimator(c.estimator).estimate(reference.over(1.0))
         if normal is None and c.normal == "estimate":
             raise ConfigError(
                 f"{c.estimator!r} sees depth and no normals", key="data.normal",
                 hint='give the path of a normal map, leave it out (""), or name an estimator that sees both',
             )  # fmt: skip
-        low, high = nearness[shown.alpha > 0.5].aminmax()
+        low, high = nearness[reference.alpha > 0.5].aminmax()
         estimates = {"depth": high - nearness.clamp(low, high), "normal": normal}
-        side = shown.size[0]
+        side = reference.size[0]
         whole = SquareCrop((side / 2, side / 2), float(side))
         return {
-            name: crop_and_resize_values(values, shown.alpha, whole, c.size)
+            name: crop_and_resize_values(values, reference.alpha, whole, c.size)
             for name, values in estimates.items()
             if name in names and values is not None
         }
 
-    def _read(self, picture: Picture, square: SquareCrop, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
-        """The maps that files hold, in the same terms."""
+    def _read_maps(self, picture: Picture, square: SquareCrop, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
+        """Maps read from files: depth up to a scale and a shift, normals in the camera's frame."""
         files = {name: _companion(path, name, getattr(self.config, name)) for name in MAPS}
         return {
             name: crop_and_resize_values(
-                DECODE[name](_read_map(file, picture)), picture.alpha, square, self.config.size
+                DECODERS[name](_read_map_file(file, picture)), picture.alpha, square, self.config.size
             )
             for name, file in files.items()
             if file is not None
@@ -165,31 +163,33 @@ class ImageData(Data):
         return self._target
 
     def references(self) -> tuple[Reference, ...]:
-        """The picture, larger than the target if there is more of it."""
+        """The reference image, at up to `LARGEST_REFERENCE_PX` pixels where it is larger than the target."""
         return (self._reference,)
 
     def held_out(self) -> HeldOut:
         return HeldOut(self._target, (Path(self.config.path).stem,))
 
 
-def _companion(path: Path, name: str, given: str) -> Path | None:
-    if given == "auto":
-        beside = path.with_name(f"{path.stem.removesuffix('_rgba')}_{name}.png")
-        return beside if beside.is_file() else None
-    if given in ("", "estimate"):
+def _companion(path: Path, name: str, setting: str) -> Path | None:
+    if setting == "auto":
+        default = path.with_name(f"{path.stem.removesuffix('_rgba')}_{name}.png")
+        return default if default.is_file() else None
+    if setting in ("", "estimate"):
         return None
-    if not Path(given).expanduser().is_file():
+    if not Path(setting).expanduser().is_file():
         raise ConfigError(
-            f"there is no picture {given}", key=f"data.{name}", hint=f'give a map, or leave it out: {name}=""'
+            f"there is no picture {setting}", key=f"data.{name}", hint=f'give a map, or leave it out: {name}=""'
         )
-    return Path(given).expanduser()
+    return Path(setting).expanduser()
 
 
-def _read_map(path: Path, picture: Picture) -> Float[Tensor, "1 H W 3"]:
+def _read_map_file(path: Path, picture: Picture) -> Float[Tensor, "1 H W 3"]:
     rgb = read_picture(path).color
     if rgb.shape != picture.color.shape:
-        have, want = (f"{tensor.shape[2]} x {tensor.shape[1]}" for tensor in (rgb, picture.color))
-        raise ConfigError(f"this map is {have} pixels and its picture {want}", file=str(path), hint="make them alike")
+        map_size, picture_size = (f"{tensor.shape[2]} x {tensor.shape[1]}" for tensor in (rgb, picture.color))
+        raise ConfigError(
+            f"this map is {map_size} pixels and its picture {picture_size}", file=str(path), hint="make them alike"
+        )
     return rgb
 
 
@@ -198,8 +198,8 @@ def _midas_depth(rgb: Float[Tensor, "1 H W 3"]) -> Float[Tensor, "1 H W 1"]:
 
 
 def _omnidata_normal(rgb: Float[Tensor, "1 H W 3"]) -> Float[Tensor, "1 H W 3"]:
-    return (2 * rgb - 1) * torch.tensor(OMNIDATA)
+    return (2 * rgb - 1) * torch.tensor(OMNIDATA_AXES)
 
 
-DECODE = {"depth": _midas_depth, "normal": _omnidata_normal}
-"""What the colors of a map's file stand for: depth, and the normal in the camera's frame."""
+DECODERS = {"depth": _midas_depth, "normal": _omnidata_normal}
+"""Map name -> decoder of its RGB values, to depth or to normals in the camera's frame."""

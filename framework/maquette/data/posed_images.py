@@ -1,4 +1,4 @@
-"""Pictures from known cameras, read from a folder."""
+"""Data of posed images, read from a folder."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from maquette.meshes.points import read_points
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 
-SURFACE = "surface.ply"  # beside the pictures: points on the true surface, in the world of the placed cameras
+SURFACE_FILE = "surface.ply"  # in the folder: points on the true surface, in the world of the placed cameras
 
 
 @register("data", "posed-images")
 class PosedImagesData(Data):
     """Some training pictures per step; each epoch goes through all of them in a new order.
 
-    The formats are described in docs/multiview.md. A file `surface.ply` beside the pictures holds points of the true
-    surface, for measuring.
+    The formats are described in docs/multiview.md. A file `surface.ply` in the folder holds points of the true
+    surface, for evaluation.
     """
 
     @dataclass(frozen=True)
     class Config:
         path: str  # folder of pictures and cameras
         batch: int = 1  # pictures per step
-        references: dict[str, float] = field(default_factory=dict)  # names of pictures to continue -> their weights
+        references: dict[str, float] = field(default_factory=dict)  # names of pictures that condition priors -> weights
         reading: Reading = field(default_factory=Reading)
 
         def __post_init__(self) -> None:
@@ -43,9 +43,9 @@ class PosedImagesData(Data):
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
-        own = super().capabilities(config)
-        own = own.giving(REFERENCE) if config.references else own
-        return replace(own, remedies={REFERENCE: "name pictures in data.references"})
+        base = super().capabilities(config)
+        base = base.giving(REFERENCE) if config.references else base
+        return replace(base, remedies={REFERENCE: "name pictures in data.references"})
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -58,11 +58,11 @@ class PosedImagesData(Data):
 
     def sample(self, moment: Moment) -> Target:
         count, batch = len(self._train), self.config.batch
-        chosen = [
-            self._order(moment.draws, place // count, count)[place % count]
-            for place in range(moment.step * batch, (moment.step + 1) * batch)
+        indices = [
+            self._order(moment.draws, position // count, count)[position % count]
+            for position in range(moment.step * batch, (moment.step + 1) * batch)
         ]
-        return _target(self._train, torch.tensor(chosen))
+        return _target(self._train, torch.tensor(indices))
 
     def all(self) -> Target:
         return _target(self._train, torch.arange(len(self._train)))
@@ -74,10 +74,10 @@ class PosedImagesData(Data):
                 f"no training picture is called {', '.join(sorted(unknown))}", key="data.references",
                 hint=f"some names are {', '.join(train.names[:5])}",
             )  # fmt: skip
-        places = torch.tensor([train.names.index(name) for name in weights], dtype=torch.long)
-        chosen = train[places.to(train.device)]
+        indices = torch.tensor([train.names.index(name) for name in weights], dtype=torch.long)
+        selected = train[indices.to(train.device)]
         return tuple(
-            Reference(chosen.picture[i : i + 1], chosen.cameras[i : i + 1], weight)
+            Reference(selected.picture[i : i + 1], selected.cameras[i : i + 1], weight)
             for i, weight in enumerate(weights.values())
         )
 
@@ -89,13 +89,13 @@ class PosedImagesData(Data):
         return torch.randperm(count, generator=Draws(draws.seed, epoch, "epoch").generator("order")).tolist()
 
     def _surface(self) -> Float[Tensor, "P 3"] | None:
-        path = Path(self.config.path) / SURFACE
+        path = Path(self.config.path) / SURFACE_FILE
         if not path.is_file():
             return None
         return read_points(path)[0]
 
 
-def _target(images: PosedImages, places: Int[Tensor, " n"]) -> Target:
-    places = places.to(images.device)
-    chosen = images[places]
-    return Target(chosen.cameras, chosen.picture, places=places)
+def _target(images: PosedImages, indices: Int[Tensor, " n"]) -> Target:
+    indices = indices.to(images.device)
+    selected = images[indices]
+    return Target(selected.cameras, selected.picture, indices=indices)

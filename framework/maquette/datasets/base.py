@@ -1,4 +1,4 @@
-"""The contract of a data set that a `train` stage draws from."""
+"""Contracts and batches of the data sets that learners are trained on."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class CaptionedImages:
 
 
 class CaptionedDataset(Protocol):
-    """Images with captions, drawn at random by key and held out by split."""
+    """Captioned images; batches are functions of random draws, held-out objects are a split of their own."""
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Create or load the data; called once before the first batch."""
 
     def batch(self, draws: Draws, size: int) -> CaptionedImages:
         """`size` training images, a function of `draws` alone."""
@@ -49,11 +49,11 @@ class CaptionedDataset(Protocol):
 
 @dataclass(frozen=True)
 class PosedPairs:
-    """A batch of objects, each seen twice, before the same background.
+    """A batch of objects, two views of each, over the same background.
 
     Args:
         reference, target: [B, H, W, 3] floats in [0, 1].
-        reference_cameras, target_cameras: B each, about the object, whose front is at azimuth 0.
+        reference_cameras, target_cameras: B cameras each, orbiting the object; its front is at azimuth 0.
     """
 
     reference: Float[Tensor, "B H W 3"]
@@ -63,15 +63,15 @@ class PosedPairs:
 
     @property
     def pose(self) -> Float[Tensor, "B 4"]:
-        """Pose of the target's camera relative to the reference's (`maquette.cameras.directions.relative_pose`)."""
+        """Pose of the target cameras relative to the references (`maquette.cameras.directions.relative_pose`)."""
         return relative_pose(self.reference_cameras, self.target_cameras)
 
 
 class PairDataset(Protocol):
-    """Pairs of views, drawn at random by key and held out by split."""
+    """Pairs of views; batches are functions of random draws, held-out objects are a split of their own."""
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Create or load the data; called once before the first batch."""
 
     def batch(self, draws: Draws, size: int) -> PosedPairs:
         """`size` training pairs, a function of `draws` alone."""
@@ -80,19 +80,19 @@ class PairDataset(Protocol):
         """`size` pairs of objects that `batch` never returns."""
 
     def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
-        """A fixed choice for the sample sheet: held-out objects, each with one reference and `targets` other views.
+        """A fixed selection for the sample sheet: held-out objects, each with one reference and `targets` other views.
 
-        Pairs of one object stand together: [objects * targets, ...].
+        Pairs of one object are consecutive: [objects * targets, ...].
         """
 
 
 @dataclass(frozen=True)
 class CaptionedGroups:
-    """A batch of objects, each seen by several cameras and described by one text.
+    """A batch of G objects, each with V views and one caption.
 
     Args:
         images: [G V, H, W, 3] floats in [0, 1], the V views of an object one after the other.
-        cameras: G V.
+        cameras: G V cameras.
         captions: G strings.
     """
 
@@ -102,12 +102,12 @@ class CaptionedGroups:
 
 
 class GroupedDataset(Protocol):
-    """Objects seen by several cameras each, drawn at random by key and held out by split."""
+    """Captioned objects with several views each; batches are functions of random draws, held-out objects a split."""
 
-    views: int  # of an object
+    views: int  # views per object
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Create or load the data; called once before the first batch."""
 
     def batch(self, draws: Draws, size: int) -> CaptionedGroups:
         """`size` training objects, a function of `draws` alone."""
@@ -121,11 +121,11 @@ class GroupedDataset(Protocol):
 
 @dataclass(frozen=True)
 class PicturesWithSixViews:
-    """A batch of objects, each as a picture shows it and as six cameras about it do, all before one grey.
+    """A batch of B objects: a reference image and the six views of Zero123++ of each, over one grey.
 
     Args:
         reference: [B, H, W, 3] floats in [0, 1].
-        views: [6 B, h, w, 3], the six of an object one after the other, in the order of Zero123++.
+        views: [6 B, h, w, 3], the six views of an object one after the other, in the order of Zero123++.
     """
 
     reference: Float[Tensor, "B H W 3"]
@@ -133,10 +133,10 @@ class PicturesWithSixViews:
 
 
 class SixViewDataset(Protocol):
-    """Pictures with their six views, drawn at random by key and held out by split."""
+    """References with their six views; batches are functions of random draws, held-out objects a split."""
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Create or load the data; called once before the first batch."""
 
     def batch(self, draws: Draws, size: int) -> PicturesWithSixViews:
         """`size` training objects, a function of `draws` alone."""
@@ -145,16 +145,16 @@ class SixViewDataset(Protocol):
         """`size` objects that `batch` never returns."""
 
     def sample(self, count: int) -> PicturesWithSixViews:
-        """A fixed choice of held-out objects for the sample sheet."""
+        """A fixed selection of held-out objects for the sample sheet."""
 
 
 @dataclass(frozen=True)
 class DepthsAndNormals:
-    """A batch of pictures with what their geometry is.
+    """A batch of images with their depth and normals.
 
     Args:
-        images: [B, H, W, 3] floats in [0, 1], in front of some background.
-        opacity: [B, H, W, 1] the object's coverage in [0, 1]; the rest only holds where it is 1.
+        images: [B, H, W, 3] floats in [0, 1], over some background.
+        opacity: [B, H, W, 1] the object's coverage in [0, 1]; depth and normal are valid where it is 1.
         depth: [B, H, W, 1] distances along the ray, larger than 0.
         normal: [B, H, W, 3] of length 1, in the camera's frame: x right, y up, z to the viewer.
     """
@@ -166,26 +166,26 @@ class DepthsAndNormals:
 
 
 class GeometryDataset(Protocol):
-    """Pictures with depth and normals, drawn at random by key and held out by split."""
+    """Images with depth and normals; batches are functions of random draws, held-out objects a split."""
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Create or load the data; called once before the first batch."""
 
     def batch(self, draws: Draws, size: int) -> DepthsAndNormals:
-        """`size` training pictures, a function of `draws` alone."""
+        """`size` training images, a function of `draws` alone."""
 
     def held_out(self, draws: Draws, size: int) -> DepthsAndNormals:
-        """`size` pictures of objects that `batch` never returns."""
+        """`size` images of objects that `batch` never returns."""
 
     def sample_views(self, count: int) -> DepthsAndNormals:
-        """A fixed choice of held-out pictures for the sample sheet."""
+        """A fixed selection of held-out images for the sample sheet."""
 
 
 class PictureDataset(Protocol):
-    """Pictures of one thing, drawn at random by key."""
+    """Images of one object; batches are functions of random draws."""
 
     def prepare(self, device: torch.device) -> None:
-        """Make or load the data; called once before the first batch."""
+        """Create or load the data; called once before the first batch."""
 
     def batch(self, draws: Draws, size: int) -> Float[Tensor, "B H W 3"]:
-        """`size` pictures in [0, 1], a function of `draws` alone."""
+        """`size` images in [0, 1], a function of `draws` alone."""

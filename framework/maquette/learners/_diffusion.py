@@ -1,4 +1,4 @@
-"""What learners of pixel-space diffusion share: their base, a small U-Net, the velocity loss, DDIM with guidance."""
+"""Shared by learners of pixel-space diffusion models: base class, small U-Net, velocity loss, DDIM with guidance."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from torch import Tensor
 
 from maquette.diffusion.noise import DiscreteSchedule, schedule_of
 from maquette.images.pixels import to_pixels, to_rgb
-from maquette.learners.base import AveragedLearner, Batch, Data, memory_order
+from maquette.learners.base import AveragedLearner, Batch, Data, memory_format_for
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
 from maquette.weights.loading import quiet
 
 Velocity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(noisy pixels [B, 3, H, W], timesteps [B] or one) -> velocities [B, 3, H, W]."""
+"""(noisy images [B, 3, H, W], timesteps [B] or a scalar) -> velocity predictions [B, 3, H, W]."""
 
 
 @dataclass(frozen=True)
-class UNetShape:
-    """The sizes of a small U-Net.
+class UNetSizes:
+    """Sizes of a small U-Net.
 
     Args:
         size: image side in pixels, or height and width.
         widths: channels per resolution, full resolution first.
         layers: residual blocks per resolution.
         heads: attention heads.
-        attention_levels: how many of the coarsest resolutions attend to themselves and to the context.
-        modulated: whether a class embedding, as wide as the context, scales and shifts what every block computes.
+        attention_levels: number of the coarsest resolutions that have self- and cross-attention.
+        modulated: whether a class embedding of the context's width scales and shifts the activations of every block.
     """
 
     size: int | tuple[int, int]
@@ -44,36 +44,36 @@ class UNetShape:
     modulated: bool = False
 
 
-def small_unet(shape: UNetShape, in_channels: int, out_channels: int, context_width: int) -> Any:
-    """A fresh `UNet2DConditionModel`."""
+def small_unet(sizes: UNetSizes, in_channels: int, out_channels: int, context_width: int) -> Any:
+    """A randomly initialised `UNet2DConditionModel`."""
     from diffusers import UNet2DConditionModel
 
-    plain = len(shape.widths) - shape.attention_levels
+    plain = len(sizes.widths) - sizes.attention_levels
     modulation: dict[str, Any] = {
         "class_embed_type": "projection",
         "projection_class_embeddings_input_dim": context_width,
         "resnet_time_scale_shift": "scale_shift",
-        "time_embedding_dim": 2 * max(shape.widths),
+        "time_embedding_dim": 2 * max(sizes.widths),
     }
     unet: Any = UNet2DConditionModel(
-        sample_size=shape.size,
+        sample_size=sizes.size,
         in_channels=in_channels,
         out_channels=out_channels,
-        block_out_channels=shape.widths,
-        layers_per_block=shape.layers,
+        block_out_channels=sizes.widths,
+        layers_per_block=sizes.layers,
         cross_attention_dim=context_width,
-        attention_head_dim=shape.heads,
+        attention_head_dim=sizes.heads,
         norm_num_groups=16,
-        down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * shape.attention_levels,
-        up_block_types=("CrossAttnUpBlock2D",) * shape.attention_levels + ("UpBlock2D",) * plain,
-        **(modulation if shape.modulated else {}),
+        down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * sizes.attention_levels,
+        up_block_types=("CrossAttnUpBlock2D",) * sizes.attention_levels + ("UpBlock2D",) * plain,
+        **(modulation if sizes.modulated else {}),
     )
     unet.set_attn_processor(Attention())
     return unet
 
 
 class Attention:
-    """torch's fused attention, but not on a CPU, where it is slow backwards."""
+    """Attention processor: torch's fused attention, except on a CPU, where its backward pass is slow."""
 
     def __init__(self) -> None:
         from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
@@ -86,7 +86,7 @@ class Attention:
 
 
 def small_text_encoder(tokenizer: Any, width: int, layers: int, heads: int) -> Any:
-    """A fresh `CLIPTextModel` for a tokenizer's words and length."""
+    """A randomly initialised `CLIPTextModel` for a tokenizer's vocabulary and text length."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     return CLIPTextModel(
@@ -106,10 +106,12 @@ def small_text_encoder(tokenizer: Any, width: int, layers: int, heads: int) -> A
 
 
 def save_layout(folder: Path, pipeline: str, parts: dict[str, Any], **facts: Any) -> None:
-    """Write `parts`, each into a folder of its name, and the `model_index.json` of a pipeline of diffusers' kind.
+    """Write the components of a diffusers pipeline, each into the folder of its name, and its `model_index.json`.
 
     Args:
-        facts: what else stands in the index.
+        pipeline: class name of the pipeline.
+        parts: component name -> component.
+        facts: further entries of the index.
     """
     with quiet():
         for name, part in parts.items():
@@ -120,14 +122,14 @@ def save_layout(folder: Path, pipeline: str, parts: dict[str, Any], **facts: Any
 
 
 class VelocityDiffusion:
-    """Noise levels, training loss and sampler of a model that predicts velocities.
+    """Noise schedule, training loss and sampler of a model with velocity prediction.
 
     Source: velocity target, Salimans & Ho 2022 (arXiv 2202.00512), app. D; loss weight min(SNR, gamma) / (SNR + 1),
-    Hang et al. 2023 (arXiv 2303.09556), eq. 9; shift of the levels, Esser et al. 2024 (arXiv 2403.03206), eq. 23.
+    Hang et al. 2023 (arXiv 2303.09556), eq. 9; timestep shift, Esser et al. 2024 (arXiv 2403.03206), eq. 23.
 
     Args:
-        snr_gamma: gamma of the loss weight; 0: all noise levels weigh the same in velocity.
-        shift: how much more often noisy levels are trained on; 1: all as often.
+        snr_gamma: gamma of the loss weight; 0: all timesteps have weight 1.
+        shift: timestep shift; above 1, noisy timesteps are sampled more often; 1: uniformly.
     """
 
     def __init__(self, snr_gamma: float, shift: float = 1.0) -> None:
@@ -140,24 +142,24 @@ class VelocityDiffusion:
         self.noise_schedule = schedule_of(self.scheduler, torch.device("cpu"))
 
     def schedule_on(self, device: torch.device) -> DiscreteSchedule:
-        """The noise schedule on a device, moved there once."""
+        """The noise schedule on a device, transferred once."""
         if self.noise_schedule.alphas_cumprod.device != device:
             self.noise_schedule = self.noise_schedule.to(device)
         return self.noise_schedule
 
     def loss(
-        self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws, together: int = 1
+        self, velocity: Velocity, images: Float[Tensor, "B H W 3"], draws: Draws, group_size: int = 1
     ) -> Float[Tensor, ""]:
-        """Weighted mean squared error of the velocity at random noise levels, one for every `together` images."""
-        pixels = to_pixels(images)
-        device, count = pixels.device, pixels.shape[0]
+        """Weighted mean squared error of the velocity at random timesteps, one for every `group_size` images."""
+        clean = to_pixels(images)
+        device, count = clean.device, clean.shape[0]
         schedule = self.schedule_on(device)
-        t = draws.integers("timestep", 0, schedule.timesteps - 1, count // together, device=device)
-        t = shifted(t, schedule.timesteps, self.shift).repeat_interleave(together)
-        noise = draws.normal("noise", *pixels.shape, device=device)
+        t = draws.integers("timestep", 0, schedule.timesteps - 1, count // group_size, device=device)
+        t = shift_timesteps(t, schedule.timesteps, self.shift).repeat_interleave(group_size)
+        noise = draws.normal("noise", *clean.shape, device=device)
         alpha, sigma = schedule.alpha_sigma(t)
-        noisy = (alpha * pixels + sigma * noise).contiguous(memory_format=memory_order(device))
-        target = schedule.target(pixels, noise, t)
+        noisy = (alpha * clean + sigma * noise).contiguous(memory_format=memory_format_for(device))
+        target = schedule.target(clean, noise, t)
         snr = (alpha / sigma).square().flatten()
         gamma = self.snr_gamma
         weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
@@ -170,9 +172,9 @@ class VelocityDiffusion:
         """Images in [0, 1] by DDIM with classifier-free guidance.
 
         Args:
-            velocity: given the noisy pixels twice over [2 B, ...], predicts with the condition for the first half and
-                without for the second.
-            noise: standard normal.
+            velocity: takes the noisy images twice [2 B, 3, H, W]; its prediction is conditional for the first half and
+                unconditional for the second.
+            noise: standard normal noise, the initial images.
             steps: sampler steps.
             scale: guidance scale; 1: the conditional prediction alone.
         """
@@ -181,15 +183,15 @@ class VelocityDiffusion:
         sampler: Any = DDIMScheduler.from_config(self.scheduler.config, timestep_spacing="trailing")
         sampler.set_timesteps(steps)
         image = noise
-        for step in sampler.timesteps:
-            conditional, unconditional = velocity(torch.cat([image, image]), step).chunk(2)
+        for t in sampler.timesteps:
+            conditional, unconditional = velocity(torch.cat([image, image]), t).chunk(2)
             guided = unconditional + scale * (conditional - unconditional)
-            image = sampler.step(guided.float(), step, image).prev_sample
+            image = sampler.step(guided.float(), t, image).prev_sample
         return to_rgb(image)
 
 
 class DiffusionLearner(AveragedLearner[Data, Batch]):
-    """A learner of velocities: trained and judged by one loss, sampled by DDIM from the averaged weights.
+    """A learner with velocity prediction: one loss for training and evaluation, DDIM samples from averaged weights.
 
     Its config has `sample_steps` and `sample_scale`.
     """
@@ -198,31 +200,31 @@ class DiffusionLearner(AveragedLearner[Data, Batch]):
     diffusion: VelocityDiffusion
 
     def velocity_loss(self, networks: Any, batch: Batch, draws: Draws) -> Float[Tensor, ""]:
-        """The loss of networks, those in training or their average, on a batch."""
+        """Velocity loss of `networks`, the trained or the averaged ones, on a batch."""
         raise NotImplementedError
 
     def loss(self, batch: Batch, draws: Draws) -> Terms:
         return Terms({"velocity": self.velocity_loss(self.networks, batch, draws)})
 
     def denoise(self, velocity: Velocity, noise: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W 3"]:
-        """Images out of noise; `velocity` as in `VelocityDiffusion.sample`."""
+        """Images sampled from noise; `velocity` as in `VelocityDiffusion.sample`."""
         return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
 
-    def held_out_velocity(self, parts: Iterable[tuple[Batch, Draws]]) -> float:
-        """Mean loss of the averaged weights over batches, each with its random numbers."""
-        losses = [float(self.velocity_loss(self.averaged, batch, draws)) for batch, draws in parts]
+    def held_out_velocity(self, batches: Iterable[tuple[Batch, Draws]]) -> float:
+        """Mean velocity loss of the averaged weights over batches, each with its random draws."""
+        losses = [float(self.velocity_loss(self.averaged, batch, draws)) for batch, draws in batches]
         return sum(losses) / len(losses)
 
 
-def held_out_parts(dataset: Any, draws: Draws, count: int, chunk: int) -> Iterator[tuple[Any, Draws]]:
-    """`count` held-out examples in batches of at most `chunk`, each with its random numbers."""
+def held_out_batches(dataset: Any, draws: Draws, count: int, chunk: int) -> Iterator[tuple[Any, Draws]]:
+    """`count` held-out examples in batches of at most `chunk`, each batch with its random draws."""
     for number, start in enumerate(range(0, count, chunk)):
-        part = draws.sub(str(number))
-        yield dataset.held_out(part, min(chunk, count - start)), part
+        batch_draws = draws.sub(str(number))
+        yield dataset.held_out(batch_draws, min(chunk, count - start)), batch_draws
 
 
-def shifted(t: Int[Tensor, " B"], count: int, shift: float) -> Int[Tensor, " B"]:
-    """Timesteps u of `count`, as fractions of the whole, moved to shift u / (1 + (shift - 1) u).
+def shift_timesteps(t: Int[Tensor, " B"], count: int, shift: float) -> Int[Tensor, " B"]:
+    """Timestep shift: with u = t / count, u becomes shift u / (1 + (shift - 1) u).
 
     Example:
         >>> shifted(torch.tensor([0, 250, 500, 999]), 1000, shift=3.0)

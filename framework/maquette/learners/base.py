@@ -1,4 +1,4 @@
-"""The contract of a learner, and what learners share: weight averages, sheets of pictures, a small tokenizer."""
+"""The contract of a learner, and what learners share: weight averages, memory formats, a small tokenizer."""
 
 from __future__ import annotations
 
@@ -20,52 +20,52 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 
-Data = TypeVar("Data")  # the data set a learner learns from
-Batch = TypeVar("Batch")  # what that data set hands out
+Data = TypeVar("Data")  # the data set that a learner is trained on
+Batch = TypeVar("Batch")  # a batch of that data set
 
 
 class Learner(nn.Module, ABC, Generic[Data, Batch]):
-    """A model being trained. Parameters and buffers are its whole state.
+    """A model being trained. Its parameters and buffers are its whole state.
 
-    A subclass builds its networks in `build`, computes its training loss in `loss`, draws a picture of what it can do
-    in `sample_sheet`, and writes the finished model, in a format that others load, in `save`.
+    A subclass builds its networks in `build`, computes its training loss in `loss`, renders sample images in
+    `sample_sheet`, and writes the finished model, in a format that other libraries load, in `save`.
     """
 
     @abstractmethod
     def build(self, dataset: Data) -> None:
-        """Make the networks; the data set gives what depends on it (the vocabulary)."""
+        """Create the networks; what depends on the data, such as the vocabulary, is taken from the data set."""
 
-    def lay_out(self, device: torch.device) -> None:
-        """Order the networks' tensors in memory as `device` computes fastest; called once, after `build`."""
-        self.to(memory_format=memory_order(device))  # type: ignore[call-overload]
+    def set_memory_format(self, device: torch.device) -> None:
+        """Convert the networks to the memory format that is fastest on `device`; called once, after `build`."""
+        self.to(memory_format=memory_format_for(device))  # type: ignore[call-overload]
 
     @abstractmethod
     def loss(self, batch: Batch, draws: Draws) -> Terms:
         """The training loss of one batch."""
 
     def after_step(self, step: int) -> None:
-        """Called after each optimiser step; the place for averages."""
+        """Hook that runs after each optimiser step, for instance to update weight averages."""
 
     def sample_sheet(self, dataset: Data, draws: Draws) -> np.ndarray | None:
-        """A picture [H, W, 3] in [0, 1] of the model's present ability, or None."""
+        """A sheet of samples [H, W, 3] in [0, 1] from the current weights, or None."""
         return None
 
     def evaluate(self, dataset: Data, draws: Draws) -> dict[str, float]:
-        """Figures on held-out data."""
+        """Metrics on held-out data, by name."""
         return {}
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the finished model into `folder`, half precision, safetensors."""
+        """Write the finished model into `folder` in half precision, as safetensors."""
 
 
-def memory_order(device: torch.device) -> torch.memory_format:
-    """Channels last on a CPU; on CUDA the usual order, whose group norm is faster by more than convolutions lose."""
+def memory_format_for(device: torch.device) -> torch.memory_format:
+    """Channels last on a CPU; contiguous on CUDA, where group norm gains more than the convolutions lose."""
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class Average(nn.Module):
-    """Exponential moving average of a module's parameters, warmed up as min(decay, (1 + n) / (10 + n))."""
+    """Exponential moving average of a module's parameters, with decay min(decay, (1 + n) / (10 + n)) at update n."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         super().__init__()
@@ -84,12 +84,12 @@ class Average(nn.Module):
         return self.averaged.module
 
     def update(self, module: nn.Module) -> None:
-        """Move the average towards `module`'s present parameters."""
+        """Update the average with `module`'s current parameters."""
         self.averaged.update_parameters(module)
 
 
 class Networks(nn.Module):
-    """Networks that are trained and averaged together; each is an attribute by its name."""
+    """Networks that are trained and averaged together; each is an attribute under its name."""
 
     def __init__(self, **networks: nn.Module) -> None:
         super().__init__()
@@ -98,23 +98,23 @@ class Networks(nn.Module):
 
 
 class AveragedLearner(Learner[Data, Batch]):
-    """A learner that follows its networks with a weight average, which is what it samples from and saves."""
+    """A learner that keeps an average of its networks' weights; samples and saved weights are of the average."""
 
     networks: Any
     average: Average
 
-    def follow(self, networks: nn.Module, decay: float) -> None:
-        """Train these networks, and average their weights; the last step of `build`.
+    def set_networks(self, networks: nn.Module, decay: float) -> None:
+        """Register the networks to train and create their weight average; the last call of `build`.
 
         Args:
-            decay: of the average.
+            decay: decay of the average.
         """
         self.networks = networks
         self.average = Average(networks, decay)
 
     @property
     def averaged(self) -> Any:
-        """The networks with averaged weights."""
+        """The networks with the averaged weights."""
         return self.average.module
 
     def after_step(self, step: int) -> None:
@@ -124,11 +124,11 @@ class AveragedLearner(Learner[Data, Batch]):
 def word_tokenizer(words: Sequence[str], max_length: int) -> CLIPTokenizer:
     """A CLIP tokenizer in which each of `words` is one token and any other text falls back to bytes.
 
-    Equal words give equal token numbers, always; a resumed training depends on it.
+    The same words give the same token ids in every process; resuming a training depends on it.
 
     Args:
         words: lower-case words.
-        max_length: tokens per text, start and end tokens counted.
+        max_length: tokens per text, including the start and end tokens.
     """
     from tokenizers import pre_tokenizers
     from transformers import CLIPTokenizer

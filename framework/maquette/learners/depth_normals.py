@@ -1,4 +1,4 @@
-"""A small DPT-hybrid that sees depth and normals in a picture, saved in transformers' layout."""
+"""A small DPT-hybrid that estimates depth and normals from an image, saved in the transformers layout."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet
 
-SCALES = 4  # resolutions at which gradients are compared, MiDaS's K
-SHOWN = 16  # pictures on the sample sheet
-INITIAL = 0.06  # deviation of initial weights; transformers' 0.02 is for networks ten times as wide
-INSIDE = 0.99  # opacity from which on a pixel counts as the object's
+GRADIENT_SCALES = 4  # number of resolutions of the gradient loss, MiDaS's K
+SHEET_IMAGES = 16  # images on the sample sheet
+INITIALIZER_RANGE = 0.06  # standard deviation of initial weights; transformers' 0.02 is for networks ten times as wide
+OBJECT_OPACITY = 0.99  # opacity above which a pixel counts as the object's
 
 
 @register("learner", "depth-normals")
 class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
-    """Inverse depth up to a scale and a shift, and normals in the camera's frame, by a small DPT-hybrid.
+    """Trains a small DPT-hybrid on inverse depth up to scale and shift, and on normals in the camera's frame.
 
-    Depth by MiDaS's scale- and shift-invariant loss with its gradient term; normals by 1 - cosine and the L1 distance.
-    Only what the object covers counts.
+    Depth has MiDaS's scale- and shift-invariant loss with its gradient term; normals have 1 - cosine plus the L1
+    distance. Losses are averaged over the object's pixels.
 
     Source: network, Ranftl et al. 2021 (DPT, arXiv 2103.13413), sec. 3; depth loss, Ranftl et al. 2020 (MiDaS, arXiv
     1907.01341), sec. 5; normal loss, Eftekhar et al. 2021 (Omnidata, arXiv 2110.04994), sec. 6.
@@ -41,67 +41,67 @@ class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
 
     @dataclass(frozen=True)
     class Config:
-        side: int = 128  # of the pictures that the network sees, larger ones or smaller ones resized; a multiple of 16
+        side: int = 128  # side in pixels that images are resized to for the network; a multiple of 16
         stem: int = 32  # channels of the first convolution
         stages: tuple[int, int, int] = (64, 128, 192)  # convolution channels at 1/4, 1/8 and 1/16 of the side
-        blocks: tuple[int, int, int] = (1, 1, 1)  # residual blocks of each
+        blocks: tuple[int, int, int] = (1, 1, 1)  # residual blocks of each stage
         width: int = 128  # transformer width
         layers: int = 4  # transformer layers
         heads: int = 4  # attention heads
         fused: int = 32  # decoder channels
-        gradient_weight: float = 0.5  # of MiDaS's gradient term, its alpha
-        normal_weight: float = 1.0  # of the loss of normals
+        gradient_weight: float = 0.5  # weight of MiDaS's gradient term, its alpha
+        normal_weight: float = 1.0  # weight of the normal loss
         average_decay: float = 0.995  # of the weight average that is saved
-        evaluated: int = 512  # held-out pictures of the evaluation
+        evaluated: int = 512  # held-out images of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
 
     def build(self, dataset: GeometryDataset) -> None:
-        self.follow(_network(self.config), self.config.average_decay)
+        self.set_networks(_network(self.config), self.config.average_decay)
 
-    def _see(self, network: Any, images: Float[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor]:
-        """Nearness [B, H, W, 1] and normals [B, H, W, 3]."""
+    def _predict(self, network: Any, images: Float[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor]:
+        """Predicted inverse depth [B, H, W, 1] and normals [B, H, W, 3]."""
         output = network(preprocess(images, self.config.side, (0.5,) * 3, (0.5,) * 3)).predicted_depth
         nearness, normal = postprocess(output.float(), images.shape[1])
         assert normal is not None
         return nearness, normal
 
     def loss(self, batch: DepthsAndNormals, draws: Draws) -> Terms:
-        nearness, normal = self._see(self.networks, batch.images)
-        inside = batch.opacity > INSIDE
-        residual = (normalised(nearness, inside) - normalised(1 / batch.depth, inside)) * inside
+        nearness, normal = self._predict(self.networks, batch.images)
+        inside = batch.opacity > OBJECT_OPACITY
+        residual = (normalise_depth(nearness, inside) - normalise_depth(1 / batch.depth, inside)) * inside
         covered = inside.sum().clamp(min=1)
-        apart = (normal - batch.normal).abs().sum(-1, keepdim=True)
-        turned = 1 - (normal * batch.normal).sum(-1, keepdim=True) + apart
+        l1_distance = (normal - batch.normal).abs().sum(-1, keepdim=True)
+        normal_error = 1 - (normal * batch.normal).sum(-1, keepdim=True) + l1_distance
         return Terms(
             {
                 "depth": residual.abs().sum() / covered,
-                "depth gradient": self.config.gradient_weight * gradients(residual, inside),
-                "normal": self.config.normal_weight * (turned * inside).sum() / covered,
+                "depth gradient": self.config.gradient_weight * gradient_loss(residual, inside),
+                "normal": self.config.normal_weight * (normal_error * inside).sum() / covered,
             }
         )
 
     @torch.no_grad()
     def sample_sheet(self, dataset: GeometryDataset, draws: Draws) -> np.ndarray:
-        """Two pictures to a row, each with its depth as estimated and as it is, and normals likewise."""
-        views = dataset.sample_views(SHOWN)
-        (nearness, normal), inside = self._see(self.averaged, views.images), views.opacity
-        known, found = (normalised(depth, inside > INSIDE) for depth in (1 / views.depth, nearness))
-        depths = [((depth / 4 + 0.5).clamp(0, 1) * inside).expand(-1, -1, -1, 3) for depth in (found, known)]
+        """Two images per row, each with estimated and true depth, then estimated and true normals."""
+        views = dataset.sample_views(SHEET_IMAGES)
+        (nearness, normal), inside = self._predict(self.averaged, views.images), views.opacity
+        depths = [normalise_depth(depth, inside > OBJECT_OPACITY) for depth in (nearness, 1 / views.depth)]
+        depths = [((depth / 4 + 0.5).clamp(0, 1) * inside).expand(-1, -1, -1, 3) for depth in depths]
         normals = [Picture(n / 2 + 0.5, inside).over(0.5) for n in (normal, views.normal)]
         columns = torch.stack([views.images, *depths, *normals], dim=1)
         return picture_grid(columns.flatten(0, 1), columns=2 * columns.shape[1])
 
     @torch.no_grad()
     def evaluate(self, dataset: GeometryDataset, draws: Draws, chunk: int = 64) -> dict[str, float]:
-        """Pearson's correlation of inverse depths, and the mean angle between normals, inside held-out objects."""
+        """Pearson correlation of inverse depths and mean angle between normals, over the pixels of held-out objects."""
         correlations, angles = [], []
         for start in range(0, self.config.evaluated, chunk):
             views = dataset.held_out(draws.sub(str(start)), min(chunk, self.config.evaluated - start))
-            nearness, normal = self._see(self.averaged, views.images)
-            for i, inside in enumerate(views.opacity[..., 0] > INSIDE):
+            nearness, normal = self._predict(self.averaged, views.images)
+            for i, inside in enumerate(views.opacity[..., 0] > OBJECT_OPACITY):
                 both = torch.stack([nearness[i, inside, 0], 1 / views.depth[i, inside, 0]])
                 correlations.append(torch.corrcoef(both)[0, 1])
                 cosine = functional.cosine_similarity(normal[i, inside], views.normal[i, inside], dim=-1)
@@ -125,7 +125,7 @@ def _network(config: DepthNormalsLearner.Config) -> Any:
 
     from maquette.perception.dpt import DPTForDepthAndNormals
 
-    c, grid = config, config.side // 16
+    c, feature_side = config, config.side // 16
     convolutions = AutoConfig.for_model(
         "bit",
         embedding_size=c.stem,
@@ -141,7 +141,7 @@ def _network(config: DepthNormalsLearner.Config) -> Any:
         DPTConfig(
             is_hybrid=True,
             backbone_config=convolutions,
-            backbone_featmap_shape=[1, c.stages[-1], grid, grid],
+            backbone_featmap_shape=[1, c.stages[-1], feature_side, feature_side],
             image_size=c.side,
             patch_size=16,
             hidden_size=c.width,
@@ -152,14 +152,14 @@ def _network(config: DepthNormalsLearner.Config) -> Any:
             reassemble_factors=[1, 1, 1, 0.5],
             neck_hidden_sizes=[*c.stages[:2], 2 * c.fused, 2 * c.fused],
             fusion_hidden_size=c.fused,
-            initializer_range=INITIAL,
+            initializer_range=INITIALIZER_RANGE,
             use_auxiliary_head=False,
         )
     )
 
 
-def normalised(values: Float[Tensor, "B H W 1"], inside: Tensor) -> Float[Tensor, "B H W 1"]:
-    """Values of each picture less their median, over their mean distance from it, both of what is `inside`.
+def normalise_depth(values: Float[Tensor, "B H W 1"], inside: Tensor) -> Float[Tensor, "B H W 1"]:
+    """Values of each image minus their median, over their mean absolute deviation from it, in the mask `inside`.
 
     Source: Ranftl et al. 2020, eq. 5 and 6.
 
@@ -175,13 +175,13 @@ def normalised(values: Float[Tensor, "B H W 1"], inside: Tensor) -> Float[Tensor
     return (values - median) / (spread / count).clamp(min=1e-6)
 
 
-def gradients(residual: Float[Tensor, "B H W 1"], inside: Tensor) -> Float[Tensor, ""]:
-    """Mean absolute differences between neighbouring residuals, both `inside`, summed over resolutions.
+def gradient_loss(residual: Float[Tensor, "B H W 1"], inside: Tensor) -> Float[Tensor, ""]:
+    """Mean absolute differences between neighbouring residuals inside the mask, summed over resolutions.
 
     Source: Ranftl et al. 2020, eq. 11.
     """
     total = residual.new_zeros(())
-    for scale in range(SCALES):
+    for scale in range(GRADIENT_SCALES):
         r, m = residual[:, :: 2**scale, :: 2**scale], inside[:, :: 2**scale, :: 2**scale]
         across = ((r[:, :, 1:] - r[:, :, :-1]).abs() * (m[:, :, 1:] & m[:, :, :-1])).sum()
         down = ((r[:, 1:] - r[:, :-1]).abs() * (m[:, 1:] & m[:, :-1])).sum()

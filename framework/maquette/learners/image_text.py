@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 @register("learner", "image-text")
 class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
-    """Contrastive image-text encoder for scoring renders, robust to what renders suffer from.
+    """Contrastive image-text encoder for scoring renderings, robust to their typical artefacts.
 
-    Equal captions in a batch count as positives of each other (the world has few distinct captions). Images are
-    blurred, shifted, zoomed, tinted and made noisy at random, since the scorer later sees optimised scenes.
+    Equal captions in a batch count as positives of each other (the nano world has few distinct captions). Images are
+    blurred, shifted, zoomed, scaled in brightness and made noisy at random, since the encoder scores optimised scenes.
 
     Source: Radford et al. 2021 (arXiv 2103.00020), fig. 3; several positives: Khosla et al. 2020 (arXiv 2004.11362).
     """
 
     @dataclass(frozen=True)
     class Config:
-        start: str = ""  # CLIP weights to go on from, with their sizes and words: a folder, or a plugin's name for them
+        start: str = ""  # initial CLIP weights, with their sizes and vocabulary: a folder, or a plugin's name
         size: int = 64  # image side in pixels
         patch: int = 8  # patch side in pixels
         width: int = 160  # image transformer width
@@ -48,7 +48,7 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
         heads: int = 4  # attention heads
         projection: int = 96  # shared embedding size
         tokens: int = 24  # tokens per caption
-        gain: tuple[float, float] = (0.75, 1.2)  # brightness of a training picture: a factor between these two
+        gain: tuple[float, float] = (0.75, 1.2)  # range of the random brightness factor of training images
         average_decay: float = 0.999  # of the weight average that is saved
         evaluated: int = 1024  # held-out pictures of the evaluation
 
@@ -65,7 +65,7 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
             model = self._fresh()
             self.pixels = ClipPreprocessor(self.config.size)
             self.pixels.mean = self.pixels.std = [0.5] * 3
-        self.follow(model, self.config.average_decay)
+        self.set_networks(model, self.config.average_decay)
 
     def _fresh(self) -> CLIPModel:
         from transformers import CLIPConfig, CLIPModel
@@ -111,14 +111,14 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
 
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
-        """Retrieval accuracy on held-out renders: the right caption among all captions of the test vocabulary."""
+        """Retrieval accuracy on held-out renders: the correct caption among all captions of the test vocabulary."""
         batch = dataset.held_out(draws, self.config.evaluated)
         labels = list(dict.fromkeys([*dataset.sample_captions(), *batch.captions]))
         ids = tokenize(self.tokenizer, labels).input_ids.to(batch.images.device)
         output = self.averaged(input_ids=ids, pixel_values=self.pixels(batch.images))
         best = output.logits_per_image.argmax(1).tolist()
-        right = sum(labels[index] == caption for index, caption in zip(best, batch.captions, strict=True))
-        return {"held-out retrieval": right / len(best)}
+        correct = sum(labels[index] == caption for index, caption in zip(best, batch.captions, strict=True))
+        return {"held-out retrieval": correct / len(best)}
 
     def save(self, folder: Path) -> None:
         halved(self.averaged).save_pretrained(folder, safe_serialization=True)
@@ -127,19 +127,19 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
 
 
 def augment(images: Float[Tensor, "B 3 H W"], gains: tuple[float, float], draws: Draws) -> Float[Tensor, "B 3 H W"]:
-    """Images as an optimised scene might show them: shifted, zoomed, blurred, brighter or darker, noisy."""
+    """Random augmentations with the artefacts of optimised scenes: shift, zoom, blur, brightness and noise."""
     count, device = images.shape[0], images.device
     zoom = draws.uniform("zoom", count, low=0.8, high=1.25).to(device)
     shift = draws.uniform("shift", count, 2, low=-0.12, high=0.12).to(device)
     affine = torch.zeros(count, 2, 3, device=device)
     affine[:, 0, 0] = affine[:, 1, 1] = zoom
     affine[:, :, 2] = shift
-    grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
-    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    half = functional.interpolate(functional.avg_pool2d(moved, 2), scale_factor=2, mode="bilinear")
-    quarter = functional.interpolate(functional.avg_pool2d(moved, 4), scale_factor=4, mode="bilinear")
+    sampling_grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
+    warped = functional.grid_sample(images, sampling_grid, padding_mode="border", align_corners=False)
+    half = functional.interpolate(functional.avg_pool2d(warped, 2), scale_factor=2, mode="bilinear")
+    quarter = functional.interpolate(functional.avg_pool2d(warped, 4), scale_factor=4, mode="bilinear")
     pick = draws.uniform("blur", count).to(device)[:, None, None, None]
-    blurred = torch.where(pick < 0.5, moved, torch.where(pick < 0.8, half, quarter))
+    blurred = torch.where(pick < 0.5, warped, torch.where(pick < 0.8, half, quarter))
     gain = draws.uniform("gain", count, 1, 1, 1, low=gains[0], high=gains[1]).to(device)
     noise = draws.normal("noise", *images.shape, device=device) * draws.uniform("sigma", count, 1, 1, 1, high=0.06).to(
         device

@@ -1,4 +1,4 @@
-"""A small diffusion model of several views at once, made out of a text-to-image model."""
+"""A small multi-view diffusion model, fine-tuned from a text-to-image model."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet, weights_source
 
-SHOWN_ELEVATION_DEG = 15.0  # of the sample sheet
-CHANNELS = 3  # that are predicted; a model to start from may have more (a learned variance)
-CHUNK = 16  # objects that the evaluation takes at a time
+SHEET_ELEVATION_DEG = 15.0  # of the cameras of the sample sheet
+CHANNELS = 3  # predicted channels; the initial model may have more (a learned variance)
+CHUNK = 16  # objects per batch of the evaluation
 
 
 @register("learner", "multi-view")
 class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
-    """Velocity-prediction diffusion of several views of an object together, told text and cameras.
+    """Velocity-prediction diffusion of several views of an object jointly, conditioned on text and cameras.
 
-    It begins as a text-to-image model in pixel space (cosine noise levels, velocities), of which it keeps sizes,
-    tokenizer and weights. Self-attention runs over all views from the first step on; the camera embedding adds nothing
-    at first. The views of an object have one noise level, and all levels weigh the same. The prior `mvdream` loads
-    what it saves.
+    Sizes, tokenizer and initial weights are those of a text-to-image model in pixel space (cosine noise schedule,
+    velocity prediction). Self-attention runs over all views from the first step on; the camera embedding is initialised
+    to add zero. All views of an object have the same timestep, and all timesteps have weight 1. The saved model is
+    loaded by the prior `mvdream`.
 
     Source: Shi et al. 2023 (MVDream, arXiv 2308.16512), sec. 3.1.
     """
 
     @dataclass(frozen=True)
     class Config:
-        start: str  # text-to-image weights to begin with: a folder, or weights that a plugin carries
+        start: str  # initial text-to-image weights: a folder, or the name of a plugin's weights
         drop_caption: float = 0.1  # probability of training on the empty caption
         average_decay: float = 0.998  # of the weight average that is saved
         sample_steps: int = 20  # sampler steps of the sample sheet
@@ -64,48 +64,50 @@ class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
         self.size: int = unet.config.sample_size
         self.views = dataset.views
         join_views(unet, self.views)
-        self.follow(Networks(unet=unet, text_encoder=text_encoder), self.config.average_decay)
+        self.set_networks(Networks(unet=unet, text_encoder=text_encoder), self.config.average_decay)
         self.diffusion = VelocityDiffusion(snr_gamma=0.0)
 
     def velocity_loss(self, networks: Any, batch: CaptionedGroups, draws: Draws) -> Tensor:
-        kept = draws.uniform("drop-caption", len(batch.captions)).ge(self.config.drop_caption).tolist()
-        text = self._text(networks, [text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)])
+        keep_caption = draws.uniform("drop-caption", len(batch.captions)).ge(self.config.drop_caption).tolist()
+        text = self._text_embeddings(
+            networks, [text if keep else "" for text, keep in zip(batch.captions, keep_caption, strict=True)]
+        )
         rows = camera_rows(batch.cameras)
 
         def velocity(noisy: Tensor, t: Tensor) -> Tensor:
             return networks.unet(noisy, t, text, rows).sample
 
-        return self.diffusion.loss(velocity, batch.images, draws, together=self.views)
+        return self.diffusion.loss(velocity, batch.images, draws, group_size=self.views)
 
-    def _text(self, networks: Any, captions: Sequence[str]) -> Float[Tensor, "B L D"]:
-        """The embedding of each of G captions, once for every view."""
+    def _text_embeddings(self, networks: Any, captions: Sequence[str]) -> Float[Tensor, "B L D"]:
+        """Text embeddings of G captions, each repeated for every view [G V, L, D]."""
         ids = tokenize(self.tokenizer, captions).input_ids.to(next(networks.parameters()).device)
         return networks.text_encoder(ids).last_hidden_state.repeat_interleave(self.views, dim=0)
 
     @torch.no_grad()
     def sample(self, captions: Sequence[str], cameras: Cameras, draws: Draws) -> Float[Tensor, "B H W 3"]:
-        """The views of each caption's object by DDIM from the averaged weights, with classifier-free guidance.
+        """Views of one object per caption, by DDIM from the averaged weights with classifier-free guidance.
 
         Args:
             captions: G texts.
-            cameras: G times the number of views.
+            cameras: G V cameras, the V views of an object one after the other.
         """
         networks = self.averaged
-        text = self._text(networks, [*captions, *([""] * len(captions))])
-        rows = camera_rows(cameras.to(text.device)).repeat(2, 1)
-        noise = draws.normal("sample", len(cameras), CHANNELS, self.size, self.size).to(text.device)
+        text_embeddings = self._text_embeddings(networks, [*captions, *([""] * len(captions))])
+        rows = camera_rows(cameras.to(text_embeddings.device)).repeat(2, 1)
+        noise = draws.normal("sample", len(cameras), CHANNELS, self.size, self.size).to(text_embeddings.device)
 
-        def velocity(noisy: Tensor, step: Tensor) -> Tensor:
-            return networks.unet(noisy, step, text, rows).sample
+        def velocity(noisy: Tensor, t: Tensor) -> Tensor:
+            return networks.unet(noisy, t, text_embeddings, rows).sample
 
         return self.denoise(velocity, noise)
 
     def sample_sheet(self, dataset: GroupedDataset, draws: Draws) -> np.ndarray:
-        """Two captions to a row, each seen from the front and on to its left."""
+        """Two captions per row, the views of each from the front counter-clockwise."""
         captions = list(dataset.sample_captions())
         azimuth_deg = (torch.arange(self.views) * (360 / self.views)).repeat(len(captions))
         ones = torch.ones(len(azimuth_deg))
-        cameras = orbit_cameras(azimuth_deg, SHOWN_ELEVATION_DEG * ones, ones, ones, self.size)
+        cameras = orbit_cameras(azimuth_deg, SHEET_ELEVATION_DEG * ones, ones, ones, self.size)
         return picture_grid(self.sample(captions, cameras, draws), columns=2 * self.views)
 
     @torch.no_grad()
@@ -113,8 +115,11 @@ class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
         """Mean loss of the averaged weights on held-out objects."""
         count = self.config.evaluated
         chunks = {start: draws.sub(str(start)) for start in range(0, count, CHUNK)}
-        parts = ((dataset.held_out(part, min(CHUNK, count - start)), part) for start, part in chunks.items())
-        return {"held-out velocity": self.held_out_velocity(parts)}
+        batches = (
+            (dataset.held_out(batch_draws, min(CHUNK, count - start)), batch_draws)
+            for start, batch_draws in chunks.items()
+        )
+        return {"held-out velocity": self.held_out_velocity(batches)}
 
     def save(self, folder: Path) -> None:
         """Write the layout of MVDream's diffusers port, without a VAE."""
@@ -129,10 +134,10 @@ class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
 
 
 def multi_view_unet(source: str) -> Any:
-    """A text-to-image UNet in pixel space as one that takes cameras; until it learns, they make no difference.
+    """A text-to-image UNet in pixel space with a camera embedding, initialised to have no effect.
 
     Args:
-        source: folder in diffusers' layout.
+        source: folder in the diffusers layout.
     """
     from diffusers import UNet2DConditionModel
 

@@ -1,4 +1,4 @@
-"""A small Zero123++ in pixel space: a picture of an object in, six views of it out, denoised as one picture."""
+"""A small Zero123++ in pixel space: six views of an object from one reference image, denoised as one canvas."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import (
     Attention,
     DiffusionLearner,
-    UNetShape,
+    UNetSizes,
     Velocity,
     VelocityDiffusion,
-    held_out_parts,
+    held_out_batches,
     save_layout,
     small_text_encoder,
     small_unet,
 )
-from maquette.learners.base import memory_order, word_tokenizer
+from maquette.learners.base import memory_format_for, word_tokenizer
 from maquette.learners.novel_view import psnr
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.text.clip_texts import clip_embeddings
@@ -40,32 +40,33 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet
 
-SHEET = 6  # held-out objects on the sample sheet
-CHUNK = 16  # objects that are evaluated at once
+SHEET_OBJECTS = 6  # held-out objects on the sample sheet
+CHUNK = 16  # objects per batch of the evaluation
 
 
 @register("learner", "six-views")
 class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
-    """Velocity-prediction diffusion of three rows of two views, beside the picture under noise of the same level.
+    """Velocity-prediction diffusion of a canvas of six views (three rows of two), with reference attention.
 
-    The U-Net's self-attention sees both, and its context is the embedding of the empty text, to whose tokens that of
-    the picture is added, to the last the most. Without condition the picture is grey and the context that of the text.
+    The U-Net's self-attention also attends to the reference image, noised to the same timestep. The cross-attention
+    context is the embedding of the empty text plus the image embedding, scaled by a ramp from 0 at the first token to 1
+    at the last. For the unconditional prediction the reference is grey and the image embedding zero.
 
     Source: Shi et al. 2023 (Zero123++, arXiv 2310.15110), sec. 2.
     """
 
     @dataclass(frozen=True)
     class Config:
-        image_encoder: str  # CLIP weights whose image tower embeds the picture; it stays as it is
+        image_encoder: str  # CLIP weights of the frozen image encoder that embeds the reference
         size: int = 32  # side of a view in pixels
-        reference_size: int = 64  # side of the picture in pixels
+        reference_size: int = 64  # side of the reference image in pixels
         widths: tuple[int, ...] = (32, 64, 128, 192)  # channels per resolution, full resolution first
         layers: int = 1  # residual blocks per resolution
         heads: int = 4  # attention heads
-        attention_levels: int = 2  # how many of the coarsest resolutions attend: to themselves, picture and context
-        tokens: int = 8  # of the empty text
-        shift: float = 1.0  # how much more often noisy levels, which decide the poses, are trained on
-        drop_condition: float = 0.1  # probability of training without the picture
+        attention_levels: int = 2  # number of the coarsest resolutions with self-, reference and cross-attention
+        tokens: int = 8  # tokens of the empty text
+        shift: float = 1.0  # timestep shift; above 1, noisy timesteps, which decide the poses, are sampled more often
+        drop_condition: float = 0.1  # probability of training without the reference
         average_decay: float = 0.998  # of the weight average that is saved
         sample_steps: int = 16  # sampler steps of sample sheet and evaluation
         sample_scale: float = 1.0  # guidance scale of sample sheet and evaluation
@@ -85,11 +86,11 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
         self.encoder = ImageEncoder.load(c.image_encoder, smooth=True)
         self.tokenizer = word_tokenizer([], c.tokens)
         self.text_encoder = small_text_encoder(self.tokenizer, self.encoder.width, layers=1, heads=1)
-        self.text_encoder.eval().requires_grad_(False)  # it is only asked for the empty text
-        shape = UNetShape((ROWS * c.size, COLUMNS * c.size), c.widths, c.layers, c.heads, c.attention_levels)
-        unet = small_unet(shape, in_channels=3, out_channels=3, context_width=self.encoder.width)
+        self.text_encoder.eval().requires_grad_(False)  # it only encodes the empty text
+        sizes = UNetSizes((ROWS * c.size, COLUMNS * c.size), c.widths, c.layers, c.heads, c.attention_levels)
+        unet = small_unet(sizes, in_channels=3, out_channels=3, context_width=self.encoder.width)
         enable_reference_attention(unet, Attention())
-        self.follow(unet, c.average_decay)
+        self.set_networks(unet, c.average_decay)
         self.diffusion = VelocityDiffusion(snr_gamma=0.0, shift=c.shift)
         with torch.no_grad():
             self.register_buffer("text", clip_embeddings(self.tokenizer, self.text_encoder, [""])[0])
@@ -97,78 +98,81 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
 
     def velocity_loss(self, networks: Any, batch: PicturesWithSixViews, draws: Draws) -> Tensor:
         count, device = len(batch.reference), batch.reference.device
-        kept = draws.uniform("drop-condition", count).ge(self.config.drop_condition).to(batch.reference)
-        context, pixels = self._conditioning(batch.reference, kept)
-        noise = draws.normal("reference-noise", *pixels.shape, device=device)
-        canvases = tile(batch.views.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.diffusion.loss(self._velocity(networks, context, pixels, lambda t: noise), canvases, draws)
+        keep_condition = draws.uniform("drop-condition", count).ge(self.config.drop_condition).to(batch.reference)
+        context, reference_pixels = self._conditioning(batch.reference, keep_condition)
+        noise = draws.normal("reference-noise", *reference_pixels.shape, device=device)
+        target_canvases = tile(batch.views.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        velocity = self._velocity(networks, context, reference_pixels, lambda t: noise)
+        return self.diffusion.loss(velocity, target_canvases, draws)
 
     def _conditioning(
-        self, reference: Float[Tensor, "B H W 3"], kept: Float[Tensor, " B"]
+        self, reference: Float[Tensor, "B H W 3"], keep_condition: Float[Tensor, " B"]
     ) -> tuple[Float[Tensor, "B L D"], Float[Tensor, "B 3 S S"]]:
-        """The context, and the picture's pixels; where `kept` is 0, those of no picture."""
-        embedding = self.encoder(reference)[:, None] * kept[:, None, None]
-        side = (self.config.reference_size,) * 2
-        pixels = to_pixels(reference)
-        if pixels.shape[-2:] != side:
-            pixels = interpolate(pixels, side, mode="bilinear", antialias=True)
-        return self.text + self.ramp.to(embedding)[:, None] * embedding, pixels * kept[:, None, None, None]
+        """Cross-attention context and reference pixels; unconditional ones where `keep_condition` is 0."""
+        embedding = self.encoder(reference)[:, None] * keep_condition[:, None, None]
+        size = (self.config.reference_size,) * 2
+        reference_pixels = to_pixels(reference)
+        if reference_pixels.shape[-2:] != size:
+            reference_pixels = interpolate(reference_pixels, size, mode="bilinear", antialias=True)
+        context = self.text + self.ramp.to(embedding)[:, None] * embedding
+        return context, reference_pixels * keep_condition[:, None, None, None]
 
     def _velocity(
         self,
         unet: Any,
         context: Float[Tensor, "B L D"],
-        pixels: Float[Tensor, "B 3 S S"],
+        reference_pixels: Float[Tensor, "B 3 S S"],
         noise: Callable[[Tensor], Float[Tensor, "B 3 S S"]],
     ) -> Velocity:
-        """The denoiser of canvases, given contexts and pictures, and the noise that pictures are under at timesteps."""
+        """The velocity prediction of canvases, conditioned on contexts and references; `noise(t)` noises references."""
 
         def velocity(noisy: Tensor, t: Tensor) -> Tensor:
             t = t.to(noisy.device).expand(len(noisy))
             alpha, sigma = self.diffusion.schedule_on(noisy.device).alpha_sigma(t)
 
-            def run(pictures: Tensor, conditioning: Any) -> Tensor:
-                pictures = pictures.contiguous(memory_format=memory_order(pictures.device))
-                return unet(pictures, t, context, cross_attention_kwargs=conditioning).sample
+            def run_unet(images: Tensor, conditioning: Any) -> Tensor:
+                images = images.contiguous(memory_format=memory_format_for(images.device))
+                return unet(images, t, context, cross_attention_kwargs=conditioning).sample
 
-            return run_with_reference(run, noisy, alpha * pixels + sigma * noise(t))
+            return run_with_reference(run_unet, noisy, alpha * reference_pixels + sigma * noise(t))
 
         return velocity
 
     @torch.no_grad()
     def sample(self, reference: Float[Tensor, "B H W 3"], draws: Draws) -> Float[Tensor, "6*B h w 3"]:
-        """The six views of the things in pictures, by DDIM from the averaged weights with classifier-free guidance."""
+        """Six views of each reference's object, by DDIM from the averaged weights with classifier-free guidance."""
         count, device, c = len(reference), reference.device, self.config
-        context, pixels = self._conditioning(
+        context, reference_pixels = self._conditioning(
             torch.cat([reference] * 2), torch.tensor([1.0, 0.0]).repeat_interleave(count).to(device)
         )
-        shown = draws.normal("reference-noise", *pixels.shape, device=device)
+        reference_noise = draws.normal("reference-noise", *reference_pixels.shape, device=device)
         noise = draws.normal("sample", count, 3, ROWS * c.size, COLUMNS * c.size).to(device)
-        velocity = self._velocity(self.averaged, context, pixels, lambda t: shown)
+        velocity = self._velocity(self.averaged, context, reference_pixels, lambda t: reference_noise)
         canvases = self.denoise(velocity, noise)
         return untile(canvases.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
     def sample_sheet(self, dataset: SixViewDataset, draws: Draws) -> np.ndarray:
-        """A row per object: the picture, its six views as sampled, and as they truly are."""
-        objects = dataset.sample(SHEET)
-        made = self.sample(objects.reference, draws).unflatten(0, (-1, VIEWS))
-        true = objects.views.unflatten(0, (-1, VIEWS))
-        rows = torch.cat([downsample(objects.reference, self.config.size)[:, None], made, true], dim=1)
+        """A row per object: the reference, six sampled views, and the six true views."""
+        objects = dataset.sample(SHEET_OBJECTS)
+        sampled = self.sample(objects.reference, draws).unflatten(0, (-1, VIEWS))
+        truth = objects.views.unflatten(0, (-1, VIEWS))
+        rows = torch.cat([downsample(objects.reference, self.config.size)[:, None], sampled, truth], dim=1)
         return picture_grid(rows.flatten(0, 1), columns=rows.shape[1])
 
     @torch.no_grad()
     def evaluate(self, dataset: SixViewDataset, draws: Draws) -> dict[str, float]:
-        """Held-out velocity loss, and PSNR of sampled views beside that of handing back the picture six times."""
+        """Held-out velocity loss, PSNR of sampled views, and PSNR of the repeated reference as the baseline."""
         losses: list[float] = []
         scores: list[tuple[float, float]] = []
-        for objects, part in held_out_parts(dataset, draws, self.config.evaluated, CHUNK):
-            losses.append(float(self.velocity_loss(self.averaged, objects, part)))
-            made = self.sample(objects.reference, part)
-            returned = downsample(objects.reference, self.config.size).repeat_interleave(VIEWS, dim=0)
-            scores += zip(psnr(made, objects.views).tolist(), psnr(returned, objects.views).tolist(), strict=True)
-        sampled, handed = np.mean(scores, axis=0)
+        for objects, batch_draws in held_out_batches(dataset, draws, self.config.evaluated, CHUNK):
+            losses.append(float(self.velocity_loss(self.averaged, objects, batch_draws)))
+            sampled = self.sample(objects.reference, batch_draws)
+            repeated_reference = downsample(objects.reference, self.config.size).repeat_interleave(VIEWS, dim=0)
+            images = (sampled, repeated_reference)
+            scores += zip(*(psnr(image, objects.views).tolist() for image in images), strict=True)
+        sampled_psnr, reference_psnr = np.mean(scores, axis=0)
         velocity = sum(losses) / len(losses)
-        return {"held-out velocity": velocity, "psnr": float(sampled), "psnr of the input": float(handed)}
+        return {"held-out velocity": velocity, "psnr": float(sampled_psnr), "psnr of the input": float(reference_psnr)}
 
     def save(self, folder: Path) -> None:
         """Write the layout of Zero123++, without a VAE."""

@@ -15,9 +15,9 @@ from maquette.datasets.base import CaptionedDataset, CaptionedImages
 from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import (
     DiffusionLearner,
-    UNetShape,
+    UNetSizes,
     VelocityDiffusion,
-    held_out_parts,
+    held_out_batches,
     small_text_encoder,
     small_unet,
 )
@@ -27,15 +27,15 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet, weights_source
 
-CHUNK = 256  # held-out pictures that the evaluation takes at a time
+CHUNK = 256  # held-out images per batch of the evaluation
 
 
 @register("learner", "text-to-image")
 class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     """Velocity-prediction diffusion on images, conditioned on a jointly trained CLIP-style text encoder.
 
-    The layout is DeepFloyd IF's first stage: pixels in [-1, 1], six output channels of which the last three would be
-    a learned variance. They are not trained here, and the scheduler says so (`variance_type: fixed_small`).
+    The layout is that of DeepFloyd IF's first stage: pixels in [-1, 1] and six output channels, of which the last three
+    are a learned variance there. Here they are not trained, and the scheduler has `variance_type: fixed_small`.
     """
 
     @dataclass(frozen=True)
@@ -44,17 +44,17 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
         widths: tuple[int, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
         layers: int = 1  # residual blocks per resolution
         heads: int = 4  # attention heads
-        attention_levels: int = 2  # how many of the coarsest resolutions attend to the text
+        attention_levels: int = 2  # number of the coarsest resolutions with self- and cross-attention
         text_width: int = 128  # text embedding size
         text_layers: int = 2  # transformer layers of the text encoder
         tokens: int = 77  # tokens per caption; diffusers pads its texts to 77
-        snr_gamma: float = 5.0  # gamma of the min-SNR weight; 0: all noise levels weigh the same in velocity
+        snr_gamma: float = 5.0  # gamma of the min-SNR weight; 0: all timesteps have weight 1
         drop_caption: float = 0.1  # probability of training on the empty caption
         average_decay: float = 0.9995  # of the weight average that is saved
         sample_steps: int = 30  # sampler steps of the sample sheet
         sample_scale: float = 3.0  # guidance scale of the sample sheet
-        evaluated: int = 1024  # held-out pictures of the evaluation
-        start: str = ""  # weights to go on from, of the same sizes: a folder, or weights that a plugin carries
+        evaluated: int = 1024  # held-out images of the evaluation
+        start: str = ""  # initial weights of the same sizes: a folder, or the name of a plugin's weights
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -63,17 +63,17 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     def build(self, dataset: CaptionedDataset) -> None:
         c = self.config
         self.tokenizer = word_tokenizer(dataset.words(), c.tokens)
-        shape = UNetShape(c.size, c.widths, c.layers, c.heads, c.attention_levels)
-        unet = small_unet(shape, in_channels=3, out_channels=6, context_width=c.text_width)
+        sizes = UNetSizes(c.size, c.widths, c.layers, c.heads, c.attention_levels)
+        unet = small_unet(sizes, in_channels=3, out_channels=6, context_width=c.text_width)
         text_encoder = small_text_encoder(self.tokenizer, c.text_width, c.text_layers, c.heads)
         if c.start:
-            self._take_over(unet, text_encoder, weights_source(c.start))
-        self.follow(Networks(unet=unet, text_encoder=text_encoder), c.average_decay)
+            self._load_initial_weights(unet, text_encoder, weights_source(c.start))
+        self.set_networks(Networks(unet=unet, text_encoder=text_encoder), c.average_decay)
         self.diffusion = VelocityDiffusion(c.snr_gamma)
         self._ids: dict[str, Tensor] = {}
 
-    def _take_over(self, unet: nn.Module, text_encoder: nn.Module, source: str) -> None:
-        """Weights from elsewhere; tokens that are new there keep their random embedding."""
+    def _load_initial_weights(self, unet: nn.Module, text_encoder: nn.Module, source: str) -> None:
+        """Load the weights at `source`; tokens that its vocabulary lacks keep their random embedding."""
         from diffusers import UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -100,8 +100,10 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
 
     def velocity_loss(self, networks: Any, batch: CaptionedImages, draws: Draws) -> Float[Tensor, ""]:
         device, count = batch.images.device, len(batch.images)
-        kept = draws.uniform("drop-caption", count).ge(self.config.drop_caption).tolist()
-        ids = self._token_ids([text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)], device)
+        keep_caption = draws.uniform("drop-caption", count).ge(self.config.drop_caption).tolist()
+        ids = self._token_ids(
+            [text if keep else "" for text, keep in zip(batch.captions, keep_caption, strict=True)], device
+        )
         text = networks.text_encoder(ids).last_hidden_state
 
         def velocity(noisy: Tensor, t: Tensor) -> Tensor:
@@ -111,15 +113,15 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
 
     @torch.no_grad()
     def sample(self, captions: Any, draws: Draws) -> Float[Tensor, "B H W 3"]:
-        """Images for `captions` by DDIM from the averaged weights, with classifier-free guidance."""
+        """Images of `captions` by DDIM from the averaged weights, with classifier-free guidance."""
         networks = self.averaged
         device = next(networks.parameters()).device
         ids = tokenize(self.tokenizer, [*captions, *([""] * len(captions))]).input_ids.to(device)
         text = networks.text_encoder(ids).last_hidden_state
         noise = draws.normal("sample", len(captions), 3, self.config.size, self.config.size).to(device)
 
-        def velocity(noisy: Tensor, step: Tensor) -> Tensor:
-            return networks.unet(noisy, step, text).sample[:, :3]
+        def velocity(noisy: Tensor, t: Tensor) -> Tensor:
+            return networks.unet(noisy, t, text).sample[:, :3]
 
         return self.denoise(velocity, noise)
 
@@ -131,7 +133,7 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Mean weighted loss of the averaged weights on held-out objects."""
         return {
-            "held-out velocity": self.held_out_velocity(held_out_parts(dataset, draws, self.config.evaluated, CHUNK))
+            "held-out velocity": self.held_out_velocity(held_out_batches(dataset, draws, self.config.evaluated, CHUNK))
         }
 
     def save(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A new word for the thing in a picture: all that is learned is its embedding."""
+"""Textual inversion: a new token for the object in an image, of which only the embedding is trained."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
 from maquette.weights.loading import LEARNED_WORDS
 
-SHOWN = 4  # variations of the picture on the sample sheet, and pictures of the word
-MEASURED = (8, 4)  # batches of the evaluation, and pictures in each
+SHEET_IMAGES = 4  # columns of the sample sheet: variations of the image above, samples below
+EVALUATED_BATCHES = (8, 4)  # batches of the evaluation, and images per batch
 
 
 @register("learner", "textual-inversion")
 class TextualInversionLearner(Learner[PictureDataset, Tensor]):
-    """The embedding with which a text prior, left as it is, denoises pictures of one thing best.
+    """Optimises the embedding of a new token so that a frozen text prior denoises images of one object with it.
 
-    Saved as `learned_embeds.safetensors`. The text priors of all later stages of the method know the word, and prompts
-    may use it; other runs name the file: `prior.embeddings=[FILE]`.
+    The embedding is saved as `learned_embeds.safetensors`. The text priors of all later stages of the method load it,
+    and prompts may contain the token; other runs name the file: `prior.embeddings=[FILE]`.
 
     Source: Gal et al. 2022 (arXiv 2208.01618), sec. 3; for 3D from one picture, Melas-Kyriazi et al. 2023 (RealFusion,
     arXiv 2302.10663), sec. 3.2, and Qian et al. 2023 (Magic123, arXiv 2306.17843), sec. 3.2.
@@ -44,10 +44,10 @@ class TextualInversionLearner(Learner[PictureDataset, Tensor]):
 
     @dataclass(frozen=True)
     class Config:
-        prior: PriorSpec  # whose word it becomes
-        token: str = "<object>"  # how it is spelt in prompts
-        init: str = ""  # what the thing is, in a word or a few; "": nothing in particular
-        templates: tuple[str, ...] = (  # texts that the pictures come with, {} for the token; from the paper's list
+        prior: PriorSpec  # frozen prior that the token is trained for
+        token: str = "<object>"  # spelling of the token in prompts
+        init: str = ""  # words that the embedding is initialised from, such as "teddy bear"; "": the prior's default
+        templates: tuple[str, ...] = (  # captions of the training images, {} for the token; from the paper's list
             "a photo of a {}",
             "a rendering of a {}",
             "a good photo of a {}",
@@ -82,31 +82,31 @@ class TextualInversionLearner(Learner[PictureDataset, Tensor]):
         t = draws.integers("timestep", 0, schedule.timesteps - 1, len(clean)).to(clean.device)
         noise = draws.normal("noise", *clean.shape).to(clean)
         alpha, sigma = schedule.alpha_sigma(t)
-        chosen = draws.integers("template", 0, len(templates) - 1, len(clean)).tolist()
-        text = self.word.condition([templates[i].replace("{}", self.word.token) for i in chosen])
-        output = self.word(alpha * clean + sigma * noise, t, text)
+        template_indices = draws.integers("template", 0, len(templates) - 1, len(clean)).tolist()
+        condition = self.word.condition([templates[i].replace("{}", self.word.token) for i in template_indices])
+        output = self.word(alpha * clean + sigma * noise, t, condition)
         return Terms({"denoising": (output - schedule.target(clean, noise, t)).square().mean()})
 
     @torch.no_grad()
     def sample_sheet(self, dataset: PictureDataset, draws: Draws) -> np.ndarray:
-        """Variations of the picture above, and what the prior draws for the word below."""
-        prior, one = self._prior, torch.ones(SHOWN)
-        seen = dataset.batch(draws.sub("seen"), SHOWN)
-        like = prior.encode(seen)
+        """Variations of the training image above, the prior's samples for the token below."""
+        prior, one = self._prior, torch.ones(SHEET_IMAGES)
+        variations = dataset.batch(draws.sub("seen"), SHEET_IMAGES)
+        latents = prior.encode(variations)
         texts = {"positive": self.config.templates[0].replace("{}", self.word.token), "unconditional": ""}
-        conditions = {name: self.word.condition([text] * SHOWN) for name, text in texts.items()}
-        cameras = orbit_cameras(0 * one, 0 * one, one, one, seen.shape[1])
+        conditions = {name: self.word.condition([text] * SHEET_IMAGES) for name, text in texts.items()}
+        cameras = orbit_cameras(0 * one, 0 * one, one, one, variations.shape[1])
         denoiser = Denoiser(prior, CFG(CFG.Config(scale=self.config.sample_scale)), conditions, cameras)
-        noise, last = draws.normal("sample", *like.shape).to(like), prior.noise_schedule.timesteps - 1
-        drawn = prior.decode(sample(denoiser, noise, last, self.config.sample_steps)).to(seen)
-        if drawn.shape[1:3] != seen.shape[1:3]:
-            drawn = downsample(drawn, (seen.shape[1], seen.shape[2]))
-        return picture_grid(torch.cat([seen, drawn]), columns=SHOWN)
+        noise, last = draws.normal("sample", *latents.shape).to(latents), prior.noise_schedule.timesteps - 1
+        samples = prior.decode(sample(denoiser, noise, last, self.config.sample_steps)).to(variations)
+        if samples.shape[1:3] != variations.shape[1:3]:
+            samples = downsample(samples, (variations.shape[1], variations.shape[2]))
+        return picture_grid(torch.cat([variations, samples]), columns=SHEET_IMAGES)
 
     @torch.no_grad()
     def evaluate(self, dataset: PictureDataset, draws: Draws) -> dict[str, float]:
-        """The denoising error with the word as learned, and as it began, under the same noise."""
-        batches, size = MEASURED
+        """Denoising error with the trained and with the initial embedding, under the same noise."""
+        batches, size = EVALUATED_BATCHES
         pictures = [dataset.batch(draws.sub(f"picture {i}"), size) for i in range(batches)]
 
         def error() -> float:

@@ -66,7 +66,7 @@ class DatasetUpdate(Objective):
         return self._edited
 
     def __call__(self, rendering: Rendering, denoiser: Denoiser, moment: Moment, target: Target | None = None) -> Terms:
-        assert target is not None and target.places is not None
+        assert target is not None and target.indices is not None
         c, logs, pictures = self.config, {}, require_prepared(self._edited, self)
         if moment.step % c.every == 0:
             conditions = denoiser.prior.with_source_picture(
@@ -74,7 +74,7 @@ class DatasetUpdate(Objective):
             )
             denoiser = denoiser.with_conditions(conditions).thresholded(c.threshold)
             edited, logs["timestep"] = self._edit(rendering, denoiser, moment)
-            pictures.replace(target.places, edited)
+            pictures.replace(target.indices, edited)
         reference = pictures(target, rendering.background)
         difference = l1_loss if c.metric == "l1" else mse_loss
         logs["edited"] = float(pictures.done.float().mean())
@@ -110,11 +110,11 @@ class EditedPictures(nn.Module):
 
     def forward(self, target: Target, background: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
         """The target images: the edited ones where there are, else the original ones over the background."""
-        assert target.places is not None
-        edited = self.pictures[target.places].float() / 255
-        return torch.where(self.done[target.places, None, None, None], edited, target.picture.over(background))
+        assert target.indices is not None
+        edited = self.pictures[target.indices].float() / 255
+        return torch.where(self.done[target.indices, None, None, None], edited, target.picture.over(background))
 
-    def replace(self, places: Int[Tensor, " B"], rgb: Float[Tensor, "B H W 3"]) -> None:
-        """Store edited images at their indices `places`."""
-        self.pictures[places] = (rgb * 255).round().to(self.pictures)
-        self.done[places] = True
+    def replace(self, indices: Int[Tensor, " B"], rgb: Float[Tensor, "B H W 3"]) -> None:
+        """Store edited images at their indices."""
+        self.pictures[indices] = (rgb * 255).round().to(self.pictures)
+        self.done[indices] = True

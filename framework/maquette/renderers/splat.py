@@ -74,7 +74,7 @@ class Splat(Renderer):
     def _view(
         self, cloud: GaussianCloud, material: Material, camera: Cameras, shading: Shading
     ) -> tuple[Float[Tensor, "H W 8"], Projected]:
-        c2w, position, frame = camera.c2w[0], camera.c2w[0, :3, 3], camera.frame
+        c2w, position, frame = camera.c2w[0], camera.c2w[0, :3, 3], camera.full_frame
         projection = project(
             cloud.means, cloud.quaternions, cloud.scales, c2w, float(camera.focal[0]), frame.height, frame.width,
             near=self.config.near, mode="2d" if cloud.flat else "3d", backend=self.config.backend,

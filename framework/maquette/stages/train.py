@@ -53,7 +53,7 @@ class Train(Stage):
             dataset.prepare(device)
         learner = config.learner.build()
         learner.build(dataset)
-        learner.lay_out(device)
+        learner.set_memory_format(device)
         count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
         print(f"{context.name}: {config.learner.name}, {count:,} parameters, on {device}")
         task = _Training(learner, dataset, config, Draws(context.method.seed, -1, "sheet/"))

@@ -97,8 +97,8 @@ def test_any_pinhole_becomes_centred_with_square_pixels(tmp_path):
 def test_a_captured_world_is_centred_where_the_cameras_look_and_scaled_to_their_distance(tmp_path):
     images = captured(tmp_path)
     torch.testing.assert_close(images.cameras.distance, torch.full((9,), 3.2), rtol=1e-4, atol=0)
-    looked_at = images.placement @ torch.tensor([3.0, -1.0, 0.5, 1.0])
-    torch.testing.assert_close(looked_at, torch.tensor([0.0, 0.0, 0.0, 1.0]), atol=1e-5, rtol=0)
+    nearest_point_to_axes = images.placement @ torch.tensor([3.0, -1.0, 0.5, 1.0])
+    torch.testing.assert_close(nearest_point_to_axes, torch.tensor([0.0, 0.0, 0.0, 1.0]), atol=1e-5, rtol=0)
 
 
 def test_a_captured_world_can_be_read_smaller(tmp_path):

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from maquette.data.formats.frames import Frame, Layout, Reading
-from maquette.data.formats.parsing import read_json, rigid, typed
+from maquette.data.formats.parsing import parse_rigid, parse_typed, read_json
 from maquette.data.formats.placement import similarity
 from maquette.data.formats.posed_images import PosedImages, Split
 from maquette.errors import ConfigError
@@ -34,9 +34,9 @@ class FrameEntry:
 
     file: str  # relative to the folder
     c2w: Any  # camera-to-world, 4 rows of 4, OpenGL axes
-    split: Split | None = None  # none in any frame: every n-th tests, see `Reading.hold_out`
+    split: Split | None = None  # none in any frame: every n-th is a test picture, see `Reading.hold_out`
     name: str = ""  # defaults to the file's stem
-    fov_y_deg: float | None = None  # where it differs from the file's own
+    fov_y_deg: float | None = None  # overrides the file's
 
 
 @dataclass(frozen=True)
@@ -47,31 +47,31 @@ class CamerasFile:
     version: int
     frames: list[FrameEntry]
     fov_y_deg: float | None = None  # full vertical angle of view
-    placement: list[list[float]] = field(default_factory=lambda: IDENTITY)  # from where the poses came from to here
+    placement: list[list[float]] = field(default_factory=lambda: IDENTITY)  # similarity that was applied to the poses
 
 
-def find(folder: Path) -> Path | None:
-    """The file that describes a folder in this format."""
+def find_file(folder: Path) -> Path | None:
+    """The file that describes a folder in this format; None if there is none."""
     path = folder / FILE
     return path if path.is_file() else None
 
 
-def read(path: Path, reading: Reading) -> Layout:
-    """What `cameras.json` says.
+def read_layout(path: Path, reading: Reading) -> Layout:
+    """The content of `cameras.json`.
 
     Raises:
         ConfigError: another format or version, an unknown or missing key, a missing picture, a pose that is none.
     """
     data = read_json(path)
-    for name, known in (("format", FORMAT), ("version", VERSION)):
-        if data.get(name) != known:
+    for name, expected in (("format", FORMAT), ("version", VERSION)):
+        if data.get(name) != expected:
             raise ConfigError(
-                f"expected {known!r}, got {data.get(name)!r}",
+                f"expected {expected!r}, got {data.get(name)!r}",
                 key=name,
                 file=display_path(path),
                 hint="see docs/multiview.md",
             )
-    content: CamerasFile = typed(CamerasFile, data, "", path)
+    content: CamerasFile = parse_typed(CamerasFile, data, "", path)
     frames = [_frame(entry, content.fov_y_deg, f"frames.{i}", path) for i, entry in enumerate(content.frames)]
     center = torch.zeros(3) if reading.center == "auto" else torch.tensor(reading.center)
     scale = 1.0 if reading.scale == "auto" else reading.scale
@@ -89,23 +89,23 @@ def _frame(entry: FrameEntry, shared: float | None, key: str, path: Path) -> Fra
     picture = path.parent / entry.file
     width, height = image_size(picture, f"{key}.file", path)
     lens = Pinhole.centred(height / 2 / math.tan(math.radians(fov_y_deg) / 2), (width, height))
-    return Frame(entry.name or picture.stem, picture, rigid(entry.c2w, f"{key}.c2w", path), lens, entry.split)
+    return Frame(entry.name or picture.stem, picture, parse_rigid(entry.c2w, f"{key}.c2w", path), lens, entry.split)
 
 
 def save_posed_images(folder: Path | str, images: PosedImages) -> Path:
-    """Write a set in this format; it reads back as it was, colours and alpha rounded to 8 bits. Points are left out.
+    """Write posed images in this format, colours and alpha rounded to 8 bits, without points.
 
     Args:
-        folder: made if missing.
-        images: pictures are called by number, `0000.png` and so on, and keep their names inside the file.
+        folder: created if missing.
+        images: picture files are named by number, `0000.png` and so on, and keep their names inside the file.
 
     Returns:
         The path of `cameras.json`.
     """
     folder, frames, rgba = Path(folder), [], images.picture.rgba.cpu()
     for i in range(len(images)):
-        with atomic_path(folder / f"{i:04}.png") as place:
-            Image.fromarray(to_bytes(rgba[i].numpy())).save(place)
+        with atomic_path(folder / f"{i:04}.png") as path:
+            Image.fromarray(to_bytes(rgba[i].numpy())).save(path)
         frames.append(
             {
                 "file": f"{i:04}.png",
@@ -117,6 +117,6 @@ def save_posed_images(folder: Path | str, images: PosedImages) -> Path:
         )
     head = {"format": FORMAT, "version": VERSION, "placement": images.placement.tolist()}
     lines = ",\n".join(f"    {json.dumps(frame)}" for frame in frames)
-    with atomic_path(folder / FILE) as place:
-        place.write_text(f'{json.dumps(head)[:-1]}, "frames": [\n{lines}\n]}}\n', encoding="utf-8")
+    with atomic_path(folder / FILE) as path:
+        path.write_text(f'{json.dumps(head)[:-1]}, "frames": [\n{lines}\n]}}\n', encoding="utf-8")
     return folder / FILE

@@ -1,4 +1,4 @@
-"""Posed images of several objects with what each is called: a folder of posed images with `captions.json` beside."""
+"""Posed, captioned images of several objects: a folder of posed images with a file `captions.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.cameras.base import Cameras
 from maquette.data.formats.cameras_json import save_posed_images
 from maquette.data.formats.frames import Reading
 from maquette.data.formats.loading import load_posed_images
-from maquette.data.formats.parsing import read_json, typed
+from maquette.data.formats.parsing import parse_typed, read_json
 from maquette.data.formats.posed_images import PosedImages, Split
 from maquette.errors import ConfigError
 from maquette.files import atomic_path, display_path
@@ -38,7 +38,8 @@ class CaptionedViews:
         >>> from maquette.cameras import orbit_cameras
         >>> ones = torch.ones(4)
         >>> cameras = orbit_cameras(torch.arange(4) * 90.0, 0 * ones, 3 * ones, 40 * ones, 8)
-        >>> views = CaptionedViews.of({"a red mug": torch.rand(4, 8, 8, 3), "a cat": torch.rand(4, 8, 8, 3)}, cameras)
+        >>> pictures = {"a red mug": torch.rand(4, 8, 8, 3), "a cat": torch.rand(4, 8, 8, 3)}
+        >>> views = CaptionedViews.from_pictures(pictures, cameras)
         >>> len(views.images), views.objects.tolist(), views.captions
         (8, [0, 0, 0, 0, 1, 1, 1, 1], (('a red mug',), ('a cat',)))
     """
@@ -58,8 +59,8 @@ class CaptionedViews:
             raise ValueError("an object has no caption")
 
     @staticmethod
-    def of(pictures: Mapping[str, Float[Tensor, "V H W 3"]], cameras: Cameras) -> CaptionedViews:
-        """One object per caption, each seen by the same V cameras."""
+    def from_pictures(pictures: Mapping[str, Float[Tensor, "V H W 3"]], cameras: Cameras) -> CaptionedViews:
+        """One object per caption, each with pictures from the same V cameras."""
         count = len(cameras)
         picture = Picture.opaque(torch.cat(list(pictures.values())))
         names = tuple(f"{caption}/{i}" for caption in pictures for i in range(count))
@@ -69,7 +70,7 @@ class CaptionedViews:
         return CaptionedViews(images, objects, tuple((caption,) for caption in pictures))
 
     def resized(self, size: int) -> CaptionedViews:
-        """The same with pictures of `size` rows; see `PosedImages.resized`."""
+        """The views with pictures of `size` rows; see `PosedImages.resized`."""
         return dataclasses.replace(self, images=self.images.resized(size))
 
 
@@ -105,10 +106,10 @@ def load_captioned_views(folder: Path | str, reading: Reading | None = None) -> 
     if not path.is_file():
         raise ConfigError(f"there is no {display_path(path)}", hint="docs/oracle.md shows what it says")
     data = read_json(path)
-    for name, known in (("format", FORMAT), ("version", VERSION)):
-        if data.get(name) != known:
-            raise ConfigError(f"expected {known!r}, got {data.get(name)!r}", key=name, file=display_path(path))
-    content: CaptionsFile = typed(CaptionsFile, data, "", path)
+    for name, expected in (("format", FORMAT), ("version", VERSION)):
+        if data.get(name) != expected:
+            raise ConfigError(f"expected {expected!r}, got {data.get(name)!r}", key=name, file=display_path(path))
+    content: CaptionsFile = parse_typed(CaptionsFile, data, "", path)
     owner: dict[str, int] = {}
     for i, entry in enumerate(content.objects):
         if not entry.captions or not entry.pictures:
@@ -118,16 +119,19 @@ def load_captioned_views(folder: Path | str, reading: Reading | None = None) -> 
                 raise ConfigError(
                     f"{picture!r} is of object {owner[picture]} already", key=f"objects.{i}", file=display_path(path)
                 )
-    _compare(set(owner), set(images.names), path)
+    _check_names(set(owner), set(images.names), path)
     objects = torch.tensor([owner[name] for name in images.names])
     return CaptionedViews(images, objects, tuple(tuple(entry.captions) for entry in content.objects))
 
 
-def _compare(named: set[str], known: set[str], path: Path) -> None:
-    for names, what in ((named - known, "no picture is called"), (known - named, "no object has the picture")):
+def _check_names(captioned: set[str], available: set[str], path: Path) -> None:
+    for names, what in (
+        (captioned - available, "no picture is called"),
+        (available - captioned, "no object has the picture"),
+    ):
         if names:
-            shown = ", ".join(repr(name) for name in sorted(names)[:3])
-            raise ConfigError(f"{what} {shown}", key="objects", file=display_path(path))
+            listing = ", ".join(repr(name) for name in sorted(names)[:3])
+            raise ConfigError(f"{what} {listing}", key="objects", file=display_path(path))
 
 
 def save_captioned_views(folder: Path | str, views: CaptionedViews) -> Path:
@@ -146,6 +150,6 @@ def save_captioned_views(folder: Path | str, views: CaptionedViews) -> Path:
     ]  # fmt: skip
     head = json.dumps({"format": FORMAT, "version": VERSION})[:-1]
     lines = ",\n".join(f"    {entry}" for entry in entries)
-    with atomic_path(folder / FILE) as place:
-        place.write_text(f'{head}, "objects": [\n{lines}\n]}}\n', encoding="utf-8")
+    with atomic_path(folder / FILE) as path:
+        path.write_text(f'{head}, "objects": [\n{lines}\n]}}\n', encoding="utf-8")
     return folder

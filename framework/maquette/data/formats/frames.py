@@ -1,4 +1,4 @@
-"""What every reader makes of its files, and how that becomes `PosedImages`."""
+"""The description of a folder that every format reader returns, and its assembly into `PosedImages`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.data.formats.placement import placed
+from maquette.data.formats.placement import apply_placement
 from maquette.data.formats.posed_images import PosedImages, SparsePoints, Split, posed_cameras
 from maquette.errors import ConfigError
 from maquette.files import display_path
@@ -22,12 +22,12 @@ from maquette.images.resampling import Pinhole, centred_view
 
 @dataclass(frozen=True)
 class Reading:
-    """How a folder of posed images is read."""
+    """Options of reading a folder of posed images."""
 
-    size: int | None = None  # rows of the pictures, columns in proportion; none: as they are
+    size: int | None = None  # rows of the pictures, columns in proportion; none: the files' size
     scale: float | Literal["auto"] = "auto"  # scene units per unit of the files' world; auto: see each format
     center: tuple[float, float, float] | Literal["auto"] = "auto"  # point of the files' world that becomes the origin
-    hold_out: int = 8  # every n-th picture, by name, tests when the files name no split; 0: none
+    hold_out: int = 8  # every n-th picture, by name, is a test picture where the files name no split; 0: none
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
@@ -40,14 +40,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture as the files describe it.
+    """One picture with its camera, as the files describe them.
 
     Args:
-        name: what they call it.
-        picture: where it lies.
+        name: its name in the files.
+        picture: path of the image file.
         c2w: camera-to-world [4, 4] float64, OpenGL axes, in the files' world.
-        lens: its camera, in its own pixels.
-        split: what it is for; None: the files do not say.
+        lens: pinhole intrinsics in pixels of the image file.
+        split: its split; None: the files name none.
     """
 
     name: str
@@ -59,14 +59,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a reader found.
+    """The content of a folder of posed images.
 
     Args:
-        file: the file that names the pictures, for messages.
+        file: the file that lists the pictures, for messages.
         frames: the pictures.
-        placement: from the files' world to ours [4, 4] float64.
-        points: in the files' world, None if there are none.
-        earlier: what the files say brought their poses to where they are [4, 4] float64.
+        placement: similarity from the files' world to the project's [4, 4] float64.
+        points: sparse points in the files' world; None if there are none.
+        earlier: similarity that, by the files, was applied to their poses before [4, 4] float64.
     """
 
     file: Path
@@ -76,7 +76,7 @@ class Layout:
     earlier: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
 
 
-def poses(frames: Sequence[Frame], file: Path) -> Float[Tensor, "N 4 4"]:
+def stack_poses(frames: Sequence[Frame], file: Path) -> Float[Tensor, "N 4 4"]:
     """The frames' camera-to-world matrices; ConfigError if there are none in `file`."""
     if not frames:
         raise ConfigError("this file names no pictures", file=display_path(file))
@@ -87,9 +87,9 @@ def assemble(layout: Layout, reading: Reading) -> PosedImages:
     """Read the pictures and place the cameras.
 
     Raises:
-        ConfigError: no picture is for training, pictures differ in size, or are smaller than asked for.
+        ConfigError: no picture is for training, pictures differ in size, or are smaller than `reading.size`.
     """
-    c2w = placed(poses(layout.frames, layout.file), layout.placement)
+    c2w = apply_placement(stack_poses(layout.frames, layout.file), layout.placement)
     split = _splits(layout, reading.hold_out)
     pictures: list[Picture] = []
     fov_y_deg: list[float] = []
@@ -111,19 +111,19 @@ def assemble(layout: Layout, reading: Reading) -> PosedImages:
     cameras = posed_cameras(c2w.float(), torch.tensor(fov_y_deg), *pictures[0].size)
     points = layout.points
     if points is not None:
-        here = points.positions.double() @ layout.placement[:3, :3].T + layout.placement[:3, 3]
-        points = SparsePoints(here.float(), points.colors)
+        positions = points.positions.double() @ layout.placement[:3, :3].T + layout.placement[:3, 3]
+        points = SparsePoints(positions.float(), points.colors)
     names = tuple(frame.name for frame in layout.frames)
     whole = (layout.placement @ layout.earlier).float()
     return PosedImages(Picture.cat(pictures), cameras, split, names, whole, points)
 
 
 def _splits(layout: Layout, hold_out: int) -> tuple[Split, ...]:
-    """The files' own splits; if they have none, every n-th picture by name tests, beginning with the first."""
+    """The files' own splits; if they have none, every n-th picture by name, from the first on, is a test picture."""
     ranked = sorted(range(len(layout.frames)), key=lambda i: layout.frames[i].name)
-    told = any(frame.split for frame in layout.frames)
-    held = set() if told or not hold_out else set(ranked[::hold_out])
-    split = tuple(frame.split or ("test" if i in held else "train") for i, frame in enumerate(layout.frames))
+    has_splits = any(frame.split for frame in layout.frames)
+    test_frames = set() if has_splits or not hold_out else set(ranked[::hold_out])
+    split = tuple(frame.split or ("test" if i in test_frames else "train") for i, frame in enumerate(layout.frames))
     if "train" not in split:
         raise ConfigError(f"none of the {len(split)} pictures is for training", file=display_path(layout.file))
     return split

@@ -1,4 +1,4 @@
-"""What the readers of JSON and text share: values with the right type, or an error that says where it is not."""
+"""Helpers of the format readers: typed values of JSON and text files, with errors that name file and key."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def typed(expected: Any, value: Any, key: str, file: Path) -> Any:
-    """`value` as the type `expected`; ConfigError naming the innermost key at fault and the file."""
-    shown = display_path(file)
-    return check(expected, value, key, lambda _: Origin(shown, shown))
+def parse_typed(expected: Any, value: Any, key: str, file: Path) -> Any:
+    """`value` converted to the type `expected`; raises ConfigError naming the innermost key at fault and the file."""
+    file_name = display_path(file)
+    return check(expected, value, key, lambda _: Origin(file_name, file_name))
 
 
-def required(data: Mapping[str, Any], name: str, key: str, file: Path) -> Any:
-    """`data[name]`; ConfigError if it is missing, `key` being its dotted key."""
+def required_value(data: Mapping[str, Any], name: str, key: str, file: Path) -> Any:
+    """`data[name]`; raises ConfigError under the dotted `key` if it is missing."""
     if name not in data:
         raise ConfigError("missing value", key=key, file=display_path(file))
     return data[name]
 
 
-def rigid(value: Any, key: str, file: Path) -> Float[Tensor, "4 4"]:
-    """A camera-to-world matrix, float64; its last row may be left out.
+def parse_rigid(value: Any, key: str, file: Path) -> Float[Tensor, "4 4"]:
+    """A camera-to-world matrix [4, 4], float64, validated as a rigid transform; its last row may be omitted.
 
     Raises:
         ConfigError: not 4 x 4 numbers, or not a rotation and a translation.

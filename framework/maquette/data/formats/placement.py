@@ -1,4 +1,4 @@
-"""From the files' world to ours: where the origin goes, which way is up, and how large a unit is."""
+"""The similarity from the files' world to the project's: its origin, up direction and scale."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch.nn.functional import normalize
 
 from maquette.errors import ConfigError
 
-DISTANCE = 3.2  # mean distance of cameras from the origin in scene units: from where finished scenes are shown
+MEAN_DISTANCE = 3.2  # of cameras from the origin in scene units; finished scenes are rendered from this distance
 LEAST_SPREAD = 1e-6  # of the viewing axes, as the smallest over the largest eigenvalue; below it they count as parallel
 LEAST_LENGTH = 1e-6  # of a mean of unit vectors; below it they have no common direction
 
 
-def looked_at(c2w: Float[Tensor, "N 4 4"]) -> Float[Tensor, " 3"]:
+def nearest_point_to_axes(c2w: Float[Tensor, "N 4 4"]) -> Float[Tensor, " 3"]:
     """The point with the least sum of squared distances from the cameras' viewing axes.
 
     The distance from the axis through o along the unit vector d is |(1 - d d^T)(x - o)|, so x solves a linear system.
@@ -37,7 +37,7 @@ def looked_at(c2w: Float[Tensor, "N 4 4"]) -> Float[Tensor, " 3"]:
     return point
 
 
-def upright(c2w: Float[Tensor, "N 4 4"], center: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
+def upright_rotation(c2w: Float[Tensor, "N 4 4"], center: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
     """The rotation that takes the cameras' mean up vector to +z and the first camera's side of `center` to +x.
 
     Raises:
@@ -56,8 +56,8 @@ def upright(c2w: Float[Tensor, "N 4 4"], center: Float[Tensor, " 3"]) -> Float[T
 
 
 def orbit_scale(c2w: Float[Tensor, "N 4 4"], center: Float[Tensor, " 3"]) -> float:
-    """The scale that brings the cameras' mean distance from `center` to `DISTANCE`."""
-    return DISTANCE / float((c2w[:, :3, 3] - center).norm(dim=-1).mean())
+    """The scale that brings the cameras' mean distance from `center` to `MEAN_DISTANCE`."""
+    return MEAN_DISTANCE / float((c2w[:, :3, 3] - center).norm(dim=-1).mean())
 
 
 def similarity(rotation: Float[Tensor, "3 3"], center: Float[Tensor, " 3"], scale: float) -> Float[Tensor, "4 4"]:
@@ -73,8 +73,8 @@ def similarity(rotation: Float[Tensor, "3 3"], center: Float[Tensor, " 3"], scal
     return result
 
 
-def placed(c2w: Float[Tensor, "N 4 4"], placement: Float[Tensor, "4 4"]) -> Float[Tensor, "N 4 4"]:
-    """The cameras after a similarity of the world: they move and turn, and do not grow."""
+def apply_placement(c2w: Float[Tensor, "N 4 4"], placement: Float[Tensor, "4 4"]) -> Float[Tensor, "N 4 4"]:
+    """Camera-to-world matrices after a similarity of the world; their rotations stay orthonormal."""
     result = placement @ c2w
     result[:, :3, :3] /= torch.linalg.det(placement[:3, :3]) ** (1 / 3)
     return result

@@ -20,7 +20,7 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True)
 class SparsePoints:
-    """Points on the surface, as structure from motion finds them.
+    """Sparse points on the surface, from structure from motion.
 
     Args:
         positions: in the world of the cameras [P, 3].
@@ -36,13 +36,13 @@ class PosedImages:
     """N pictures of one size with their cameras.
 
     Args:
-        picture: N of them; opaque for photographs.
+        picture: N pictures; opaque for photographs.
         cameras: N cameras in the world of the project (z up, the object about the origin), lit from where they stand.
-        split: what each picture is for, N of "train", "val" or "test".
-        names: what the source calls each picture, N of them.
-        placement: similarity that took the source's world to this one [4, 4]: points p there are
+        split: N splits, "train", "val" or "test".
+        names: N names of the pictures in the source.
+        placement: similarity from the source's world to this one [4, 4]: points p there are
             `placement @ (p, 1)` here.
-        points: what the source knows of the surface, already placed; None if nothing.
+        points: sparse points of the source in this world; None if there are none.
 
     Example:
         >>> cameras = posed_cameras(torch.eye(4).expand(2, 4, 4), torch.full((2,), 40.0), 8, 8)
@@ -59,9 +59,9 @@ class PosedImages:
     points: SparsePoints | None = None
 
     def __post_init__(self) -> None:
-        wanted = (len(self.cameras), self.cameras.height, self.cameras.width, 3)
-        if tuple(self.picture.color.shape) != wanted:
-            raise ValueError(f"the cameras take pictures of shape {wanted}, not {tuple(self.picture.color.shape)}")
+        expected = (len(self.cameras), self.cameras.height, self.cameras.width, 3)
+        if tuple(self.picture.color.shape) != expected:
+            raise ValueError(f"the cameras take pictures of shape {expected}, not {tuple(self.picture.color.shape)}")
         if not len(self.split) == len(self.names) == len(self):
             raise ValueError(f"{len(self)} pictures with {len(self.split)} splits and {len(self.names)} names")
 
@@ -70,18 +70,18 @@ class PosedImages:
 
     @property
     def device(self) -> torch.device:
-        """Where the pictures lie."""
+        """Device of the pictures."""
         return self.picture.color.device
 
     def __getitem__(self, index: slice | Int[Tensor, " n"] | Bool[Tensor, " N"]) -> PosedImages:
         """Some of the pictures."""
-        kept = torch.arange(len(self), device=self.device)[index].tolist()
+        indices = torch.arange(len(self), device=self.device)[index].tolist()
         return dataclasses.replace(
             self,
             picture=self.picture[index],
             cameras=self.cameras[index],
-            split=tuple(self.split[i] for i in kept),
-            names=tuple(self.names[i] for i in kept),
+            split=tuple(self.split[i] for i in indices),
+            names=tuple(self.names[i] for i in indices),
         )
 
     def to(self, device: torch.device | str) -> PosedImages:
@@ -94,14 +94,14 @@ class PosedImages:
         Raises:
             ConfigError: there are none.
         """
-        chosen = torch.tensor([name == split for name in self.split])
-        if not chosen.any():
-            known = ", ".join(f"{self.split.count(name)} {name}" for name in sorted(set(self.split)))
-            raise ConfigError(f"this set has no {split!r} pictures", hint=f"it has {known}")
-        return self[chosen]
+        mask = torch.tensor([name == split for name in self.split])
+        if not mask.any():
+            available = ", ".join(f"{self.split.count(name)} {name}" for name in sorted(set(self.split)))
+            raise ConfigError(f"this set has no {split!r} pictures", hint=f"it has {available}")
+        return self[mask]
 
     def resized(self, size: int) -> PosedImages:
-        """The set with pictures of `size` rows, each pixel the average of the area that it covers.
+        """Posed images with pictures of `size` rows, each pixel the average of the area that it covers.
 
         Columns follow in proportion; what remains of a column at the sides is cut off. Colours are averaged weighted
         by alpha, as display values, because that is how our renderers blend them. Pictures are never enlarged.

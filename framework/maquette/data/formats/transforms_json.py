@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.data.formats.frames import Frame, Layout, Reading, poses
-from maquette.data.formats.parsing import read_json, required, rigid, typed
-from maquette.data.formats.placement import looked_at, orbit_scale, similarity
+from maquette.data.formats.frames import Frame, Layout, Reading, stack_poses
+from maquette.data.formats.parsing import parse_rigid, parse_typed, read_json, required_value
+from maquette.data.formats.placement import nearest_point_to_axes, orbit_scale, similarity
 from maquette.data.formats.posed_images import Split
 from maquette.errors import ConfigError
 from maquette.files import display_path
@@ -36,13 +36,13 @@ UNDISTORTED = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE")  # camera models that are 
 BLENDER_SCALE = 2 / 3  # NeRF-synthetic's objects lie within 1.5 of the origin, ours within 1
 
 
-def find(folder: Path) -> Path | None:
-    """The file that describes a folder in this format."""
+def find_file(folder: Path) -> Path | None:
+    """The file that describes a folder in this format; None if there is none."""
     return next((folder / name for name in (BY_SPLIT["train"], SINGLE) if (folder / name).is_file()), None)
 
 
-def read(path: Path, reading: Reading) -> Layout:
-    """What the files say: `transforms_train.json` with those for "val" and "test" beside it, or one `transforms.json`.
+def read_layout(path: Path, reading: Reading) -> Layout:
+    """The content of the files: `transforms_train.json` with those of "val" and "test", or one `transforms.json`.
 
     Raises:
         ConfigError: a missing key or picture, a distorted lens, a pose that is none.
@@ -54,34 +54,34 @@ def read(path: Path, reading: Reading) -> Layout:
         contents = [(file, read_json(file), split) for split, file in files.items()]
     frames = [frame for content in contents for frame in _frames(*content)]
     captured = any(_has_focal_lengths(data) for _, data, _ in contents)
-    return Layout(path, frames, _placement(poses(frames, path), captured, reading))
+    return Layout(path, frames, _placement(stack_poses(frames, path), captured, reading))
 
 
 def _frames(path: Path, data: dict[str, Any], split: Split | None) -> Iterator[Frame]:
     listed = {name: part for part in BY_SPLIT for name in data.get(f"{part}_filenames", ())}  # nerfstudio's
-    entries = typed(list[dict[str, Any]], required(data, "frames", "frames", path), "frames", path)
+    entries = parse_typed(list[dict[str, Any]], required_value(data, "frames", "frames", path), "frames", path)
     for i, entry in enumerate(entries):
         key = f"frames.{i}"
-        name = typed(str, required(entry, "file_path", f"{key}.file_path", path), f"{key}.file_path", path)
+        name = parse_typed(str, required_value(entry, "file_path", f"{key}.file_path", path), f"{key}.file_path", path)
         if listed and name not in listed:
             continue
         candidates = [path.parent / f"{name}{suffix}" for suffix in SUFFIXES]
         picture = next((file for file in candidates if file.is_file()), candidates[0])
         size = image_size(picture, f"{key}.file_path", path)
-        c2w = rigid(
-            required(entry, "transform_matrix", f"{key}.transform_matrix", path), f"{key}.transform_matrix", path
+        c2w = parse_rigid(
+            required_value(entry, "transform_matrix", f"{key}.transform_matrix", path), f"{key}.transform_matrix", path
         )
         yield Frame(name, picture, c2w, _lens(entry, data, size, key, path), listed.get(name, split))
 
 
 def _lens(entry: dict[str, Any], shared: dict[str, Any], size: tuple[int, int], key: str, path: Path) -> Pinhole:
-    """The lens of one frame, whose own keys go before the file's."""
+    """Pinhole intrinsics of one frame; its own keys override those of the file."""
 
     def where(name: str) -> str:
         return f"{key}.{name}" if name in entry else name
 
     def number(name: str, default: float) -> float:
-        return typed(float, both.get(name, default), where(name), path)
+        return parse_typed(float, both.get(name, default), where(name), path)
 
     both = ChainMap(entry, shared)
     undistort = "undistort the pictures first, e.g. with colmap image_undistorter"
@@ -121,6 +121,6 @@ def _placement(c2w: Float[Tensor, "N 4 4"], captured: bool, reading: Reading) ->
     if reading.center != "auto":
         center = torch.tensor(reading.center).double()
     elif captured:
-        center = looked_at(c2w)
+        center = nearest_point_to_axes(c2w)
     scale = orbit_scale(c2w, center) if captured else BLENDER_SCALE
     return similarity(torch.eye(3).double(), center, scale if reading.scale == "auto" else reading.scale)

@@ -50,7 +50,7 @@ def _sampler(layout: Layout, azimuth_deg: float) -> str:
     azimuths, elevations = (
         ", ".join(f"{value:g}" for value in values) for values in (AZIMUTHS_DEG, ELEVATIONS_DEG[layout])
     )
-    turned = f", turn_deg: {azimuth_deg:g}" if azimuth_deg else ""
+    turned = f", azimuth_offset_deg: {azimuth_deg:g}" if azimuth_deg else ""
     return f"{{type: list, azimuth_deg: [{azimuths}], elevation_deg: [{elevations}]{turned}}}"
 
 
