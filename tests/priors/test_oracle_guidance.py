@@ -70,11 +70,8 @@ def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, c
         t = step.expand(count)
         found = prior.predict(noisy, t, conditions, cameras(*[0.0] * count))
         wanted, negative = found["positive"] - found["none"], found["negative"] - found["none"]
-        total = (
-            add_perpendicular(wanted, [negative], torch.full((count, 1), weight))
-            if projected
-            else wanted + weight * negative
-        )
+        weights = torch.full((count, 1), weight)
+        total = add_perpendicular(wanted, [negative], weights) if projected else wanted + weight * negative
         noise = found["none"] + scale * total
         alpha, sigma = prior.noise_schedule.alpha_sigma(t)
         clean = (noisy - sigma * noise) / alpha

@@ -38,7 +38,7 @@ def test_the_picture_is_embedded_as_by_the_original(tiny):
 
 
 def test_the_picture_is_encoded_as_by_the_original(tiny):
-    close(tiny.pictures.unscaled(tiny.encode(KNOWN["rgb"])), "latents")
+    close(tiny.codec.unscale(tiny.encode(KNOWN["rgb"])), "latents")
 
 
 def test_latents_are_decoded_as_by_the_original(tiny):

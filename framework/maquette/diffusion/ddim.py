@@ -85,12 +85,10 @@ def _ancestral_deviation(low: AlphaSigma, high: AlphaSigma) -> Float[Tensor, "B 
 
 
 @torch.no_grad()
-def sample(
-    denoiser: NoisePredictor, noisy: Float[Tensor, "B C h w"], t: int, num_steps: int
-) -> Float[Tensor, "B C h w"]:
-    """The clean picture after `num_steps` even DDIM steps from timestep `t` >= 1; equal timesteps are skipped."""
+def sample(denoiser: NoisePredictor, noisy: Float[Tensor, "B C h w"], t: int, steps: int) -> Float[Tensor, "B C h w"]:
+    """The clean picture after `steps` even DDIM steps from timestep `t` >= 1; equal timesteps are skipped."""
     schedule, count = denoiser.noise_schedule, len(noisy)
-    stops = dict.fromkeys(round(t * (num_steps - i) / num_steps) for i in range(num_steps + 1))
+    stops = dict.fromkeys(round(t * (steps - i) / steps) for i in range(steps + 1))
     for start, end in pairwise(stops):
         here, there = (torch.full((count,), stop, device=noisy.device) for stop in (start, end))
         alpha_sigma = (ddim_alpha_sigma(schedule, stop) for stop in (here, there))

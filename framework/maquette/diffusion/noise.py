@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
-"""What a model predicts: the noise, v = alpha epsilon - sigma z_0, or the clean picture z_0."""
+"""Prediction type of a model: the noise, v = alpha epsilon - sigma z_0, or the clean picture z_0."""
 
 
 ScheduleName = Literal["cosine", "scaled-linear"]

@@ -36,7 +36,7 @@ class Score(ABC):
     @classmethod
     @abstractmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """Which conditions it needs, and whether it gives a noise prediction."""
+        """The conditions that it needs, and NOISE_PREDICTION if it gives one."""
 
     @classmethod
     def lacks(cls) -> list[str]:
@@ -58,7 +58,7 @@ class Score(ABC):
 
         Args:
             predictions: by name of the condition.
-            share: timestep over the number of timesteps, in [0, 1).
+            fraction: timestep over the number of timesteps, in [0, 1).
             cameras: B, those of the pictures.
         """
         return self.combine(predictions)

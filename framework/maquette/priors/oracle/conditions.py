@@ -74,10 +74,8 @@ class ReferenceConditions(Conditions):
 
     def at(self, cameras: Cameras) -> dict[str, Any]:
         probabilities, matching = self.probabilities, self.matching
-        matching_positions = OrbitPositions(
-            *(getattr(probabilities.positions, name)[matching] for name in ("azimuth_deg", "elevation_deg", "distance"))
-        )
-        positions = matching_positions.shifted(self.reference_camera, OrbitPositions.of(cameras, probabilities.device))
+        targets = OrbitPositions.of(cameras, probabilities.device)
+        positions = probabilities.positions[matching].shifted(self.reference_camera, targets)
         same_object = (probabilities.owner == probabilities.owner[matching, None]).double()  # [M, N]
         per_match = probabilities.from_cameras(same_object.repeat(len(cameras), 1), positions, self.kernel)
         per_match = per_match / per_match.sum(dim=1, keepdim=True)  # [B * M, N]

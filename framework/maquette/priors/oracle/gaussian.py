@@ -33,6 +33,7 @@ class Gaussian(Prior):
     mean_c + (s - 1) (mean_c - mean_u).
 
     Example:
+        >>> from maquette.config.capabilities import CONDITION, bare, within
         >>> prior = Gaussian(Gaussian.Config(means={"red": (1, 0, 0), "red, back view": (0, 0, 1)}))
         >>> sorted(bare(within(CONDITION, prior.capabilities(prior.config).gives)))
         ['empty', 'front', 'interpolated', 'positive', 'side', 'unconditional', 'viewless']

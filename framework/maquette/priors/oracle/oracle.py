@@ -52,7 +52,7 @@ class Oracle(Prior):
     @dataclass(frozen=True)
     class Config:
         path: str = ""  # folder of captioned views, or the name of a set that a plugin carries; "": passed to the class
-        size: int | None = None  # side in pixels to which pictures are resized; None: not resized
+        size: int | None = None  # height in pixels that pictures are resized to; None: not resized
         background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # RGB behind the pictures
         spread: float = 0.0  # h, standard deviation of a pixel about a picture of the set; black is -1, white is 1
         front_bias: float = 0.0  # q, fraction of pictures from the front; the others are evenly from all sides

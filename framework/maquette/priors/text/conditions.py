@@ -154,7 +154,7 @@ def text_conditions(
     """
     if not request.prompt.strip():
         raise ConfigError(
-            "a text-to-image prior needs a prompt, and the prompt is empty",
+            "a text-to-image prior needs a text, and the text is empty",
             key="prompt",
             hint='say prompt="a red mug", or take a prior that is conditioned on a picture, such as prior=zero123',
         )
