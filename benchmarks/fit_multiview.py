@@ -66,7 +66,7 @@ def mesh_task(path: Path, front: str) -> Task:
     cameras = Cameras.cat([spiral(VIEWS, SIZE, 0.0), spiral(TEST_VIEWS, SIZE, TEST_TURN_DEG)])
     split = ("train",) * VIEWS + ("test",) * TEST_VIEWS
     names = tuple(f"{kind}-{i:03}" for kind, i in zip(split, [*range(VIEWS), *range(TEST_VIEWS)], strict=True))
-    images = PosedImages(scene.pictures(cameras, normals=False).picture, cameras, split, names)
+    images = PosedImages(scene.render_cameras(cameras, normals=False).picture, cameras, split, names)
     surface = geometry.mesh()
     return Task(path.stem, images, surface.vertices.detach().numpy(), surface.triangles.numpy())
 

@@ -94,7 +94,7 @@ def run(task: Task, way: str, folder: Path, seed: int) -> Path:
 
 def drawn(place: Path) -> list[np.ndarray]:
     """The finished scene from the shown turns, before white."""
-    return list(finished_scene(RunFolder(place)).pictures(turned(), normals=False).picture.over(1.0).numpy())
+    return list(finished_scene(RunFolder(place)).render_cameras(turned(), normals=False).picture.over(1.0).numpy())
 
 
 def main(

@@ -110,7 +110,7 @@ def fitted(pictures: Float[Tensor, "4 H W 3"]) -> tuple[float, np.ndarray]:
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         run = next(folder.glob("*/*/*/manifest.json")).parent
-        drawn = finished_scene(RunFolder(run)).pictures(ring(), normals=False).picture.over(behind)
+        drawn = finished_scene(RunFolder(run)).render_cameras(ring(), normals=False).picture.over(behind)
     return float(psnr(drawn, pictures).mean()), drawn.numpy()
 
 

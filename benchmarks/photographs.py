@@ -40,7 +40,7 @@ def views(place: Path) -> list[np.ndarray]:
     """The finished scene from four sides, over white."""
     one = torch.ones(len(SIDES))
     cameras = orbit_cameras(90.0 * torch.arange(4), ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SHOWN)
-    return list(finished_scene(RunFolder(place)).pictures(cameras, normals=False).picture.over(1.0).numpy())
+    return list(finished_scene(RunFolder(place)).render_cameras(cameras, normals=False).picture.over(1.0).numpy())
 
 
 def photograph(data: ImageData.Config) -> np.ndarray:

@@ -18,6 +18,6 @@ def run_folder(*words: str) -> Path:
     return Path(line.removeprefix("run folder: "))
 
 
-def metrics(folder: Path) -> list[dict]:
+def logged(folder: Path) -> list[dict]:
     """The rows that a run logged."""
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

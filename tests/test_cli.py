@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +38,7 @@ stages:
     background: solid
     renderer: {type: volume, samples: 8}
     losses: {opacity: {weight: 1.0}}
+    loop: {log_every: 0}
 prompt: ???
 """
 
@@ -115,21 +115,12 @@ def test_an_error_names_file_and_line(tmp_path):
 
 
 def test_a_renderer_that_does_not_fit_names_those_that_do(tmp_path):
-    from maquette.registry import get
-
-    cls = get("geometry", "voxel-grid")
-    before = cls.form
-    try:
-        cls.form = "surface"
-        result = call(
-            "run",
-            write(tmp_path, METHOD.replace("{type: hash-grid, levels: 2, log2_table_size: 8}", "voxel-grid")),
-            "prompt=x",
-        )
-    finally:
-        cls.form = before
+    method = write(tmp_path, METHOD.replace("{type: hash-grid, levels: 2, log2_table_size: 8}", "dmtet"))
+    result = call("run", method, "prompt=x")
     assert result.exit_code == 2
-    assert "renderer 'volume' takes a field, but geometry 'voxel-grid' is a surface" in result.output
+    message = " ".join(result.output.split())
+    assert "renderer 'volume' takes a field, but geometry 'dmtet' is a surface" in message
+    assert "mesh" in message.partition("is a surface")[2]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
@@ -161,9 +152,7 @@ def test_help_loads_neither_torch_nor_lightning():
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert not {'torch', 'lightning', 'diffusers', 'numba'} & set(sys.modules)"
     )
-    started = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert time.perf_counter() - started < 30  # a hang, not a speed, is what this line catches
 
 
 def test_show_tells_the_origin_of_each_value():
@@ -175,8 +164,16 @@ def test_show_tells_the_origin_of_each_value():
 
 
 @pytest.mark.parametrize(
-    "words", [("list",), ("list", "geometry"), ("list", "methods"), ("doctor",), ("plugin", "list")]
+    ("words", "rows"),
+    [
+        (("list",), {"dreamfusion", "zero123"}),
+        (("list", "geometry"), {"hash-grid", "gaussians", "dmtet"}),
+        (("list", "methods"), {"dreamfusion", "zero123"}),
+        (("doctor",), {"torch", "hash-grid", "splatting", "cores"}),
+        (("plugin", "list"), {"nano"}),
+    ],
 )
-def test_looking_around_works(words):
+def test_looking_around_names_what_is_there(words, rows):
     result = call(*words)
-    assert result.exit_code == 0 and result.output.strip()
+    assert result.exit_code == 0
+    assert rows <= {line.split()[0] for line in result.output.splitlines() if line.strip()}

@@ -1,4 +1,4 @@
-"""A scene: geometry, material, background and renderer together, as stages build it and exporters read it."""
+"""A scene: geometry, material, background and renderer together, built by stages and read by exporters."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from maquette.kernels.gaussian_field import gaussian_field
 from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
 from maquette.materials.base import Reflectance
-from maquette.meshes.isosurface import extract
+from maquette.meshes.isosurface import extract_surface
 from maquette.meshes.mesh import Mesh
 from maquette.renderers.base import View
 
 SPLAT_LEVEL = 0.5  # density of Gaussians at their surface: half of what an opaque one has at its centre
 SPLAT_GAP = 0.04  # largest radius of pinholes in a shell of Gaussians, in units of the cube's half side
-DIRECTIONS = 64  # from which colours are sampled to find their harmonics
-THINNEST = 0.01  # standard deviation of a Gaussian that is asked for its density, in units of the cube's half side
+COLOR_DIRECTIONS = 64  # viewing directions at which colours are sampled, to fit spherical harmonics
+LEAST_STD = 0.01  # standard deviation of Gaussians at least, where density is sampled, in units of the cube's half side
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """From where a finished scene is shown."""
+    """Camera distance and angle of view for renderings of a finished scene."""
 
     distance: float = 3.2  # scene units
     fov_y_deg: float = 35.0
 
 
 class Scene(nn.Module):
-    """The trained object; its parameters and buffers are all there is to it. It is an exporter's `Subject`."""
+    """The trained object: its parameters and buffers are its whole state. It implements the exporters' `Subject`."""
 
     def __init__(self, geometry: Any, material: Any, background: Any, renderer: Any, view: Viewpoint) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class Scene(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the scene computes."""
+        """Device of the parameters."""
         return next(self.parameters()).device
 
     @torch.no_grad()
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Densities, 0 or more; only where the geometry is a field or splats."""
+        """Densities at points, 0 or more; only for fields and splats."""
         points = points.to(self.device)
         if self.geometry.form != "splats":
             return self.geometry.density(points)
@@ -67,93 +67,95 @@ class Scene(nn.Module):
 
     @torch.no_grad()
     def surface(self, resolution: int, threshold: float | Literal["auto"] = "auto") -> Mesh:
-        """The boundary; see `maquette.export.base.Subject`."""
+        """The boundary as a mesh; see `maquette.export.base.Subject`."""
         if self.geometry.form == "splats":
             level = SPLAT_LEVEL if threshold == "auto" else threshold
-            return extract(self.density, self.bound, resolution, level, SPLAT_GAP * self.bound)
-        if self._signed and threshold == "auto":  # there is no need to guess
-            return extract(self._nearness, self.bound, resolution, 1.0)
+            return extract_surface(self.density, self.bound, resolution, level, SPLAT_GAP * self.bound)
+        if self._signed and threshold == "auto":  # the zero level set is known
+            return extract_surface(self._inverted_distance, self.bound, resolution, 1.0)
         if self.geometry.form == "field":
-            return extract(self.density, self.bound, resolution, threshold)
+            return extract_surface(self.density, self.bound, resolution, threshold)
         mesh = self.geometry.mesh()
         if not len(mesh.triangles):
             raise RunError("the surface is empty; start from a larger shape, or weigh sparsity less")
         return Mesh(mesh.vertices.cpu().numpy(), mesh.triangles.cpu().numpy())
 
-    def _nearness(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """1 at the surface of a signed distance, more inside, 0 far outside."""
+    def _inverted_distance(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """1 - distance / bound, cut at 0: 1 on the surface of a signed-distance field, more inside, 0 far outside."""
         return (1 - self.geometry.sdf(points.to(self.device)) / self.bound).clamp(min=0)
 
     @torch.no_grad()
     def color(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Unlit colours in [0, 1]; see `maquette.export.base.Subject`."""
-        return self._look(points, self.material.albedo)
+        return self._appearance(points, self.material.albedo)
 
     @torch.no_grad()
     def reflectance(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Reflectance | None:
-        """Albedo, metal and roughness; see `maquette.export.base.Subject`."""
+        """Albedo, metallic and roughness; see `maquette.export.base.Subject`."""
         if self.material.reflectance(torch.zeros(1, self.geometry.channels, device=self.device)) is None:
             return None
-        look = self._look(points, lambda features: as_columns(self.material.reflectance(features)))
-        return Reflectance(look[:, :3], look[:, 3:4], look[:, 4:])
+        columns = self._appearance(points, lambda features: concat_reflectance(self.material.reflectance(features)))
+        return Reflectance(columns[:, :3], columns[:, 3:4], columns[:, 4:])
 
-    def _look(self, points: Float[Tensor, "n 3"], shown: Callable[[Tensor], Tensor]) -> Float[Tensor, "n C"]:
-        """What `shown` makes of the features at points; of Gaussians, its mean over those around a point."""
+    def _appearance(
+        self, points: Float[Tensor, "n 3"], from_features: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "n C"]:
+        """`from_features` applied to the features at points; of Gaussians, the mean over those around a point."""
         points = points.to(self.device)
         if self.geometry.form == "surface":
-            return shown(self.geometry.features(points))
+            return from_features(self.geometry.features(points))
         if self.geometry.form == "field":
-            return shown(self.geometry.query(points).features)
+            return from_features(self.geometry.query(points).features)
         cloud = self.geometry.splats()
-        values = shown(cloud.harmonics[:, 0] * HARMONIC_0)  # as seen from nowhere in particular
-        density, found = self._cloud_at(points, cloud, values)
-        astray = density == 0
-        if astray.any():
-            _, nearest = cKDTree(cloud.means.cpu().numpy()).query(points[astray].cpu().numpy())
-            found[astray] = values[torch.from_numpy(nearest).to(values.device)]
-        return found
+        of_gaussians = from_features(cloud.harmonics[:, 0] * HARMONIC_0)  # the mean over all viewing directions
+        density, values = self._cloud_at(points, cloud, of_gaussians)
+        uncovered = density == 0
+        if uncovered.any():
+            _, nearest = cKDTree(cloud.means.cpu().numpy()).query(points[uncovered].cpu().numpy())
+            values[uncovered] = of_gaussians[torch.from_numpy(nearest).to(values.device)]
+        return values
 
     @torch.no_grad()
     def splats(self, min_opacity: float) -> SplatCloud | None:
-        """The Gaussians, with the harmonics that come nearest to the colours shown; see `Subject`."""
+        """The Gaussians, with spherical harmonics fitted to their sRGB colours; see `Subject`."""
         if self.geometry.form != "splats":
             return None
         cloud: GaussianCloud = self.geometry.splats()
-        directions = sphere_points(DIRECTIONS).to(self.device)
+        directions = sphere_points(COLOR_DIRECTIONS).to(self.device)
         basis = harmonic_basis(directions, cloud.degree)
         features = torch.einsum("dk,nkf->ndf", basis, cloud.harmonics)
-        shown = self.material.albedo(features.flatten(0, 1)).reshape(len(cloud), DIRECTIONS, 3)
-        harmonics = torch.einsum("kd,ndc->nkc", torch.linalg.pinv(basis), shown - 0.5)
-        kept = cloud.opacities >= min_opacity
+        colors = self.material.albedo(features.flatten(0, 1)).reshape(len(cloud), COLOR_DIRECTIONS, 3)
+        harmonics = torch.einsum("kd,ndc->nkc", torch.linalg.pinv(basis), colors - 0.5)
+        opaque = cloud.opacities >= min_opacity
         quaternions = torch.nn.functional.normalize(cloud.quaternions, dim=-1)
         columns = (cloud.means, quaternions, cloud.extents, cloud.opacities, harmonics)
-        return SplatCloud(*(column[kept].cpu().numpy() for column in columns))
+        return SplatCloud(*(column[opaque].cpu().numpy() for column in columns))
 
     def _cloud_at(
         self, points: Float[Tensor, "n 3"], cloud: GaussianCloud, values: Float[Tensor, "g C"]
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n C"]]:
-        """Density of the Gaussians around points, and the mean of a value that each of them carries.
+        """Density of the Gaussians at points, and the density-weighted mean of a value that each Gaussian carries.
 
-        Gaussians are made at least THINNEST thick, so that a grid of points does not miss a flat one.
+        Gaussians are taken at least LEAST_STD thick, so that a grid of points does not miss a flat one.
         """
-        scales = cloud.extents.clamp(min=THINNEST * self.bound)
+        scales = cloud.extents.clamp(min=LEAST_STD * self.bound)
         return gaussian_field(points, cloud.means, cloud.quaternions, scales, cloud.opacities, values)
 
     @torch.no_grad()
     def render(
         self, azimuth_deg: Sequence[float], elevation_deg: float, size: int, normals: bool = True
     ) -> RenderedViews:
-        """Unlit pictures from around the object; see `maquette.export.base.Subject`."""
+        """Unlit pictures from cameras around the object; see `maquette.export.base.Subject`."""
         one = torch.ones(1, device=self.device)
         cameras = [
             orbit_cameras(one * azimuth, one * elevation_deg, one * self.view.distance, one * self.view.fov_y_deg, size)
             for azimuth in azimuth_deg
         ]
-        return self.pictures(Cameras.cat(cameras), normals)
+        return self.render_cameras(Cameras.cat(cameras), normals)
 
     @torch.no_grad()
-    def pictures(self, cameras: Cameras, normals: bool = True) -> RenderedViews:
-        """Unlit pictures from any cameras, one at a time; depth is distance along the rays."""
+    def render_cameras(self, cameras: Cameras, normals: bool = True) -> RenderedViews:
+        """Unlit pictures from B cameras, rendered one at a time; depth is distance along the rays."""
         views = [
             self.renderer.render(
                 self.geometry, self.material, self.background, View(cameras[i : i + 1].to(self.device), normals=normals)
@@ -170,15 +172,15 @@ class Scene(nn.Module):
 
 
 def sphere_points(count: int) -> Float[Tensor, "n 3"]:
-    """Unit vectors spread evenly over the sphere, on a Fibonacci spiral."""
+    """Unit vectors distributed evenly over the sphere, on a Fibonacci spiral."""
     index = torch.arange(count) + 0.5
     z, angle = 1 - 2 * index / count, math.pi * (1 + 5**0.5) * index
     ring = (1 - z * z).sqrt()
     return torch.stack([ring * angle.cos(), ring * angle.sin(), z], dim=-1)
 
 
-def as_columns(reflectance: Reflectance) -> Float[Tensor, "n 5"]:
-    """Albedo, metallic and roughness side by side."""
+def concat_reflectance(reflectance: Reflectance) -> Float[Tensor, "n 5"]:
+    """Albedo, metallic and roughness as five columns."""
     return torch.cat([reflectance.albedo, reflectance.metallic, reflectance.roughness], dim=-1)
 
 
@@ -188,7 +190,7 @@ class RenderedViews:
 
     Args:
         rgb: sRGB in [0, 1], before the subject's own background.
-        picture: the subject alone, to be put over another.
+        picture: the subject alone, with alpha, to be composited over another background.
         depth: distance along the viewing direction, in scene units; None if the renderer has none.
         normal: world normals of length 1, or 0 where there is nothing; None if the renderer has none.
     """

@@ -8,7 +8,7 @@ from PIL import Image
 from maquette.backgrounds.environment import Environment
 from maquette.cameras.base import orbit_cameras
 from maquette.images.color import linear_to_srgb
-from maquette.images.environment import latlong_directions, studio
+from maquette.images.environment import latlong_directions, studio_radiance
 
 SIDES = torch.tensor([[1.0, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]).reshape(1, 1, 6, 3)
 
@@ -42,7 +42,7 @@ def test_turning_the_environment_brings_the_front_to_the_left(compass):
 
 def test_the_studio_is_shown_as_srgb_cut_at_white():
     seen = Environment(Environment.Config())(SIDES, None)
-    torch.testing.assert_close(seen, linear_to_srgb(studio(SIDES)), atol=0.01, rtol=0)
+    torch.testing.assert_close(seen, linear_to_srgb(studio_radiance(SIDES)), atol=0.01, rtol=0)
     assert float(Environment(Environment.Config(exposure=10.0))(SIDES, None).min()) == pytest.approx(1.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,12 @@ def test_time_that_is_up_still_leaves_three_rounds():
     assert len(alternate([lambda: None], rounds=7, seconds=0)[0]) == 3
 
 
-def test_a_script_writes_what_it_measured(tmp_path):
+def test_a_script_writes_what_it_measured(tmp_path, monkeypatch, capsys):
     written = tmp_path / "new" / "results.json"
     options = ["--small", "--rounds", "1", "--only", "marching", "--json", str(written)]
-    command = [sys.executable, str(BENCHMARKS / "bench_volume.py"), *options]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    monkeypatch.setattr(sys, "argv", ["bench_volume.py", *options])
+    runpy.run_path(str(BENCHMARKS / "bench_volume.py"), run_name="__main__")
+    printed = capsys.readouterr().out
     record = json.loads(written.read_text())
     assert record["machine"]["processor"] and record["machine"]["threads"] and record["versions"]["torch"]
     assert list(record["contests"]) == ["marching"]

@@ -60,7 +60,7 @@ def mesh_ball() -> Scene:
     vertices = body.vertices + np.array(CENTRE)
     above = vertices[:, 2:] > 0
     colors = np.where(above, [[0.98, 0.02, 0.02]], [[0.02, 0.02, 0.98]])
-    made.geometry.take(Mesh(vertices, body.faces, colors))
+    made.geometry.replace_mesh(Mesh(vertices, body.faces, colors))
     return made
 
 

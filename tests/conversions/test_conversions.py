@@ -98,7 +98,9 @@ def test_small_parts_of_an_explicit_mesh_are_meant(sources):
     ball, speck = sources["mesh"].surface(8), mesh_ball().surface(8)
     both = empty("mesh", colors="vertex")
     small = speck.vertices * 0.05 - 0.7
-    both.geometry.take(Mesh(np.concatenate([ball.vertices, small]), np.concatenate([ball.faces, ball.faces + 10242])))
+    both.geometry.replace_mesh(
+        Mesh(np.concatenate([ball.vertices, small]), np.concatenate([ball.faces, ball.faces + 10242]))
+    )
     made = converted(both, "mesh", colors="vertex", max_faces=50_000)
     assert made.surface(8).bounds[0] == pytest.approx(both.surface(8).bounds[0])
 

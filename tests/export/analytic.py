@@ -12,7 +12,7 @@ from torch import Tensor
 from maquette.images.picture import Picture
 from maquette.materials.base import Reflectance
 from maquette.meshes.clean import clean, decimate
-from maquette.meshes.isosurface import extract
+from maquette.meshes.isosurface import extract_surface
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
 from maquette.scene import RenderedViews
@@ -44,7 +44,7 @@ class AnalyticSubject:
         return SOLID * torch.sigmoid(-distance(points) / 0.004)
 
     def surface(self, resolution, threshold):
-        return extract(self.density, self.bound, resolution, threshold)
+        return extract_surface(self.density, self.bound, resolution, threshold)
 
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         waves = 0.5 + 0.45 * torch.sin(points * points.new_tensor([3.0, 4.0, 5.0]) + 0.5)
@@ -91,7 +91,7 @@ def subject() -> AnalyticSubject:
 
 @pytest.fixture(scope="session")
 def surface(subject) -> Mesh:
-    return extract(subject.density, subject.bound, 64)
+    return extract_surface(subject.density, subject.bound, 64)
 
 
 @pytest.fixture(scope="session")

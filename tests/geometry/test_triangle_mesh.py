@@ -183,7 +183,7 @@ def test_a_stored_mesh_of_another_size_can_be_restored(colors):
 
 def test_it_can_become_another_mesh():
     made, body = scene(subdivisions=1), trimesh.creation.box([0.5, 0.6, 0.7])
-    made.geometry.take(Mesh(body.vertices, body.faces, np.full((8, 3), 0.25)))
+    made.geometry.replace_mesh(Mesh(body.vertices, body.faces, np.full((8, 3), 0.25)))
     assert made.surface(8).volume == pytest.approx(0.5 * 0.6 * 0.7)
     torch.testing.assert_close(made.color(torch.zeros(1, 3), torch.zeros(1, 3)), torch.full((1, 3), 0.25))
 

@@ -59,11 +59,11 @@ def picture(azimuth_deg: float) -> tuple[torch.Tensor, Cameras]:
 
 
 def test_a_few_steps_lower_the_loss(learner):
-    optimiser = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], 3e-3)
+    optimiser = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], 5e-3)
     losses = []
-    for step in range(40):
+    for step in range(20):
         optimiser.zero_grad()
-        loss = learner.loss(Lamps().batch(Draws(0, step), 8), Draws(0, step)).total()
+        loss = learner.loss(Lamps().batch(Draws(0, step), 4), Draws(0, step)).total()
         loss.backward()
         optimiser.step()
         learner.after_step(step)

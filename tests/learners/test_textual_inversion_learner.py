@@ -10,10 +10,9 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
+from command_line import run_folder
 from maquette.cameras import orbit_cameras
-from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import PartSpec
 from maquette.datasets.picture import PictureVariations
@@ -115,13 +114,6 @@ def test_what_cannot_be_learned_is_refused_before_anything_loads(tiny_stable_dif
             TextualInversionLearner.Config(prior=spec(tiny_stable_diffusion), **wrong)
 
 
-def run(words: list[str]) -> Path:
-    result = CliRunner().invoke(app, ["run", *words])
-    assert result.exit_code == 0, result.output
-    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    return Path(line.removeprefix("run folder: "))
-
-
 @pytest.fixture
 def method(ball: Path, tiny_run: list[str], tmp_path: Path) -> Path:
     """DreamFusion in small, after a stage that learns what <object> is."""
@@ -129,7 +121,7 @@ def method(ball: Path, tiny_run: list[str], tmp_path: Path) -> Path:
     learner = {"type": "textual-inversion", "prior": data["prior"], "init": "mug"}
     word = {
         "type": "train", "learner": learner, "dataset": {"type": "picture", "path": str(ball), "size": 16},
-        "steps": 8, "batch": 2, "learning_rate": 0.1, "loop": {"checkpoint_every": 4, "log_every": 1},
+        "steps": 8, "batch": 2, "learning_rate": 0.1, "loop": {"checkpoint_every": 4, "log_every": 0},
     }  # fmt: skip
     stages = {"word": word, "nerf": data["stages"]["nerf"]}
     (tmp_path / "method.yaml").write_text(yaml.safe_dump({**data, "stages": stages}, sort_keys=False))
@@ -149,7 +141,7 @@ def same(first: Path, second: Path) -> bool:
 
 
 def test_a_method_learns_the_word_first_and_is_resumed_to_the_same_bits(method, tmp_path):
-    whole = run([str(method)])
+    whole = run_folder("run", str(method))
     in_the_word = shutil.copytree(whole, tmp_path / "in-the-word")
     (in_the_word / "state.json").unlink()
     for gone in ("export/word", "checkpoints/word/step-00000008", "checkpoints/nerf"):
@@ -158,11 +150,13 @@ def test_a_method_learns_the_word_first_and_is_resumed_to_the_same_bits(method, 
     (after_it / "state.json").write_text(json.dumps({"finished": ["word"]}))
     shutil.rmtree(after_it / "checkpoints" / "nerf")
     for cut in (in_the_word, after_it):
-        run(["--resume", str(cut)])
+        run_folder("run", "--resume", str(cut))
         assert same(whole, cut)
 
 
 def test_a_later_stage_is_asked_for_the_word_that_was_learned(method):
-    learned, as_it_began = (outcome(run([str(method), f"stages.word.learning_rate={rate}"])) for rate in (0.1, 0.0))
+    learned, as_it_began = (
+        outcome(run_folder("run", str(method), f"stages.word.learning_rate={rate}")) for rate in (0.1, 0.0)
+    )
     differing = {name for name in learned if not torch.equal(learned[name], as_it_began[name])}
     assert "<object>" in differing and any(name.startswith("scene.geometry") for name in differing)

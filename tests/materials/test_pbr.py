@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from maquette.images.color import srgb_to_linear
-from maquette.images.environment import latlong_directions, studio
+from maquette.images.environment import latlong_directions, studio_radiance
 from maquette.materials.base import Shading, ShadingPoints
 from maquette.materials.pbr import PBR
 from maquette.randomness import Draws, Moment
@@ -100,7 +100,7 @@ def test_a_mirror_shows_the_environment_where_the_ray_goes_after_it(rotation_deg
 )
 def test_split_sums_come_near_the_integral_of_light_times_brdf(metallic, roughness, angle_deg, tolerance):
     normal = torch.nn.functional.normalize(torch.tensor([0.5, 0.2, 0.6]), dim=0)
-    made = lit_by(lambda directions: 0.5 * studio(directions))
+    made = lit_by(lambda directions: 0.5 * studio_radiance(directions))
     seen = radiance(made, features(0.7, metallic, roughness), normal, angle_deg).detach().numpy()
     expected = _monte_carlo(normal, angle_deg, float(srgb_to_linear(torch.tensor(0.7))), metallic, roughness)
     assert seen == pytest.approx(expected, rel=tolerance)  # exact head-on, an approximation elsewhere
@@ -125,7 +125,7 @@ def _monte_carlo(normal, angle_deg, albedo, metallic, roughness, samples=100_000
     f0 = 0.04 * (1 - metallic) + albedo * metallic
     fresnel = f0 + (1 - f0) * (1 - vh) ** 5
     brdf = (1 - metallic) * albedo / np.pi + distribution * fresnel / ((1 + sum(smith)) * 4 * nl * nv)
-    arriving = 0.5 * studio(torch.from_numpy(light))[:, 0].numpy()
+    arriving = 0.5 * studio_radiance(torch.from_numpy(light))[:, 0].numpy()
     return float((brdf * arriving * nl).mean() * 2 * np.pi)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maquette.images.environment import latlong_directions, solid_angles
-from maquette.materials._split_sum import ROUGHNESS_STEPS, blur, blur_kernels, brdf_table
+from maquette.materials._split_sum import ROUGHNESS_STEPS, blur_kernels, blur_panorama, brdf_table
 
 
 def test_the_table_of_a_mirror_is_one_and_schlicks_term():
@@ -25,14 +25,14 @@ def test_nothing_reflects_more_than_arrives():
 
 
 def test_constant_light_stays_constant():
-    blurred = blur(torch.full((12, 24, 3), 0.3), blur_kernels(12))
+    blurred = blur_panorama(torch.full((12, 24, 3), 0.3), blur_kernels(12))
     torch.testing.assert_close(blurred, torch.full((ROUGHNESS_STEPS + 2, 12, 24, 3), 0.3))
 
 
 def test_the_first_map_is_the_light_itself_and_later_ones_are_ever_smoother():
     torch.manual_seed(0)
     panorama = torch.rand(16, 32, 3)
-    blurred = blur(panorama, blur_kernels(16))
+    blurred = blur_panorama(panorama, blur_kernels(16))
     spread = blurred.std(dim=(1, 2)).mean(-1)
     assert torch.equal(blurred[0], panorama)
     assert (spread[:-1].diff() < 0).all()
@@ -41,7 +41,7 @@ def test_the_first_map_is_the_light_itself_and_later_ones_are_ever_smoother():
 def test_the_last_map_is_irradiance_over_pi():
     # light L = 1 + z has irradiance pi (1 + 2/3 n_z)
     towards = latlong_directions(32)
-    irradiance = blur(1 + towards[..., 2:], blur_kernels(32))[-1, ..., 0] * math.pi
+    irradiance = blur_panorama(1 + towards[..., 2:], blur_kernels(32))[-1, ..., 0] * math.pi
     torch.testing.assert_close(irradiance, math.pi * (1 + 2 / 3 * towards[..., 2]), atol=5e-3, rtol=0)
 
 
@@ -55,5 +55,5 @@ def test_blurring_is_a_mean_over_directions_weighed_by_the_angle_between_them():
         cosine = (fine @ latlong_directions(height)[row, column]).clamp(min=0)
         weight = 2 * cosine / (1 + cosine) * solid_angles(4 * height, 8 * height)[:, None]
         light = panorama[..., 0].repeat_interleave(4, 0).repeat_interleave(4, 1)
-        found = blur(panorama, blur_kernels(height))[ROUGHNESS_STEPS, row, column, 0]
+        found = blur_panorama(panorama, blur_kernels(height))[ROUGHNESS_STEPS, row, column, 0]
         assert float(found) == pytest.approx(float((light * weight).sum() / weight.sum()), rel=1e-4)

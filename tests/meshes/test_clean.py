@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from maquette.meshes.clean import clean, decimate, fill_cavities, keep_components, remove_degenerate, smooth
-from maquette.meshes.isosurface import extract
+from maquette.meshes.isosurface import extract_surface
 from maquette.meshes.mesh import Mesh
 
 
@@ -12,7 +12,7 @@ def balls(*centres_and_radii):
         inside = [(points - torch.tensor(c)).norm(dim=-1) < r for c, r in centres_and_radii]
         return 50.0 * torch.stack(inside).any(0)
 
-    return extract(density, 1.0, 64)
+    return extract_surface(density, 1.0, 64)
 
 
 def test_small_components_go_and_large_ones_stay():
@@ -25,7 +25,7 @@ def test_small_components_go_and_large_ones_stay():
 
 
 def test_cavity_of_a_hollow_ball_is_filled():
-    hollow = extract(lambda p: 50.0 * ((p.norm(dim=-1) < 0.7) & (p.norm(dim=-1) > 0.4)), 1.0, 48)
+    hollow = extract_surface(lambda p: 50.0 * ((p.norm(dim=-1) < 0.7) & (p.norm(dim=-1) > 0.4)), 1.0, 48)
     filled = fill_cavities(hollow)
     assert np.linalg.norm(filled.vertices, axis=1).min() > 0.6
     assert filled.volume == pytest.approx(4 / 3 * np.pi * 0.7**3, rel=0.03)

@@ -1,19 +1,12 @@
 """Closest points are those of a search through every triangle."""
 
-import doctest
-
 import numpy as np
 import pytest
 import trimesh
 from trimesh.proximity import closest_point_naive
 
-from maquette.meshes import closest
-from maquette.meshes.closest import closest_points
+from maquette.meshes.closest_points import closest_points
 from maquette.meshes.tree import TriangleTree
-
-
-def test_the_example_runs():
-    assert not doctest.testmod(closest, extraglobs={"np": np}).failed
 
 
 def uneven() -> trimesh.Trimesh:

@@ -1,6 +1,5 @@
 """Mesh files of every format become one mesh in the world; what is wrong with one is said by name."""
 
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ from PIL import Image
 
 from maquette.errors import ConfigError
 from maquette.export.writers import write_glb, write_obj, write_ply
-from maquette.meshes import placement
-from maquette.meshes.atlas import Painted, in_one_tile, packed
+from maquette.meshes.atlas import TexturedPart, pack_atlas, to_unit_tile
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.placement import Placement
 from maquette.meshes.reading import read_mesh
@@ -84,7 +82,6 @@ def test_vertex_colours_of_gltf_are_turned_from_light_to_srgb(tmp_path):
 
 
 def test_axes_become_the_worlds(tmp_path):
-    assert not doctest.testmod(placement).failed
     (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 2 0\nv 0 0 3\nf 1 2 3\nf 1 3 4\n")
     y_up = read_mesh(tmp_path / "a.obj", Placement(up="y", fit="none"))
     assert y_up.vertices.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 2], [3, 0, 0]]  # its +z looks along our +x
@@ -145,16 +142,16 @@ def test_a_repeated_texture_is_repeated(tmp_path):
 
 
 def test_faces_in_other_tiles_come_back_without_repeating():
-    shifted = Painted(np.zeros((4, 3)), np.array([[0, 1, 2], [1, 2, 3]]),
+    shifted = TexturedPart(np.zeros((4, 3)), np.array([[0, 1, 2], [1, 2, 3]]),
                       np.array([[5.1, -3.9], [5.9, -3.9], [5.1, -3.1], [5.9, -3.1]]), picture())  # fmt: skip
-    found = in_one_tile(shifted)
+    found = to_unit_tile(shifted)
     np.testing.assert_allclose(found.uv[found.faces[0]], [[0.1, 0.1], [0.9, 0.1], [0.1, 0.9]])
     assert found.picture.size == picture().size
 
 
 def test_parts_with_one_picture_share_it():
-    part = Painted(np.zeros((3, 3)), np.array([[0, 1, 2]]), np.random.default_rng(0).random((3, 2)), picture())
-    whole = packed([part, part])
+    part = TexturedPart(np.zeros((3, 3)), np.array([[0, 1, 2]]), np.random.default_rng(0).random((3, 2)), picture())
+    whole = pack_atlas([part, part])
     assert whole.picture.size == picture().size and len(whole.faces) == 2
 
 
@@ -238,7 +235,7 @@ def test_many_pictures_keep_their_places_and_their_texels():
     numbers = np.random.default_rng(0)
     colors = numbers.integers(0, 255, (7, 3)).astype(np.uint8)
     pictures = [Image.fromarray(np.tile(c, (*numbers.integers(1, 30, 2), 1))) for c in colors]
-    parts = [Painted(np.zeros((3, 3)), np.array([[0, 1, 2]]), numbers.random((3, 2)), one) for one in pictures]
-    whole = packed(parts)
+    parts = [TexturedPart(np.zeros((3, 3)), np.array([[0, 1, 2]]), numbers.random((3, 2)), one) for one in pictures]
+    whole = pack_atlas(parts)
     seen = look_up(np.asarray(whole.picture) / 255, whole.uv)
     np.testing.assert_array_equal(seen, colors.repeat(3, axis=0))

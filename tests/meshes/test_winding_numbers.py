@@ -1,20 +1,11 @@
 """Winding numbers from a tree are the sums over all triangles."""
 
-import doctest
-
 import numpy as np
 import pytest
 import trimesh
 
-from maquette.meshes import tree, winding
 from maquette.meshes.tree import TriangleTree
 from maquette.meshes.winding import winding_numbers
-
-
-@pytest.mark.parametrize("module", [tree, winding])
-def test_the_examples_run(module):
-    results = doctest.testmod(module, extraglobs={"np": np})
-    assert results.attempted and not results.failed
 
 
 def plain_sum(body: trimesh.Trimesh, points: np.ndarray) -> np.ndarray:

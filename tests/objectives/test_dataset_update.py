@@ -97,7 +97,7 @@ def test_the_prior_is_told_the_picture_as_it_was_at_first():
     class Told(Gaussian):
         """Keeps what it is told."""
 
-        def about(self, conditions, rgb):
+        def with_source_picture(self, conditions, rgb):
             self.rgb = rgb
             return conditions
 

@@ -15,7 +15,7 @@ from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.vsd import VSD
 from maquette.priors.base import Request, TrainableCopy
-from maquette.priors.oracle.closed_form import implied_noise
+from maquette.priors.oracle.closed_form import expected_noise
 from maquette.priors.oracle.gaussian import Gaussian
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
@@ -55,7 +55,7 @@ class CopyOfEach(TrainableCopy):
             value.unflatten(0, (len(self.shift), -1))
             for value in (noisy, condition, *self.noise_schedule.alpha_sigma(steps))
         )
-        return implied_noise(noisy, mean + self.shift, alpha, sigma, self.deviation).flatten(0, 1)
+        return expected_noise(noisy, mean + self.shift, alpha, sigma, self.deviation).flatten(0, 1)
 
 
 def distilled(objective: Objective, prior: Gaussian, scale: float = 1.0) -> torch.Tensor:

@@ -15,8 +15,8 @@ from maquette.data.formats.captioned import CaptionedViews
 from maquette.images.picture import Picture
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Prior, Request
+from maquette.priors.oracle.camera_kernel import CameraKernel
 from maquette.priors.oracle.oracle import Oracle
-from maquette.priors.oracle.places import CameraKernel
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
@@ -64,7 +64,7 @@ def distilled(flat_weight: float, posed_weight: float, steps: int = 200, count: 
     """PSNR of the half that the reference shows, and of the hidden half, of textures from different starts [2, B]."""
     truth, ahead = texture(COLOURS["a red thing"]), torch.zeros(count)
     reference = Reference(Picture.opaque(truth[None, :, :SEEN]), cameras(ahead[:1]))
-    flat, posed = oracle(front_bias=0.8, view_words=0.0), oracle(cameras=CameraKernel(10))
+    flat, posed = oracle(front_bias=0.8, view_prompt_weight=0.0), oracle(cameras=CameraKernel(10))
     shown = Request("", references=(reference,))
     pulls = {
         "2d": (flat_weight, CFG(CFG.Config(scale=10, base="text")), flat, flat.condition(Request("a red thing"))),

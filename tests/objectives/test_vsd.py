@@ -205,7 +205,9 @@ def test_a_copy_may_be_of_another_prior_with_the_same_levels():
 
 
 def test_a_base_with_other_levels_is_refused():
-    base = PartSpec("prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, levels="scaled-linear"))
+    base = PartSpec(
+        "prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, noise_schedule="scaled-linear")
+    )
     with pytest.raises(ConfigError, match="the base has another noise schedule than the prior"):
         vsd(base=base).prepare(prior(), RED, None)
 

@@ -9,15 +9,9 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.config.capabilities import CONDITION, bare, within
 from maquette.diffusion.ddim import ddim_step
 from maquette.priors.base import Prior
 from maquette.scores.base import Score
-
-
-def given(prior: Prior) -> frozenset[str]:
-    """Names of the conditions that a prior says it gives."""
-    return bare(within(CONDITION, prior.capabilities(prior.config).gives))
 
 
 def with_ddim(pipeline: Any) -> Any:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from maquette.priors.autoencoder import Pictures
+from maquette.priors.autoencoder import PictureCodec
 
 
 class Traveller(AutoencoderKL):
@@ -16,11 +16,11 @@ class Traveller(AutoencoderKL):
 
 
 @pytest.fixture
-def pictures() -> Pictures:
+def pictures() -> PictureCodec:
     torch.manual_seed(0)
     vae = Traveller(block_out_channels=(16, 16), latent_channels=4, norm_num_groups=8,
                     down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2)  # fmt: skip
-    made = Pictures(vae.requires_grad_(False), 16, torch.device("cpu", 0), offload=True)
+    made = PictureCodec(vae.requires_grad_(False), 16, torch.device("cpu", 0), offload=True)
     vae.place = "cpu"
     return made
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from maquette.priors.base import Sight
+from maquette.priors.base import ControlInputs
 from maquette.priors.text.control_pictures import Canny, canny_picture, depth_picture, normal_picture
 
 
@@ -12,25 +12,25 @@ def row(*values: tuple[float, ...]) -> torch.Tensor:
     return torch.tensor(values)[None, None]
 
 
-def sight(**entries: torch.Tensor) -> Sight:
+def inputs(**entries: torch.Tensor) -> ControlInputs:
     empty = {"rgb": row((0.0, 0.0, 0.0)), "opacity": row((1.0,)), "depth": row((1.0,))}
-    return Sight(**{**empty, **entries})
+    return ControlInputs(**{**empty, **entries})
 
 
 def test_near_is_white_and_nothing_is_black():
-    found = depth_picture(sight(opacity=row((1.0,), (1.0,), (0.0,)), depth=row((2.0,), (4.0,), (0.0,))))
+    found = depth_picture(inputs(opacity=row((1.0,), (1.0,), (0.0,)), depth=row((2.0,), (4.0,), (0.0,))))
     torch.testing.assert_close(found, row((1.0,) * 3, (0.5,) * 3, (0.0,) * 3))
 
 
 def test_a_picture_without_emptiness_goes_from_its_farthest_to_its_nearest():
-    found = depth_picture(sight(opacity=row((1.0,), (1.0,)), depth=row((2.0,), (4.0,))))
+    found = depth_picture(inputs(opacity=row((1.0,), (1.0,)), depth=row((2.0,), (4.0,))))
     torch.testing.assert_close(found[..., :1], row((1.0,), (0.0,)))
-    assert depth_picture(sight()).isfinite().all()
+    assert depth_picture(inputs()).isfinite().all()
 
 
 def test_a_normal_to_the_left_is_red_one_upwards_green_and_one_to_the_viewer_blue():
     normal = row((-1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
-    found = normal_picture(sight(normal=normal, opacity=row((1.0,), (1.0,), (1.0,), (0.0,))))
+    found = normal_picture(inputs(normal=normal, opacity=row((1.0,), (1.0,), (1.0,), (0.0,))))
     wanted = row((1.0, 0.5, 0.5), (0.5, 1.0, 0.5), (0.5, 0.5, 1.0), (0.5, 0.5, 1.0))
     torch.testing.assert_close(found, wanted)
 
@@ -38,11 +38,11 @@ def test_a_normal_to_the_left_is_red_one_upwards_green_and_one_to_the_viewer_blu
 def test_edges_are_where_the_colour_changes():
     rgb = torch.zeros(1, 16, 16, 3)
     rgb[:, :, 8:] = 1.0
-    found = canny_picture(sight(rgb=rgb), Canny())
+    found = canny_picture(inputs(rgb=rgb), Canny())
     assert found.shape == rgb.shape and set(found.unique().tolist()) == {0.0, 1.0}
     columns = found[0, 4:12, :, 0].amax(0).nonzero().flatten()
     assert set(columns.tolist()) <= {7, 8} and len(columns)
-    assert not canny_picture(sight(rgb=rgb), Canny(low=9.0, high=9.0)).any()
+    assert not canny_picture(inputs(rgb=rgb), Canny(low=9.0, high=9.0)).any()
 
 
 def test_thresholds_the_wrong_way_round_are_refused():

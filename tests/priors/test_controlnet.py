@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import assert_same, denoised, given, with_ddim
+from by_hand import assert_same, denoised, with_ddim
+from given_conditions import given
 from toy_views import cameras
 
 from maquette.errors import ConfigError
-from maquette.priors.base import Request, Sight
+from maquette.priors.base import ControlInputs, Request
 from maquette.priors.text.control_pictures import depth_picture
 from maquette.priors.text.controlnet import ControlNet
 from maquette.scores.cfg import CFG
@@ -22,14 +23,14 @@ def load(path: Path, controlnet: Path, control: str = "depth", **config) -> Cont
     return ControlNet(ControlNet.Config(path=str(path), controlnet=str(controlnet), control=control, **settings))
 
 
-def seen(seed: int = 0, size: int = 32) -> Sight:
+def seen(seed: int = 0, size: int = 32) -> ControlInputs:
     """Something drawn, with nothing in its first rows."""
     keyed = torch.Generator().manual_seed(seed)
     opacity = torch.ones(1, size, size, 1)
     opacity[:, :4] = 0
     depth = opacity * (1 + torch.rand(1, size, size, 1, generator=keyed))
     normal = opacity * torch.nn.functional.normalize(torch.randn(1, size, size, 3, generator=keyed), dim=-1)
-    return Sight(torch.rand(1, size, size, 3, generator=keyed), opacity, depth, normal)
+    return ControlInputs(torch.rand(1, size, size, 3, generator=keyed), opacity, depth, normal)
 
 
 def test_guided_denoising_is_that_of_the_original_pipeline(tiny_stable_diffusion, tiny_control):
@@ -46,7 +47,7 @@ def test_guided_denoising_is_that_of_the_original_pipeline(tiny_stable_diffusion
         guidance_scale=7.0, controlnet_conditioning_scale=0.7, latents=NOISY, output_type="latent",
     ).images  # fmt: skip
     prior = load(tiny_stable_diffusion, tiny_control, scale=0.7)
-    conditions = prior.watch(prior.condition(Request("a red mug", "a")).at(VIEW), seen())
+    conditions = prior.with_control(prior.condition(Request("a red mug", "a")).at(VIEW), seen())
     found = denoised(prior, CFG(CFG.Config(scale=7.0)), conditions, VIEW, NOISY, pipeline.scheduler.timesteps)
     assert_same(found, wanted)
 
@@ -56,7 +57,7 @@ def test_every_prediction_goes_by_what_is_shown(control, tiny_stable_diffusion, 
     prior = load(tiny_stable_diffusion, tiny_control, control)
     conditions = prior.condition(Request("a red mug")).at(VIEW)
     assert conditions.keys() == given(prior)
-    one, other = (prior.predict(NOISY, STEP, prior.watch(conditions, seen(seed)), VIEW) for seed in (0, 1))
+    one, other = (prior.predict(NOISY, STEP, prior.with_control(conditions, seen(seed)), VIEW) for seed in (0, 1))
     assert not any(torch.allclose(one[name], other[name]) for name in one)
 
 
@@ -68,21 +69,21 @@ def test_a_scale_of_zero_leaves_stable_diffusion(tiny_stable_diffusion, tiny_con
     )
     prior = load(tiny_stable_diffusion, tiny_control, scale=0.0)
     request = Request("a red mug")
-    found = prior.predict(NOISY, STEP, prior.watch(prior.condition(request).at(VIEW), seen()), VIEW)
+    found = prior.predict(NOISY, STEP, prior.with_control(prior.condition(request).at(VIEW), seen()), VIEW)
     wanted = plain.predict(NOISY, STEP, plain.condition(request).at(VIEW), VIEW)
     torch.testing.assert_close(found["positive"], wanted["positive"], rtol=1e-5, atol=1e-5)
 
 
 def test_a_rendering_of_another_size_is_brought_to_the_models(tiny_stable_diffusion, tiny_control):
     prior = load(tiny_stable_diffusion, tiny_control)
-    conditions = prior.watch(prior.condition(Request("a red mug")).at(VIEW), seen(size=12))
+    conditions = prior.with_control(prior.condition(Request("a red mug")).at(VIEW), seen(size=12))
     assert conditions["positive"].picture.shape == (1, 3, 32, 32)
 
 
 @pytest.mark.parametrize("kind", ["lora", "copy"])
 def test_a_trainable_copy_begins_as_the_prior_and_the_control_does_not_learn(kind, tiny_stable_diffusion, tiny_control):
     prior = load(tiny_stable_diffusion, tiny_control)
-    told = prior.watch(prior.condition(Request("a red mug")).at(VIEW), seen())["viewless"]
+    told = prior.with_control(prior.condition(Request("a red mug")).at(VIEW), seen())["viewless"]
     copy = prior.trainable_copy(kind, rank=2)
     output = copy(NOISY, STEP, told, VIEW.c2w.flatten(1))
     wanted = prior.predict(NOISY, STEP, {"viewless": told}, VIEW)["viewless"]

@@ -3,12 +3,12 @@
 import torch
 
 from maquette.diffusion.noise import DiscreteSchedule
-from maquette.priors.diffusion_prior import distinct, predict_each
+from maquette.priors.diffusion_prior import distinct_conditions, predict_each
 
 
 def test_names_of_one_object_share_it_and_equal_objects_do_not():
     nothing = torch.zeros(2)
-    each, places = distinct({"positive": torch.zeros(2), "unconditional": nothing, "empty": nothing})
+    each, places = distinct_conditions({"positive": torch.zeros(2), "unconditional": nothing, "empty": nothing})
     assert len(each) == 2 and places == {"positive": 0, "unconditional": 1, "empty": 1}
 
 

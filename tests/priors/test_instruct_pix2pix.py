@@ -33,7 +33,7 @@ def test_guided_denoising_is_that_of_the_original_pipeline(tiny_edits):
     ).images  # fmt: skip
 
     prior, score = load(tiny_edits), CFGTwo(CFGTwo.Config(image_scale=1.5, text_scale=7.5))
-    conditions = prior.about(prior.condition(Request("a red mug")).at(VIEW), RGB)
+    conditions = prior.with_source_picture(prior.condition(Request("a red mug")).at(VIEW), RGB)
     found = denoised(prior, score, conditions, VIEW, noisy, pipeline.scheduler.timesteps)
     assert_same(found, wanted)
 
@@ -43,13 +43,13 @@ def test_only_what_is_told_the_picture_depends_on_it(tiny_edits):
     noisy = torch.randn(1, 4, 16, 16)
     conditions = prior.condition(Request("a red mug")).at(VIEW)
     assert conditions.keys() == {"positive", "image", "unconditional"}
-    one, other = (prior.predict(noisy, t, prior.about(conditions, rgb), VIEW) for rgb in (RGB, 1 - RGB))
+    one, other = (prior.predict(noisy, t, prior.with_source_picture(conditions, rgb), VIEW) for rgb in (RGB, 1 - RGB))
     same = {name: torch.allclose(one[name], other[name]) for name in one}
     assert same == {"positive": False, "image": False, "unconditional": True}
 
 
 def test_weights_without_a_place_for_the_picture_are_refused(tiny_stable_diffusion):
-    with pytest.raises(ConfigError, match="takes 4 channels, and one that changes pictures takes 8"):
+    with pytest.raises(ConfigError, match="takes 4 channels, and one that edits pictures takes 8"):
         load(tiny_stable_diffusion)
 
 

@@ -14,17 +14,17 @@ def published() -> dict[str, torch.Tensor]:
 
 
 def test_every_tensor_of_the_published_networks_has_a_place():
-    unet = ldm.unet(ldm.under(published(), UNET), "", **CAMERA_CONFIG)
+    unet = ldm.unet(ldm.tensors_with_prefix(published(), UNET), "", **CAMERA_CONFIG)
     assert unet.config.block_out_channels == (320, 640, 1280, 1280)
     assert unet.config.attention_head_dim == (5, 10, 20, 20) and unet.config.cross_attention_dim == 1024
-    vae = ldm.vae(ldm.under(published(), VAE), "")
+    vae = ldm.vae(ldm.tensors_with_prefix(published(), VAE), "")
     assert vae.config.block_out_channels == (128, 256, 512, 512) and vae.config.scaling_factor == 0.18215
 
 
 def test_the_unet_is_converted_as_diffusers_converts_it():
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
-    unet = ldm.unet(ldm.under(state(), UNET), "", **CAMERA_CONFIG)
+    unet = ldm.unet(ldm.tensors_with_prefix(state(), UNET), "", **CAMERA_CONFIG)
     named = {name.replace("camera_embed", "label_emb.0"): value for name, value in state().items()}
     wanted = convert_ldm_unet_checkpoint(named, dict(unet.config))
     assert wanted.keys() == unet.state_dict().keys()
@@ -34,7 +34,7 @@ def test_the_unet_is_converted_as_diffusers_converts_it():
 def test_the_autoencoder_is_converted_as_diffusers_converts_it():
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    vae = ldm.vae(ldm.under(state(), VAE), "")
+    vae = ldm.vae(ldm.tensors_with_prefix(state(), VAE), "")
     wanted = convert_ldm_vae_checkpoint(state(), vae.config)
     assert wanted.keys() == vae.state_dict().keys()
     assert all(torch.equal(value.flatten(), wanted[name].flatten()) for name, value in vae.state_dict().items())
@@ -43,7 +43,7 @@ def test_the_autoencoder_is_converted_as_diffusers_converts_it():
 def test_the_text_encoder_gives_what_open_clip_gives():
     from tiny_mvdream import theirs
 
-    encoder = ldm_clip.open_clip(ldm.under(state(), OPEN_CLIP), "")
+    encoder = ldm_clip.open_clip(ldm.tensors_with_prefix(state(), OPEN_CLIP), "")
     found = encoder(theirs()["tokens"]).last_hidden_state
     torch.testing.assert_close(found, theirs()["text"], rtol=1e-4, atol=1e-4)
 
@@ -56,6 +56,6 @@ def test_a_text_encoder_with_transformers_names_is_taken_as_it_is():
     wanted = CLIPTextModel(CLIPTextConfig(vocab_size=50, max_position_embeddings=8, eos_token_id=49, **size)).eval()
     named = {f"{CLIP}text_model.{name}": value for name, value in wanted.state_dict().items()}
     named[f"{CLIP}text_model.embeddings.position_ids"] = torch.arange(8)[None]
-    found = ldm_clip.clip(ldm.under(named, CLIP), "")
+    found = ldm_clip.clip(ldm.tensors_with_prefix(named, CLIP), "")
     tokens = torch.arange(8)[None]
     torch.testing.assert_close(found(tokens).last_hidden_state, wanted(tokens).last_hidden_state)

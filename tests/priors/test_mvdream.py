@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 from safetensors.torch import load_file, save_file
 from tiny_mvdream import SIZE, save_file_layout, save_port, state, theirs
 

@@ -1,12 +1,10 @@
 """The examples of docs/mvdream.md run as the page shows them."""
 
-import doctest
 import re
 
 import yaml
 
 from maquette.config.parts import BackgroundSpec, CamerasSpec, PriorSpec, check
-from maquette.priors.mvdream import joint_views
 from maquette.stages.optimise import Guidance
 from project import page
 
@@ -35,8 +33,3 @@ def test_the_yaml_examples_are_valid(tmp_path, monkeypatch):
     check(CamerasSpec, method["cameras"], "cameras", nowhere)
     check(BackgroundSpec, method["background"], "background", nowhere)
     check(Guidance, method["guidance"]["views"], "guidance", nowhere)
-
-
-def test_examples_in_docstrings_run():
-    results = doctest.testmod(joint_views)
-    assert results.attempted and not results.failed

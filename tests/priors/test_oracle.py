@@ -14,8 +14,8 @@ from maquette.errors import ConfigError
 from maquette.images.picture import Picture
 from maquette.priors.base import Request
 from maquette.priors.oracle import posterior
+from maquette.priors.oracle.camera_kernel import CameraKernel
 from maquette.priors.oracle.oracle import Oracle
-from maquette.priors.oracle.places import CameraKernel
 
 RED = Request("a red thing")
 FRONT, LEFT, BACK, RIGHT = range(4)
@@ -118,14 +118,14 @@ def test_front_bias_is_the_share_of_outright_front_views():
 
 def test_view_words_help_as_far_as_they_are_true():
     # back: true words 0.4 of the time, otherwise as biased as ever
-    seen = odds(toy_oracle(front_bias=0.6, view_words=0.4), RED, 180.0)[0, :4]
+    seen = odds(toy_oracle(front_bias=0.6, view_prompt_weight=0.4), RED, 180.0)[0, :4]
     torch.testing.assert_close(
         seen, 0.4 * torch.tensor([0, 0, 1.0, 0]) + 0.6 * torch.tensor([0.7, 0.1, 0.1, 0.1]).double()
     )
 
 
 def test_without_view_words_all_cameras_are_told_the_same():
-    seen = odds(toy_oracle(view_words=0.0), RED, *AZIMUTHS)
+    seen = odds(toy_oracle(view_prompt_weight=0.0), RED, *AZIMUTHS)
     assert torch.equal(seen, seen[:1].expand_as(seen))
 
 
@@ -203,8 +203,8 @@ def test_pictures_lie_over_the_background():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"front_bias": 1.5}, "front_bias is a share"),
-        ({"view_words": -0.1}, "view_words is a share"),
+        ({"front_bias": 1.5}, "front_bias is a fraction"),
+        ({"view_prompt_weight": -0.1}, "view_prompt_weight is a fraction"),
         ({"joint": 0}, "joint at least 1"),
         ({"path": "no-such-set"}, "no folder 'no-such-set', and no plugin carries"),
     ],

@@ -11,8 +11,8 @@ from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
 from maquette.priors.base import Request
+from maquette.priors.oracle.camera_kernel import CameraKernel
 from maquette.priors.oracle.oracle import Oracle
-from maquette.priors.oracle.places import CameraKernel
 from maquette.randomness import Draws, Moment
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
@@ -50,7 +50,7 @@ def distilled(pulls: list[Pull], count: int, steps: int = 150) -> torch.Tensor:
 def test_two_priors_together_find_the_unknown_objects_back_and_neither_alone_does():
     # row 10, MG-1: the 2D prior knows the orange thing, but not where one stands, and mostly its face; the 3D prior is
     # told reference and camera, but never saw anything orange
-    flat = oracle({**COLOURS, "an orange thing": ORANGE}, front_bias=0.8, view_words=0.0)
+    flat = oracle({**COLOURS, "an orange thing": ORANGE}, front_bias=0.8, view_prompt_weight=0.0)
     posed = oracle(COLOURS, cameras=CameraKernel(10))
     sds, plain = SDS(SDS.Config(weighting="uniform")), Plain(Plain.Config())
     front, _, back, _ = thing(ORANGE)

@@ -21,7 +21,7 @@ from maquette.randomness import Draws, Moment
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
-from maquette.scores.perp_neg import PerpNeg, set_off
+from maquette.scores.perp_neg import PerpNeg, add_perpendicular
 from maquette.scores.plain import Plain
 
 MEANS = {
@@ -112,7 +112,7 @@ def test_perp_neg_moves_the_fixed_point_by_what_of_the_negatives_is_perpendicula
     prior, score, azimuth = gaussian(), PerpNeg(PerpNeg.Config(scale=2.0)), 120.0
     between = (mean("red, back view") + 2 * mean("red, side view")) / 3
     directions = [value.view(1, 3, 1, 1) for value in (between, mean("red, front view"), mean("red, side view"))]
-    moved = 2.0 * set_off(directions[0], directions[1:], score.weights(cameras(azimuth)).double()).flatten()
+    moved = 2.0 * add_perpendicular(directions[0], directions[1:], score.weights(cameras(azimuth)).double()).flatten()
     found = sds_gradient(prior, score, ((moved + 1) / 2).expand(4, 4, 3), azimuth)
     alpha, sigma = prior.noise_schedule.alpha_sigma(torch.tensor([AT]))
     noise = Draws(0, 0).normal("noise", 1, 3, 4, 4).double().permute(0, 2, 3, 1)

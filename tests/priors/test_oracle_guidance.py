@@ -17,13 +17,13 @@ from maquette.data.formats.captioned import CaptionedViews
 from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
+from maquette.priors.oracle.camera_kernel import CameraKernel
 from maquette.priors.oracle.oracle import Oracle
-from maquette.priors.oracle.places import CameraKernel
 from maquette.randomness import Draws, Moment
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
-from maquette.scores.perp_neg import PerpNeg, set_off
+from maquette.scores.perp_neg import PerpNeg, add_perpendicular
 from maquette.scores.plain import Plain
 
 RED = Request("a red thing")
@@ -61,7 +61,7 @@ def distilled(prior: Oracle, score: Score, azimuths: list[float], prompt: str = 
 
 def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, count: int = 64) -> torch.Tensor:
     """DDIM samples of "a red thing" with the negative "a red thing, front view", taken off whole or by Perp-Neg."""
-    odds = prior.odds
+    odds = prior.probabilities
     texts = {"positive": "a red thing", "negative": "a red thing, front view", "none": ""}
     conditions = {name: odds.of_text(text, "prompt").expand(count, -1) for name, text in texts.items()}
     steps = torch.linspace(990, 10, 30).long()
@@ -70,7 +70,11 @@ def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, c
         t = step.expand(count)
         found = prior.predict(noisy, t, conditions, cameras(*[0.0] * count))
         wanted, negative = found["positive"] - found["none"], found["negative"] - found["none"]
-        total = set_off(wanted, [negative], torch.full((count, 1), weight)) if projected else wanted + weight * negative
+        total = (
+            add_perpendicular(wanted, [negative], torch.full((count, 1), weight))
+            if projected
+            else wanted + weight * negative
+        )
         noise = found["none"] + scale * total
         alpha, sigma = prior.noise_schedule.alpha_sigma(t)
         clean = (noisy - sigma * noise) / alpha
@@ -85,7 +89,7 @@ def test_the_expected_sds_gradient_of_two_pictures_is_a_one_dimensional_integral
     # with two pictures, G = alpha / sigma (z_0 - x_back - r (x_front - x_back)), and r depends on the noise along
     # x_front - x_back alone: r = sigmoid(A + B n), n ~ N(0, 1)
     views = CaptionedViews.of({"a red thing": thing((0.8, 0.1, 0.1))[[FRONT, BACK]]}, cameras(0.0, 180.0))
-    prior = Oracle(Oracle.Config(front_bias=0.5, view_words=0.0, dtype="float64", device="cpu"), views)
+    prior = Oracle(Oracle.Config(front_bias=0.5, view_prompt_weight=0.0, dtype="float64", device="cpu"), views)
     front, back = prior.clean
     z = 0.45 * front + 0.55 * back
     fixed = Timesteps(low=Schedule.constant(step / 1000), high=Schedule.constant(step / 1000))
@@ -110,7 +114,7 @@ def test_with_front_bias_and_no_view_words_the_back_view_is_pulled_to_the_front_
     start, away = red.mean(dim=0).expand(count, -1, -1, -1), (red[FRONT] - red[BACK]) * 2
 
     def pull_to_front(score: Score, view_words: float) -> float:
-        prior = toy_oracle(view_words=view_words, **BIASED)
+        prior = toy_oracle(view_prompt_weight=view_words, **BIASED)
         return -float((sds_gradients(prior, score, start, *[180.0] * count).mean(dim=0) * away).sum())
 
     no_words, words, perp_neg = pull_to_front(CFG_3, 0.0), pull_to_front(CFG_3, 0.15), pull_to_front(PERP_NEG_3, 0.15)
@@ -123,7 +127,7 @@ def test_perp_neg_raises_the_share_of_true_back_views():
     # rows 7 and 8: of 64 pictures distilled for the camera behind, how many show the back, and how many the face
     rates = {}
     for name, score, view_words in (("none", CFG_3, 0.0), ("words", CFG_3, 0.15), ("perp-neg", PERP_NEG_3, 0.15)):
-        _, view, _ = nearest(distilled(toy_oracle(view_words=view_words, **BIASED), score, [180.0] * 64))
+        _, view, _ = nearest(distilled(toy_oracle(view_prompt_weight=view_words, **BIASED), score, [180.0] * 64))
         rates[name] = [float((view == which).float().mean()) for which in (FRONT, BACK)]
     faces, backs = ([rates[name][i] for name in ("none", "words", "perp-neg")] for i in (0, 1))
     assert backs[0] + 0.2 < backs[1] and backs[1] + 0.2 < backs[2]

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 from safetensors.torch import load_file, save_file
 
 from maquette.cameras import orbit_cameras
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
-from maquette.priors.text.conditions import ViewWords
+from maquette.priors.text.conditions import ViewPrompts
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.weights.embedding_cache import cache_folder
 
@@ -73,7 +73,7 @@ def test_diffusers_itself_samples_from_the_pixel_layout(tiny_pixel_model):
 
 
 def test_view_words_follow_the_camera():
-    words = ViewWords()
+    words = ViewPrompts()
     assert words.choose(cameras(0.0, 44.0, 46.0, -90.0, 136.0, 180.0)) == [
         "front",
         "front",
@@ -86,7 +86,7 @@ def test_view_words_follow_the_camera():
 
 
 def test_a_prompt_with_braces_is_not_a_template():
-    assert ViewWords().text("a {view} {0}", "front") == "a {view} {0}, front view"
+    assert ViewPrompts().text("a {view} {0}", "front") == "a {view} {0}, front view"
 
 
 def test_an_empty_prompt_is_refused(tiny_pixel_model):
@@ -102,7 +102,7 @@ def test_embeddings_are_computed_once_per_text(tiny_pixel_model, monkeypatch):
     def never(_):
         raise AssertionError("the text encoder was loaded again")
 
-    monkeypatch.setattr(prior, "embed", never)
+    monkeypatch.setattr(prior, "encode_texts", never)
     prior.condition(Request("a red mug"))
 
 

@@ -97,7 +97,7 @@ def test_what_is_no_embedding_is_refused(tmp_path):
     ("learned", "reason"),
     [
         ({"<teddy>": torch.ones(1, 7)}, "has 7 numbers, and this text encoder's have 32"),
-        ({"red": torch.ones(1, WIDTH)}, "knows the word 'red' already"),
+        ({"red": torch.ones(1, WIDTH)}, "has the word 'red' already"),
     ],
 )
 def test_what_does_not_fit_the_encoder_is_refused(learned, reason, tiny_stable_diffusion):

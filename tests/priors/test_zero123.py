@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 
 from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
@@ -97,7 +97,7 @@ def test_token_and_picture_are_what_the_projection_and_the_autoencoder_make(weig
     embedding = prior.parts.image_encoder()(rgb)
     pose = [math.radians(10 - 40), math.sin(math.radians(90)), math.cos(math.radians(90)), 0.5]
     torch.testing.assert_close(positive.token, prior.projection(embedding, torch.tensor([pose])))
-    torch.testing.assert_close(positive.picture * prior.pictures.vae.config.scaling_factor, prior.encode(rgb))
+    torch.testing.assert_close(positive.picture * prior.codec.vae.config.scaling_factor, prior.encode(rgb))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_references_count_by_closeness_and_weight_and_far_ones_not_at_all():
     told = views.at(Cameras.cat([camera(20.0), camera(0.5)]))["positive"]
     assert told.owner.tolist() == [0, 0, 0, 1]  # from 0.5 degrees away only the first counts
     closeness = torch.tensor([1 / 20, 0.5 / 40, 1 / 160])
-    torch.testing.assert_close(told.share, torch.cat([closeness / closeness.sum(), torch.ones(1)]))
+    torch.testing.assert_close(told.weight, torch.cat([closeness / closeness.sum(), torch.ones(1)]))
 
 
 def test_a_prediction_is_the_mean_of_those_of_its_references(weights):

@@ -1,8 +1,5 @@
 """Original checkpoints: complete ones become the networks that the original code runs, others are refused by key."""
 
-import doctest
-import importlib
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -137,8 +134,3 @@ def test_stable_diffusion_is_not_taken_for_zero123():
         ConfigError, match=r"sd.ckpt does not fit .* 2 missing \(cc_projection.bias, .* or of another model"
     ):
         LdmParts(text_to_image, "sd.ckpt")
-
-
-def test_examples_in_docstrings_run():
-    results = doctest.testmod(importlib.import_module("maquette.priors.zero123.ldm"))
-    assert results.attempted and not results.failed

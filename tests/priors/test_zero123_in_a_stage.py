@@ -1,6 +1,5 @@
 """A stage hands its picture to the prior that continues it; the page's examples run."""
 
-import json
 import re
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from typer.testing import CliRunner
 
-from maquette.cli.app import app
+from command_line import logged, run_folder
 from maquette.config import load_method
 from maquette.config.parts import DataSpec, PriorSpec, check
 from maquette.errors import ConfigError
@@ -46,11 +44,8 @@ def write_picture(path: Path) -> Path:
 
 def test_a_stage_with_a_picture_is_guided_by_it(words, tmp_path):
     data = f"stages.nerf.data={{type: image, path: {write_picture(tmp_path / 'thing_rgba.png')}, size: 16}}"
-    result = CliRunner().invoke(app, ["run", "dreamfusion", "prompt=a mug", *words, data, "~stages.export"])
-    assert result.exit_code == 0, result.output
-    folder = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    metrics = Path(folder.removeprefix("run folder: ")) / "metrics.jsonl"
-    rows = [json.loads(row) for row in metrics.read_text().splitlines()]
+    log = "stages.nerf.loop.log_every=1"
+    rows = logged(run_folder("run", "dreamfusion", "prompt=a mug", *words, data, log, "~stages.export"))
     assert all(row["loss/sds"] > 0 and row["gradient_norm"] > 0 for row in rows)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import given
+from given_conditions import given
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -21,7 +21,7 @@ from maquette.materials.base import Shading
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.canvas import tile, untile
-from maquette.priors.zero123plus.parts import ReferencePixels
+from maquette.priors.zero123plus.parts import ReferencePreprocessor
 from maquette.priors.zero123plus.zero123plus import Zero123Plus
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
@@ -130,7 +130,7 @@ def test_other_cameras_are_refused_with_those_that_would_do(priors):
     six = priors["pixels"].cameras(camera(15.0), 3.0)
     swapped = six[torch.tensor([0, 2, 1, 3, 4, 5])]
     message = (
-        r"cameras: this prior knows six views, v1.2's, and number 2 is from azimuth 105, elevation -10, not azimuth "
+        r"cameras: this prior has six views, v1.2's, and number 2 is from azimuth 105, elevation -10, not azimuth "
         r"165, elevation 20; use \{type: list, azimuth_deg: \[30, 90, 150, 210, 270, 330\], "
         r"elevation_deg: \[20, -10\], turn_deg: 15\}"
     )
@@ -187,7 +187,7 @@ def test_references_are_resized_as_by_the_processor_of_the_layout(folders):
     pixels = torch.randint(0, 256, (40, 40, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     processor = CLIPImageProcessorPil.from_pretrained(place)
     expected = processor(images=Image.fromarray(pixels.numpy()), return_tensors="pt").pixel_values
-    found = ReferencePixels(place / "preprocessor_config.json")(pixels[None].float() / 255)
+    found = ReferencePreprocessor(place / "preprocessor_config.json")(pixels[None].float() / 255)
     torch.testing.assert_close(found, expected, rtol=0, atol=1 / 255 / 0.8)  # it rounds to 8 bits
 
 
@@ -215,7 +215,7 @@ def test_the_cameras_follow_from_the_name_or_are_asked_for(folders, tmp_path):
     named.symlink_to(folders["pixels"])
     assert load(named, layout="auto").layout == "v1.1"
     assert load(named, layout="v1.2").layout == "v1.2"
-    with pytest.raises(ValueError, match=r"does not say whose six cameras it knows; set layout: v1\.1"):
+    with pytest.raises(ValueError, match=r"does not say which six cameras it has; set layout: v1\.1"):
         Zero123Plus.Config(path=str(folders["pixels"]))
 
 

@@ -1,6 +1,5 @@
 """The examples of docs/zero123plus.md run as the page shows them; a stage is guided by six views."""
 
-import doctest
 import json
 import re
 from pathlib import Path
@@ -9,13 +8,9 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from typer.testing import CliRunner
 
-from maquette.cameras import six_views
-from maquette.cli.app import app
+from command_line import logged, run_folder
 from maquette.config.parts import BackgroundSpec, CamerasSpec, DataSpec, PriorSpec, check
-from maquette.priors import base
-from maquette.priors.zero123plus import canvas
 from maquette.stages.optimise import Guidance
 from project import page
 
@@ -66,17 +61,8 @@ def test_a_stage_is_guided_by_six_views_of_its_picture(tiny_run, tiny_zero123plu
         f"stages.nerf.cameras={json.dumps(cameras)}",
         f"stages.nerf.data={{type: image, path: {picture}, size: 16}}",
         "stages.nerf.steps=2",
+        "stages.nerf.loop.log_every=1",
         "~stages.export",
     ]
-    result = CliRunner().invoke(app, ["run", "dreamfusion", "prompt=a mug", *words])
-    assert result.exit_code == 0, result.output
-    folder = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    metrics = Path(folder.removeprefix("run folder: ")) / "metrics.jsonl"
-    rows = [json.loads(row) for row in metrics.read_text().splitlines()]
+    rows = logged(run_folder("run", "dreamfusion", "prompt=a mug", *words))
     assert all(row["loss/sds"] > 0 and row["gradient_norm"] > 0 for row in rows)
-
-
-@pytest.mark.parametrize("module", [canvas, six_views, base])
-def test_examples_in_docstrings_run(module):
-    results = doctest.testmod(module)
-    assert results.attempted and not results.failed

@@ -47,9 +47,9 @@ def save_port(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, str]:
     (folder / "unet").mkdir()
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "MVDreamPipeline", **parts}))
     (folder / "unet" / "config.json").write_text(json.dumps(unet))
-    save_file(ldm.under(tensors, UNET), folder / "unet" / "diffusion_pytorch_model.safetensors")
-    ldm.vae(ldm.under(tensors, VAE), "").save_pretrained(folder / "vae")
-    ldm_clip.open_clip(ldm.under(tensors, OPEN_CLIP), "").save_pretrained(folder / "text_encoder")
+    save_file(ldm.tensors_with_prefix(tensors, UNET), folder / "unet" / "diffusion_pytorch_model.safetensors")
+    ldm.vae(ldm.tensors_with_prefix(tensors, VAE), "").save_pretrained(folder / "vae")
+    ldm_clip.open_clip(ldm.tensors_with_prefix(tensors, OPEN_CLIP), "").save_pretrained(folder / "text_encoder")
     word_tokenizer(["a", "red", "mug"], 16).save_pretrained(folder / "tokenizer")
     DDIMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1, clip_sample=False,

@@ -139,11 +139,11 @@ def test_footprints_are_those_of_the_patch():
     renderer = spec(type="patch", base="splat", size=PATCH).build(bound=1.0)
     drawn = draw(renderer, "splat", cameras(1), Draws(0, 0), made)
     drawn.rgb.square().sum().backward()
-    (footprint,) = drawn.footprints
-    assert (footprint.height, footprint.width) == (PATCH, PATCH)
-    assert 0 < footprint.visible.sum() < len(footprint)
-    moved = footprint.means.grad.abs().sum(-1) > 0
-    assert moved.any() and not (moved & ~footprint.visible).any()
+    (projection,) = drawn.projections
+    assert (projection.height, projection.width) == (PATCH, PATCH)
+    assert 0 < projection.visible.sum() < len(projection)
+    moved = projection.means.grad.abs().sum(-1) > 0
+    assert moved.any() and not (moved & ~projection.visible).any()
 
 
 def test_small_pictures_and_finished_scenes_are_drawn_whole():

@@ -78,7 +78,7 @@ def test_gradients_reach_every_parameter_and_the_screen_positions():
     view, _ = draw(geometry, size=24)
     (view.rgb.sum() + view.normal.sum() + view.depth.sum()).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in geometry.parameters())
-    assert view.footprints[0].means.grad.abs().sum() > 0
+    assert view.projections[0].means.grad.abs().sum() > 0
 
 
 def test_harmonics_look_different_from_the_other_side():

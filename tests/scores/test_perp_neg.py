@@ -7,10 +7,10 @@ import torch
 
 from maquette.cameras import orbit_cameras
 from maquette.priors.base import Request
-from maquette.priors.text.conditions import TextConditions, ViewWords
+from maquette.priors.text.conditions import TextConditions, ViewPrompts
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.scores.cfg import CFG
-from maquette.scores.perp_neg import Decay, PerpNeg, perpendicular, set_off
+from maquette.scores.perp_neg import Decay, PerpNeg, add_perpendicular, perpendicular
 
 SHAPE = (3, 2, 4, 4)
 NEVER = Decay(0.0, 0.0)
@@ -41,19 +41,20 @@ def guided(found: dict[str, torch.Tensor], scale: float) -> torch.Tensor:
 
 def test_a_parallel_negative_changes_nothing():
     wanted = torch.randn(SHAPE).double()
-    torch.testing.assert_close(set_off(wanted, [-2.5 * wanted], torch.full((3, 1), -1.0).double()), wanted)
+    torch.testing.assert_close(add_perpendicular(wanted, [-2.5 * wanted], torch.full((3, 1), -1.0).double()), wanted)
 
 
 def test_an_orthogonal_negative_is_subtracted_by_exactly_its_weight():
     wanted, negative = torch.zeros(SHAPE), torch.zeros(SHAPE)
     wanted[:, 0], negative[:, 1] = torch.randn(3, 4, 4), torch.randn(3, 4, 4)
     weights = torch.tensor([[-0.5], [-1.0], [-2.0]])
-    torch.testing.assert_close(set_off(wanted, [negative], weights), wanted + weights.view(3, 1, 1, 1) * negative)
+    expected = wanted + weights.view(3, 1, 1, 1) * negative
+    torch.testing.assert_close(add_perpendicular(wanted, [negative], weights), expected)
 
 
 def test_what_is_wanted_is_never_shortened():
     wanted, negatives = torch.randn(SHAPE).double(), [torch.randn(SHAPE).double() for _ in range(3)]
-    left = set_off(wanted, negatives, -torch.rand(3, 3).double())
+    left = add_perpendicular(wanted, negatives, -torch.rand(3, 3).double())
     torch.testing.assert_close((left * wanted).sum(dim=(1, 2, 3)), wanted.square().sum(dim=(1, 2, 3)))
 
 
@@ -141,7 +142,7 @@ def test_the_part_that_perpendicularity_saves_grows_with_the_overlap():
     for cosine in (0.0, 0.5, 0.9):
         negative = torch.tensor([cosine, math.sqrt(1 - cosine**2)]).view(1, 2, 1, 1)
         unprojected = wanted - 0.8 * negative
-        kept = set_off(wanted, [negative], torch.tensor([[-0.8]]))
+        kept = add_perpendicular(wanted, [negative], torch.tensor([[-0.8]]))
         assert float(unprojected[0, 0]) == pytest.approx(1 - 0.8 * cosine)
         assert float(kept[0, 0]) == pytest.approx(1.0)
 
@@ -166,7 +167,7 @@ def test_from_above_a_text_prior_has_no_neighbours(tiny_pixel_model):
 
 
 def test_sides_are_the_cameras_own_where_words_tell_them_apart():
-    words = ViewWords(tell_sides=True)
+    words = ViewPrompts(tell_sides=True)
     by_view = {view: torch.full((2,), float(i)) for i, view in enumerate(words.names)}
     conditions = TextConditions(by_view, *[torch.zeros(2)] * 3, words).at(cameras(30.0, -30.0))
     left, right = (words.names.index(f"{side} side") for side in ("left", "right"))

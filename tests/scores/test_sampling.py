@@ -8,8 +8,8 @@ from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
 from maquette.images.picture import Picture
 from maquette.priors.base import Request
+from maquette.priors.oracle.camera_kernel import CameraKernel
 from maquette.priors.oracle.oracle import Oracle
-from maquette.priors.oracle.places import CameraKernel
 from maquette.priors.zero123plus.zero123plus import Zero123Plus
 from maquette.randomness import Draws
 from maquette.scores.cfg import CFG

@@ -12,6 +12,7 @@ from maquette.priors.base import Prior
 from maquette.stages.assembly import GUIDANCE_RULES, STAGE_RULES, with_defaults
 from maquette.stages.fit_page import fit_page, priors, refusals
 from maquette.stages.guidance import Guidance
+from maquette.stages.optimise import Optimise
 from project import page
 
 MODEL = {"path": "org/model"}
@@ -137,3 +138,17 @@ def test_a_part_of_another_package_is_judged_by_what_it_says_itself():
 
 def test_a_part_with_required_settings_has_no_defaults():
     assert with_defaults("prior", "zero123") is None and with_defaults("score", "cfg") is not None
+
+
+def test_a_prior_that_continues_a_picture_takes_data_that_names_one():
+    stage = {
+        "geometry": "voxel-grid", "material": "plain", "background": "solid", "renderer": "volume",
+        "cameras": "random-orbit", "data": {"type": "posed-images", "path": "views"},
+        "guidance": {"one": {"prior": {"type": "zero123", **MODEL}, "score": "cfg", "objective": "sds"}},
+    }  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=r"continues a picture, but data 'posed-images' gives none; .*data.references"
+    ):
+        check(Optimise.Config, stage, "stage", lambda key: None)
+    stage["data"]["references"] = {"a": 1.0}
+    assert check(Optimise.Config, stage, "stage", lambda key: None)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
+from command_line import logged, run_folder
 from maquette.cameras.base import orbit_cameras
-from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.errors import ConfigError
@@ -38,15 +37,8 @@ def words(tmp_path: Path, tiny_pixel_model: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def run(words: list[str]) -> Path:
-    result = CliRunner().invoke(app, ["run", *words])
-    assert result.exit_code == 0, result.output
-    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    return Path(line.removeprefix("run folder: "))
-
-
 def test_edited_pictures_come_back_to_the_same_bits(words):
-    folder = run(words)
+    folder = run_folder("run", *words)
     last = folder / "checkpoints" / "fit" / "step-00000012"
     whole = {name: load_file(last / f"{name}.safetensors") for name in ("model", "optimizer")}
     assert whole["model"]["auxiliary.edit.done"].any() and whole["model"]["auxiliary.edit.pictures"].any()
@@ -54,7 +46,7 @@ def test_edited_pictures_come_back_to_the_same_bits(words):
     assert not torch.equal(half["auxiliary.edit.pictures"], whole["model"]["auxiliary.edit.pictures"])
     shutil.rmtree(last)
     (folder / "state.json").write_text(json.dumps({"finished": []}))
-    run(["--resume", str(folder)])
+    run_folder("run", "--resume", str(folder))
     for name, tensors in whole.items():
         again = load_file(last / f"{name}.safetensors")
         assert tensors.keys() == again.keys()
@@ -62,7 +54,7 @@ def test_edited_pictures_come_back_to_the_same_bits(words):
 
 
 def test_every_other_step_has_an_edit(words):
-    rows = [json.loads(line) for line in (run(words) / "metrics.jsonl").read_text().splitlines()]
+    rows = logged(run_folder("run", *words))
     assert ["timestep" in row for row in rows] == [True, False] * 6
     shares = [row["edited"] for row in rows]
     assert shares == sorted(shares) and shares[0] == 0.25

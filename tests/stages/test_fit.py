@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from command_line import metrics, run_folder
+from command_line import logged, run_folder
 from maquette.backgrounds.solid import Solid
 from maquette.cameras.base import orbit_cameras
 from maquette.config import load_method
@@ -47,7 +47,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
     count = TRAIN + TEST
     azimuth, elevation = torch.arange(count) * 150.0, torch.linspace(-40, 60, count)
     cameras = orbit_cameras(azimuth, elevation, torch.full((count,), 3.2), torch.full((count,), 35.0), SIZE)
-    picture = ball.pictures(cameras).picture
+    picture = ball.render_cameras(cameras).picture
     folder = tmp_path_factory.mktemp("views")
     split = ("train",) * TRAIN + ("test",) * TEST
     save_posed_images(folder, PosedImages(picture, cameras, split, tuple(f"view-{i:02d}" for i in range(count))))
@@ -77,7 +77,7 @@ def test_a_ball_is_fitted(representation, views, tmp_path):
 @pytest.mark.parametrize("representation", list(REPRESENTATIONS))
 def test_a_fit_comes_nearer_and_is_measured(representation, views, tmp_path):
     folder = fit(representation, views, tmp_path, 12, resolution=16)
-    losses = [row["loss"] for row in metrics(folder)]
+    losses = [row["loss"] for row in logged(folder)]
     assert len(losses) == 12 and min(losses[-3:]) < losses[0]
     found = measured(folder)
     assert found["psnr"] > 0 and 0 <= found["silhouette_iou"] <= 1 and found["chamfer"] >= 0

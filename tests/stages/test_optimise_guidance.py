@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from command_line import logged, run_folder
 from maquette.cameras import orbit_cameras
 from maquette.cli.app import app
 from maquette.config import load_method
@@ -30,11 +30,8 @@ def load(tiny_run: list[str], *overrides: str):
 
 
 def run(words: list[str]) -> list[dict]:
-    result = CliRunner().invoke(app, ["run", "dreamfusion", "prompt=a red mug", *words, "~stages.export"])
-    assert result.exit_code == 0, result.output
-    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    metrics = Path(line.removeprefix("run folder: ")) / "metrics.jsonl"
-    return [json.loads(row) for row in metrics.read_text().splitlines()]
+    small = ["stages.nerf.loop.log_every=1", "~stages.export"]
+    return logged(run_folder("run", "dreamfusion", "prompt=a red mug", *words, *small))
 
 
 def picture() -> Rendering:

@@ -105,9 +105,9 @@ class Counted(Gaussians):
 
     views = 0
 
-    def adapt(self, footprints, *rest):
-        self.views = len(footprints)
-        return super().adapt(footprints, *rest)
+    def adapt(self, projections, *rest):
+        self.views = len(projections)
+        return super().adapt(projections, *rest)
 
 
 def test_a_cloud_grows_by_the_views_it_is_shown_and_not_by_second_looks(tmp_path):

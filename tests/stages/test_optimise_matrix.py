@@ -253,9 +253,9 @@ def test_nothing_is_asked_or_decoded_that_is_not_used(objective, priors, stages,
 @pytest.mark.parametrize(
     ("objective", "reason"),
     [
-        ({"type": "sds", "timesteps": {"low": 20, "high": 980}}, "low is a share of the training steps, .* not 20"),
-        ({"type": "sds", "timesteps": {"low": -0.1}}, "low is a share .* not -0.1"),
-        ({"type": "sds", "timesteps": {"high": [[0, 0.9], [10, 9]]}}, "high is a share .* not 9"),
+        ({"type": "sds", "timesteps": {"low": 20, "high": 980}}, "low is a fraction of the training steps, .* not 20"),
+        ({"type": "sds", "timesteps": {"low": -0.1}}, "low is a fraction .* not -0.1"),
+        ({"type": "sds", "timesteps": {"high": [[0, 0.9], [10, 9]]}}, "high is a fraction .* not 9"),
         ({"type": "sds", "timesteps": {"low": 0.6, "high": 0.4}}, r"low \(0.6\) lies above high \(0.4\)"),
         ({"type": "sds", "timesteps": {"kind": "time-prioritised", "width": 0}}, "width is above 0"),
         ({"type": "sds", "threshold": -1}, "threshold is at least 0"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from command_line import run_folder
 from maquette.cli.app import app
 from maquette.materials.latent import LATENT_TO_RGB
 from maquette.stages.finished import finished_scene
@@ -24,6 +25,7 @@ stages:
     background: {type: solid}
     renderer: {type: volume, samples: 16}
     losses: {total-variation: {weight: 1.0e-6}}
+    loop: {log_every: 0, preview_every: 0}
   mesh:
     type: optimise
     start: previous
@@ -34,6 +36,7 @@ stages:
     background: {type: solid}
     renderer: mesh
     losses: {laplacian: {weight: 1.0e-6}}
+    loop: {log_every: 0, preview_every: 0}
 """
 
 
@@ -43,22 +46,24 @@ SMALL = {  # what makes a method of two stages take seconds, by the renderer of 
 }
 
 
+QUIET = ("loop.preview_every=0", "loop.log_every=0")
+
+
+@pytest.fixture(autouse=True)
+def _few_steps_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colours that a conversion fits need not be right here."""
+    monkeypatch.setattr("maquette.conversions._looks.STEPS", 4)
+
+
 def small(folder: Path, weights: Path, **stages: str) -> list[str]:
     """Overrides for a run of few and small steps on a tiny Stable Diffusion, up to the export."""
     words = ["prompt=a red mug", "prior=sd15", f"prior.path={weights}", "prior.size=32", "prior.dtype=float32"]
     for stage, renderer in stages.items():
         words += [f"stages.{stage}.geometry.{setting}" for setting in SMALL[renderer]]
-        words += [f"stages.{stage}.{setting}" for setting in ("steps=2", "cameras.size=16", "loop.preview_every=0")]
+        words += [f"stages.{stage}.{setting}" for setting in ("steps=2", "cameras.size=16", *QUIET)]
         if renderer == "volume":
             words.append(f"stages.{stage}.renderer.samples=24")
     return [*words, f"output={folder}", "~stages.export"]
-
-
-def run(words: list[str]) -> Path:
-    result = CliRunner().invoke(app, ["run", *words])
-    assert result.exit_code == 0, result.output
-    line = next(line for line in result.output.splitlines() if line.startswith("run folder: "))
-    return Path(line.removeprefix("run folder: "))
 
 
 @pytest.fixture
@@ -74,12 +79,12 @@ def reach(folder: Path) -> float:
 
 
 def test_a_stage_goes_on_with_the_shape_of_the_one_before(chain):
-    assert reach(run(chain)) == pytest.approx(0.4, abs=0.05)
+    assert reach(run_folder("run", *chain)) == pytest.approx(0.4, abs=0.05)
 
 
 def test_a_stage_starts_from_the_scene_of_another_run(chain):
-    volume = run([*chain, "~stages.mesh"])
-    mesh = run([*chain, "~stages.volume", f"stages.mesh.start={volume}"])
+    volume = run_folder("run", *chain, "~stages.mesh")
+    mesh = run_folder("run", *chain, "~stages.volume", f"stages.mesh.start={volume}")
     assert reach(mesh) == pytest.approx(reach(volume), abs=0.03)
 
 
@@ -90,7 +95,7 @@ def test_a_start_that_is_no_run_folder_is_refused(chain):
 
 def test_latents_are_refined_through_a_map_that_learns(tiny_stable_diffusion, tmp_path):
     words = small(tmp_path, tiny_stable_diffusion, latent="volume", refine="volume")
-    scene = finished_scene(RunFolder.open(run(["latent-nerf", *words])))
+    scene = finished_scene(RunFolder.open(run_folder("run", "latent-nerf", *words)))
     assert scene.geometry.channels == 4 and scene.material.latent_channels == 0
     assert 0 < (scene.material.to_rgb.detach() - torch.tensor(LATENT_TO_RGB)).abs().max() < 0.01
 
@@ -100,5 +105,5 @@ def test_a_mesh_is_repainted_by_its_depth(tiny_stable_diffusion, tiny_control, t
     prior = "stages.texture.guidance.repaint.prior"
     words += [f"{prior}.path={tiny_stable_diffusion}", f"{prior}.controlnet={tiny_control}", f"{prior}.size=32"]
     words += [f"{prior}.dtype=float32", "stages.texture.guidance.repaint.objective.steps=4"]
-    scene = finished_scene(RunFolder.open(run(["textmesh", *words])))
+    scene = finished_scene(RunFolder.open(run_folder("run", "textmesh", *words)))
     assert not scene.extracted and scene.geometry.paint.features.shape[:2] == (32, 32)

@@ -1,1 +1,1 @@
-"""Backgrounds: what is seen where the object is not."""
+"""Backgrounds: colour or latents behind the object, by viewing direction."""

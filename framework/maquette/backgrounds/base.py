@@ -14,7 +14,7 @@ from maquette.randomness import Draws
 
 
 class Background(nn.Module, ABC):
-    """Colour by viewing direction, or latents behind a material that draws those.
+    """Colour by viewing direction, or latents behind a material that produces latents.
 
     Args:
         config: an instance of the class's Config.
@@ -27,7 +27,7 @@ class Background(nn.Module, ABC):
 
     @classmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """How many channels the latents have that it draws; none: it is color."""
+        """Number of latent channels that it produces; 0: it produces colour."""
         return Capabilities()
 
     @abstractmethod
@@ -35,11 +35,11 @@ class Background(nn.Module, ABC):
         """Colours in [0, 1] for unit directions; `draws` is None outside training."""
 
     def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
-        """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
+        """Latents of a latent diffusion model, C = `latent_channels`; only for backgrounds where that is not 0."""
         raise TypeError(f"{type(self).__name__} draws no latents")
 
 
 def uniform_by_group(draws: Draws, count: int, numbers: int, views: int) -> Float[Tensor, "B n"]:
-    """Uniform numbers for each of `count` pictures, the same for every `views` consecutive ones."""
+    """Uniform random numbers for each of `count` pictures, equal within groups of `views` consecutive ones."""
     groups = math.ceil(count / views)
     return draws.uniform("background", groups, numbers).repeat_interleave(views, dim=0)[:count]

@@ -1,4 +1,4 @@
-"""A given picture all around."""
+"""A fixed environment map as background."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from maquette.backgrounds.base import Background
 from maquette.images.color import linear_to_srgb
-from maquette.images.environment import EnvironmentConfig, look_up
+from maquette.images.environment import EnvironmentConfig, sample_panorama
 from maquette.randomness import Draws
 from maquette.registry import register
 
 
 @register("background", "environment")
 class Environment(Background):
-    """The studio, or an environment map from a file, as sRGB cut at 1; what the `pbr` material is lit by."""
+    """The studio or an environment map from a file, as sRGB clipped at 1; the `pbr` material is lit by the same map."""
 
     @dataclass(frozen=True)
     class Config(EnvironmentConfig):
@@ -30,4 +30,4 @@ class Environment(Background):
         self.panorama: Tensor
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
-        return linear_to_srgb(look_up(self.panorama[None], directions, rotation_deg=self.config.rotation_deg))
+        return linear_to_srgb(sample_panorama(self.panorama[None], directions, rotation_deg=self.config.rotation_deg))

@@ -1,4 +1,4 @@
-"""A learned environment: colour, or latents, as a smooth function of direction."""
+"""A learned background: colour or latents as a smooth function of direction."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from maquette.registry import register
 
 @register("background", "learned")
 class Learned(Background):
-    """A small MLP on sines and cosines of the direction; at random it gives way to a solid colour.
+    """A small MLP on a sinusoidal encoding of the direction; at random replaced by a solid colour.
 
-    With another number of channels than 3 it gives latents.
+    With a number of channels other than 3 it produces latents.
 
     Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), app. A.2; the random colour: threestudio's augmentation;
     latents: Metzer et al. 2022 (Latent-NeRF, arXiv 2211.07600).
@@ -28,9 +28,9 @@ class Learned(Background):
     class Config:
         frequencies: int = 3  # octaves of the direction's encoding
         width: int = 32  # hidden units
-        random_solid: float = 0.0  # probability that a training step shows a random colour instead
-        channels: int = 3  # 3: colour; else that many latents
-        views: int = 1  # consecutive pictures of one random colour; as many as a prior of several views sees together
+        random_solid: float = 0.0  # probability that a training step has a random solid colour instead
+        channels: int = 3  # 3: colour; another number: that many latent channels
+        views: int = 1  # consecutive pictures with one random colour; for multi-view priors their number of views
 
         def __post_init__(self) -> None:
             if self.channels < 1:

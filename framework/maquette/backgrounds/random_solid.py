@@ -1,4 +1,4 @@
-"""A new colour at every step, so that the object cannot hide in the background."""
+"""A random solid colour at each step, so that the object cannot blend into the background."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from maquette.registry import register
 
 @register("background", "random-solid")
 class RandomSolid(Background):
-    """A random grey with a random tint per picture while training, a fixed one otherwise."""
+    """A random grey with a random tint per picture during training, a fixed grey otherwise."""
 
     @dataclass(frozen=True)
     class Config:
         low: float = 0.0  # darkest grey
         high: float = 1.0  # lightest grey
-        tint: float = 0.5  # how far each channel may lie below the grey
-        shown: float = 0.85  # grey outside training
-        views: int = 1  # consecutive pictures of one colour; as many as a prior of several views sees together
+        tint: float = 0.5  # largest reduction of each channel below the grey
+        eval_grey: float = 0.85  # grey outside training
+        views: int = 1  # consecutive pictures with one colour; for multi-view priors their number of views
 
     config: Config
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
         c = self.config
         if draws is None:
-            return torch.full_like(directions, c.shown)
+            return torch.full_like(directions, c.eval_grey)
         uniform = uniform_by_group(draws, len(directions), 4, c.views).to(directions)
         color = (c.low + (c.high - c.low) * uniform[:, :1] - c.tint * uniform[:, 1:]).clamp(0, 1)
         return color[:, None, None, :].expand_as(directions)

@@ -1,4 +1,4 @@
-"""One colour everywhere."""
+"""A constant background colour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.registry import register
 
 @register("background", "solid")
 class Solid(Background):
-    """A fixed colour."""
+    """A constant colour in all directions."""
 
     @dataclass(frozen=True)
     class Config:

@@ -1,4 +1,4 @@
-"""A learned picture all around."""
+"""A learned environment texture."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from maquette.backgrounds.base import Background
 from maquette.config.capabilities import Capabilities
-from maquette.images.environment import look_up
+from maquette.images.environment import sample_panorama
 from maquette.randomness import Draws
 from maquette.registry import register
 
 
 @register("background", "textured")
 class Textured(Background):
-    """A lat-long texture whose texels are learned, bilinear in between; grey at first.
+    """A learned lat-long texture with bilinear interpolation, initially grey.
 
-    With another number of channels than 3 the texels are latents, 0 at first.
+    With a number of channels other than 3 the texels are latents, initially 0.
 
     Source: Wang et al. 2022 (SJC, arXiv 2212.00774), whose code keeps 4 x 4 texels of 4 latent channels; threestudio's
     textured-background.
@@ -27,9 +27,9 @@ class Textured(Background):
 
     @dataclass(frozen=True)
     class Config:
-        height: int = 16  # texels from straight up to straight down
-        width: int = 32  # texels all around
-        channels: int = 3  # 3: colour; else that many latents
+        height: int = 16  # rows of texels, from zenith to nadir
+        width: int = 32  # columns of texels, once around
+        channels: int = 3  # 3: colour; another number: that many latent channels
 
         def __post_init__(self) -> None:
             if self.height < 1 or self.width < 1:
@@ -46,7 +46,7 @@ class Textured(Background):
         self.texels = nn.Parameter(torch.zeros(config.height, config.width, config.channels))
 
     def forward(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W 3"]:
-        return look_up(torch.sigmoid(self.texels)[None], directions)
+        return sample_panorama(torch.sigmoid(self.texels)[None], directions)
 
     def latents(self, directions: Float[Tensor, "B H W 3"], draws: Draws | None) -> Float[Tensor, "B H W C"]:
-        return look_up(self.texels[None], directions)
+        return sample_panorama(self.texels[None], directions)

@@ -12,8 +12,8 @@ from maquette.cameras.base import Cameras
 
 
 @dataclass(frozen=True)
-class ViewShares:
-    """How much of each view B cameras see, in [0, 1]; the three sum to 1."""
+class ViewWeights:
+    """Interpolation weights of the views front, side and back for B cameras, in [0, 1]; the three sum to 1."""
 
     front: Float[Tensor, " B"]
     side: Float[Tensor, " B"]
@@ -31,18 +31,18 @@ def wrap_deg(azimuth_deg: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     return (azimuth_deg + 180) % 360 - 180
 
 
-def view_shares(azimuth_deg: Float[Tensor, " B"]) -> ViewShares:
-    """From front to side to back linearly in azimuth, each over 90 degrees, the same to both sides.
+def view_weights(azimuth_deg: Float[Tensor, " B"]) -> ViewWeights:
+    """Weights of front, side and back, linear in azimuth over 90 degrees each, the same on both sides.
 
     Source: Armandpour et al. 2023 (Perp-Neg, arXiv 2304.04968), sec. 4: r_inter.
 
     Example:
         >>> import torch
-        >>> view_shares(torch.tensor([0.0, 45.0, -90.0, 180.0])).side
+        >>> view_weights(torch.tensor([0.0, 45.0, -90.0, 180.0])).side
         tensor([0.0000, 0.5000, 1.0000, 0.0000])
     """
     quarters = wrap_deg(azimuth_deg).abs() / 90
-    return ViewShares((1 - quarters).clamp(min=0), 1 - (quarters - 1).abs(), (quarters - 1).clamp(min=0))
+    return ViewWeights((1 - quarters).clamp(min=0), 1 - (quarters - 1).abs(), (quarters - 1).clamp(min=0))
 
 
 def relative_pose(reference: Cameras, target: Cameras) -> Float[Tensor, "B 4"]:

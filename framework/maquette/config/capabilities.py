@@ -10,7 +10,7 @@ CONDITION, RENDERING, GEOMETRY, TARGET, COPY = "condition", "rendering", "geomet
 
 RENDERED_COLOR, RENDERED_OPACITY, RENDERED_DEPTH = "rendering:rgb", "rendering:opacity", "rendering:depth"
 RENDERED_NORMAL, RENDERED_LATENTS = "rendering:normal", "rendering:latents"
-RENDERED_SAMPLES, RENDERED_MESH, RENDERED_FOOTPRINTS = "rendering:samples", "rendering:mesh", "rendering:footprints"
+RENDERED_SAMPLES, RENDERED_MESH, RENDERED_PROJECTIONS = "rendering:samples", "rendering:mesh", "rendering:projections"
 """Entries of a `Rendering`; every renderer gives the first three."""
 
 GEOMETRY_SDF, GEOMETRY_LAPLACIAN = "geometry:sdf", "geometry:laplacian"

@@ -1,6 +1,7 @@
-"""From one representation to another, so that stages chain: a new scene takes over the shape and colours of an old one.
+"""Conversions between representations: a new scene takes over the shape and colours of another one.
 
-Each file holds the conversions to one sort of geometry; what they share stands in the files with an underscore.
+They let stages follow each other. Each file holds the conversions to one kind of geometry; the files with an underscore
+hold what these have in common.
 """
 
 from maquette.conversions import gaussians, grids, mesh, sdf_grid  # noqa: F401  each registers its pairs

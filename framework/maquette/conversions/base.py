@@ -1,4 +1,4 @@
-"""Which conversions there are, pair by pair, and how one is chosen."""
+"""The registry of conversions, by source form and target class, and the function that applies one."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from maquette.randomness import Draws
 from maquette.scene import Scene
 
 Conversion = Callable[[Scene, Scene, Draws], None]
-_known: dict[tuple[str, type], Conversion] = {}
+_conversions: dict[tuple[str, type], Conversion] = {}
 
 
 def converter(form: str, target: type) -> Callable[[Conversion], Conversion]:
     """Decorator that registers a conversion from "field", "surface" or "splats" to a geometry class."""
 
     def decorate(function: Conversion) -> Conversion:
-        _known[form, target] = function
+        _conversions[form, target] = function
         return function
 
     return decorate
 
 
 def convert(source: Scene, target: Scene, draws: Draws) -> None:
-    """Give `target` the shape and colours of `source`, and its material and background where they are alike.
+    """Give `target` the shape and colours of `source`, and its material and background where class and shapes agree.
 
-    A field just like the source's, under the same kind of material, is taken over as it is.
+    A field of the same class and config as the source's, under the same class of material, gets the source's weights.
 
     Raises:
         ConfigError: there is no conversion for the pair; names those from the same source.
     """
     pair = (source.geometry.form, type(target.geometry))
-    same = _same_field(source, target)
-    if pair not in _known and not same:
-        reachable = [cls.part_name for form, cls in _known if form == pair[0]]  # type: ignore[attr-defined]
+    same_field = _same_field(source, target)
+    if pair not in _conversions and not same_field:
+        reachable = [cls.part_name for form, cls in _conversions if form == pair[0]]  # type: ignore[attr-defined]
         raise ConfigError(
             f"a {pair[0]} cannot become a {target.geometry.part_name}",
             hint=f"a {pair[0]} can become: {', '.join(sorted(reachable)) or 'nothing yet'}; "
@@ -45,14 +45,14 @@ def convert(source: Scene, target: Scene, draws: Draws) -> None:
         old, new = getattr(source, name), getattr(target, name)
         if type(old) is type(new) and _shapes(old) == _shapes(new):
             new.load_state_dict(old.state_dict())
-    if same:
+    if same_field:
         target.geometry.load_state_dict(source.geometry.state_dict())
     else:
-        _known[pair](source, target, draws)
+        _conversions[pair](source, target, draws)
 
 
 def _same_field(source: Scene, target: Scene) -> bool:
-    """Whether the numbers in one field mean the same in the other."""
+    """Whether both are fields of one class and config under materials of one class, so that weights can be copied."""
     old, new = source.geometry, target.geometry
     alike = type(old) is type(new) and type(source.material) is type(target.material)
     return alike and old.form == "field" and old.config == new.config

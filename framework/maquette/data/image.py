@@ -14,7 +14,14 @@ from maquette.cameras.base import orbit_cameras
 from maquette.config.capabilities import REFERENCE, TARGET, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.errors import ConfigError
-from maquette.images.framing import RemoveBackground, Square, frame, frame_values, read_object, square_about
+from maquette.images.framing import (
+    RemoveBackground,
+    SquareCrop,
+    crop_and_resize,
+    crop_and_resize_values,
+    read_object,
+    square_around_object,
+)
 from maquette.images.picture import Picture
 from maquette.images.reading import read_picture
 from maquette.perception.estimator import Estimator
@@ -94,13 +101,13 @@ class ImageData(Data):
         c = self.config
         path = Path(c.path).expanduser()
         picture = read_object(path, c.remove_background)
-        square = square_about(picture, c.fill)
+        square = square_around_object(picture, c.fill)
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
-        large = frame(picture, square, min(max(c.size, int(square.side)), LARGEST))
+        large = crop_and_resize(picture, square, min(max(c.size, int(square.side)), LARGEST))
         self._reference = Reference(large, cameras.resized(large.size[0]))
 
-        small = frame(picture, square, c.size)
+        small = crop_and_resize(picture, square, c.size)
         inside = small.alpha > 0.5
         maps = self._estimated(large, path) | self._read(picture, square, path)
         depth, normal = maps.get("depth"), maps.get("normal")
@@ -133,18 +140,20 @@ class ImageData(Data):
         low, high = nearness[shown.alpha > 0.5].aminmax()
         estimates = {"depth": high - nearness.clamp(low, high), "normal": normal}
         side = shown.size[0]
-        whole = Square((side / 2, side / 2), float(side))
+        whole = SquareCrop((side / 2, side / 2), float(side))
         return {
-            name: frame_values(values, shown.alpha, whole, c.size)
+            name: crop_and_resize_values(values, shown.alpha, whole, c.size)
             for name, values in estimates.items()
             if name in names and values is not None
         }
 
-    def _read(self, picture: Picture, square: Square, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
+    def _read(self, picture: Picture, square: SquareCrop, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
         """The maps that files hold, in the same terms."""
         files = {name: _companion(path, name, getattr(self.config, name)) for name in MAPS}
         return {
-            name: frame_values(DECODE[name](_read_map(file, picture)), picture.alpha, square, self.config.size)
+            name: crop_and_resize_values(
+                DECODE[name](_read_map(file, picture)), picture.alpha, square, self.config.size
+            )
             for name, file in files.items()
             if file is not None
         }

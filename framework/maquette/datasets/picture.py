@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.backgrounds.random_solid import RandomSolid
-from maquette.images.framing import RemoveBackground, Square, frame, read_object, square_about
+from maquette.images.framing import RemoveBackground, SquareCrop, crop_and_resize, read_object, square_around_object
 from maquette.images.picture import Picture
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -49,8 +49,8 @@ class PictureVariations:
 
     def prepare(self, device: torch.device) -> None:
         picture = read_object(Path(self.config.path).expanduser(), self.config.remove_background)
-        square = square_about(picture, ROOM)
-        self._picture = frame(picture, square, min(max(int(square.side), 1), FINER * self.config.size))
+        square = square_around_object(picture, ROOM)
+        self._picture = crop_and_resize(picture, square, min(max(int(square.side), 1), FINER * self.config.size))
         self._device = device
 
     def batch(self, draws: Draws, size: int) -> Float[Tensor, "B H W 3"]:
@@ -58,9 +58,10 @@ class PictureVariations:
         sides = ROOM * count / draws.uniform("fill", size, low=c.fill[0], high=c.fill[1])
         middles = count / 2 + draws.uniform("shift", size, 2, low=-c.shift, high=c.shift) * sides[:, None]
         squares = [
-            Square((middle[0], middle[1]), side) for middle, side in zip(middles.tolist(), sides.tolist(), strict=True)
+            SquareCrop((middle[0], middle[1]), side)
+            for middle, side in zip(middles.tolist(), sides.tolist(), strict=True)
         ]
-        cut = Picture.cat([frame(self._picture, square, c.size) for square in squares])
+        cut = Picture.cat([crop_and_resize(self._picture, square, c.size) for square in squares])
         mirrored = (draws.uniform("mirror", size) < c.mirror)[:, None, None, None]
         cut = Picture.from_rgba(torch.where(mirrored, cut.rgba.flip(2), cut.rgba))
         behind = self._background(torch.zeros_like(cut.color), draws.sub("background"))

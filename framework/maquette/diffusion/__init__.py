@@ -1,1 +1,1 @@
-"""Diffusion: noise processes, timesteps, and steps between noise levels."""
+"""Diffusion: noise schedules, timesteps, and DDIM steps."""

@@ -1,4 +1,4 @@
-"""DDIM: deterministic steps between noise levels, up (inversion) and down (sampling).
+"""DDIM: deterministic steps between timesteps, up (inversion) and down (sampling).
 
 Source: Song et al. 2020 (DDIM, arXiv 2010.02502), eq. 12, and sec. 4.3 for inversion.
 """
@@ -20,7 +20,7 @@ AlphaSigma = tuple[Float[Tensor, "B 1 1 1"], Float[Tensor, "B 1 1 1"]]
 
 
 class NoisePredictor(Protocol):
-    """What predicts noise on a schedule: a denoiser."""
+    """A model that predicts noise on a schedule, such as a denoiser."""
 
     @property
     def noise_schedule(self) -> NoiseSchedule:
@@ -31,7 +31,7 @@ class NoisePredictor(Protocol):
 
 
 def ddim_alpha_sigma(schedule: NoiseSchedule, t: Int[Tensor, " B"]) -> AlphaSigma:
-    """(alpha_t, sigma_t), where timestep 0 is the clean picture itself: (1, 0)."""
+    """(alpha_t, sigma_t), with (1, 0) at timestep 0, which stands for the clean picture."""
     alpha, sigma = schedule.alpha_sigma(t)
     clean = (t == 0)[:, None, None, None]
     return torch.where(clean, 1.0, alpha), torch.where(clean, 0.0, sigma)
@@ -40,7 +40,7 @@ def ddim_alpha_sigma(schedule: NoiseSchedule, t: Int[Tensor, " B"]) -> AlphaSigm
 def ddim_step(
     noisy: Float[Tensor, "B C h w"], noise: Float[Tensor, "B C h w"], start: AlphaSigma, end: AlphaSigma
 ) -> Float[Tensor, "B C h w"]:
-    """The same clean picture with the same noise at another level."""
+    """The noisy picture at another noise level, with the same predicted clean picture and noise."""
     clean = (noisy - start[1] * noise) / start[0]
     return end[0] * clean + end[1] * noise
 
@@ -54,12 +54,12 @@ def invert(
     eta: float = 0.0,
     draws: Draws | None = None,
 ) -> Float[Tensor, "B C h w"]:
-    """The noisy picture at `t` that deterministic denoising leads back to `clean`, by steps of `stride` upwards.
+    """DDIM inversion: the noisy picture at `t` that DDIM sampling maps back to `clean`.
 
     Args:
-        denoiser: asked at the level that each step leaves.
+        denoiser: predicts the noise at the lower timestep of each step.
         clean: z_0.
-        t: of each picture.
+        t: final timestep of each picture.
         stride: timesteps per step; the last one is shorter.
         eta: fraction of the noise of ancestral sampling that is added at each step.
         draws: for that noise.
@@ -85,12 +85,14 @@ def _ancestral_deviation(low: AlphaSigma, high: AlphaSigma) -> Float[Tensor, "B 
 
 
 @torch.no_grad()
-def sample(denoiser: NoisePredictor, noisy: Float[Tensor, "B C h w"], t: int, steps: int) -> Float[Tensor, "B C h w"]:
-    """The clean picture that `steps` even steps lead to from timestep `t`, at least 1; fewer where they coincide."""
+def sample(
+    denoiser: NoisePredictor, noisy: Float[Tensor, "B C h w"], t: int, num_steps: int
+) -> Float[Tensor, "B C h w"]:
+    """The clean picture after `num_steps` even DDIM steps from timestep `t` >= 1; equal timesteps are skipped."""
     schedule, count = denoiser.noise_schedule, len(noisy)
-    stops = dict.fromkeys(round(t * (steps - i) / steps) for i in range(steps + 1))
+    stops = dict.fromkeys(round(t * (num_steps - i) / num_steps) for i in range(num_steps + 1))
     for start, end in pairwise(stops):
         here, there = (torch.full((count,), stop, device=noisy.device) for stop in (start, end))
-        levels = (ddim_alpha_sigma(schedule, stop) for stop in (here, there))
-        noisy = ddim_step(noisy, denoiser.noise(noisy, here), *levels)
+        alpha_sigma = (ddim_alpha_sigma(schedule, stop) for stop in (here, there))
+        noisy = ddim_step(noisy, denoiser.noise(noisy, here), *alpha_sigma)
     return noisy

@@ -15,10 +15,10 @@ Prediction = Literal["epsilon", "v_prediction", "sample"]
 """What a model predicts: the noise, v = alpha epsilon - sigma z_0, or the clean picture z_0."""
 
 
-Levels = Literal["cosine", "scaled-linear"]
-"""Noise schedules by name: that of pixel models, and that of Stable Diffusion."""
+ScheduleName = Literal["cosine", "scaled-linear"]
+"""Names of noise schedules: that of pixel-space models, and that of Stable Diffusion."""
 
-TIMESTEPS = 1000  # T of the schedules by name
+TIMESTEPS = 1000  # T of the named schedules
 SCALED_LINEAR_BETAS = (0.00085, 0.012)  # first and last beta of Stable Diffusion and the models that descend from it
 
 
@@ -28,8 +28,8 @@ class NoiseSchedule(ABC):
     A subclass gives alpha and sigma, of whole timesteps or of continuous ones (flow matching); the algebra is common.
 
     Attributes:
-        timesteps: T, how many there are; t lies in [0, T).
-        prediction: what the model predicts.
+        timesteps: T, the number of timesteps; t lies in [0, T).
+        prediction: type of the model output.
     """
 
     timesteps: int
@@ -49,7 +49,7 @@ class NoiseSchedule(ABC):
     def epsilon(
         self, output: Float[Tensor, "B C h w"], noisy: Float[Tensor, "B C h w"], t: Shaped[Tensor, " B"]
     ) -> Float[Tensor, "B C h w"]:
-        """The noise prediction that a model output stands for.
+        """Convert a model output to a noise prediction.
 
         With v = alpha epsilon - sigma z_0, epsilon = alpha v + sigma z_t; with z_0 itself, (z_t - alpha z_0) / sigma.
 
@@ -65,7 +65,7 @@ class NoiseSchedule(ABC):
     def target(
         self, clean: Float[Tensor, "B C h w"], noise: Float[Tensor, "B C h w"], t: Shaped[Tensor, " B"]
     ) -> Float[Tensor, "B C h w"]:
-        """What a perfect model of this `prediction` outputs for alpha z_0 + sigma epsilon; see `epsilon`."""
+        """The training target of a model of this `prediction` for z_t = alpha z_0 + sigma epsilon; see `epsilon`."""
         alpha, sigma = self.alpha_sigma(t)
         if self.prediction == "v_prediction":
             return alpha * noise - sigma * clean
@@ -77,7 +77,7 @@ class DiscreteSchedule(NoiseSchedule):
     """A variance-preserving schedule of T whole timesteps: alpha^2 from a table, sigma^2 = 1 - alpha^2.
 
     Args:
-        alphas_cumprod: alpha_t^2 of every timestep, falling; the name is diffusers'.
+        alphas_cumprod: alpha_t^2 of every timestep, decreasing, as in diffusers.
         prediction: what the model predicts.
 
     Example:
@@ -103,10 +103,10 @@ class DiscreteSchedule(NoiseSchedule):
         return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 
-def alphas_cumprod(levels: Levels) -> Float[Tensor, " T"]:
+def alphas_cumprod(name: ScheduleName) -> Float[Tensor, " T"]:
     """The cumulative products alpha_t^2 of 1,000 timesteps, float64.
 
-    "cosine" is that of pixel models (beta at most 0.999), "scaled-linear" that of Stable Diffusion.
+    "cosine" is the schedule of pixel-space models (beta at most 0.999), "scaled-linear" that of Stable Diffusion.
 
     Source: Nichol & Dhariwal 2021 (arXiv 2102.09672), eq. 17, offset 0.008; Rombach et al. 2022 (arXiv 2112.10752):
     roots of beta in even steps from SCALED_LINEAR_BETAS.
@@ -115,13 +115,13 @@ def alphas_cumprod(levels: Levels) -> Float[Tensor, " T"]:
         >>> alphas_cumprod("scaled-linear")[[0, -1]]
         tensor([0.9991, 0.0047], dtype=torch.float64)
     """
-    if levels == "scaled-linear":
+    if name == "scaled-linear":
         first, last = (math.sqrt(beta) for beta in SCALED_LINEAR_BETAS)
         betas = torch.linspace(first, last, TIMESTEPS, dtype=torch.float64).square()
     else:
         fraction = torch.arange(TIMESTEPS + 1, dtype=torch.float64) / TIMESTEPS
-        whole = torch.cos((fraction + 0.008) / 1.008 * math.pi / 2).square()
-        betas = (1 - whole[1:] / whole[:-1]).clamp(max=0.999)
+        alpha_bar = torch.cos((fraction + 0.008) / 1.008 * math.pi / 2).square()
+        betas = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
     return (1 - betas).cumprod(0)
 
 

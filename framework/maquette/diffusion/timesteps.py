@@ -1,4 +1,4 @@
-"""Which noise levels a step looks at."""
+"""Sampling of timesteps for the steps of an optimisation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from maquette.randomness import Moment
 
 @dataclass(frozen=True)
 class Timesteps:
-    """Which noise levels are drawn, as shares of the T training steps.
+    """How timesteps are chosen at each step, from a range given in fractions of T.
 
-    Both ends are schedules, so that a range can anneal; where they meet, nothing is left to chance. The kinds are
+    Both ends of the range are schedules, so that it can anneal. The kinds are
 
-        uniform: drawn between the ends, for each picture;
+        uniform: random between the ends, for each picture;
         sqrt: from the upper to the lower end with the square root of the progress p;
         linear: 1 - p, held between the ends;
-        time-prioritised: from the upper to the lower end, slower where the weight W(t) is large: the share of W that
-            lies above t is p, with W(t) = sigma_t / alpha_t exp(-(t / T - m)^2 / (2 s^2)).
+        time-prioritised: from the upper to the lower end, slower where the weight W(t) is large: the fraction of the
+            sum of W above t is p, with W(t) = sigma_t / alpha_t exp(-(t / T - m)^2 / (2 s^2)).
 
     Source: uniform, Poole et al. 2022 (arXiv 2209.14988), sec. 3; sqrt, Zhu et al. 2023 (HiFA, arXiv 2305.18766),
     eq. 8; linear, the code of Tang et al. 2023 (DreamGaussian, arXiv 2309.16653); time-prioritised, Huang et al. 2024
@@ -35,14 +35,14 @@ class Timesteps:
     kind: Literal["uniform", "sqrt", "linear", "time-prioritised"] = "uniform"
     low: Schedule = Schedule.constant(0.02)
     high: Schedule = Schedule.constant(0.98)
-    shared: bool = False  # one draw for all pictures of a step, as priors of several views need
+    shared: bool = False  # one timestep for all pictures of a step, as multi-view priors need
     centre: float = 0.5  # m, of time-prioritised
     width: float = 0.125  # s, of time-prioritised
 
     def __post_init__(self) -> None:
         for name, end in (("low", self.low), ("high", self.high)):
             if odd := [value for _, value in end.points if not 0 <= value <= 1]:
-                raise ValueError(f"{name} is a share of the training steps, from 0 to 1, and not {odd[0]:g}")
+                raise ValueError(f"{name} is a fraction of the training steps, from 0 to 1, and not {odd[0]:g}")
         constant = len(self.low.points) == len(self.high.points) == 1
         if constant and self.low.points[0][1] > self.high.points[0][1]:
             raise ValueError(f"low ({self.low.points[0][1]:g}) lies above high ({self.high.points[0][1]:g})")
@@ -51,7 +51,7 @@ class Timesteps:
 
     @property
     def same_for_all(self) -> bool:
-        """Whether all pictures of a step have one noise level, whatever is drawn."""
+        """Whether all pictures of a step always have the same timestep."""
         return self.shared or self.kind != "uniform"
 
     def draw(
@@ -63,30 +63,30 @@ class Timesteps:
         """`count` timesteps in [0, T), both ends of the range included.
 
         Args:
-            count: of pictures, B.
+            count: number of pictures, B.
             moment: the step of the optimisation.
-            schedule: the model's noise process; only time-prioritised reads more of it than T.
+            schedule: the model's noise process; only time-prioritised uses more of it than T.
         """
-        levels = schedule.timesteps
+        num_timesteps = schedule.timesteps
         low, high = self.low.at(moment), self.high.at(moment)
-        first, last = int(low * levels), min(int(high * levels), levels - 1)
+        first, last = int(low * num_timesteps), min(int(high * num_timesteps), num_timesteps - 1)
         progress = moment.progress
         if self.kind == "uniform":
-            drawn = moment.draws.integers("timestep", first, max(first, last), 1 if self.shared else count)
-            return drawn.expand(count)
+            t = moment.draws.integers("timestep", first, max(first, last), 1 if self.shared else count)
+            return t.expand(count)
         if self.kind == "sqrt":
-            chosen = int((high - (high - low) * math.sqrt(progress)) * levels)
+            timestep = int((high - (high - low) * math.sqrt(progress)) * num_timesteps)
         elif self.kind == "linear":
-            chosen = round(min(max(1 - progress, low), high) * levels)
+            timestep = round(min(max(1 - progress, low), high) * num_timesteps)
         else:
-            chosen = self._prioritised(schedule, first, max(first, last), progress)
-        return torch.full((count,), min(chosen, levels - 1))
+            timestep = self._prioritised(schedule, first, max(first, last), progress)
+        return torch.full((count,), min(timestep, num_timesteps - 1))
 
     def _prioritised(self, schedule: NoiseSchedule, first: int, last: int, progress: float) -> int:
-        """The timestep in [first, last] above which W holds the share of itself that is nearest to `progress`."""
-        steps = torch.arange(first, last + 1)
-        alpha, sigma = (values.double().cpu().flatten() for values in schedule.alpha_sigma(steps))
-        away = (steps / schedule.timesteps - self.centre) / self.width
-        weight = sigma / alpha * torch.exp(-away.square() / 2)
+        """The timestep in [first, last] above which the fraction of the sum of W is nearest to `progress`."""
+        t = torch.arange(first, last + 1)
+        alpha, sigma = (values.double().cpu().flatten() for values in schedule.alpha_sigma(t))
+        distance = (t / schedule.timesteps - self.centre) / self.width
+        weight = sigma / alpha * torch.exp(-distance.square() / 2)
         above = weight.flip(0).cumsum(0).flip(0) / weight.sum()
         return first + int((above - progress).abs().argmin())

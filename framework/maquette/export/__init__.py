@@ -1,1 +1,1 @@
-"""From a trained subject to files that other programs open: meshes with textures, points, turntables, sheets."""
+"""Export of finished scenes to files: textured meshes, points, splats, turntables, contact sheets."""

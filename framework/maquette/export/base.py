@@ -1,4 +1,4 @@
-"""What an exporter is given and what it gives back."""
+"""The contract of an exporter, and of the subject that it exports."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ from maquette.scene import RenderedViews
 
 
 class Subject(Protocol):
-    """A finished object, whatever it is made of.
+    """A finished object of any representation.
 
-    `bound` is the half side, in scene units, of the axis-aligned cube around the origin that holds it. `extracted` says
-    whether its surface is found in something that fills space, and may come with crumbs and hidden walls; given
-    triangles are all meant, closed or not. Points and normals come as float32 on the CPU; the subject moves them where
-    it computes, and may answer from there.
+    `bound` is the half side, in scene units, of the axis-aligned cube around the origin that contains it. `extracted`
+    says whether its surface is extracted from a volume, and may have small floating parts and inner walls; an explicit
+    mesh is exported with all its triangles. Points and normals are float32 on the CPU; results may be on any device.
     """
 
     bound: float
     extracted: bool
 
     def surface(self, resolution: int, threshold: float | Literal["auto"]) -> Mesh:
-        """The subject's boundary, without colours. Volumes sample their density `resolution` times along each side of
-        the cube and take the level set `threshold`; what is a mesh already ignores both. RunError when there is none.
+        """The subject's surface, without colours.
+
+        Args:
+            resolution: samples of a volume's density along each side of the cube; an explicit mesh ignores both.
+            threshold: density of the level set.
+
+        Raises:
+            RunError: the surface is empty.
         """
         ...
 
@@ -38,21 +43,21 @@ class Subject(Protocol):
         ...
 
     def reflectance(self, points: Tensor, normals: Tensor) -> Reflectance | None:
-        """What a metallic-roughness material is at the same points; None for a subject that has only colours."""
+        """Metallic-roughness parameters at the same points; None for a subject with colours alone."""
         ...
 
     def splats(self, min_opacity: float) -> SplatCloud | None:
-        """The Gaussians that are at least so opaque; None for a subject that is made of something else."""
+        """The Gaussians with an opacity of at least `min_opacity`; None for a subject of another form."""
         ...
 
     def render(self, azimuth_deg: Sequence[float], elevation_deg: float, size: int) -> RenderedViews:
-        """Square pictures with `size` pixels a side, one per azimuth (0 sees the front), framing the whole subject."""
+        """Square pictures of `size` pixels a side that show the whole subject, one per azimuth; 0 is its front."""
         ...
 
 
 class Exporter(ABC):
-    """A part of the kind `exporter`: made from its Config, called once per finished run."""
+    """A part of the kind `exporter`: built from its Config, called once per finished run."""
 
     @abstractmethod
     def __call__(self, subject: Subject, folder: Path) -> list[Path]:
-        """Write into `folder`, made if missing; the files, the most useful one first."""
+        """Write files into `folder`, which is created if missing; returns their paths, the most useful one first."""

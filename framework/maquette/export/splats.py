@@ -1,4 +1,4 @@
-"""Clouds of Gaussians as splat viewers open them: `.ply` of 3DGS, and `.splat`."""
+"""Files of Gaussian clouds for splat viewers: 3DGS's `.ply`, and `.splat`."""
 
 from __future__ import annotations
 

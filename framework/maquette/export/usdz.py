@@ -1,4 +1,4 @@
-"""`.usdz`, which phones open in augmented reality; needs usd-core.
+"""Export to `.usdz`, for augmented reality on phones; needs usd-core.
 
 Axes are glTF's, as viewers expect them: y up, front along +z. One scene unit is a metre.
 """
@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image
 
 from maquette.errors import MissingDependency
-from maquette.export.writers import ROUGHNESS, metal_picture, to_gltf_axes
+from maquette.export.writers import DEFAULT_ROUGHNESS, metallic_roughness_image, to_gltf_axes
 from maquette.files import atomic_path
 from maquette.images.pixels import to_bytes
 from maquette.meshes.mesh import Mesh
 
-NEEDED = "writing .usdz needs usd-core: pip install 'maquette[usd]'"
+INSTALL_USD = "writing .usdz needs usd-core: pip install 'maquette[usd]'"
 
 
 def can_write_usdz() -> bool:
@@ -28,7 +28,7 @@ def can_write_usdz() -> bool:
 
 
 def write_usdz(path: Path, mesh: Mesh) -> Path:
-    """One mesh with a UsdPreviewSurface of the colours, and of metal and roughness where the mesh has them.
+    """Write a mesh with a UsdPreviewSurface: colours, and metallic and roughness if the mesh has them.
 
     Args:
         path: file to write.
@@ -41,7 +41,7 @@ def write_usdz(path: Path, mesh: Mesh) -> Path:
     Source: https://openusd.org/release/spec_usdpreviewsurface.html
     """
     if not can_write_usdz():
-        raise MissingDependency(NEEDED)
+        raise MissingDependency(INSTALL_USD)
     if mesh.texture is None:
         raise ValueError("a .usdz file is written from a mesh with a texture; call unwrap and bake first")
     from pxr import Usd, UsdGeom, UsdUtils
@@ -52,15 +52,15 @@ def write_usdz(path: Path, mesh: Mesh) -> Path:
         UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
         UsdGeom.SetStageMetersPerUnit(stage, 1.0)
         stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/object").GetPrim())
-        body = _body(stage, mesh)
-        _bind(stage, body, mesh, Path(folder))
+        body = _define_mesh(stage, mesh)
+        _bind_material(stage, body, mesh, Path(folder))
         stage.GetRootLayer().Save()
         with atomic_path(path) as place:
             UsdUtils.CreateNewUsdzPackage(str(inner), str(place))
     return path
 
 
-def _body(stage: Any, mesh: Mesh) -> Any:
+def _define_mesh(stage: Any, mesh: Mesh) -> Any:
     from pxr import Sdf, UsdGeom, Vt
 
     body = UsdGeom.Mesh.Define(stage, "/object/mesh")
@@ -77,8 +77,8 @@ def _body(stage: Any, mesh: Mesh) -> Any:
     return body
 
 
-def _bind(stage: Any, body: Any, mesh: Mesh, folder: Path) -> None:
-    """Give the body a material whose pictures are saved in `folder`."""
+def _bind_material(stage: Any, body: Any, mesh: Mesh, folder: Path) -> None:
+    """Bind a material to the mesh; its textures are saved in `folder`."""
     from pxr import Sdf, UsdShade
 
     assert mesh.texture is not None
@@ -87,15 +87,17 @@ def _bind(stage: Any, body: Any, mesh: Mesh, folder: Path) -> None:
     surface = _shader(stage, "surface", "UsdPreviewSurface")
     material.CreateSurfaceOutput().ConnectToSource(surface.ConnectableAPI(), "surface")
     reader = _shader(stage, "uv", "UsdPrimvarReader_float2", varname=(kinds.String, "st"))
-    color = _picture(stage, "color", folder, to_bytes(mesh.texture), "sRGB", reader)
-    _join(surface, "diffuseColor", kinds.Color3f, color, "rgb", kinds.Float3)
+    color = _texture_shader(stage, "color", folder, to_bytes(mesh.texture), "sRGB", reader)
+    _connect(surface, "diffuseColor", kinds.Color3f, color, "rgb", kinds.Float3)
     if mesh.metallic_roughness is None:
         surface.CreateInput("metallic", kinds.Float).Set(0.0)
-        surface.CreateInput("roughness", kinds.Float).Set(ROUGHNESS)
+        surface.CreateInput("roughness", kinds.Float).Set(DEFAULT_ROUGHNESS)
     else:
-        metal = _picture(stage, "metal", folder, metal_picture(mesh.metallic_roughness), "raw", reader)
-        _join(surface, "roughness", kinds.Float, metal, "g", kinds.Float)
-        _join(surface, "metallic", kinds.Float, metal, "b", kinds.Float)
+        metal = _texture_shader(
+            stage, "metal", folder, metallic_roughness_image(mesh.metallic_roughness), "raw", reader
+        )
+        _connect(surface, "roughness", kinds.Float, metal, "g", kinds.Float)
+        _connect(surface, "metallic", kinds.Float, metal, "b", kinds.Float)
     UsdShade.MaterialBindingAPI.Apply(body.GetPrim()).Bind(material)
 
 
@@ -109,7 +111,7 @@ def _shader(stage: Any, name: str, kind: str, **inputs: tuple[Any, Any]) -> Any:
     return shader
 
 
-def _picture(stage: Any, name: str, folder: Path, texels: np.ndarray, space: str, reader: Any) -> Any:
+def _texture_shader(stage: Any, name: str, folder: Path, texels: np.ndarray, space: str, uv: Any) -> Any:
     from pxr import Sdf
 
     kinds = Sdf.ValueTypeNames
@@ -118,9 +120,9 @@ def _picture(stage: Any, name: str, folder: Path, texels: np.ndarray, space: str
         stage, name, "UsdUVTexture", file=(kinds.Asset, f"{name}.png"), sourceColorSpace=(kinds.Token, space),
         wrapS=(kinds.Token, "clamp"), wrapT=(kinds.Token, "clamp"),
     )  # fmt: skip
-    _join(picture, "st", kinds.Float2, reader, "result", kinds.Float2)
+    _connect(picture, "st", kinds.Float2, uv, "result", kinds.Float2)
     return picture
 
 
-def _join(shader: Any, wanted: str, kind: Any, source: Any, given: str, of: Any) -> None:
-    shader.CreateInput(wanted, kind).ConnectToSource(source.CreateOutput(given, of))
+def _connect(shader: Any, input_name: str, input_type: Any, source: Any, output_name: str, output_type: Any) -> None:
+    shader.CreateInput(input_name, input_type).ConnectToSource(source.CreateOutput(output_name, output_type))

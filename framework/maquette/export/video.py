@@ -1,4 +1,4 @@
-"""Moving pictures: `.mp4` that every browser plays, `.gif` that every chat shows."""
+"""Writers of videos: `.mp4` and `.gif`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PALETTE_FRAMES = 16  # frames that the palette of a gif is chosen from
 
 
 def write_mp4(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
-    """H.264 in yuv420p, which needs even sides: odd ones are extended by repeating the last row or column.
+    """Write H.264 in yuv420p, which needs even sides: odd ones are extended by repeating the last row or column.
 
     Args:
         path: file to write, ending in `.mp4`.
@@ -42,7 +42,7 @@ def write_mp4(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
 
 
 def write_gif(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
-    """An endless loop with one palette for all frames, so that still parts do not flicker; arguments as `write_mp4`.
+    """Write an endless loop with one palette for all frames, to avoid flicker; arguments as in `write_mp4`.
 
     Gif counts time in hundredths of a second, so the true rate is 100 / round(100 / fps).
     """

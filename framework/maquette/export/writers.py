@@ -1,4 +1,4 @@
-"""Mesh and point files: `.glb`, `.obj` with `.mtl` and `.png`, `.ply`; each is written beside and renamed.
+"""Writers of mesh and point files: `.glb`, `.obj` with `.mtl` and `.png`, `.ply`; all are written atomically.
 
 Axes: `.obj` and `.ply` keep the world's (z up, front along +x), as their formats fix none. glTF does: y up, front
 along +z. `.glb` files are therefore turned by (x, y, z) -> (y, z, x), a rotation, and say so under `asset.extras`.
@@ -20,38 +20,38 @@ from maquette.meshes.mesh import Mesh
 
 GLTF_AXES = (1, 2, 0)  # glTF's x, y, z are the world's y, z, x
 AXES_NOTE = "world axes: right-handed, z up, front along +x"
-ROUGHNESS = 0.9  # where it is not known: colours may be baked with their light, so the material should add little
-CLAMPED = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
-"""glTF's sampler with bilinear lookups, trilinear ones in mip levels, and rims that do not meet opposite rims."""
+DEFAULT_ROUGHNESS = 0.9  # for subjects without roughness; high, as their colours may contain baked light
+CLAMPED_SAMPLER = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+"""glTF's sampler with bilinear lookups, trilinear ones in mip levels, and clamped borders."""
 
 
 def to_gltf_axes(vectors: np.ndarray) -> np.ndarray:
-    """World vectors [..., 3] in glTF's axes: the front (+x) becomes +z, up (+z) becomes +y."""
+    """Convert world vectors [..., 3] to glTF's axes: the front (+x) becomes +z, up (+z) becomes +y."""
     return np.ascontiguousarray(np.asarray(vectors)[..., list(GLTF_AXES)])
 
 
 def write_glb(path: Path, mesh: Mesh) -> Path:
-    """Binary glTF 2.0 in glTF's axes, with a PBR material: the texture or the vertex colours as base colour.
+    """Write binary glTF 2.0 in glTF's axes, with a PBR material: the texture or the vertex colours as base colour.
 
-    Metal and roughness are a texture where the mesh has one (roughness in G, metal in B, linear, as glTF 2.0 has it,
-    sec. 3.9.2), and otherwise 0 and `ROUGHNESS`. Textures are clamped at their rims.
+    Metallic and roughness are a texture where the mesh has one (roughness in G, metallic in B, linear: glTF 2.0,
+    sec. 3.9.2), and otherwise 0 and `DEFAULT_ROUGHNESS`. Textures are clamped at their borders.
 
     Args:
         path: file to write.
-        mesh: in world axes; vertex colours, which glTF wants linear, are converted from sRGB.
+        mesh: in world axes; vertex colours are converted from sRGB to linear, as glTF requires.
     """
     import trimesh
 
     turned = trimesh.Trimesh(
         to_gltf_axes(mesh.vertices), mesh.faces, vertex_normals=to_gltf_axes(mesh.vertex_normals()), process=False
     )
-    turned.visual = _gltf_visual(mesh)
+    turned.visual = _gltf_material(mesh)
     extras = {"axes": "y up, front along +z", "from": f"{AXES_NOTE}; (x, y, z) -> (y, z, x)"}
 
     def annotate(tree: dict[str, Any]) -> None:
         tree["asset"] = {"version": "2.0", "generator": "maquette", "extras": extras}
         if "textures" in tree:
-            tree["samplers"] = [CLAMPED]
+            tree["samplers"] = [CLAMPED_SAMPLER]
             tree["textures"] = [{**texture, "sampler": 0} for texture in tree["textures"]]
 
     scene = trimesh.Scene()
@@ -62,9 +62,9 @@ def write_glb(path: Path, mesh: Mesh) -> Path:
 
 
 def write_obj(path: Path, mesh: Mesh) -> list[Path]:
-    """Wavefront OBJ in world axes; a textured mesh brings `<stem>.mtl` and `<stem>.png`. Returns what was written.
+    """Write Wavefront OBJ in world axes, with `<stem>.mtl` and `<stem>.png` for a texture; returns all paths.
 
-    The material is the base colour alone: OBJ has no agreed form for metal and roughness.
+    The material is the base colour alone: OBJ has no standard for metallic and roughness.
     """
     import trimesh
 
@@ -88,7 +88,7 @@ def write_obj(path: Path, mesh: Mesh) -> list[Path]:
 
 
 def write_ply(path: Path, mesh: Mesh) -> Path:
-    """Binary PLY in world axes, with normals and, where the mesh has them, vertex colours."""
+    """Write binary PLY in world axes, with normals, and vertex colours if the mesh has them."""
     import trimesh
 
     body = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.vertex_normals(), process=False)
@@ -100,7 +100,7 @@ def write_ply(path: Path, mesh: Mesh) -> Path:
 
 
 def write_points(path: Path, points: np.ndarray, colors: np.ndarray, normals: np.ndarray | None = None) -> Path:
-    """Binary PLY of points in world axes.
+    """Write binary PLY of points in world axes.
 
     Args:
         path: file to write.
@@ -123,22 +123,22 @@ def write_points(path: Path, points: np.ndarray, colors: np.ndarray, normals: np
     return path
 
 
-def metal_picture(metallic_roughness: np.ndarray) -> np.ndarray:
-    """glTF's picture [H, W, 3] uint8 of metallic and roughness [H, W, 2]: G is roughness, B metallic, R unused."""
+def metallic_roughness_image(metallic_roughness: np.ndarray) -> np.ndarray:
+    """glTF's texture [H, W, 3] uint8 of metallic and roughness [H, W, 2]: G is roughness, B metallic, R unused."""
     metallic, roughness = metallic_roughness[..., 0], metallic_roughness[..., 1]
     return to_bytes(np.stack([np.ones_like(metallic), roughness, metallic], axis=-1))  # R: no occlusion
 
 
-def _gltf_visual(mesh: Mesh) -> Any:
+def _gltf_material(mesh: Mesh) -> Any:
     import trimesh
 
     material = trimesh.visual.material.PBRMaterial(
-        name="surface", baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=ROUGHNESS
+        name="surface", baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=DEFAULT_ROUGHNESS
     )
     if mesh.texture is not None:
         material.baseColorTexture = Image.fromarray(to_bytes(mesh.texture))
         if mesh.metallic_roughness is not None:
-            material.metallicRoughnessTexture = Image.fromarray(metal_picture(mesh.metallic_roughness))
+            material.metallicRoughnessTexture = Image.fromarray(metallic_roughness_image(mesh.metallic_roughness))
             material.metallicFactor = material.roughnessFactor = 1.0  # factors of the texture
         return trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
     if mesh.vertex_colors is not None:

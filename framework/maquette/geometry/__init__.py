@@ -1,1 +1,1 @@
-"""Geometry: what the object is."""
+"""Geometry: representations of the object's shape and features."""

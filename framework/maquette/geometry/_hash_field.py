@@ -1,4 +1,4 @@
-"""What fields on a hash grid share: the encoding, a small MLP, progressive levels."""
+"""Base of fields on a hash grid: the encoding, a small MLP, progressive levels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from maquette.randomness import Moment
 
 @dataclass(frozen=True)
 class HashFieldConfig:
-    """Settings of the encoding and of the MLP behind it."""
+    """Settings of the hash encoding and of the MLP that decodes it."""
 
     bound: float = 1.0  # half side of the cube that holds the object, scene units
-    levels: int = 16  # L
+    levels: int = 16  # resolutions of the encoding, L
     features_per_level: int = 2  # F
     log2_table_size: int = 19  # log2 T
     base_resolution: int = 16  # N_min
     finest_resolution: int = 2048  # N_max
-    active_levels: Schedule = Schedule.constant(64)  # coarse to fine: levels in use, rounded down
-    width: int = 64  # MLP width
-    layers: int = 1  # hidden layers
+    active_levels: Schedule = Schedule.constant(64)  # levels in use, rounded down; growing: coarse to fine
+    width: int = 64  # of the MLP's hidden layers
+    layers: int = 1  # hidden layers of the MLP
     channels: int = 3  # features for the material
     backend: str = "auto"  # of the hash-grid kernel
 
@@ -58,7 +58,7 @@ class HashField(nn.Module):
         return {"geometry": [self.table], "network": list(self.mlp.parameters())}
 
     def outputs(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n O"]:
-        """The MLP's numbers at `points`."""
+        """Outputs of the MLP at `points`, not activated."""
         unit = (points / self.bound + 1) / 2
         encoded = hash_grid(unit, self.table, self.spec, active_levels=self._active, backend=self.settings.backend)
         return self.mlp(encoded)

@@ -1,4 +1,4 @@
-"""The small network behind the encodings of fields."""
+"""The MLP that decodes the encodings of fields."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 
 class _Mlp(nn.Sequential):
-    """Gives the precision that it is given, under autocast as well: what is made of its numbers is geometry."""
+    """Outputs have the dtype of the inputs, under autocast too: geometry needs full precision."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return super().forward(inputs).to(inputs.dtype)
 
 
 def mlp(inputs: int, width: int, layers: int, outputs: int) -> nn.Sequential:
-    """Linear maps with ReLU between, `layers` of them hidden and `width` wide; the last one starts without a bias."""
+    """An MLP with `layers` hidden layers of `width` units and ReLU; the last layer's bias starts at 0."""
     widths = [inputs, *[width] * layers]
     hidden: list[nn.Module] = []
     for before, after in pairwise(widths):

@@ -1,4 +1,4 @@
-"""The contracts of fields, surfaces and splats."""
+"""The contracts of geometries: fields, surfaces and splats."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class FieldSample:
 
     Args:
         density: [n], 0 or more, per scene unit.
-        features: [n, F], what a material reads; not activated.
-        normal: [n, 3] outward unit normals, or None when they were not asked for.
-        sdf: [n] signed distances, negative inside; None for fields that have none.
+        features: [n, F], inputs of the material, not activated.
+        normal: [n, 3] outward unit normals, or None when not requested.
+        sdf: [n] signed distances in scene units, negative inside; None for density fields.
         gradient: [n, 3] of the signed distance, of any length; None when it was not computed.
     """
 
@@ -42,22 +42,22 @@ class FieldSample:
 class Geometry(nn.Module, ABC):
     """The shape of an object within the cube of half side `bound`. Parts derive from `Field`, `Surface` or `Splats`."""
 
-    form: Literal["field", "surface", "splats"]  # what renderers and conversions tell geometries apart by
-    bound: float  # scene units
-    channels: int  # of the features at each point
+    form: Literal["field", "surface", "splats"]  # selects renderers and conversions
+    bound: float  # half side of the cube, scene units
+    channels: int  # features F at each point
 
     @classmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """Its form, the number of its features, and what losses may ask of it."""
+        """Its form, the number of its features, and the quantities that it gives to losses."""
         return Capabilities(gives=frozenset({form(cls.form)}), feature_channels=getattr(config, "channels", 0))
 
     @classmethod
     def lacks(cls) -> list[str]:
-        """What keeps a subclass from being registered, beside abstract methods."""
+        """Class attributes that a subclass has to set before it can be registered."""
         return [f"a value for {name}" for name in ("form", "bound", "channels") if not assigned(cls, name)]
 
     def prepare(self, moment: Moment) -> None:
-        """Set what depends on the step (progressive levels); called before each step."""
+        """Update what depends on the step, such as progressive levels; called before each step."""
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which a stage gives them a learning rate."""
@@ -65,44 +65,44 @@ class Geometry(nn.Module, ABC):
 
 
 class Field(Geometry):
-    """Geometry that can be asked anywhere inside the cube."""
+    """Geometry with a density and features at every point of the cube."""
 
     form = "field"
 
     @abstractmethod
     def query(self, points: Float[Tensor, "n 3"], normals: bool = False) -> FieldSample:
-        """Density and features at `points`, and normals on request."""
+        """Density and features at `points`; normals too if `normals` is true."""
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Density alone."""
+        """Density at `points`, per scene unit."""
         return self.query(points).density
 
     def section_density(
         self, sample: FieldSample, directions: Float[Tensor, "n 3"], deltas: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
-        """Density of ray sections of length `deltas` along unit `directions`; most fields look the same all round."""
+        """Density of ray sections of length `deltas` along unit `directions`; by default it ignores the direction."""
         return sample.density
 
 
 @dataclass(frozen=True)
 class SurfaceMesh:
-    """Triangles that carry gradients.
+    """A triangle mesh of tensors, differentiable in its vertices.
 
     Args:
         vertices: [V, 3], world frame.
-        triangles: [F, 3] int64, counter-clockwise seen from outside.
+        triangles: [F, 3] int64, counter-clockwise from outside.
     """
 
     vertices: Float[Tensor, "V 3"]
     triangles: Int[Tensor, "F 3"]
 
     def face_normals(self) -> Float[Tensor, "F 3"]:
-        """Unit normals of the triangles; zero for one without area."""
+        """Unit normals of the triangles; zero for degenerate ones."""
         a, b, c = self.vertices[self.triangles].unbind(1)
         return functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1, eps=1e-12)
 
     def vertex_normals(self) -> Float[Tensor, "V 3"]:
-        """Unit normals at the vertices: the mean of the adjacent triangles', weighted by their areas."""
+        """Unit normals at the vertices: area-weighted means of the adjacent triangles' normals."""
         a, b, c = self.vertices[self.triangles].unbind(1)
         area = torch.linalg.cross(b - a, c - a)
         total = torch.zeros_like(self.vertices)
@@ -112,7 +112,7 @@ class SurfaceMesh:
 
     @cached_property
     def edges(self) -> tuple[Int[Tensor, "E 2"], Int[Tensor, "E 2"]]:
-        """Vertices [E, 2] and triangles [E, 2] of every edge that exactly two triangles share."""
+        """Vertices [E, 2] and triangles [E, 2] of each edge that belongs to exactly two triangles."""
         ends = self.triangles[:, [[0, 1], [1, 2], [2, 0]]].sort(-1).values.reshape(-1, 2)
         face = torch.arange(len(self.triangles), device=ends.device).repeat_interleave(3)
         code = ends[:, 0] * max(len(self.vertices), 1) + ends[:, 1]
@@ -123,35 +123,35 @@ class SurfaceMesh:
 
 
 class Surface(Geometry):
-    """Geometry with a boundary that can be drawn; colours come from features at points on it."""
+    """Geometry that is a triangle mesh, with features at points on it."""
 
     form = "surface"
-    filters: bool = False  # whether `features_at` reads the raster's derivatives
-    explicit: bool = False  # whether its triangles are given, not extracted: open or in many parts, if so meant
+    filters: bool = False  # whether `features_at` needs the raster's derivatives
+    explicit: bool = False  # whether its triangles are parameters rather than extracted from a field
 
     @abstractmethod
     def mesh(self) -> SurfaceMesh:
-        """The present surface; may be empty."""
+        """The current surface; may be empty."""
 
     @abstractmethod
     def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
-        """What a material reads at points on the surface; not activated."""
+        """Inputs of the material at points on the surface, not activated."""
 
     def features_at(self, points: Float[Tensor, "n 3"], raster: Raster, backend: str = "auto") -> Float[Tensor, "n F"]:
-        """The same at the n covered pixels of a raster of `mesh()`, for surfaces whose features hang on triangles."""
+        """Features at the n covered pixels of a raster of `mesh()`; a textured surface filters them by the raster."""
         return self.features(points)
 
 
 @dataclass(frozen=True)
 class GaussianCloud:
-    """Anisotropic Gaussians with a colour each.
+    """Anisotropic 3D Gaussians, or disks (2DGS), with spherical harmonics of their features.
 
     Args:
         means: [n, 3], world frame.
         quaternions: rotations (w, x, y, z) of any length [n, 4].
-        scales: standard deviations along the rotated axes, in scene units [n, 3]; the third is not used by disks.
+        scales: standard deviations along the rotated axes, in scene units [n, 3]; disks ignore the third.
         opacities: [n] in [0, 1].
-        harmonics: spherical harmonics of what a material reads [n, (degree + 1)^2, F]; not activated.
+        harmonics: spherical harmonics of the material's inputs [n, (degree + 1)^2, F], not activated.
         flat: whether they are disks (2DGS).
     """
 
@@ -174,7 +174,7 @@ class GaussianCloud:
 
     @property
     def extents(self) -> Float[Tensor, "n 3"]:
-        """Scales in all three directions; of disks, a hundredth of the larger one along the normal."""
+        """Scales along all three axes; disks have a hundredth of the larger one along the normal."""
         if not self.flat:
             return self.scales
         thickness = self.scales[:, :2].amax(-1, keepdim=True) / 100
@@ -182,39 +182,42 @@ class GaussianCloud:
 
     @property
     def degree(self) -> int:
-        """Of the harmonics."""
+        """Degree of the spherical harmonics."""
         return round(self.harmonics.shape[1] ** 0.5) - 1
 
 
 class Splats(Geometry):
-    """Geometry made of Gaussians, whose number may change while it is optimised."""
+    """Geometry made of Gaussians; their number may change during optimisation."""
 
     form = "splats"
 
     @abstractmethod
     def splats(self) -> GaussianCloud:
-        """The present Gaussians."""
+        """The current Gaussians."""
 
     def adapt(
-        self, footprints: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
+        self, projections: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
     ) -> list[ChangedRows]:
-        """Grow and thin the cloud after a step, given the views it was drawn in; says which rows moved where.
+        """Densify and prune the cloud after a step, by statistics of the views it was rendered in.
 
         Args:
-            footprints: of the step's views, after the backward pass.
+            projections: of the Gaussians into each of the step's views, after the backward pass.
             moment: the step.
             learning_rates: of the step, by the names of `groups`.
+
+        Returns:
+            Parameters whose rows were exchanged, for the optimiser's moments.
         """
         return []
 
 
 @dataclass(frozen=True)
 class ChangedRows:
-    """Parameters whose rows were exchanged between two steps, so that an optimiser can carry its moments along.
+    """Parameters whose rows were exchanged between two steps; an optimiser reorders its moments accordingly.
 
     Args:
-        parameters: they have their new values already, n rows each.
-        rows: row i is what was row `rows[i]` before, or starts afresh where that is -1 [n].
+        parameters: with their new values, n rows each.
+        rows: index of the old row that became row i, or -1 for a new one [n].
     """
 
     parameters: list[nn.Parameter]

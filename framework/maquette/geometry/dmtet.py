@@ -1,4 +1,4 @@
-"""Signed distances and offsets on a tetrahedral grid, whose zero level set is the surface."""
+"""DMTet: a surface extracted from signed distances and offsets on a tetrahedral grid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from maquette.registry import register
 class DMTet(Surface):
     """A signed distance and an offset at each corner of a tetrahedral grid; features from a hash-grid field.
 
-    Corners move by at most half a cell, x + tanh(offset) cell / 2, so that no tetrahedron turns inside out for long.
+    Corners move by at most half a cell, x + tanh(offset) cell / 2, which keeps tetrahedra from inverting.
 
     Source: Shen et al. 2021 (DMTet, arXiv 2111.04276), sec. 3.1; offsets bounded as in Munkberg et al. 2022
     (nvdiffrec, arXiv 2111.12503).
@@ -49,7 +49,7 @@ class DMTet(Surface):
 
     @property
     def grid(self) -> TetrahedralGrid:
-        """The connectivity, where the corners are."""
+        """The grid's connectivity, on the device of the corners."""
         if self._grid.tetrahedra.device != self.corners.device:
             self._grid = self._grid.to(self.corners.device)
         return self._grid
@@ -63,14 +63,14 @@ class DMTet(Surface):
 
     def mesh(self) -> SurfaceMesh:
         cell = 2 * self.bound / self.config.resolution
-        places = self.corners + torch.tanh(self.offsets) * (cell / 2)
-        return SurfaceMesh(*marching_tetrahedra(places, self.distances, self.grid))
+        positions = self.corners + torch.tanh(self.offsets) * (cell / 2)
+        return SurfaceMesh(*marching_tetrahedra(positions, self.distances, self.grid))
 
     def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
         return self.texture.outputs(points)
 
     def sign_changes(self) -> Float[Tensor, "m 2"]:
-        """Signed distances, in cells, at both ends of every edge of the grid that the surface cuts."""
+        """Signed distances, in units of cells, at both ends of each grid edge that crosses the surface."""
         inside = self.distances.detach() < 0
         edges = self.grid.edges
         cut = edges[inside[edges[:, 0]] != inside[edges[:, 1]]]

@@ -1,4 +1,4 @@
-"""Signed distances, offsets and weights on a grid of cubes, whose zero level set is the surface."""
+"""FlexiCubes: a surface extracted from signed distances, offsets and weights on a grid of cubes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from maquette.kernels.flexicubes import CubeGrid, DualSurface, cube_grid, flexic
 from maquette.randomness import Moment
 from maquette.registry import register
 
-REACH = 0.99  # alpha and beta stay in 1 +- REACH, gamma in (1 +- REACH) / 2, so that none of them vanishes
+WEIGHT_RANGE = 0.99  # alpha and beta lie in 1 +- WEIGHT_RANGE, gamma in (1 +- WEIGHT_RANGE) / 2: none is ever 0
 
 
 @dataclass(frozen=True)
 class FlexiCubesMesh(SurfaceMesh):
-    """Triangles that know how unevenly their dual vertices lie.
+    """A mesh with the regulariser of its dual vertices.
 
     Args:
         deviation: L_dev per dual vertex, a scalar in scene units; 0 for an empty surface.
@@ -33,8 +33,8 @@ class FlexiCubesMesh(SurfaceMesh):
 class FlexiCubes(Surface):
     """A signed distance and an offset at each corner of a grid, 21 weights in each cube; features from a hash grid.
 
-    Corners move by at most half a cell, x + tanh(offset) cell / 2. While gradients are on, quadrilaterals are split at
-    their midpoints, four triangles each; without, along a diagonal.
+    Corners move by at most half a cell, x + tanh(offset) cell / 2. While autograd is on, quadrilaterals are split at
+    their midpoints into four triangles each; otherwise along a diagonal.
 
     Source: Shen et al. 2023 (FlexiCubes, arXiv 2308.05371), section 4; ranges of the weights as in the authors'
     release.
@@ -61,14 +61,14 @@ class FlexiCubes(Surface):
         self.corners: Tensor
         self.distances = nn.Parameter(corners.norm(dim=-1) - config.radius)
         self.offsets = nn.Parameter(torch.zeros_like(corners), requires_grad=config.move_corners)
-        self.alpha, self.beta, self.gamma = (  # before their activation
+        self.alpha, self.beta, self.gamma = (  # not activated
             nn.Parameter(torch.zeros(self._grid.cubes, *shape), requires_grad=config.learn_weights)
             for shape in ((8,), (12,), ())
         )
 
     @property
     def grid(self) -> CubeGrid:
-        """The cubes, where the corners are."""
+        """The grid's connectivity, on the device of the corners."""
         if self._grid.positions.device != self.corners.device:
             self._grid = self._grid.to(self.corners.device)
         return self._grid
@@ -87,26 +87,26 @@ class FlexiCubes(Surface):
         return FlexiCubesMesh(*split(), deviation)
 
     def surface(self) -> DualSurface:
-        """The present quadrilaterals, before they are split; may be empty."""
+        """The current quadrilaterals, before they are split into triangles; may be empty."""
         cell = 2 * self.bound / self.config.resolution
         return flexicubes(
             self.corners + torch.tanh(self.offsets) * (cell / 2),
             self.distances,
             self.grid,
-            alpha=1 + REACH * torch.tanh(self.alpha),
-            beta=1 + REACH * torch.tanh(self.beta),
-            gamma=(1 + REACH * torch.tanh(self.gamma)) / 2,
+            alpha=1 + WEIGHT_RANGE * torch.tanh(self.alpha),
+            beta=1 + WEIGHT_RANGE * torch.tanh(self.beta),
+            gamma=(1 + WEIGHT_RANGE * torch.tanh(self.gamma)) / 2,
         )
 
     def features(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n F"]:
         return self.texture.outputs(points)
 
     def sign_changes(self) -> Float[Tensor, "m 2"]:
-        """Signed distances, in cells, at both ends of every edge of the grid that the surface cuts."""
+        """Signed distances, in units of cells, at both ends of each grid edge that crosses the surface."""
         n = self.config.resolution
         box = self.distances.reshape(n + 1, n + 1, n + 1)
         pairs = [
             torch.stack([box.narrow(axis, 0, n), box.narrow(axis, 1, n)], dim=-1).reshape(-1, 2) for axis in range(3)
         ]
-        found = torch.cat(pairs)
-        return found[(found[:, 0] < 0) != (found[:, 1] < 0)] * (n / (2 * self.bound))
+        distances = torch.cat(pairs)
+        return distances[(distances[:, 0] < 0) != (distances[:, 1] < 0)] * (n / (2 * self.bound))

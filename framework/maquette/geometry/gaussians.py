@@ -1,4 +1,4 @@
-"""A cloud of 3D Gaussians, or of flat disks, that grows where detail is missing."""
+"""A cloud of 3D Gaussians (3DGS) or disks (2DGS), densified during optimisation."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ from maquette.registry import register
 class Gaussians(Splats):
     """Means, rotations, scales (as logarithms), opacities (as logits) and spherical harmonics of the colour.
 
-    Source: Kerbl et al. 2023 (3DGS, arXiv 2308.04079); disks: Huang et al. 2024 (2DGS, arXiv 2403.17888); the ball they
-    start as: Tang et al. 2023 (DreamGaussian, arXiv 2309.16653), sec. 4.1.
+    Source: Kerbl et al. 2023 (3DGS, arXiv 2308.04079); disks: Huang et al. 2024 (2DGS, arXiv 2403.17888); the initial
+    ball: Tang et al. 2023 (DreamGaussian, arXiv 2309.16653), sec. 4.1.
     """
 
     @dataclass(frozen=True)
     class Config:
         bound: float = 1.0  # half side of the cube that holds the object, scene units
         count: int = 5000  # Gaussians at the start
-        radius: float = 0.5  # of the ball that they fill at the start, scene units
-        points: str = ""  # path of a point cloud or mesh (.ply, .obj, .glb) to start from instead
+        radius: float = 0.5  # of the initial ball, scene units
+        points: str = ""  # path of a point cloud or mesh (.ply, .obj, .glb) that replaces the initial ball
         opacity: float = 0.1  # at the start
         flat: bool = False  # disks instead of ellipsoids
-        degree: int = 0  # of the harmonics: 0 looks the same from everywhere, 3 is 3DGS's
+        degree: int = 0  # of the spherical harmonics; 0: no dependence on the view, 3: as 3DGS
         active_degree: Schedule = Schedule.constant(3)  # degree in use, rounded down
         channels: int = 3  # features for the material
-        densification: DensificationSpec = part_field("densification", "default")  # how the cloud grows
+        densification: DensificationSpec = part_field(
+            "densification", "default"
+        )  # strategy that adds and removes Gaussians
 
         def __post_init__(self) -> None:
             if self.count < 1 or not 0 < self.opacity < 1 or self.degree not in (0, 1, 2, 3):
@@ -52,10 +54,12 @@ class Gaussians(Splats):
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels
         self._active = config.degree
-        places, colors = read_points(config.points) if config.points else (_ball(config.count, config.radius), None)
-        n = len(places)
-        self.means = nn.Parameter(places)
-        self.scales = nn.Parameter(neighbour_distance(places).log()[:, None].repeat(1, 3))
+        positions, colors = (
+            read_points(config.points) if config.points else (_points_in_ball(config.count, config.radius), None)
+        )
+        n = len(positions)
+        self.means = nn.Parameter(positions)
+        self.scales = nn.Parameter(neighbour_distance(positions).log()[:, None].repeat(1, 3))
         self.rotations = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1))
         self.opacities = nn.Parameter(torch.full((n,), config.opacity).logit())
         first = torch.zeros(n, 1, config.channels)
@@ -79,26 +83,26 @@ class Gaussians(Splats):
 
     @torch.no_grad()
     def replace(self, cloud: GaussianCloud) -> None:
-        """Become another cloud; harmonics that it lacks are zero, those beyond the own degree are dropped."""
+        """Take over another cloud; missing harmonics are zero, those beyond the config's degree are dropped."""
         self.means.data = cloud.means.clone()
         self.rotations.data = cloud.quaternions.clone()
         self.scales.data = cloud.scales.log()
         self.opacities.data = cloud.opacities.clamp(1e-4, 1 - 1e-4).logit()
-        further = self.harmonics.new_zeros(len(cloud), *self.harmonics.shape[1:])
-        common = min(further.shape[1], cloud.harmonics.shape[1] - 1)
-        further[:, :common] = cloud.harmonics[:, 1 : 1 + common]
-        self.features.data, self.harmonics.data = cloud.harmonics[:, :1].clone(), further
-        self.densification.forget(len(cloud), self.means.device)
+        rest = self.harmonics.new_zeros(len(cloud), *self.harmonics.shape[1:])
+        common = min(rest.shape[1], cloud.harmonics.shape[1] - 1)
+        rest[:, :common] = cloud.harmonics[:, 1 : 1 + common]
+        self.features.data, self.harmonics.data = cloud.harmonics[:, :1].clone(), rest
+        self.densification.reset(len(cloud), self.means.device)
 
     @torch.no_grad()
     def adapt(
-        self, footprints: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
+        self, projections: Sequence[Projected], moment: Moment, learning_rates: Mapping[str, float]
     ) -> list[ChangedRows]:
         cloud = CloudParameters(
             self.means, self.rotations, self.scales, self.opacities, self.features, self.harmonics, self.config.flat,
             self.bound,
         )  # fmt: skip
-        return self.densification.adapt(cloud, footprints, moment, learning_rates)
+        return self.densification.adapt(cloud, projections, moment, learning_rates)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         """A stored cloud may have another number of Gaussians."""
@@ -110,15 +114,15 @@ class Gaussians(Splats):
 
 
 def neighbour_distance(points: Float[Tensor, "n 3"], neighbours: int = 3) -> Float[Tensor, " n"]:
-    """Root mean square distance to the nearest other points; 3DGS's first scale."""
+    """Root mean square distance of each point to its nearest neighbours, scene units; the initial scale of 3DGS."""
     from scipy.spatial import cKDTree
 
     if len(points) <= neighbours:
         return torch.full((len(points),), 0.1)
-    found, _ = cKDTree(points.numpy()).query(points.numpy(), k=neighbours + 1)
-    return torch.from_numpy(found[:, 1:]).square().mean(-1).sqrt().clamp(min=1e-4).float()
+    distances, _ = cKDTree(points.numpy()).query(points.numpy(), k=neighbours + 1)
+    return torch.from_numpy(distances[:, 1:]).square().mean(-1).sqrt().clamp(min=1e-4).float()
 
 
-def _ball(count: int, radius: float) -> Float[Tensor, "n 3"]:
+def _points_in_ball(count: int, radius: float) -> Float[Tensor, "n 3"]:
     directions = torch.nn.functional.normalize(torch.randn(count, 3), dim=-1)
     return directions * radius * torch.rand(count, 1).pow(1 / 3)

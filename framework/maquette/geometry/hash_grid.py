@@ -16,11 +16,11 @@ from maquette.registry import register
 
 @register("geometry", "hash-grid")
 class HashGrid(HashField, Field):
-    """A hash-grid volume: positions -> hash encoding -> MLP -> density and features."""
+    """A density field: positions -> multiresolution hash encoding -> MLP -> density and features."""
 
     @dataclass(frozen=True)
     class Config(DensityConfig, HashFieldConfig):
-        normals: Normals = "analytic"
+        normals: Normals = "analytic"  # how normals are computed
         normal_epsilon: float = 0.01  # of finite differences, scene units
 
     def __init__(self, config: Config) -> None:

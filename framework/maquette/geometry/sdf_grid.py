@@ -1,4 +1,4 @@
-"""A signed-distance field on a hash grid, rendered as a volume in the manner of VolSDF or NeuS."""
+"""A signed-distance field on a hash grid, rendered as a volume by VolSDF's or NeuS's density."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from maquette.registry import register
 class SDFGrid(HashField, Field):
     """Positions -> hash encoding -> MLP -> signed distance (negative inside) and features.
 
-    The surface is the zero level set; how its neighbourhood absorbs light depends on `density`:
+    The surface is the zero level set; `density` chooses how a distance becomes a volume density:
 
     - "volsdf": sigma = Psi_b(-s) / b with the CDF Psi_b of a Laplace distribution of scale b.
-    - "neus": a section whose ends have distances s_0 and s_1, estimated from s, its gradient and the direction, lets
-      through min(1, P(s_1) / P(s_0)) with P the logistic CDF of scale b, which is 1 - alpha of eq. 13 and is taken in
-      logarithms here. `anneal` (1 at last) is the share of the true cosine in that estimate, gentler at first.
+    - "neus": the transmittance of a section is min(1, P(s_1) / P(s_0)), 1 - alpha of eq. 13, computed in logarithms. P
+      is the logistic CDF of scale b; the distances s_0 and s_1 at its ends are estimated from s, its gradient and the
+      direction. `anneal` (1 at the end) is the weight of the true cosine in that estimate.
 
-    b is learnt in both.
+    b is learnt in both cases.
 
     Source: Yariv et al. 2021 (VolSDF, arXiv 2106.12052), eq. 2, 3; Wang et al. 2021 (NeuS, arXiv 2106.10689), eq. 13.
     """
@@ -39,12 +39,12 @@ class SDFGrid(HashField, Field):
     @dataclass(frozen=True)
     class Config(HashFieldConfig):
         radius: float = 0.5  # of the initial sphere, scene units
-        density: Literal["volsdf", "neus"] = "volsdf"
+        density: Literal["volsdf", "neus"] = "volsdf"  # signed distance -> density
         scale: float = 0.05  # initial b, scene units
-        least_scale: float = 0.002  # b stays above, scene units
-        gradients: Literal["analytic", "finite-difference"] = "finite-difference"
+        least_scale: float = 0.002  # lower bound of b, scene units
+        gradients: Literal["analytic", "finite-difference"] = "finite-difference"  # of the distance, for normals
         gradient_epsilon: float = 0.01  # of finite differences, scene units
-        anneal: Schedule = Schedule.constant(1.0)  # neus: share of the true cosine
+        anneal: Schedule = Schedule.constant(1.0)  # neus: weight of the true cosine
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -55,7 +55,7 @@ class SDFGrid(HashField, Field):
         if config.scale <= config.least_scale:
             raise ValueError(f"scale {config.scale:g} must exceed least_scale {config.least_scale:g}")
         self.config = config
-        nn.init.zeros_(self.mlp[-1].weight[0])  # type: ignore[index, arg-type]  # starts as the sphere itself
+        nn.init.zeros_(self.mlp[-1].weight[0])  # type: ignore[index, arg-type]  # the initial surface is the sphere
         self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale - config.least_scale)))
         self._anneal = 1.0
 
@@ -77,18 +77,21 @@ class SDFGrid(HashField, Field):
         return {**super().groups(), "scale": [self.log_scale]}
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Signed distance, negative inside."""
+        """Signed distance in scene units, negative inside."""
         return self._distance(points, self.outputs(points))
 
     def _distance(self, points: Tensor, output: Tensor) -> Tensor:
         return points.norm(dim=-1) - self.config.radius + output[:, 0]
 
     def laplacian(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Sum over the axes e of (s(x + epsilon e) - 2 s(x) + s(x - epsilon e)) / epsilon^2, per scene unit."""
+        """Laplacian of the signed distance s, per scene unit, by finite differences.
+
+        The sum over the axes e of (s(x + epsilon e) - 2 s(x) + s(x - epsilon e)) / epsilon^2.
+        """
         epsilon = self.config.gradient_epsilon
         axes = torch.eye(3).to(points)
-        steps = epsilon * torch.cat([0 * axes[:1], axes, -axes])
-        values = self.sdf((points[:, None] + steps).reshape(-1, 3)).reshape(-1, len(steps))
+        offsets = epsilon * torch.cat([0 * axes[:1], axes, -axes])
+        values = self.sdf((points[:, None] + offsets).reshape(-1, 3)).reshape(-1, len(offsets))
         return (values[:, 1:].sum(-1) - 6 * values[:, 0]) / epsilon**2
 
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
@@ -96,7 +99,7 @@ class SDFGrid(HashField, Field):
 
     def _density(self, s: Tensor) -> Tensor:
         b = self.scale
-        if self.directional:  # what a ray that meets the surface head-on sees: -P'(s) / P(s)
+        if self.directional:  # density along a ray perpendicular to the surface: -P'(s) / P(s)
             return torch.sigmoid(-s / b) / b
         tail = 0.5 * torch.exp(-s.abs() / b)
         return torch.where(s > 0, tail, 1 - tail) / b

@@ -1,4 +1,4 @@
-"""Gaussians as files of splats hold them."""
+"""Gaussians with baked sRGB colours, as splat files store them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from maquette.kernels.splatting import HARMONIC_0
 
 @dataclass(frozen=True, eq=False)
 class SplatCloud:
-    """Gaussians with the colours they show, in world axes.
+    """n Gaussians with sRGB colours, in world axes.
 
     Args:
         means: [n, 3] in scene units.
         quaternions: (w, x, y, z) of length 1 [n, 4].
         scales: standard deviations in scene units [n, 3].
         opacities: [n] in (0, 1).
-        harmonics: spherical harmonics of sRGB colour - 0.5, as seen along the direction from the camera to the
-            Gaussian [n, (degree + 1)^2, 3].
+        harmonics: spherical harmonics of sRGB colour - 0.5, by the direction from the camera to the Gaussian
+            [n, (degree + 1)^2, 3].
     """
 
     means: np.ndarray

@@ -1,4 +1,4 @@
-"""A density and feature field kept as low-rank factors: TensoRF's planes with lines, or a tri-plane."""
+"""A density and feature field stored as low-rank factors: TensoRF's vector-matrix form, or a tri-plane."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from maquette.registry import register
 
 @register("geometry", "tensorf")
 class TensoRF(Field):
-    """One set of factors for density, one for features, each of the kind that `decomposition` names.
+    """One set of factors for density and one for features, both in the form that `decomposition` names.
 
-    - "vm": the components of density are summed as they are; those of features go through a small MLP.
-    - "triplane": both go through an MLP each, as three summed planes alone hardly describe a shape.
+    - "vm": the density components are summed; the feature components go through a small MLP.
+    - "triplane": each goes through an MLP, since three summed planes alone hardly describe a shape.
 
     With `layers: 0` the MLPs are linear maps (the basis B of TensoRF).
 
@@ -31,7 +31,7 @@ class TensoRF(Field):
 
     @dataclass(frozen=True)
     class Config(DensityConfig):
-        decomposition: Literal["vm", "triplane"] = "vm"
+        decomposition: Literal["vm", "triplane"] = "vm"  # form of the factors
         bound: float = 1.0  # half side of the cube, scene units
         resolution: int = 128  # samples along each side of the planes and lines
         density_components: int = 16  # R_sigma, for each of the three directions
@@ -40,7 +40,7 @@ class TensoRF(Field):
         layers: int = 1  # hidden layers; 0: linear
         channels: int = 3  # features for the material
         shift: float = 0.0  # added to the raw density (TensoRF: -10, without a blob)
-        normals: Literal["analytic", "finite-difference"] = "finite-difference"
+        normals: Literal["analytic", "finite-difference"] = "finite-difference"  # how normals are computed
 
         def __post_init__(self) -> None:
             if self.resolution < 2:
@@ -77,12 +77,12 @@ class TensoRF(Field):
         return FieldSample(self.density(points), self.to_features(self.paint(points / self.bound)), normal)
 
     def total_variation(self) -> Tensor:
-        """Mean squared difference between neighbouring samples of the factors, density's and features' summed."""
+        """Mean squared difference between neighbouring samples of the factors, summed over density and features."""
         return self.shape.total_variation() + self.paint.total_variation()
 
 
 class _Sum(nn.Module):
-    """All components together [n, 1]."""
+    """The sum of all components [n, 1]."""
 
     def forward(self, components: Float[Tensor, "n K"]) -> Float[Tensor, "n 1"]:
         return components.sum(-1, keepdim=True)

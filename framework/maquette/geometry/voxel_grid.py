@@ -18,7 +18,7 @@ from maquette.registry import register
 
 @register("geometry", "voxel-grid")
 class VoxelGrid(Field):
-    """A dense grid: the plainest volume there is.
+    """A dense grid of raw densities and features.
 
     Source: the representation of Wang et al. 2022 (SJC, arXiv 2212.00774), sec. 4.
     """
@@ -29,10 +29,10 @@ class VoxelGrid(Field):
         resolution: int = 64  # vertices along each side
         channels: int = 3  # features for the material
         shift: float = -1.0  # added to the raw density
-        blob: Blob = "none"
-        blob_strength: float = 5.0
-        blob_radius: float = 0.3
-        normals: Literal["analytic", "finite-difference"] = "finite-difference"
+        blob: Blob = "none"  # initial shape
+        blob_strength: float = 5.0  # lambda_tau
+        blob_radius: float = 0.3  # sigma_tau, scene units
+        normals: Literal["analytic", "finite-difference"] = "finite-difference"  # how normals are computed
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -59,5 +59,5 @@ class VoxelGrid(Field):
         return FieldSample(density, features, normal)
 
     def total_variation(self) -> Tensor:
-        """Mean squared difference between neighbouring vertices."""
+        """Mean squared difference between neighbouring vertices, summed over the axes."""
         return sum((self.grid.diff(dim=axis).square().mean() for axis in (2, 3, 4)), torch.zeros(()))

@@ -1,4 +1,4 @@
-"""Between light and the colours that pictures store: IEC 61966-2-1, the transfer function of sRGB."""
+"""Conversion between sRGB and linear light: the transfer function of IEC 61966-2-1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def srgb_to_linear(srgb: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Light in [0, 1] that stored values in [0, 1] stand for.
+    """Linear light in [0, 1] of sRGB values in [0, 1].
 
     Example:
         >>> srgb_to_linear(torch.tensor([0.0, 0.5, 1.0]))
@@ -18,7 +18,7 @@ def srgb_to_linear(srgb: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
 
 
 def linear_to_srgb(light: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Stored values in [0, 1] for light; what lies outside [0, 1] is cut.
+    """sRGB values in [0, 1] of linear light, clipped to [0, 1].
 
     Example:
         >>> linear_to_srgb(torch.tensor([0.0, 0.2140, 3.0]))

@@ -1,9 +1,9 @@
-"""Light from all around: lat-long maps of radiance, their coordinates, and where they come from.
+"""Environment maps: lat-long radiance maps, their coordinates, and reading them from files.
 
-It stands on the floor below materials and backgrounds, since a material is lit by the map that a background shows.
+Materials are lit by them, and backgrounds show them.
 
 A map's middle lies in direction +x, its top row is up (+z), and going right in the picture is turning right: the
-picture is what a camera at the origin sees, so azimuth, which grows counter-clockwise, falls from left to right.
+picture is the view of a camera at the origin, so azimuth, which grows counter-clockwise, falls from left to right.
 """
 
 from __future__ import annotations
@@ -42,36 +42,38 @@ _LAYOUTS = {
 
 @dataclass(frozen=True)
 class EnvironmentConfig:
-    """Which environment, and how it stands; shared by the parts that have one."""
+    """Choice, rotation and exposure of an environment map; base of the configs of materials and backgrounds."""
 
     environment: str = STUDIO  # "studio", or path of a lat-long picture: .hdr, .exr, or 8-bit .png, .jpg
-    rotation_deg: float = 0.0  # turns it about z, counter-clockwise seen from above
+    rotation_deg: float = 0.0  # rotation about z, counter-clockwise from above
     exposure: float = 0.0  # in stops: radiance is multiplied by 2^exposure
 
     def __post_init__(self) -> None:
         path = Path(self.environment).expanduser()
-        known = ", ".join((*FLOAT_FORMATS, *BYTE_FORMATS))
+        formats = ", ".join((*FLOAT_FORMATS, *BYTE_FORMATS))
         if self.environment != STUDIO and path.suffix.lower() not in (*FLOAT_FORMATS, *BYTE_FORMATS):
-            raise ValueError(f"environment is {STUDIO!r} or the path of a picture ({known}), not {self.environment!r}")
+            raise ValueError(
+                f"environment is {STUDIO!r} or the path of a picture ({formats}), not {self.environment!r}"
+            )
         if self.environment != STUDIO and not path.is_file():
             raise ValueError(f"environment: there is no file {self.environment!r}; {STUDIO!r} needs none")
 
     def panorama(self, height: int | None = None) -> Float[Tensor, "H W 3"]:
-        """Radiance, `height` rows by twice as many columns; None keeps a file's own size.
+        """Radiance map with `height` rows and twice as many columns; None keeps the file's size.
 
         Raises:
             ConfigError: the file cannot be read as a lat-long picture.
         """
         if self.environment == STUDIO:
-            radiance = studio(latlong_directions(height or 128))
+            radiance = studio_radiance(latlong_directions(height or 128))
         else:
             radiance = read_panorama(Path(self.environment).expanduser())
-            radiance = resized(radiance, height) if height else radiance
+            radiance = resize_panorama(radiance, height) if height else radiance
         return radiance * 2.0**self.exposure
 
 
 def latlong_uv(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 2"]:
-    """Where in a map a direction of any length lies: u = 1/2 - azimuth / (2 pi), v = (angle from +z) / pi.
+    """Map coordinates of directions of any length: u = 1/2 - azimuth / (2 pi), v = (angle from +z) / pi.
 
     Differentiable; at the poles, where u is not defined, it is 1/2 and has no gradient.
 
@@ -99,40 +101,40 @@ def latlong_directions(height: int) -> Float[Tensor, "H W 3"]:
 
 
 def solid_angles(height: int, width: int) -> Float[Tensor, " H"]:
-    """Of one texel in each row, in steradians; `width` times their sum is 4 pi."""
+    """Solid angle of a texel in each row, in steradians; `width` times their sum is 4 pi."""
     edges = torch.cos(torch.arange(height + 1, dtype=torch.float64) * (math.pi / height))
     return ((edges[:-1] - edges[1:]) * (2 * math.pi / width)).float()
 
 
-def look_up(
+def sample_panorama(
     maps: Float[Tensor, "L H W C"],
     directions: Float[Tensor, "*n 3"],
-    which: Int[Tensor, "*n"] | None = None,
+    map_index: Int[Tensor, "*n"] | None = None,
     rotation_deg: float = 0.0,
 ) -> Float[Tensor, "*n C"]:
-    """Bilinear values of maps by direction; differentiable in both.
+    """Sample environment maps bilinearly by direction; differentiable in both.
 
     Args:
-        maps: L of one size; their left and right edges meet.
+        maps: L maps of one size; they wrap around horizontally.
         directions: of any length.
-        which: the map of each direction; None takes the first.
-        rotation_deg: turns the maps about z, counter-clockwise seen from above.
+        map_index: the map of each direction; None takes the first.
+        rotation_deg: rotation of the maps about z, counter-clockwise from above.
     """
-    levels, height, width, channels = maps.shape
+    count, height, width, channels = maps.shape
     u, v = latlong_uv(directions).unbind(-1)
     row = (v * height).clamp(0.5, height - 0.5)  # within its map: nothing lies beyond a pole
-    row = row if which is None else row + which * height
-    uv = torch.stack([u + rotation_deg / 360, row / (levels * height)], dim=-1)
-    stacked = maps.reshape(1, levels * height, width, channels)
+    row = row if map_index is None else row + map_index * height
+    uv = torch.stack([u + rotation_deg / 360, row / (count * height)], dim=-1)
+    stacked = maps.reshape(1, count * height, width, channels)
     values = sample_texture(stacked, uv.reshape(1, 1, -1, 2), wrap="repeat")
     return values.reshape(*directions.shape[:-1], channels)
 
 
-def studio(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
+def studio_radiance(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     """Radiance of a neutral studio: a key, a fill and a rim light as soft boxes, a light ceiling and a dark floor.
 
-    A soft box is a spherical Gaussian a exp(s (d . m - 1)). All is scaled so that the brightest a white matte surface
-    gets is 1: its sides run from light grey to just white.
+    A soft box is a spherical Gaussian a exp(s (d . m - 1)). All is scaled so that the largest radiance of a white
+    Lambertian surface is 1.
     """
     z = directions[..., 2]
     radiance = _GROUND + (_SKY - _GROUND) * (z + 1) / 2
@@ -145,18 +147,18 @@ def studio(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     return radiance[..., None].expand(*z.shape, 3)
 
 
-def resized(panorama: Float[Tensor, "h w 3"], height: int) -> Float[Tensor, "H W 3"]:
-    """A map with `height` rows, each texel the mean over what it covers, weighted by solid angle."""
+def resize_panorama(panorama: Float[Tensor, "h w 3"], height: int) -> Float[Tensor, "H W 3"]:
+    """Resize a map to `height` rows by area averaging weighted by solid angle."""
     weight = solid_angles(*panorama.shape[:2])[:, None, None].expand_as(panorama)
     light, area = (adaptive_avg_pool2d(x.permute(2, 0, 1), (height, 2 * height)) for x in (panorama * weight, weight))
     return (light / area).permute(1, 2, 0)
 
 
 def read_panorama(path: Path) -> Float[Tensor, "H W 3"]:
-    """Radiance in a picture file: linear values from .hdr and .exr, decoded sRGB from .png and .jpg.
+    """Read radiance from a picture file: linear values from .hdr and .exr, decoded sRGB from .png and .jpg.
 
     ffmpeg, which comes with imageio-ffmpeg, reads both float formats; imageio itself would have to download a library.
-    Values below 0, which resampling leaves in some files, become 0.
+    Negative values, which some files have from resampling, become 0.
 
     Raises:
         ConfigError: it cannot be decoded, is not twice as wide as high, or holds values that are not finite.
@@ -182,13 +184,13 @@ def _read_floats(path: Path) -> np.ndarray:
     # taken as the file has them: ffmpeg's conversion of halves to floats cuts them at 1
     one_file = ["-f", "image2", "-pattern_type", "none", "-i", f"file:{path}"]  # a name with %d in it is no sequence
     command = [get_ffmpeg_exe(), "-nostdin", *one_file, "-vf", "showinfo", "-frames:v", "1", "-f", "rawvideo", "-"]
-    done = subprocess.run(command, capture_output=True, check=True)
-    found = re.search(rb"fmt:(\w+) .*\bs:(\d+)x(\d+)", done.stderr)
-    layout = found[1].decode() if found else "unknown type"
-    if found is None or layout not in _LAYOUTS:
+    process = subprocess.run(command, capture_output=True, check=True)
+    match = re.search(rb"fmt:(\w+) .*\bs:(\d+)x(\d+)", process.stderr)
+    layout = match[1].decode() if match else "unknown type"
+    if match is None or layout not in _LAYOUTS:
         raise ConfigError(f"{path} holds samples of type {layout}, not floats", key="environment")
     planes, dtype = _LAYOUTS[layout]
-    samples = np.frombuffer(done.stdout, dtype).reshape(planes, int(found[3]), int(found[2]))
+    samples = np.frombuffer(process.stdout, dtype).reshape(planes, int(match[3]), int(match[2]))
     order = [2, 0, 1] if planes > 1 else [0, 0, 0]
     return np.ascontiguousarray(samples[order].transpose(1, 2, 0), np.float32)
 

@@ -1,4 +1,4 @@
-"""An object's part of a picture: without its background, centred, as large as it is to be."""
+"""Cropping a picture to its object: background removal, centring, resizing."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ from maquette.images.pixels import to_bytes
 from maquette.images.reading import read_picture
 from maquette.images.resampling import area_mean, area_resample
 
-CUTTER = "u2net"  # rembg's model; its own choice changes with its version, and may not be free for every use
+REMBG_MODEL = "u2net"  # rembg's default changes with its version, and may not be free for every use
 
 RemoveBackground = Literal["auto", "never"]
 """Whether to remove the background of a picture without alpha."""
 
 
-class Square(NamedTuple):
-    """Which part of a picture is taken: the middle, row and column, and the side, pixels."""
+class SquareCrop(NamedTuple):
+    """A square part of a picture: its center (row, column) and its side, in pixels."""
 
-    middle: tuple[float, float]
+    center: tuple[float, float]
     side: float
 
 
-def square_about(picture: Picture, fill: float) -> Square:
-    """The square about the object, of which it fills a share; where that is 0, the one about the whole picture."""
+def square_around_object(picture: Picture, fill: float) -> SquareCrop:
+    """The square of which the object fills a fraction `fill`; at 0 the square around the whole picture."""
     alpha = picture.alpha[0, ..., 0]
     rows, columns = (alpha > 0.5).any(1).nonzero()[:, 0], (alpha > 0.5).any(0).nonzero()[:, 0]
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     height, width = picture.size
     if fill == 0:
-        return Square((height / 2, width / 2), float(max(height, width)))
-    return Square(((top + bottom) / 2, (left + right) / 2), max(bottom - top, right - left) / fill)
+        return SquareCrop((height / 2, width / 2), float(max(height, width)))
+    return SquareCrop(((top + bottom) / 2, (left + right) / 2), max(bottom - top, right - left) / fill)
 
 
-def frame(picture: Picture, square: Square, size: int) -> Picture:
-    """A part of a picture, `size` pixels a side: each is the mean of what it covers, color weighted by alpha.
+def crop_and_resize(picture: Picture, square: SquareCrop, size: int) -> Picture:
+    """Crop a square and resize it to `size` pixels a side by area averaging, color weighted by alpha.
 
-    What lies outside the picture is transparent.
+    Outside the picture everything is transparent.
     """
     step = square.side / size
-    return area_resample(picture, square.middle, (step, step), (size, size))
+    return area_resample(picture, square.center, (step, step), (size, size))
 
 
-def frame_values(
-    values: Float[Tensor, "1 H W C"], alpha: Float[Tensor, "1 H W 1"], square: Square, size: int
+def crop_and_resize_values(
+    values: Float[Tensor, "1 H W C"], alpha: Float[Tensor, "1 H W 1"], square: SquareCrop, size: int
 ) -> Float[Tensor, "1 size size C"]:
-    """The same part of a map of any values, such as depths or normals, of the object that alpha covers."""
+    """Crop and resize a map of any values, such as depths or normals, by means weighted by alpha."""
     step = square.side / size
-    return area_mean(values, alpha, square.middle, (step, step), (size, size))[0]
+    return area_mean(values, alpha, square.center, (step, step), (size, size))[0]
 
 
 def read_object(path: Path, remove_background: RemoveBackground) -> Picture:
-    """The picture of an object, transparent around it.
+    """Read the picture of an object, with a transparent background.
 
     Args:
         path: a picture, with an alpha channel or without.
-        remove_background: "auto": remove it where the picture has no alpha; "never": keep it.
+        remove_background: "auto": remove it if the picture has no alpha; "never": keep it.
 
     Raises:
-        ConfigError: nothing in it is opaque, or rembg's model cannot be had.
+        ConfigError: nothing in it is opaque, or rembg's model is not available.
         MissingDependency: its background has to be removed, and rembg is not installed.
     """
     picture = read_picture(path)
@@ -87,14 +87,14 @@ def _without_background(picture: Picture, path: Path) -> Picture:
             '`pip install "maquette[image]"`, or save the picture with a transparent background'
         ) from problem
     try:
-        cutter = rembg.new_session(CUTTER)
-    except Exception as problem:  # those of downloads and of onnxruntime have no common base
+        session = rembg.new_session(REMBG_MODEL)
+    except Exception as problem:  # errors of downloads and of onnxruntime have no common base
         home = os.environ.get("U2NET_HOME") or Path(os.environ.get("XDG_DATA_HOME", "~"), ".u2net")
         raise ConfigError(
-            f"this picture has no transparent background, and rembg's model {CUTTER}, which makes one, cannot be had: "
-            f"{str(problem).strip().splitlines()[0]}", file=str(path),
-            hint=f"save the picture with a transparent background, or put {CUTTER}.onnx from rembg's releases "
+            f"this picture has no transparent background, and rembg's model {REMBG_MODEL}, which makes one, "
+            f"cannot be had: {str(problem).strip().splitlines()[0]}", file=str(path),
+            hint=f"save the picture with a transparent background, or put {REMBG_MODEL}.onnx from rembg's releases "
             f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
         ) from problem  # fmt: skip
-    rgba = rembg.remove(to_bytes(picture.color[0].numpy()), session=cutter)
+    rgba = rembg.remove(to_bytes(picture.color[0].numpy()), session=session)
     return Picture.from_rgba(torch.from_numpy(rgba)[None].float() / 255)

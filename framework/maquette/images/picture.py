@@ -1,4 +1,4 @@
-"""Pictures with coverage, and the one formula that puts them before a background."""
+"""Pictures with alpha, and alpha compositing over a background."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Picture:
-    """B pictures of one size, in straight color: it is not multiplied by alpha.
+    """B pictures of one size with straight alpha: color is not multiplied by alpha.
 
     Args:
-        color: of what is shown, in [0, 1]; of no meaning where alpha is 0.
-        alpha: how much of each pixel is covered, in [0, 1]; 1 everywhere for photographs.
+        color: in [0, 1]; meaningless where alpha is 0.
+        alpha: coverage of each pixel in [0, 1]; 1 everywhere for photographs.
 
     Example:
         >>> half = Picture(torch.tensor([1.0, 0.5, 0.0]).view(1, 1, 1, 3), torch.full((1, 1, 1, 1), 0.5))
@@ -36,12 +36,12 @@ class Picture:
 
     @staticmethod
     def opaque(color: Float[Tensor, "B H W 3"]) -> Picture:
-        """Pictures that cover everything."""
+        """Pictures with alpha 1."""
         return Picture(color, torch.ones_like(color[..., :1]))
 
     @staticmethod
     def from_rgba(rgba: Float[Tensor, "B H W 4"]) -> Picture:
-        """Straight RGBA, as files hold it."""
+        """Pictures from straight RGBA, as files store it."""
         return Picture(rgba[..., :3], rgba[..., 3:])
 
     @staticmethod
@@ -50,7 +50,7 @@ class Picture:
         alpha: Float[Tensor, "B H W 1"],
         background: float | Sequence[float] | Tensor,
     ) -> Picture:
-        """The inverse of `over`: what lies before a known background. Color is 0 where nothing does.
+        """The inverse of `over` for a known background; color is 0 where alpha is 0.
 
         Example:
             >>> half = torch.full((1, 1, 1, 1), 0.5)
@@ -63,21 +63,23 @@ class Picture:
 
     @staticmethod
     def cat(pictures: Sequence[Picture]) -> Picture:
-        """Several batches of equal picture size as one."""
-        return Picture(torch.cat([one.color for one in pictures]), torch.cat([one.alpha for one in pictures]))
+        """Concatenate batches of equal picture size."""
+        return Picture(
+            torch.cat([picture.color for picture in pictures]), torch.cat([picture.alpha for picture in pictures])
+        )
 
     @property
     def rgba(self) -> Float[Tensor, "B H W 4"]:
-        """Color and alpha side by side."""
+        """Color and alpha as four channels."""
         return torch.cat([self.color, self.alpha], dim=-1)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Height and width in pixels."""
         return self.color.shape[1], self.color.shape[2]
 
     def over(self, background: float | Sequence[float] | Tensor) -> Float[Tensor, "B H W 3"]:
-        """The pictures as they look before a background: color alpha + background (1 - alpha).
+        """Composite over a background: color alpha + background (1 - alpha).
 
         Args:
             background: in [0, 1]: a grey, an RGB color, or a tensor that broadcasts to [B, H, W, 3].

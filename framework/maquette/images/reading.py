@@ -12,14 +12,14 @@ from maquette.errors import ConfigError
 from maquette.files import display_path
 from maquette.images.picture import Picture
 
-EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # Pillow's names of what converts to RGBA without loss
+EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # Pillow's modes that convert to RGBA without loss
 
 
 def image_size(path: Path, key: str, file: Path) -> tuple[int, int]:
-    """Width and height of the picture that `key` of `file` names.
+    """Width and height of the picture at `path`, which comes from `key` of `file`.
 
     Raises:
-        ConfigError: there is no such picture, or it is not one.
+        ConfigError: the file is missing or not a picture.
     """
     try:
         with Image.open(path) as picture:
@@ -31,10 +31,10 @@ def image_size(path: Path, key: str, file: Path) -> tuple[int, int]:
 
 
 def read_picture(path: Path) -> Picture:
-    """The one picture of a file; alpha is 1 where it has none.
+    """Read a picture from a file; alpha is 1 for files without it.
 
     Raises:
-        ConfigError: it is no picture, has more than 8 bits per channel, or is damaged.
+        ConfigError: the file is no picture, has more than 8 bits per channel, or is damaged.
     """
     try:
         opened = Image.open(path)

@@ -1,4 +1,4 @@
-"""Pictures made smaller or cut out, and those of any pinhole camera turned into those of one with a centred view."""
+"""Area resampling and cropping of pictures, and rectification of pinhole cameras to a centred principal point."""
 
 from __future__ import annotations
 
@@ -37,19 +37,18 @@ class Pinhole:
 
 
 def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Picture, float]:
-    """What a camera with square pixels and a centred principal point sees of a picture, and its vertical angle of view.
+    """The picture of a camera with square pixels and a centred principal point, and its vertical angle of view.
 
-    The view is the largest rectangle about the principal point that lies within the picture: the rest is cut off. Its
-    focal length in pixels is the smaller of the two, so that nothing is enlarged. A picture that is so already comes
-    back as it is.
+    It is cropped to the largest rectangle about the principal point that lies within the picture. Its focal length in
+    pixels is the smaller of the two, so that nothing is enlarged. A picture of such a camera is returned unchanged.
 
     Args:
-        picture: one or more that the same lens took.
-        lens: their camera.
-        size: rows of the result; None: as many as keep the pixels' size.
+        picture: one or more pictures of one camera.
+        lens: the camera.
+        size: rows of the result; None keeps the pixels' size.
 
     Returns:
-        The view and its full vertical angle in degrees.
+        The picture, and its full vertical angle of view in degrees.
 
     Raises:
         ValueError: the lens leaves nothing of the picture, or `size` is more rows than the view has.
@@ -63,14 +62,14 @@ def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Pic
     half_x = min(lens.center_x, lens.width - lens.center_x) / lens.focal_x  # tangents of half the angles of view
     half_y = min(lens.center_y, lens.height - lens.center_y) / lens.focal_y
     focal = min(lens.focal_x, lens.focal_y)
-    rows = fitting(2 * half_y * focal)
+    rows = whole_pixels(2 * half_y * focal)
     if size is not None:
         if size > rows:
             raise ValueError(
                 f"the picture has {rows} rows about its principal point; give a size of at most that, not {size}"
             )
         rows, focal = size, size / (2 * half_y)
-    columns = fitting(2 * half_x * focal)
+    columns = whole_pixels(2 * half_x * focal)
     step = (lens.focal_y / focal, lens.focal_x / focal)
     view = area_resample(picture, (lens.center_y, lens.center_x), step, (rows, columns))
     return view, math.degrees(2 * math.atan(rows / 2 / focal))
@@ -79,15 +78,14 @@ def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Pic
 def area_resample(
     picture: Picture, center: tuple[float, float], step: tuple[float, float], shape: tuple[int, int]
 ) -> Picture:
-    """Pictures whose pixels are averages over rectangles of the given ones.
+    """Resample pictures by area averaging: each pixel is the mean over a rectangle.
 
-    Alpha is averaged as it is and color weighted by alpha, so that what is transparent has no say in the color; color
-    is 0 where nothing is opaque.
+    Color is weighted by alpha, so that transparent pixels do not contribute; it is 0 where alpha is.
 
     Args:
-        picture: what is averaged; beyond its edges everything is transparent.
-        center: where the middle of the result lies in the given pictures: rows, columns; (0, 0) is a corner.
-        step: height and width of the result's pixels in pixels of the given ones.
+        picture: the input, transparent beyond its edges.
+        center: center of the result in the input (row, column), in pixels; (0, 0) is the upper left corner.
+        step: height and width of the result's pixels, in pixels of the input.
         shape: rows and columns of the result.
     """
     if step == (1.0, 1.0) and shape == picture.size and center == (shape[0] / 2, shape[1] / 2):
@@ -103,14 +101,15 @@ def area_mean(
     step: tuple[float, float],
     shape: tuple[int, int],
 ) -> tuple[Float[Tensor, "N H W C"], Float[Tensor, "N H W 1"]]:
-    """Weighted means of any values over rectangles, and the means of the weights; both 0 where no weight is.
+    """Weighted means of values over rectangles, and the means of the weights; both 0 where all weights are 0.
 
     Args:
         values, weights: of each pixel; beyond the edges the weight is 0.
         center, step, shape: as in `area_resample`.
     """
     rows, columns = (
-        _shares(center[i] - shape[i] / 2 * step[i], step[i], shape[i], values.shape[1 + i]).to(values) for i in (0, 1)
+        _overlap_fractions(center[i] - shape[i] / 2 * step[i], step[i], shape[i], values.shape[1 + i]).to(values)
+        for i in (0, 1)
     )
     weighed = torch.cat([values * weights, weights], dim=-1)
     mean = torch.einsum("ih,nhwc,jw->nijc", rows, weighed, columns)
@@ -118,13 +117,13 @@ def area_mean(
     return mean[..., :-1] / torch.where(weight > 0, weight, 1), weight
 
 
-def fitting(length: float) -> int:
-    """How many whole pixels fit into a length that carries rounding errors."""
+def whole_pixels(length: float) -> int:
+    """Number of whole pixels in a length, tolerant of rounding errors."""
     return int(length + 1e-6)
 
 
-def _shares(start: float, step: float, count: int, size: int) -> Float[Tensor, "count size"]:
-    """How much of each of `count` intervals of length `step`, laid out from `start`, lies in each unit interval."""
+def _overlap_fractions(start: float, step: float, count: int, size: int) -> Float[Tensor, "count size"]:
+    """Fraction of each of `count` intervals of length `step`, beginning at `start`, that lies in each unit interval."""
     edges = start + step * torch.arange(count + 1, dtype=torch.float64)
     units = torch.arange(size, dtype=torch.float64)
     overlap = torch.minimum(edges[1:, None], units + 1) - torch.maximum(edges[:-1, None], units)
@@ -132,7 +131,7 @@ def _shares(start: float, step: float, count: int, size: int) -> Float[Tensor, "
 
 
 def downsample(images: Float[Tensor, "B H W C"], size: int | tuple[int, int]) -> Float[Tensor, "B h w C"]:
-    """Pictures made smaller: each pixel is the mean of those it covers.
+    """Downsample pictures by area averaging.
 
     Example:
         >>> downsample(torch.arange(4.0).view(1, 2, 2, 1), 1).item()

@@ -1,4 +1,4 @@
-"""Contact sheets: a grid of pictures of one size, with labels."""
+"""Contact sheets: grids of pictures of one size with labels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from maquette.images.pixels import to_bytes
 
-INK, PAPER, FAINT = (34, 36, 40), (255, 255, 255), (238, 239, 241)
+TEXT_COLOR, PAGE_COLOR, BLANK_COLOR = (34, 36, 40), (255, 255, 255), (238, 239, 241)
 GAP = 8  # pixels between pictures
-LONGEST_LABEL = 4  # lines; what is longer ends in an ellipsis
+LABEL_LINES = 4  # at most; longer labels end in an ellipsis
 
 
 def contact_sheet(
@@ -24,13 +24,14 @@ def contact_sheet(
     column_labels: Sequence[str] = (),
     title: str = "",
 ) -> np.ndarray:
-    """One picture of many, row by row.
+    """Lay out rows of pictures on one sheet with labels.
 
     Args:
-        pictures: rows of pictures [H, W, 3] in [0, 1], all of one size; None, and what a short row lacks, stays blank.
-        row_labels: one text per row, shown to its left; long ones wrap.
-        column_labels: one text per column, shown above it; long ones wrap.
-        title: shown above everything.
+        pictures: rows of pictures [H, W, 3] in [0, 1], all of one size; None and the end of a
+            short row are blank.
+        row_labels: one text per row, at its left; long ones wrap.
+        column_labels: one text per column, above it; long ones wrap.
+        title: text above the sheet.
 
     Returns:
         The sheet [H', W', 3] float32 in [0, 1].
@@ -44,33 +45,33 @@ def contact_sheet(
     rows_wrapped = [_wrap(text, font, max(80, int(width * 0.6))) for text in row_labels]
     columns_wrapped = [_wrap(text, font, width) for text in column_labels]
     longest = max((font.getlength(text) for lines in rows_wrapped for text in lines), default=0)
-    left = GAP + (int(longest) + 2 * GAP if longest else 0)
-    total_width = left + columns * (width + GAP)
-    titled = _wrap(title, heading, total_width - 2 * GAP) if title else []
+    pictures_left = GAP + (int(longest) + 2 * GAP if longest else 0)
+    total_width = pictures_left + columns * (width + GAP)
+    title_lines = _wrap(title, heading, total_width - 2 * GAP) if title else []
     title_line = sum(heading.getmetrics()) + 2
-    top = GAP + len(titled) * title_line + (GAP if titled else 0)
+    top = GAP + len(title_lines) * title_line + (GAP if title_lines else 0)
     column_lines = max((len(lines) for lines in columns_wrapped), default=0)
     pictures_top = top + column_lines * line + (GAP if column_labels else 0)
 
-    sheet = Image.new("RGB", (total_width, pictures_top + rows * (height + GAP)), PAPER)
+    sheet = Image.new("RGB", (total_width, pictures_top + rows * (height + GAP)), PAGE_COLOR)
     draw = ImageDraw.Draw(sheet)
-    for i, text in enumerate(titled):
-        draw.text((GAP, GAP + i * title_line), text, INK, heading)
+    for i, text in enumerate(title_lines):
+        draw.text((GAP, GAP + i * title_line), text, TEXT_COLOR, heading)
     for j, lines in enumerate(columns_wrapped):
         bottom = pictures_top - GAP // 2 - len(lines) * line
         for i, text in enumerate(lines):
             indent = (width - font.getlength(text)) / 2
-            draw.text((left + j * (width + GAP) + indent, bottom + i * line), text, INK, font)
+            draw.text((pictures_left + j * (width + GAP) + indent, bottom + i * line), text, TEXT_COLOR, font)
     for r in range(rows):
         y = pictures_top + r * (height + GAP)
         lines = rows_wrapped[r] if row_labels else []
         for i, text in enumerate(lines):
-            draw.text((GAP, y + (height - len(lines) * line) / 2 + i * line), text, INK, font)
+            draw.text((GAP, y + (height - len(lines) * line) / 2 + i * line), text, TEXT_COLOR, font)
         for c in range(columns):
             picture = pictures[r][c] if c < len(pictures[r]) else None
-            place = (left + c * (width + GAP), y)
+            place = (pictures_left + c * (width + GAP), y)
             if picture is None:
-                draw.rectangle((*place, place[0] + width - 1, y + height - 1), FAINT)
+                draw.rectangle((*place, place[0] + width - 1, y + height - 1), BLANK_COLOR)
             else:
                 sheet.paste(Image.fromarray(to_bytes(picture)), place)
     return np.asarray(sheet, np.float32) / 255
@@ -99,25 +100,25 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Lines no wider than `width`, broken at spaces, and inside words that are too long on their own."""
     lines = [""]
     for word in text.split():
-        joined = f"{lines[-1]} {word}".strip()
-        if font.getlength(joined) <= width:
-            lines[-1] = joined
+        candidate = f"{lines[-1]} {word}".strip()
+        if font.getlength(candidate) <= width:
+            lines[-1] = candidate
             continue
         lines += [""] if lines[-1] else []
         for letter in word:
             if lines[-1] and font.getlength(lines[-1] + letter) > width:
                 lines.append("")
             lines[-1] += letter
-    if len(lines) > LONGEST_LABEL:
-        last = lines[LONGEST_LABEL - 1]
+    if len(lines) > LABEL_LINES:
+        last = lines[LABEL_LINES - 1]
         while last and font.getlength(last + "…") > width:
             last = last[:-1]
-        lines = [*lines[: LONGEST_LABEL - 1], last.rstrip() + "…"]
+        lines = [*lines[: LABEL_LINES - 1], last.rstrip() + "…"]
     return lines
 
 
 def picture_grid(images: Float[Tensor, "B H W 3"], columns: int) -> np.ndarray:
-    """Pictures in rows of `columns`, each in a black frame of one pixel: [rows (H + 2), columns (W + 2), 3]."""
+    """A grid of pictures with `columns` per row and black borders of one pixel: [rows (H + 2), columns (W + 2), 3]."""
     images = functional.pad(images.float().cpu(), (0, 0, 1, 1, 1, 1))
     rows = [torch.cat(list(images[i : i + columns]), dim=1) for i in range(0, len(images), columns)]
     width = max(row.shape[1] for row in rows)

@@ -17,7 +17,7 @@ from maquette.images.picture import Picture
 from maquette.images.sheets import picture_grid
 from maquette.learners.base import AveragedLearner
 from maquette.objectives.terms import Terms
-from maquette.perception.estimator import pixels, read
+from maquette.perception.estimator import postprocess, preprocess
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet
@@ -63,8 +63,8 @@ class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
 
     def _see(self, network: Any, images: Float[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor]:
         """Nearness [B, H, W, 1] and normals [B, H, W, 3]."""
-        output = network(pixels(images, self.config.side, (0.5,) * 3, (0.5,) * 3)).predicted_depth
-        nearness, normal = read(output.float(), images.shape[1])
+        output = network(preprocess(images, self.config.side, (0.5,) * 3, (0.5,) * 3)).predicted_depth
+        nearness, normal = postprocess(output.float(), images.shape[1])
         assert normal is not None
         return nearness, normal
 

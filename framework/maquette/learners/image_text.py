@@ -16,7 +16,7 @@ from maquette.datasets.base import CaptionedDataset, CaptionedImages
 from maquette.learners.base import AveragedLearner, word_tokenizer
 from maquette.objectives.terms import Terms
 from maquette.perception.clip import load_clip
-from maquette.perception.image_encoder import ClipPixels
+from maquette.perception.image_encoder import ClipPreprocessor
 from maquette.perception.tokens import tokenize
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -63,7 +63,7 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
         else:
             self.tokenizer = word_tokenizer(dataset.words(), self.config.tokens)
             model = self._fresh()
-            self.pixels = ClipPixels(self.config.size)
+            self.pixels = ClipPreprocessor(self.config.size)
             self.pixels.mean = self.pixels.std = [0.5] * 3
         self.follow(model, self.config.average_decay)
 

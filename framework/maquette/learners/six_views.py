@@ -35,7 +35,7 @@ from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.priors.zero123plus.canvas import COLUMNS, ROWS, VIEWS, tile, untile
 from maquette.priors.zero123plus.parts import RAMP
-from maquette.priors.zero123plus.reference_attention import beside, let_references_in
+from maquette.priors.zero123plus.reference_attention import enable_reference_attention, run_with_reference
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.loading import halved, quiet
@@ -88,7 +88,7 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
         self.text_encoder.eval().requires_grad_(False)  # it is only asked for the empty text
         shape = UNetShape((ROWS * c.size, COLUMNS * c.size), c.widths, c.layers, c.heads, c.attention_levels)
         unet = small_unet(shape, in_channels=3, out_channels=3, context_width=self.encoder.width)
-        let_references_in(unet, Attention())
+        enable_reference_attention(unet, Attention())
         self.follow(unet, c.average_decay)
         self.diffusion = VelocityDiffusion(snr_gamma=0.0, shift=c.shift)
         with torch.no_grad():
@@ -131,7 +131,7 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
                 pictures = pictures.contiguous(memory_format=memory_order(pictures.device))
                 return unet(pictures, t, context, cross_attention_kwargs=conditioning).sample
 
-            return beside(run, noisy, alpha * pixels + sigma * noise(t))
+            return run_with_reference(run, noisy, alpha * pixels + sigma * noise(t))
 
         return velocity
 
@@ -192,4 +192,4 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
         }
         save_layout(folder, "Zero123PlusPipeline", parts, **facts)
         with quiet():
-            self.encoder.pixels.save(folder / "feature_extractor_clip")
+            self.encoder.preprocess.save(folder / "feature_extractor_clip")

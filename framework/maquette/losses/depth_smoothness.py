@@ -32,5 +32,5 @@ class DepthSmoothness(Loss):
     config: Config
 
     def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
-        depth = rendering.depth_before(self.config.behind)
+        depth = rendering.depth_over(self.config.behind)
         return (depth.diff(dim=1).abs().mean() + depth.diff(dim=2).abs().mean()) / 2

@@ -44,7 +44,7 @@ class NearView(Probe):
         images = (near.rgb, rendering.rgb)
         if near.latents is not None and rendering.latents is not None:
             images = (near.latents, rendering.latents)
-        depths = (near.depth_before(self.config.behind), rendering.depth_before(self.config.behind))
+        depths = (near.depth_over(self.config.behind), rendering.depth_over(self.config.behind))
         return functional.l1_loss(*images) + functional.l1_loss(*depths)
 
 

@@ -1,1 +1,1 @@
-"""Materials: how features become colour under light."""
+"""Materials: functions from features to colour under light."""

@@ -1,4 +1,4 @@
-"""The contract of a material."""
+"""The contract of a material, and the types that it exchanges with renderers and exporters."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from maquette.randomness import Moment
 
 @dataclass(frozen=True)
 class Shading:
-    """How one step is lit.
+    """The lighting of one step.
 
     Args:
-        ambient: share of the colour that needs no light.
-        diffuse: share that follows the cosine of light and normal; 0 means no normals are needed.
+        ambient: fraction of the colour that is independent of light.
+        diffuse: fraction proportional to the cosine of light and normal; at 0 no normals are needed.
         textureless: whether albedo is replaced by white.
     """
 
@@ -30,14 +30,14 @@ class Shading:
 
 @dataclass(frozen=True)
 class ShadingPoints:
-    """Samples to be shaded: of a ray, of a surface, or one of each Gaussian.
+    """Points to be shaded: samples on rays, surface points, or one point per Gaussian.
 
     Args:
-        features: not activated; at least as many as the material's `channels` [n, F].
-        positions: where the samples are, world frame [n, 3].
+        features: not activated [n, F]; F is at least the material's `feature_channels`.
+        positions: world frame [n, 3].
         normals: unit normals [n, 3]; None where the material and the shading need none.
-        directions: unit, from the camera to the sample [n, 3].
-        lights: position of the point light that belongs to each sample's camera [n, 3].
+        directions: unit vectors from the camera to the points [n, 3].
+        lights: positions of the point lights of each point's camera [n, 3].
     """
 
     features: Float[Tensor, "n F"]
@@ -49,7 +49,7 @@ class ShadingPoints:
 
 @dataclass(frozen=True)
 class Reflectance:
-    """What a metallic-roughness material is at points, as glTF and other exchange formats store it.
+    """Parameters of a metallic-roughness material at points, as glTF defines them.
 
     Args:
         albedo: base colour, sRGB in [0, 1].
@@ -63,7 +63,7 @@ class Reflectance:
 
 
 class Material(nn.Module, ABC):
-    """Turns features into colour, sample by sample: of a ray, of a surface, or one of each Gaussian.
+    """Maps features to colour, point by point: samples on rays, surface points, or one point per Gaussian.
 
     Args:
         config: an instance of the class's Config.
@@ -79,14 +79,14 @@ class Material(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """How many features it reads, and how many channels the latents have that it draws.
+        """Number of features that it reads, and of latent channels that it produces.
 
-        One that draws latents needs RENDERED_LATENTS, and one whose `shade` reads normals however a step is lit
+        A material that produces latents needs RENDERED_LATENTS; one that always shades by normals needs
         RENDERED_NORMAL.
         """
 
     def shading(self, moment: Moment) -> Shading:
-        """How to light this step; the default is unlit."""
+        """The lighting of this step; by default unlit."""
         return Shading()
 
     @abstractmethod
@@ -98,14 +98,14 @@ class Material(nn.Module, ABC):
         return None
 
     def latents(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n C"]:
-        """What a latent diffusion model denoises, C = `latent_channels`; only where that is not 0."""
+        """Latents of a latent diffusion model, C = `latent_channels`; only for materials where that is not 0."""
         raise TypeError(f"{type(self).__name__} draws no latents")
 
     def shade(self, points: ShadingPoints, shading: Shading) -> Float[Tensor, "n 3"]:
-        """sRGB colour of samples in [0, 1]; the default ignores light.
+        """Shaded sRGB colour in [0, 1]; by default the albedo.
 
         Args:
-            points: the samples.
-            shading: how the step is lit.
+            points: positions, normals and features to shade.
+            shading: the lighting of the step.
         """
         return self.albedo(points.features)

@@ -1,4 +1,4 @@
-"""DreamFusion's diffuse point-light material."""
+"""The diffuse material of DreamFusion, lit by a point light."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from maquette.registry import register
 class Diffuse(Material):
     """Lambertian albedo under a point light: c = rho (l_a + l_d max(0, n . (l - x) / |l - x|)).
 
-    At first the light is only ambient; later a step is lit with some probability, and of the lit ones some replace the
-    albedo by white, so that shape cannot hide in texture.
+    At first the light is only ambient. Later a step is lit with some probability, and some of the lit steps replace the
+    albedo by white, so that texture cannot replace shape.
 
     Source: Poole et al. 2022 (DreamFusion, arXiv 2209.14988), eq. 4 and app. A.2.
     """
@@ -31,7 +31,7 @@ class Diffuse(Material):
         ambient: float = 0.1  # l_a of a lit step
         diffuse: float = 0.9  # l_d of a lit step
         lit: Schedule = Schedule(((0, 0.0), ("10%", 0.75)), "step")  # probability that a step is lit
-        textureless: float = 0.5  # probability that a lit step shows no albedo
+        textureless: float = 0.5  # probability that a lit step has white albedo
 
     config: Config
 

@@ -1,4 +1,4 @@
-"""A field of Stable Diffusion's latents."""
+"""A material with Stable Diffusion's latents as features."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LATENT_TO_RGB = (
     (-0.158, 0.189, 0.264),
     (-0.184, -0.271, -0.473),
 )
-"""What each latent channel, scaled as the UNet sees it, adds to red, green and blue in [-1, 1]; fitted to SD 1.4."""
+"""Linear map from each latent channel, scaled for the UNet, to red, green and blue in [-1, 1]; fitted to SD 1.4."""
 
 
 @register("material", "latent")
 class Latent(Material):
-    """Four features are the latents themselves; colour is what a linear map makes of them, rgb = (z M + 1) / 2.
+    """Four features are the latents z; a linear map gives the colour, rgb = (z M + 1) / 2.
 
-    Drawn as latents, pictures need no autoencoder on their way to the prior. With `refine` the material draws colour
-    through a map that learns too, and pictures are encoded like any others.
+    Renderings of latents go to the prior without an autoencoder. With `refine` the renderings are colours, M is learnt,
+    and the autoencoder encodes them as usual.
 
     Source: Metzer et al. 2022 (Latent-NeRF, arXiv 2211.07600), also "RGB refinement"; the map: keturn 2022,
     discuss.huggingface.co/t/23204, "Decoding latents to RGB without upscaling".
@@ -35,7 +35,7 @@ class Latent(Material):
 
     @dataclass(frozen=True)
     class Config:
-        refine: bool = False  # draw colour instead of latents, and learn the map
+        refine: bool = False  # render colour instead of latents, and learn the map
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -1,4 +1,4 @@
-"""Colour without light."""
+"""An unlit material."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette.registry import register
 
 @register("material", "plain")
 class Plain(Material):
-    """Features through a sigmoid are the colour."""
+    """Unlit colour: the sigmoid of the first three features."""
 
     @dataclass(frozen=True)
     class Config:

@@ -1,1 +1,1 @@
-"""Triangle meshes: reading, extracting, cleaning and unwrapping them, baking, closest points, signed distances."""
+"""Triangle meshes: reading, extraction, cleaning, unwrapping, baking, closest points, signed distances."""

@@ -1,4 +1,4 @@
-"""Many pictures on one mesh as one picture: repeated where a mesh repeats them, and packed side by side."""
+"""Merging the textures of several meshes into one atlas; repeated textures are tiled out."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-LARGEST = 4096  # texels along a side of an atlas; what would be larger is shrunk
-MARGIN = 4  # texels around each picture that repeat its rim, so that bilinear lookups do not mix neighbours
-SLACK = 1e-5  # by which coordinates may miss a tile's border without asking for the next tile
+LARGEST_ATLAS = 4096  # texels along a side of an atlas; larger textures are shrunk
+MARGIN = 4  # texels around each picture that repeat its border, so that bilinear lookups do not mix neighbours
+UV_TOLERANCE = 1e-5  # tolerance at tile borders
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
-    """Triangles with a picture; conventions as in `maquette.meshes.mesh.Mesh`, but `uv` may lie outside [0, 1].
+class TexturedPart:
+    """Triangles with a texture; conventions as in `maquette.meshes.mesh.Mesh`, but `uv` may lie outside [0, 1].
 
     Args:
         vertices: [V, 3].
         faces: [F, 3].
-        uv: [V, 2]; the picture repeats beyond [0, 1].
-        picture: RGB.
+        uv: [V, 2]; the texture repeats beyond [0, 1].
+        picture: the texture, RGB.
     """
 
     vertices: np.ndarray
@@ -29,42 +29,43 @@ class Painted:
     picture: Image.Image
 
 
-def in_one_tile(part: Painted) -> Painted:
-    """The same look with `uv` in [0, 1]: each face moved by whole tiles, the picture repeated where one spans many.
+def to_unit_tile(part: TexturedPart) -> TexturedPart:
+    """An equivalent part with `uv` in [0, 1]: faces are shifted by whole tiles, and the texture is
+    tiled where a face spans several tiles.
 
-    Vertices whose faces move by different tiles are repeated.
+    Vertices of faces with different shifts are repeated.
     """
-    if part.uv.min() >= -SLACK and part.uv.max() <= 1 + SLACK:
+    if part.uv.min() >= -UV_TOLERANCE and part.uv.max() <= 1 + UV_TOLERANCE:
         return replace(part, uv=part.uv.clip(0, 1))
     corners = part.uv[part.faces]
-    tile = np.floor(corners.min(1) + SLACK)
+    tile = np.floor(corners.min(1) + UV_TOLERANCE)
     keys = np.column_stack([part.faces.reshape(-1), np.repeat(tile, 3, axis=0)])
-    kept, index = np.unique(keys, axis=0, return_inverse=True)
-    origin = kept[:, 0].astype(np.int64)
-    uv = part.uv[origin] - kept[:, 1:]
-    repeats = np.maximum(np.ceil(uv.max(0) - SLACK), 1).astype(int)
-    picture = _repeated(part.picture, int(repeats[0]), int(repeats[1]))
-    return Painted(part.vertices[origin], index.reshape(-1, 3), np.clip(uv / repeats, 0, 1), picture)
+    unique_keys, index = np.unique(keys, axis=0, return_inverse=True)
+    origin = unique_keys[:, 0].astype(np.int64)
+    uv = part.uv[origin] - unique_keys[:, 1:]
+    repeats = np.maximum(np.ceil(uv.max(0) - UV_TOLERANCE), 1).astype(int)
+    picture = _repeat(part.picture, int(repeats[0]), int(repeats[1]))
+    return TexturedPart(part.vertices[origin], index.reshape(-1, 3), np.clip(uv / repeats, 0, 1), picture)
 
 
-def packed(parts: list[Painted]) -> Painted:
-    """Parts with `uv` in [0, 1] as one, on one picture; parts that share a picture share its place."""
+def pack_atlas(parts: list[TexturedPart]) -> TexturedPart:
+    """Merge parts with `uv` in [0, 1] into one part with one texture; equal textures are stored once."""
     pictures: dict[tuple[tuple[int, int], bytes], Image.Image] = {}
     keys = [(part.picture.size, part.picture.tobytes()) for part in parts]
     for key, part in zip(keys, parts, strict=True):
         pictures.setdefault(key, part.picture)
     if len(pictures) == 1:
-        return _joined(parts, [part.uv for part in parts], parts[0].picture)
-    shrunk = {key: _shrunk(picture, len(pictures)) for key, picture in pictures.items()}
-    atlas, places = _side_by_side(list(shrunk.values()))
+        return _merge_parts(parts, [part.uv for part in parts], parts[0].picture)
+    shrunk = {key: _shrink(picture, len(pictures)) for key, picture in pictures.items()}
+    atlas, places = _pack_pictures(list(shrunk.values()))
     place_of = dict(zip(shrunk, places, strict=True))
     size = np.array(atlas.size)
     uv = [(place_of[key] + MARGIN + part.uv * shrunk[key].size) / size for key, part in zip(keys, parts, strict=True)]
-    return _joined(parts, uv, atlas)
+    return _merge_parts(parts, uv, atlas)
 
 
-def palette(colors: np.ndarray) -> tuple[Image.Image, np.ndarray]:
-    """A picture with one texel for each of n colours [n, 3] in [0, 1], and the middles of these texels as uv [n, 2]."""
+def color_palette(colors: np.ndarray) -> tuple[Image.Image, np.ndarray]:
+    """A texture with one texel for each of n colours [n, 3] in [0, 1], and the uv [n, 2] of these texels' centres."""
     side = max(1, int(np.ceil(np.sqrt(len(colors)))))
     texels = np.zeros((side * side, 3), np.uint8)
     texels[: len(colors)] = np.round(colors * 255)
@@ -73,24 +74,27 @@ def palette(colors: np.ndarray) -> tuple[Image.Image, np.ndarray]:
     return Image.fromarray(texels.reshape(side, side, 3)), uv
 
 
-def _repeated(picture: Image.Image, across: int, up: int) -> Image.Image:
+def _repeat(picture: Image.Image, across: int, up: int) -> Image.Image:
     if across == up == 1:
         return picture
-    width, height = min(picture.width, max(1, LARGEST // across)), min(picture.height, max(1, LARGEST // up))
+    width, height = (
+        min(picture.width, max(1, LARGEST_ATLAS // across)),
+        min(picture.height, max(1, LARGEST_ATLAS // up)),
+    )
     tile = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
-    return Image.fromarray(np.tile(tile, (min(up, LARGEST), min(across, LARGEST), 1)))
+    return Image.fromarray(np.tile(tile, (min(up, LARGEST_ATLAS), min(across, LARGEST_ATLAS), 1)))
 
 
-def _shrunk(picture: Image.Image, neighbours: int) -> Image.Image:
-    """Small enough that `neighbours` as large as it fit on an atlas."""
-    largest = int(LARGEST / np.ceil(np.sqrt(neighbours))) - 2 * MARGIN
+def _shrink(picture: Image.Image, neighbours: int) -> Image.Image:
+    """The picture, shrunk so that `neighbours` pictures of its size fit on an atlas."""
+    largest = int(LARGEST_ATLAS / np.ceil(np.sqrt(neighbours))) - 2 * MARGIN
     factor = min(1.0, largest / max(picture.size))
     width, height = (max(1, round(side * factor)) for side in picture.size)
     return picture if factor == 1 else picture.resize((width, height), Image.Resampling.BOX)
 
 
-def _side_by_side(pictures: list[Image.Image]) -> tuple[Image.Image, np.ndarray]:
-    """Pictures with margins on an atlas, and the lower left corners [n, 2] of their margins, counted from its own."""
+def _pack_pictures(pictures: list[Image.Image]) -> tuple[Image.Image, np.ndarray]:
+    """An atlas of pictures with margins, and the lower left corners [n, 2] of the margins from the atlas's own."""
     from trimesh.path.packing import rectangles
 
     margins = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
@@ -104,7 +108,7 @@ def _side_by_side(pictures: list[Image.Image]) -> tuple[Image.Image, np.ndarray]
     return Image.fromarray(atlas), places[:, 0]
 
 
-def _joined(parts: list[Painted], uv: list[np.ndarray], picture: Image.Image) -> Painted:
+def _merge_parts(parts: list[TexturedPart], uv: list[np.ndarray], picture: Image.Image) -> TexturedPart:
     first = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
     faces = [part.faces + start for part, start in zip(parts, first, strict=True)]
-    return Painted(np.concatenate([p.vertices for p in parts]), np.concatenate(faces), np.concatenate(uv), picture)
+    return TexturedPart(np.concatenate([p.vertices for p in parts]), np.concatenate(faces), np.concatenate(uv), picture)

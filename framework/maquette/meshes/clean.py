@@ -1,4 +1,4 @@
-"""Steps from a raw isosurface to a mesh that is pleasant to keep; each takes a mesh and returns a new one."""
+"""Clean-up of extracted meshes: degenerate faces, small components, cavities, decimation, smoothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from maquette.meshes.mesh import Mesh
 
 
 def select_faces(mesh: Mesh, keep: np.ndarray) -> Mesh:
-    """The faces where `keep` [F] is true, with the vertices they use and those vertices' attributes."""
+    """Select the faces where `keep` [F] is true, with their vertices and the vertices' attributes."""
     faces = mesh.faces[keep]
     used = np.zeros(len(mesh.vertices), bool)
     used[faces] = True
@@ -28,9 +28,9 @@ def select_faces(mesh: Mesh, keep: np.ndarray) -> Mesh:
 
 
 def remove_degenerate(mesh: Mesh) -> Mesh:
-    """Without faces that have no area or repeat another, and without vertices that no face uses.
+    """Remove faces without area, duplicate faces, and unused vertices.
 
-    Vertices at exactly the same place count as one when faces are compared, but stay apart, as seams need.
+    Vertices at equal positions count as one when faces are compared, but are not merged, to preserve seams.
     """
     _, place = np.unique(mesh.vertices, axis=0, return_inverse=True)
     corners = np.sort(place.reshape(-1)[mesh.faces], axis=1)
@@ -42,7 +42,7 @@ def remove_degenerate(mesh: Mesh) -> Mesh:
 
 
 def keep_components(mesh: Mesh, min_fraction: float) -> Mesh:
-    """Without connected components whose area is smaller than `min_fraction` of the largest one's.
+    """Remove connected components with an area below `min_fraction` of the largest one's.
 
     Args:
         mesh: any mesh.
@@ -50,23 +50,23 @@ def keep_components(mesh: Mesh, min_fraction: float) -> Mesh:
     """
     if mesh.is_empty or min_fraction <= 0:
         return mesh
-    label, count = _component_of_faces(mesh)
+    label, count = _face_components(mesh)
     sizes = np.bincount(label, mesh.face_areas, count)
     keep = sizes >= min(min_fraction, 1.0) * sizes.max() * (1 - 1e-9)
     return select_faces(mesh, keep[label])
 
 
 def fill_cavities(mesh: Mesh) -> Mesh:
-    """Without closed components that are wound inward: walls of hollow spaces that nobody sees from outside."""
+    """Remove closed components that are wound inward: walls of inner cavities, invisible from outside."""
     if mesh.is_empty:
         return mesh
-    label, count = _component_of_faces(mesh)
+    label, count = _face_components(mesh)
     solid = np.bincount(label, mesh.face_volumes, count) > 0
     return select_faces(mesh, solid[label]) if solid.any() else mesh
 
 
 def decimate(mesh: Mesh, max_faces: int) -> Mesh:
-    """At most about `max_faces` faces, by quadric edge collapse (fast-simplification); attributes are dropped."""
+    """Decimate to about `max_faces` faces by quadric edge collapse (fast-simplification); attributes are dropped."""
     if len(mesh.faces) <= max_faces:
         return mesh
     import fast_simplification
@@ -78,7 +78,7 @@ def decimate(mesh: Mesh, max_faces: int) -> Mesh:
 
 
 def smooth(mesh: Mesh, iterations: int) -> Mesh:
-    """Taubin smoothing, which keeps the volume where plain averaging shrinks; attributes are dropped.
+    """Taubin smoothing, which preserves the volume unlike Laplacian smoothing; attributes are dropped.
 
     Args:
         mesh: any mesh.
@@ -90,12 +90,12 @@ def smooth(mesh: Mesh, iterations: int) -> Mesh:
         return mesh
     from trimesh.smoothing import filter_taubin
 
-    moved = filter_taubin(Mesh(mesh.vertices, mesh.faces).to_trimesh(), lamb=0.5, nu=0.53, iterations=2 * iterations)
-    return Mesh(moved.vertices, mesh.faces)
+    smoothed = filter_taubin(Mesh(mesh.vertices, mesh.faces).to_trimesh(), lamb=0.5, nu=0.53, iterations=2 * iterations)
+    return Mesh(smoothed.vertices, mesh.faces)
 
 
 def clean(mesh: Mesh, min_component: float = 0.05) -> Mesh:
-    """Without degenerate faces, cavities and floaters, removed in this order.
+    """Remove degenerate faces, cavities and small components, in this order.
 
     Args:
         mesh: a closed surface, wound outward.
@@ -104,10 +104,10 @@ def clean(mesh: Mesh, min_component: float = 0.05) -> Mesh:
     return keep_components(fill_cavities(remove_degenerate(mesh)), min_component)
 
 
-def _component_of_faces(mesh: Mesh) -> tuple[np.ndarray, int]:
+def _face_components(mesh: Mesh) -> tuple[np.ndarray, int]:
     a, b, c = mesh.faces.T
     rows, columns = np.concatenate([a, b]), np.concatenate([b, c])
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(mesh.vertices),) * 2)
     _, of_vertex = connected_components(graph, directed=False)
-    found, label = np.unique(of_vertex[a], return_inverse=True)
-    return label.reshape(-1), len(found)
+    components, label = np.unique(of_vertex[a], return_inverse=True)
+    return label.reshape(-1), len(components)

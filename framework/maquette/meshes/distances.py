@@ -1,4 +1,4 @@
-"""Signed distances from a mesh that need not be closed."""
+"""Signed distances to a mesh, closed or not."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from maquette.meshes.closest import closest_points
+from maquette.meshes.closest_points import closest_points
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.tree import TriangleTree
 from maquette.meshes.winding import winding_numbers
 
-ALL_EXACT = 33  # grid points along a side up to which every one of them is asked
-COARSER = 4  # how much coarser the grid is from which a larger one takes its distances far from the surface
+EXACT_RESOLUTION = 33  # grid points along a side up to which all distances are computed exactly
+COARSENING = 4  # step of the grid that distances far from the surface are interpolated from, in steps of the full grid
 
 
 def mesh_to_sdf(mesh: Mesh, resolution: int, bound: float) -> tuple[Tensor, Tensor]:
@@ -34,7 +34,7 @@ def mesh_to_sdf(mesh: Mesh, resolution: int, bound: float) -> tuple[Tensor, Tens
         bound: half side of the cube, scene units.
 
     Returns:
-        The places along an axis [resolution], and distances [resolution, resolution, resolution] (x first), in scene
+        Coordinates along an axis [resolution], and distances [resolution, resolution, resolution] (x first), in scene
         units.
 
     Raises:
@@ -51,15 +51,15 @@ def mesh_to_sdf(mesh: Mesh, resolution: int, bound: float) -> tuple[Tensor, Tens
     return axis, torch.from_numpy(np.where(inside, -distance, distance)).float()
 
 
-def trilinear(grid: Float[Tensor, "n n n"], places: Float[Tensor, "m 3"]) -> Float[Tensor, " m"]:
-    """Values of a grid (x first) over the cube [-1, 1]^3 at `places` in it.
+def trilinear(grid: Float[Tensor, "n n n"], positions: Float[Tensor, "m 3"]) -> Float[Tensor, " m"]:
+    """Trilinear interpolation of a grid (x first) over the cube [-1, 1]^3 at `positions` in it.
 
     Example:
         >>> corners = torch.arange(8.0).reshape(2, 2, 2)
         >>> trilinear(corners, torch.tensor([[-1.0, -1, 1], [0, 0, 0]]))
         tensor([1.0000, 3.5000])
     """
-    at = places.flip(-1)[None, None, None]  # grid_sample counts the last axis first
+    at = positions.flip(-1)[None, None, None]  # grid_sample counts the last axis first
     return torch.nn.functional.grid_sample(grid[None, None], at, align_corners=True)[0, 0, 0, 0]
 
 
@@ -67,21 +67,21 @@ def _to_triangles(tree: TriangleTree, resolution: int, bound: float) -> np.ndarr
     """Distances to the triangles on a grid, with the sign bit set inside."""
     axis = torch.linspace(-bound, bound, resolution)
     points = torch.cartesian_prod(axis, axis, axis)
-    if resolution <= ALL_EXACT:
-        return _asked(tree, points).reshape((resolution,) * 3)
-    fewer = math.ceil((resolution - 1) / COARSER) + 1
+    if resolution <= EXACT_RESOLUTION:
+        return _exact_distances(tree, points).reshape((resolution,) * 3)
+    fewer = math.ceil((resolution - 1) / COARSENING) + 1
     coarse = _to_triangles(tree, fewer, bound)
     signed = trilinear(torch.from_numpy(coarse).float(), points / bound).double().numpy()
     cell = ((points / bound + 1) / 2 * (fewer - 1)).long().clamp(max=fewer - 2).numpy()
     near = _may_hold_surface(coarse, 2 * bound / (fewer - 1))[tuple(cell.T)]
-    signed[near] = _asked(tree, points[torch.from_numpy(near)])
+    signed[near] = _exact_distances(tree, points[torch.from_numpy(near)])
     return signed.reshape((resolution,) * 3)
 
 
-def _asked(tree: TriangleTree, points: Float[Tensor, "n 3"]) -> np.ndarray:
-    places = points.double().numpy()
-    distance = closest_points(tree, places)[2]
-    return np.where(np.abs(winding_numbers(tree, places)) > 0.5, -distance, distance)
+def _exact_distances(tree: TriangleTree, points: Float[Tensor, "n 3"]) -> np.ndarray:
+    positions = points.double().numpy()
+    distance = closest_points(tree, positions)[2]
+    return np.where(np.abs(winding_numbers(tree, positions)) > 0.5, -distance, distance)
 
 
 def _may_hold_surface(coarse: np.ndarray, step: float) -> np.ndarray:
@@ -94,7 +94,7 @@ def _may_hold_surface(coarse: np.ndarray, step: float) -> np.ndarray:
 
 
 def _to_sheets(inside: np.ndarray, distance: np.ndarray, step: float) -> np.ndarray:
-    """Distances to where inside meets outside though the mesh is far from there; infinite if that is nowhere."""
+    """Distances to sheets across holes, where inside meets outside far from the mesh; infinite without such sheets."""
     border = np.zeros(inside.shape, bool)
     for dimension in range(3):
         changes = np.diff(inside, axis=dimension)

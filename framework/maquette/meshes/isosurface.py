@@ -1,4 +1,4 @@
-"""The surface of a density field as a closed triangle mesh."""
+"""Extraction of a density field's surface as a closed triangle mesh."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from torch import Tensor
 from maquette.errors import RunError
 from maquette.meshes.mesh import Mesh
 
-FAINT = 0.1  # optical depth across the half side below which a density cannot be seen
-OPAQUE = 3.0  # optical depth of one voxel (95 % opaque) above which more density changes nothing
-SOLID = 10.0  # optical depth across the half side that is solid whatever the rest has: a tenth of it is 63 % opaque
-REFINEMENTS = 6  # halvings of the grid edge on which a vertex lies
+FAINT_DEPTH = 0.1  # optical depth across the half side below which a density is invisible
+OPAQUE_DEPTH = 3.0  # optical depth of one voxel (95 % opaque) above which more density changes nothing
+SOLID_DEPTH = 10.0  # optical depth across the half side that always counts as solid: a tenth of it is 63 % opaque
+REFINEMENTS = 6  # bisection steps along the grid edge of a vertex
 
 DensityFn = Callable[[Tensor], Tensor]
 
 
-def extract(
+def extract_surface(
     density_fn: DensityFn,
     bound: float,
     resolution: int,
@@ -34,16 +34,16 @@ def extract(
 ) -> Mesh:
     """The level set density = threshold inside the cube [-bound, bound]^3, by marching cubes.
 
-    Outside the cube counts as empty, so that a body which reaches the border is closed there by a flat cap. Each
-    vertex is then moved along its grid edge onto the level set itself, by bisection; this keeps steep fields, whose
-    densities are far from linear between samples, from showing the steps of the grid.
+    Outside the cube the density counts as 0, so that an object that reaches the border is closed there by a flat cap.
+    Each vertex is then moved along its grid edge onto the level set by bisection, since steep densities, far from
+    linear between samples, would otherwise show the steps of the grid.
 
     Args:
         density_fn: points [n, 3] float32 on the CPU -> densities [n], on any device.
         bound: half side of the cube, in scene units.
         resolution: samples along each side.
         threshold: density of the surface; "auto" for `auto_threshold`.
-        gap: in scene units; hollows that open to the outside only through holes of a smaller radius count as solid.
+        gap: in scene units; cavities that open to the outside only through holes of a smaller radius count as solid.
         chunk: points per query.
 
     Returns:
@@ -55,8 +55,8 @@ def extract(
     axis = torch.linspace(-bound, bound, resolution)
     grid = sample_grid(density_fn, axis, chunk)
     if not np.isfinite(grid).all():
-        share = 100 * (1 - np.isfinite(grid).mean())
-        raise RunError(f"{share:.3g} % of the densities are not finite, so there is no surface to extract; "
+        percentage = 100 * (1 - np.isfinite(grid).mean())
+        raise RunError(f"{percentage:.3g} % of the densities are not finite, so there is no surface to extract; "
                        "go back to an earlier checkpoint, or lower the learning rate")  # fmt: skip
     voxel = 2 * bound / (resolution - 1)
     level = auto_threshold(grid, bound, voxel) if threshold == "auto" else float(threshold)
@@ -68,21 +68,21 @@ def extract(
             f"reach the threshold {level:.4g}; give a lower one (threshold={grid.max() / 2:.2g}), or threshold=auto, "
             "and if renderings are empty too, train longer"
         )
-    padded = np.pad(_filled(grid, level, math.ceil(gap / voxel)), 1)
+    padded = np.pad(_fill_hollows(grid, level, math.ceil(gap / voxel)), 1)
     places, faces, _, _ = marching_cubes(padded, level=level, gradient_direction="ascent")
-    places = _refine(places.astype(np.float64) - 1, density_fn, level, axis.numpy(), chunk)
+    places = _refine_vertices(places.astype(np.float64) - 1, density_fn, level, axis.numpy(), chunk)
     vertices = np.clip(places * voxel - bound, -bound, bound)
     return Mesh(vertices, faces)
 
 
 def auto_threshold(densities: np.ndarray, bound: float, voxel: float) -> float:
-    """Half of what is typical inside the object, where the edge of a blurred body lies, and at most `SOLID / bound`.
+    """Half the typical density inside the object, where the edge of a blurred body lies; at most `SOLID_DEPTH / bound`.
 
-    Densities are first cut to what a picture can tell apart: below `FAINT / bound` nothing shows, above
-    `OPAQUE / voxel` a voxel is opaque. Otsu's method on their logarithm parts object from fog; half the median of the
-    object is the threshold, unless that would cut away parts which are less dense than the rest but solid all the
-    same. The mean of all occupied cells, as threestudio takes it, is pulled down by fog, which fills the most cells,
-    and up by the unseen inside of the object, where densities have no bound.
+    Densities are first clipped to what pictures can distinguish: below `FAINT_DEPTH / bound` nothing is visible, above
+    `OPAQUE_DEPTH / voxel` a voxel is opaque. Otsu's method on their logarithm separates object and fog. Half the median
+    of the object is the threshold, unless that would remove parts which are less dense than the rest but still solid.
+    The mean of all occupied cells, as threestudio takes it, is pulled down by fog, which fills the most cells, and up
+    by the invisible inside of the object, where densities are unbounded.
 
     Args:
         densities: samples of the field, any shape, non-negative.
@@ -90,30 +90,30 @@ def auto_threshold(densities: np.ndarray, bound: float, voxel: float) -> float:
         voxel: distance between samples, in scene units.
 
     Returns:
-        The threshold; `FAINT / bound` when no density exceeds that.
+        The threshold; `FAINT_DEPTH / bound` when no density exceeds that.
     """
-    faint, opaque = FAINT / bound, OPAQUE / voxel
-    seen = np.clip(densities, faint, opaque)
-    if not seen.max() > faint:
+    faint, opaque = FAINT_DEPTH / bound, OPAQUE_DEPTH / voxel
+    visible = np.clip(densities, faint, opaque)
+    if not visible.max() > faint:
         return faint
-    logs = np.log(seen)
-    solid = seen[logs >= threshold_otsu(logs)]
-    return float(min(np.median(solid) / 2, SOLID / bound))
+    logs = np.log(visible)
+    solid = visible[logs >= threshold_otsu(logs)]
+    return float(min(np.median(solid) / 2, SOLID_DEPTH / bound))
 
 
 def sample_grid(density_fn: DensityFn, axis: Tensor, chunk: int) -> np.ndarray:
-    """Densities [n, n, n] (x first) at the grid that `axis` [n] spans, asked for `chunk` points at a time."""
+    """Densities [n, n, n] (x first) on the grid spanned by `axis` [n], evaluated for `chunk` points at a time."""
     size = len(axis)
     values = np.empty(size**3, np.float32)
     for start in range(0, size**3, chunk):
         index = torch.arange(start, min(start + chunk, size**3))
         points = torch.stack([axis[index // size**2], axis[index // size % size], axis[index % size]], -1)
-        values[start : start + len(index)] = _query(density_fn, points)
+        values[start : start + len(index)] = _query_density(density_fn, points)
     return values.reshape(size, size, size)
 
 
-def _filled(grid: np.ndarray, level: float, reach: int) -> np.ndarray:
-    """Densities with those in hollows behind holes of a radius up to `reach` voxels raised to the largest one."""
+def _fill_hollows(grid: np.ndarray, level: float, reach: int) -> np.ndarray:
+    """Densities, raised to the largest one in cavities behind holes of a radius up to `reach` voxels."""
     if not reach:
         return grid
     grown = binary_dilation(np.pad(grid > level, reach), iterations=reach)
@@ -122,7 +122,7 @@ def _filled(grid: np.ndarray, level: float, reach: int) -> np.ndarray:
     return np.where(hollow[reach:-reach, reach:-reach, reach:-reach], grid.max(), grid)
 
 
-def _query(density_fn: DensityFn, points: Tensor) -> np.ndarray:
+def _query_density(density_fn: DensityFn, points: Tensor) -> np.ndarray:
     with torch.no_grad():
         values = density_fn(points)
     if values.shape != points.shape[:1]:
@@ -130,7 +130,9 @@ def _query(density_fn: DensityFn, points: Tensor) -> np.ndarray:
     return values.float().cpu().numpy()
 
 
-def _refine(places: np.ndarray, density_fn: DensityFn, level: float, axis: np.ndarray, chunk: int) -> np.ndarray:
+def _refine_vertices(
+    places: np.ndarray, density_fn: DensityFn, level: float, axis: np.ndarray, chunk: int
+) -> np.ndarray:
     """Bisect each vertex that lies inside one grid edge between two samples; `places` [V, 3] are in voxels."""
     low, high = np.floor(places), np.ceil(places)
     on_edge = ((low != high).sum(1) == 1) & (low >= 0).all(1) & (high <= len(axis) - 1).all(1)
@@ -141,7 +143,7 @@ def _refine(places: np.ndarray, density_fn: DensityFn, level: float, axis: np.nd
 
     def inside(at: np.ndarray) -> np.ndarray:
         points = torch.from_numpy((at * voxel + origin).astype(np.float32))
-        return np.concatenate([_query(density_fn, part) for part in points.split(chunk)]) > level
+        return np.concatenate([_query_density(density_fn, part) for part in points.split(chunk)]) > level
 
     low_inside = inside(low)
     for _ in range(REFINEMENTS):

@@ -1,4 +1,4 @@
-"""The triangle mesh that geometries, conversions and exporters exchange."""
+"""The triangle mesh type of geometries, conversions and exporters."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles in world axes (right-handed, z up, front along +x), wound so that normals point outward.
+    """A triangle mesh in world axes (right-handed, z up, front along +x), wound so that normals point outward.
 
-    Arrays are converted to the dtypes below; pictures follow the OBJ convention: u to the right, v up, and the
+    Arrays are converted to the dtypes below; textures follow the OBJ convention: u to the right, v up, and the
     texture's first row is at v = 1.
 
     Args:
         vertices: positions [V, 3] float32.
         faces: vertex indices [F, 3] int64.
         vertex_colors: display (sRGB) colours [V, 3] float32 in [0, 1].
-        uv: texture coordinates [V, 2] float32 in [0, 1]; vertices on a seam stand once per side of it.
+        uv: texture coordinates [V, 2] float32 in [0, 1]; vertices on a seam are repeated.
         texture: display (sRGB) colours [H, W, 3] float32 in [0, 1]; needs `uv`.
         normals: outward unit normals per vertex [V, 3] float32.
-        metallic_roughness: metallic and roughness [H, W, 2] float32 in [0, 1], laid out like the texture, maybe of
+        metallic_roughness: metallic and roughness [H, W, 2] float32 in [0, 1], laid out like the texture, possibly of
             another size; needs `uv`.
 
     Raises:
@@ -45,31 +45,31 @@ class Mesh:
     metallic_roughness: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        vertices = self._take("vertices", np.float32, (None, 3))
-        faces = self._take("faces", np.int64, (None, 3))
+        vertices = self._convert("vertices", np.float32, (None, 3))
+        faces = self._convert("faces", np.int64, (None, 3))
         count = len(vertices)
         if len(faces) and not (faces.min() >= 0 and faces.max() < count):
             raise ValueError(f"faces must index the {count} vertices, but range from {faces.min()} to {faces.max()}")
         if self.vertex_colors is not None:
-            _in_unit_range("vertex_colors", self._take("vertex_colors", np.float32, (count, 3)))
+            _in_unit_range("vertex_colors", self._convert("vertex_colors", np.float32, (count, 3)))
         if self.uv is not None:
-            _in_unit_range("uv", self._take("uv", np.float32, (count, 2)))
+            _in_unit_range("uv", self._convert("uv", np.float32, (count, 2)))
         if self.normals is not None:
-            self._take("normals", np.float32, (count, 3))
+            self._convert("normals", np.float32, (count, 3))
         for name, channels in (("texture", 3), ("metallic_roughness", 2)):
             if getattr(self, name) is not None:
-                _in_unit_range(name, self._take(name, np.float32, (None, None, channels)))
+                _in_unit_range(name, self._convert(name, np.float32, (None, None, channels)))
                 if self.uv is None:
                     raise ValueError(f"a {name} needs uv coordinates to be looked up with")
 
-    def _take(self, name: str, dtype: type, shape: tuple[int | None, ...]) -> np.ndarray:
+    def _convert(self, name: str, dtype: type, shape: tuple[int | None, ...]) -> np.ndarray:
         array: np.ndarray = np.ascontiguousarray(getattr(self, name), dtype=dtype)
         if array.size == 0 and array.ndim == 1 and shape == (None, 3):
             array = array.reshape(0, 3)
         fits = array.ndim == len(shape) and all(w in (None, g) for w, g in zip(shape, array.shape, strict=True))
         if not fits:
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise ValueError(f"{name} must have shape [{wanted}], not {list(array.shape)}")
+            expected = ", ".join("any" if size is None else str(size) for size in shape)
+            raise ValueError(f"{name} must have shape [{expected}], not {list(array.shape)}")
         if dtype is np.float32 and not np.isfinite(array).all():
             raise ValueError(f"{name} has {int((~np.isfinite(array)).sum())} numbers that are not finite")
         object.__setattr__(self, name, array)
@@ -77,12 +77,12 @@ class Mesh:
 
     @property
     def is_empty(self) -> bool:
-        """True when there is no face."""
+        """Whether there is no face."""
         return len(self.faces) == 0
 
     @property
     def bounds(self) -> np.ndarray:
-        """Smallest and largest corner [2, 3]; zeros when there is no vertex."""
+        """Smallest and largest corner [2, 3]; zeros without vertices."""
         if len(self.vertices) == 0:
             return np.zeros((2, 3), np.float32)
         return np.stack([self.vertices.min(0), self.vertices.max(0)])

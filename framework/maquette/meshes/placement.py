@@ -1,4 +1,4 @@
-"""How the axes and the size of a mesh file become those of the world."""
+"""Conversion of a mesh file's axes and size to the world's."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Y_UP_FORMATS = ("glb", "gltf")  # glTF 2.0, sec. 3.4: y up, front along +z; the 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a mesh that was made elsewhere stands in the world (z up, front along +x).
+    """Orientation, position and size of a mesh file in the world (z up, front along +x).
 
     Args:
-        up: the file's axis that points up; "auto" is y for glTF and z, as our own writers keep it, for the rest.
-        front: the file's direction that the object looks along; "auto" is +z where y is up and +x where z is.
+        up: the file's axis that points up; "auto" is y for glTF and z for other formats, as our writers have it.
+        front: the file's direction that the object faces; "auto" is +z where y is up and +x where z is.
         fit: "extent" moves the middle of the bounding box to the origin and gives its longest side the length `size`;
             "radius" does the same and gives the distance from there to the farthest vertex the length `size`; "none"
-            keeps the file's place and scale, and does not read `size`.
+            keeps the file's position and scale, and ignores `size`.
         size: in scene units.
 
     Raises:
-        ValueError: front and up are along one axis, or the size is not positive.
+        ValueError: front and up have the same axis, or the size is not positive.
     """
 
     up: Up = "auto"
@@ -55,8 +55,8 @@ class Placement:
         forward, upward = _axis(front), _axis(up)
         return np.stack([forward, np.cross(upward, forward), upward])
 
-    def place(self, vertices: np.ndarray, extension: str) -> np.ndarray:
-        """A file's vertices [V, 3], all of them part of the surface, in the world; float64.
+    def place_vertices(self, vertices: np.ndarray, extension: str) -> np.ndarray:
+        """Transform a file's vertices [V, 3], all of them used by faces, to the world; float64.
 
         Raises:
             ValueError: a coordinate is not finite, or there is no extent to fit.

@@ -1,4 +1,4 @@
-"""Point clouds from files."""
+"""Reading of point clouds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maquette.errors import ConfigError
 
 
 def read_points(path: str | Path) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"] | None]:
-    """Positions, and colours in [0, 1] if there are any: of points, or of a mesh's vertices.
+    """Read positions, and colours in [0, 1] or None, of a point cloud or of a mesh's vertices.
 
     Raises:
         ConfigError: there is no such file, or it holds no points.
@@ -22,15 +22,15 @@ def read_points(path: str | Path) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "
     import trimesh
 
     try:
-        found: Any = trimesh.load(path)
-        found = found.to_geometry() if isinstance(found, trimesh.Scene) else found
-        positions = np.asarray(found.vertices)
+        geometry: Any = trimesh.load(path)
+        geometry = geometry.to_geometry() if isinstance(geometry, trimesh.Scene) else geometry
+        positions = np.asarray(geometry.vertices)
     except (OSError, ValueError, AttributeError, IndexError) as problem:
         raise ConfigError(f"cannot read points: {problem}", file=str(path)) from problem
     if not len(positions):
         raise ConfigError("there are no points in it", file=str(path))
-    colors = getattr(found, "colors", None)
-    if colors is None and getattr(found, "visual", None) is not None and found.visual.kind == "vertex":
-        colors = found.visual.vertex_colors
+    colors = getattr(geometry, "colors", None)
+    if colors is None and getattr(geometry, "visual", None) is not None and geometry.visual.kind == "vertex":
+        colors = geometry.visual.vertex_colors
     shades = torch.from_numpy(np.array(colors)[:, :3]).float() / 255 if colors is not None and len(colors) else None
     return torch.from_numpy(positions.copy()).float(), shades

@@ -1,4 +1,4 @@
-"""A UV atlas for a mesh, and textures baked into it by asking for what is at every texel's place."""
+"""UV unwrapping of meshes, and baking of textures by evaluating a colour function at each texel."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from torch import Tensor
 from maquette.errors import RunError
 from maquette.meshes.mesh import Mesh
 
-PADDING = 3  # texels between charts, and from them to the rim of the atlas, so that bilinear lookups do not mix them
-REACH = 0.75  # texels outside a triangle that still take its colour: a little more than half a texel's diagonal
+PADDING = 3  # texels between charts, and to the border of the atlas, so that bilinear lookups do not mix charts
+EDGE_REACH = 0.75  # texels outside a triangle that still take its colour: a little more than half a texel's diagonal
 
 ColorFn = Callable[[Tensor, Tensor], Tensor]
 """Points [n, 3] and unit normals [n, 3], float32 on the CPU -> sRGB [n, 3], or other numbers [n, C], in [0, 1]."""
 
 
 def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
-    """The mesh cut open along seams and laid out in an atlas by xatlas; vertex normals stay smooth across seams.
+    """Cut the mesh along seams and lay it out in an atlas by xatlas; vertex normals stay smooth across seams.
 
     Args:
         mesh: any mesh with faces.
-        texture_size: side in texels of the texture it is meant for; sets the padding between charts.
+        texture_size: side of the planned texture in texels; sets the padding between charts.
 
     Returns:
-        The same faces in the same order, with `uv` and `normals`, and seam vertices repeated. No chart comes nearer to
-        the rim than `PADDING` texels, so that viewers which repeat textures do not mix opposite rims.
+        The same faces in the same order, with `uv` and `normals`, and seam vertices repeated. Charts stay
+        `PADDING` texels from the border, so that viewers which repeat textures do not mix opposite borders.
     """
     import xatlas
 
@@ -38,30 +38,30 @@ def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
     atlas = xatlas.Atlas()
     atlas.add_mesh(mesh.vertices, mesh.faces.astype(np.uint32), normals)
     packing = xatlas.PackOptions()
-    within = texture_size - 2 * PADDING
-    packing.resolution, packing.padding, packing.bilinear = within, PADDING, True
+    inner_size = texture_size - 2 * PADDING
+    packing.resolution, packing.padding, packing.bilinear = inner_size, PADDING, True
     atlas.generate(xatlas.ChartOptions(), packing)
     origin, faces, uv = atlas[0]
     colors = None if mesh.vertex_colors is None else mesh.vertex_colors[origin]
-    uv = (PADDING + np.clip(uv, 0, 1) * within) / texture_size
+    uv = (PADDING + np.clip(uv, 0, 1) * inner_size) / texture_size
     return Mesh(mesh.vertices[origin], faces, colors, uv, None, normals[origin])
 
 
 def bake(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -> Mesh:
-    """The mesh with a texture: each covered texel has the colour at its place on the surface; see `bake_texels`."""
+    """Bake a texture: each covered texel gets the colour at its point on the surface; see `bake_texels`."""
     return replace(mesh, texture=bake_texels(mesh, color_fn, texture_size, chunk))
 
 
 def bake_texels(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -> np.ndarray:
-    """A picture in the mesh's atlas: each covered texel has what `color_fn` says at its place on the surface.
+    """Bake an image in the mesh's atlas: each covered texel gets `color_fn` at its point on the surface.
 
-    Texels that a triangle only touches are covered too; all others take the numbers of the nearest covered one, so
-    that lookups at the rim of a chart and in smaller mip levels stay clean.
+    Texels that a triangle only touches are covered too; all others get the value of the nearest covered one, so that
+    lookups at chart borders and in smaller mip levels do not bleed.
 
     Args:
         mesh: with `uv`, as `unwrap` gives it.
-        color_fn: what to ask for.
-        texture_size: side of the square picture in texels.
+        color_fn: evaluated at surface points.
+        texture_size: side of the square image in texels.
         chunk: points per query.
 
     Returns:
@@ -89,13 +89,13 @@ def bake_texels(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2
 
 
 def color_vertices(mesh: Mesh, color_fn: ColorFn, chunk: int = 2**17) -> Mesh:
-    """The mesh with the colour at each vertex; arguments as in `bake`."""
+    """Set vertex colours by `color_fn`; arguments as in `bake`."""
     normals = mesh.vertex_normals()
     return replace(mesh, vertex_colors=query_colors(color_fn, mesh.vertices, normals, chunk), normals=normals)
 
 
 def query_colors(color_fn: ColorFn, points: np.ndarray, normals: np.ndarray, chunk: int = 2**17) -> np.ndarray:
-    """What `color_fn` says [n, C] float32, cut to [0, 1], at n points with unit normals; errors as in `bake_texels`."""
+    """Values of `color_fn` at n points with unit normals, [n, C] float32 clipped to [0, 1]; raises as `bake_texels`."""
     parts = []
     pairs = zip(torch.from_numpy(points).split(chunk), torch.from_numpy(normals).split(chunk), strict=True)
     with torch.no_grad():
@@ -114,10 +114,10 @@ def query_colors(color_fn: ColorFn, points: np.ndarray, normals: np.ndarray, chu
 
 
 def rasterize_uv(uv: np.ndarray, faces: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which face each texel belongs to, and where on it.
+    """Rasterise a UV layout: the face of each texel, and barycentric weights on it.
 
     The centre of texel (row i, column j) is at u = (j + 1/2) / size, v = 1 - (i + 1/2) / size. A texel belongs to the
-    face in which its centre lies deepest, or, up to `REACH` texels outside all, to the one it is closest to.
+    face in which its centre lies deepest, or, up to `EDGE_REACH` texels outside all, to the one it is closest to.
 
     Args:
         uv: [V, 2] in [0, 1].
@@ -136,9 +136,9 @@ def rasterize_uv(uv: np.ndarray, faces: np.ndarray, size: int) -> tuple[np.ndarr
 def _rasterize(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
     """`corners` [F, 3, 2] are (column, row) with texel centres at whole numbers."""
     face = np.full((size, size), -1, np.int64)
-    depth = np.full((size, size), -REACH)  # how deep inside its face a texel lies; negative: how far outside
+    depth = np.full((size, size), -EDGE_REACH)  # distance from the face's border, negative outside
     weights = np.zeros((size, size, 3), np.float32)
-    here = np.zeros(3)
+    barycentric = np.zeros(3)
     for f in range(len(corners)):
         (ax, ay), (bx, by), (cx, cy) = corners[f]
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
@@ -147,20 +147,24 @@ def _rasterize(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         sides = (np.hypot(cx - bx, cy - by), np.hypot(ax - cx, ay - cy), np.hypot(bx - ax, by - ay))
         for y in range(max(0, int(min(ay, by, cy) - 1)), min(size, int(max(ay, by, cy)) + 2)):
             for x in range(max(0, int(min(ax, bx, cx) - 1)), min(size, int(max(ax, bx, cx)) + 2)):
-                here[0] = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area
-                here[1] = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area
-                here[2] = 1 - here[0] - here[1]
-                inside = min(here[0] / sides[0], here[1] / sides[1], here[2] / sides[2]) * abs(area)
+                barycentric[0] = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area
+                barycentric[1] = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area
+                barycentric[2] = 1 - barycentric[0] - barycentric[1]
+                inside = min(barycentric[0] / sides[0], barycentric[1] / sides[1], barycentric[2] / sides[2]) * abs(
+                    area
+                )
                 if inside < 0 and inside > depth[y, x]:
-                    inside = -_nearest(corners[f], x, y, here)
+                    inside = -_closest_on_border(corners[f], x, y, barycentric)
                 if inside > depth[y, x]:
-                    depth[y, x], face[y, x], weights[y, x] = inside, f, here
+                    depth[y, x], face[y, x], weights[y, x] = inside, f, barycentric
     return face, weights
 
 
 @numba.njit(cache=True)
-def _nearest(corners: np.ndarray, x: float, y: float, weights: np.ndarray) -> float:  # pragma: no cover - compiled
-    """Distance from (x, y) to the nearest point on a triangle's rim, whose barycentric weights are written out."""
+def _closest_on_border(
+    corners: np.ndarray, x: float, y: float, weights: np.ndarray
+) -> float:  # pragma: no cover - compiled
+    """Distance from (x, y) to the closest point on a triangle's border; writes the point's barycentric weights."""
     best = np.inf
     for i in range(3):
         j = (i + 1) % 3

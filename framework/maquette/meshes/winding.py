@@ -1,20 +1,20 @@
-"""How often a mesh, closed or not, winds around a point."""
+"""Generalised winding numbers of meshes."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from maquette.meshes.tree import DEPTH, LEAF, TriangleTree, up_the_tree
+from maquette.meshes.tree import LEAF_SIZE, STACK_SIZE, TriangleTree, reduce_up_tree
 
-FAR = 3.0  # a box seen from this many of its radii or more is one dipole
+DIPOLE_RADII = 3.0  # a box at a distance of this many of its radii or more is approximated by a dipole
 
 
 def winding_numbers(tree: TriangleTree, points: np.ndarray) -> np.ndarray:
-    """Generalised winding numbers: the signed solid angle of all triangles seen from a point, over 4 pi.
+    """Generalised winding numbers: the signed solid angle of all triangles at a point, divided by 4 pi.
 
     1 inside and 0 outside a closed mesh that is wound outward; across a hole it changes smoothly from one to the other.
-    Triangles far away count as dipoles, all those of a box as one, which errs by thousandths, at worst hundredths.
+    Distant boxes of triangles are approximated by a dipole, with errors of thousandths, at worst hundredths.
 
     Args:
         tree: of the mesh.
@@ -36,7 +36,7 @@ def winding_numbers(tree: TriangleTree, points: np.ndarray) -> np.ndarray:
     vectors = np.cross(edges[:, 0], edges[:, 1]) / 2
     areas = np.linalg.norm(vectors, axis=1, keepdims=True)
     moments = np.concatenate([vectors, areas, areas * tree.triangles.mean(1)], axis=1)
-    sums = up_the_tree(moments.reshape(tree.leaves, LEAF, -1).sum(1), np.add)
+    sums = reduce_up_tree(moments.reshape(tree.leaves, LEAF_SIZE, -1).sum(1), np.add)
     middle = (tree.low + tree.high) / 2
     centre = np.where(sums[:, 3:4] > 0, sums[:, 4:] / np.maximum(sums[:, 3:4], 1e-300), middle)
     reach = np.linalg.norm(np.maximum(centre - tree.low, tree.high - centre), axis=1)
@@ -51,23 +51,23 @@ def _solid_angles(
     first_leaf = len(centre) // 2
     total = np.zeros(len(points))
     for i in numba.prange(len(points)):
-        waiting = np.zeros(DEPTH, np.int64)
+        stack = np.zeros(STACK_SIZE, np.int64)
         count, angle = 1, 0.0
         while count:
             count -= 1
-            box = waiting[count]
+            box = stack[count]
             squared, along = 0.0, 0.0
             for axis in range(3):
                 away = centre[box, axis] - points[i, axis]
                 squared += away * away
                 along += away * vectors[box, axis]
-            if squared > (FAR * reach[box]) ** 2:
+            if squared > (DIPOLE_RADII * reach[box]) ** 2:
                 angle += along / (squared * np.sqrt(squared))
             elif box >= first_leaf:
-                for k in range((box - first_leaf) * LEAF, (box - first_leaf + 1) * LEAF):
+                for k in range((box - first_leaf) * LEAF_SIZE, (box - first_leaf + 1) * LEAF_SIZE):
                     angle += _solid_angle(points[i], triangles[k])
             else:
-                waiting[count], waiting[count + 1] = 2 * box + 1, 2 * box + 2
+                stack[count], stack[count + 1] = 2 * box + 1, 2 * box + 2
                 count += 2
         total[i] = angle
     return total
@@ -75,7 +75,7 @@ def _solid_angles(
 
 @numba.njit(cache=True)
 def _solid_angle(point: np.ndarray, corners: np.ndarray) -> float:  # pragma: no cover - compiled
-    """Of a triangle seen from a point, positive from behind (van Oosterom and Strackee 1983)."""
+    """Solid angle of a triangle at a point, positive from behind (van Oosterom and Strackee 1983)."""
     ax, ay, az = corners[0, 0] - point[0], corners[0, 1] - point[1], corners[0, 2] - point[2]
     bx, by, bz = corners[1, 0] - point[0], corners[1, 1] - point[1], corners[1, 2] - point[2]
     cx, cy, cz = corners[2, 0] - point[0], corners[2, 1] - point[1], corners[2, 2] - point[2]

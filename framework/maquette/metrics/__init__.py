@@ -1,1 +1,1 @@
-"""Metrics: what a finished scene is judged by."""
+"""Metrics: measures of finished scenes."""

@@ -15,8 +15,8 @@ class Case:
     """One task of a suite.
 
     Args:
-        prompt: what was asked for.
-        labels: what is known about the right answer, e.g. {"category": "mug", "colour": "red"}.
+        prompt: of the scene.
+        labels: ground truth, e.g. {"category": "mug", "colour": "red"}.
     """
 
     prompt: str
@@ -25,11 +25,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a metric found in one scene.
+    """The result of a metric for one scene.
 
     Args:
         values: numbers to average over the suite; fractions are in [0, 1].
-        facts: whatever helps to understand them, as plain data.
+        facts: details as plain data.
     """
 
     values: Mapping[str, float]
@@ -37,7 +37,7 @@ class Measurement:
 
 
 class Metric(ABC):
-    """A part of the kind `metric`: made once from its Config, called for each finished scene."""
+    """A part of the kind `metric`: built once from its Config, called for each finished scene."""
 
     @abstractmethod
     def __call__(self, subject: Subject, case: Case) -> Measurement:

@@ -1,4 +1,4 @@
-"""CLIP R-Precision: does an image-text encoder retrieve the right caption from pictures of the scene?"""
+"""CLIP R-Precision: retrieval of the right caption from pictures of the scene by an image-text encoder."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class RPrecision(Metric):
 
     @dataclass(frozen=True)
     class Config:
-        captions: dict[str, dict[str, str]]  # the captions to choose from, each with its labels ({} if none)
+        captions: dict[str, dict[str, str]]  # candidate captions, each with its labels ({} if none)
         scorer: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
         levels: tuple[str, ...] = ()  # label combinations, e.g. category, category+colour; none: the exact prompt
         views: int = 8  # azimuths, evenly spaced from the front
         elevation_deg: float = 20.0  # height of the camera above the horizon
-        supersampling: int = 2  # pictures are rendered this much larger than the encoder reads them
+        supersampling: int = 2  # factor by which pictures are rendered larger than the encoder's input
 
         def __post_init__(self) -> None:
             if not self.captions or self.views < 1 or self.supersampling < 1:

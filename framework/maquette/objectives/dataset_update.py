@@ -69,7 +69,9 @@ class DatasetUpdate(Objective):
         assert target is not None and target.places is not None
         c, logs, pictures = self.config, {}, require_prepared(self._edited, self)
         if moment.step % c.every == 0:
-            conditions = denoiser.prior.about(denoiser.conditions, target.picture.over(rendering.background))
+            conditions = denoiser.prior.with_source_picture(
+                denoiser.conditions, target.picture.over(rendering.background)
+            )
             denoiser = denoiser.with_conditions(conditions).thresholded(c.threshold)
             edited, logs["timestep"] = self._edit(rendering, denoiser, moment)
             pictures.replace(target.places, edited)

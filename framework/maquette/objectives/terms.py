@@ -39,6 +39,11 @@ class Terms:
             total = total + term.to(total.device)
         return total
 
+    def detached(self) -> Terms:
+        """The same numbers without the graph behind them, which may so be freed."""
+        losses = {name: loss.detach() for name, loss in self.losses.items()}
+        return Terms(losses, self.logs, {name: loss.detach() for name, loss in self.auxiliary.items()})
+
     def values(self) -> Mapping[str, float]:
         """Every loss as a plain number under `loss/<name>`, and the logs."""
         losses = {**self.losses, **self.auxiliary}

@@ -13,7 +13,7 @@ from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, Weighting, add_noise, timestep_weight
 from maquette.randomness import Moment
 from maquette.registry import register
-from maquette.scores.cfg_rescale import rescaled
+from maquette.scores.cfg_rescale import rescale_guidance
 from maquette.scores.denoiser import Denoiser
 
 
@@ -70,4 +70,6 @@ class X0Reconstruction(GradientObjective):
         self, guided: Float[Tensor, "B C h w"], unguided: Float[Tensor, "B C h w"]
     ) -> Float[Tensor, "B C h w"]:
         grouped = (-1, self.config.views, *guided.shape[1:])
-        return rescaled(guided.reshape(grouped), unguided.reshape(grouped), self.config.rescale).reshape(guided.shape)
+        return rescale_guidance(guided.reshape(grouped), unguided.reshape(grouped), self.config.rescale).reshape(
+            guided.shape
+        )

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.perception.image_encoder import ClipPixels
+from maquette.perception.image_encoder import ClipPreprocessor
 from maquette.perception.tokens import tokenize
 from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
 
 
-def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
-    """A CLIPModel in 32-bit floats, frozen, its CLIPTokenizer, and what prepares its pictures.
+def load_clip(path: str) -> tuple[Any, Any, ClipPreprocessor]:
+    """A CLIPModel in 32-bit floats, frozen, its CLIPTokenizer, and the preprocessing of its pictures.
 
     Args:
         path: the name of weights that a plugin carries, a folder, or a hub name.
@@ -35,12 +35,12 @@ def load_clip(path: str) -> tuple[Any, Any, ClipPixels]:
             tokenizer: Any = CLIPTokenizer.from_pretrained(source)
     except (OSError, ValueError) as problem:
         raise unreadable(what, problem, hint=hint) from problem
-    pixels = ClipPixels(model.config.vision_config.image_size, Path(source) / ClipPixels.FILE)
-    return model, tokenizer, pixels
+    preprocess = ClipPreprocessor(model.config.vision_config.image_size, Path(source) / ClipPreprocessor.FILE)
+    return model, tokenizer, preprocess
 
 
 class Clip:
-    """A frozen CLIP.
+    """A frozen CLIP model with image and text embeddings.
 
     Args:
         path: the name of weights that a plugin carries, a folder, or a hub name.
@@ -50,17 +50,17 @@ class Clip:
     """
 
     def __init__(self, path: str) -> None:
-        self._model, self._tokenizer, self._pixels = load_clip(path)
-        self.size = self._pixels.size
+        self._model, self._tokenizer, self._preprocess = load_clip(path)
+        self.size = self._preprocess.size
 
     def to(self, device: torch.device) -> Clip:
-        """Itself, on that device from now on."""
+        """Move the model to a device, in place; returns itself."""
         self._model.to(device)
         return self
 
     def images(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B D"]:
         """Unit embeddings of pictures in [0, 1], resized to the model's size; differentiable."""
-        output = self._model.get_image_features(pixel_values=self._pixels(rgb))
+        output = self._model.get_image_features(pixel_values=self._preprocess(rgb))
         return functional.normalize(_embedding(output), dim=-1)
 
     @torch.no_grad()

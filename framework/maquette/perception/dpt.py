@@ -1,4 +1,4 @@
-"""DPT that gives normals beside depth."""
+"""A DPT that predicts depth and normals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NORMAL = 3  # channels
 
 
 class DPTForDepthAndNormals(DPTForDepthEstimation):
-    """transformers' DPT, its last layer widened from inverse depth alone to inverse depth and a normal.
+    """transformers' DPT with a wider last layer, for inverse depth and a normal.
 
     Source: Ranftl et al. 2021 (arXiv 2103.13413), sec. 3; three channels for normals as in Omnidata (Eftekhar et al.
     2021, arXiv 2110.04994), here in the camera's frame: x right, y up, z to the viewer.

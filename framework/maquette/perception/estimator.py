@@ -1,4 +1,4 @@
-"""Networks in transformers' layout that estimate depth, and ours that estimates normals along with it."""
+"""Depth estimation by networks in transformers layout, and by maquette's DPT for depth and normals."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.nn import functional
 
 from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
 
-METRIC = ("glpn", "zoedepth")  # transformers' models that give distances
-OURS = "DPTForDepthAndNormals"
+METRIC = ("glpn", "zoedepth")  # transformers' models of metric depth
+DEPTH_AND_NORMALS = "DPTForDepthAndNormals"
 UNUSED = "neck.fusion_stage.layers.0.residual_layer1."  # of a DPT; published files leave these weights out
 
 
 class Estimate(NamedTuple):
-    """What is seen in pictures.
+    """Estimated depth and normals of pictures.
 
     Args:
-        nearness: what grows as the surface comes nearer, up to a scale and a shift.
-        normal: of length 1, in the camera's frame (x right, y up, z to the viewer); None where only depth is seen.
+        nearness: increases as the surface comes nearer, up to a scale and a shift.
+        normal: of length 1, in the camera's frame (x right, y up, z to the viewer); None from a network of depth alone.
     """
 
     nearness: Float[Tensor, "B H W 1"]
@@ -30,18 +30,17 @@ class Estimate(NamedTuple):
 
 
 class Estimator:
-    """A depth estimation model: DPT (MiDaS 3), Depth Anything, ZoeDepth and so on, or one that sees normals too.
+    """A depth estimation model: DPT (MiDaS 3), Depth Anything, ZoeDepth and so on, or a network of depth and normals.
 
-    Models of relative depth give the inverse of the distance up to a scale and a shift, and metric ones, which say so
-    in their config or by their kind, the distance itself. Only safetensors are read; of the settings of pictures
-    (`preprocessor_config.json`), size, mean and deviation.
+    Models of relative depth predict inverse distance up to a scale and a shift; metric models, by their config or
+    model type, predict distance. Only safetensors are read; of `preprocessor_config.json`, size, mean and deviation.
 
     Args:
         path: weights that a plugin carries, a folder in transformers' layout, or a hub name.
-        key: of the config that named it, for messages.
+        key: config key, for messages.
 
     Raises:
-        ConfigError: it cannot be loaded, or tensors are missing or unexpected, which are named.
+        ConfigError: it cannot be loaded, or tensors are missing or unexpected; naming them.
     """
 
     def __init__(self, path: str, key: str = "data.estimator") -> None:
@@ -60,34 +59,34 @@ class Estimator:
                 settings, _ = ImageProcessingMixin.get_image_processor_dict(source)
         except (OSError, ValueError, KeyError) as problem:
             raise unreadable(what, problem, key, hint) from problem
-        self.sees_normals = OURS in (config.architectures or ())
-        cls: Any = _ours() if self.sees_normals else AutoModelForDepthEstimation
+        self.sees_normals = DEPTH_AND_NORMALS in (config.architectures or ())
+        cls: Any = _depth_and_normals_class() if self.sees_normals else AutoModelForDepthEstimation
         network = read_network(cls, source, what, key, hint, spare=(UNUSED,), dtype=torch.float32, use_safetensors=True)
         side: int = get_size_dict(settings["size"])["height"]
-        self._shown = (side, settings.get("image_mean", [0.0] * 3), settings.get("image_std", [1.0] * 3))
+        self._input_format = (side, settings.get("image_mean", [0.0] * 3), settings.get("image_std", [1.0] * 3))
         self._network = network
         self._metric = config.model_type in METRIC or getattr(config, "depth_estimation_type", "") == "metric"
 
     @torch.no_grad()
     def estimate(self, rgb: Float[Tensor, "B S S 3"]) -> Estimate:
-        """What is seen in square pictures in [0, 1], of an object over white."""
-        output = self._network(pixel_values=pixels(rgb, *self._shown)).predicted_depth
+        """Depth and normals of square pictures in [0, 1] of an object over white."""
+        output = self._network(pixel_values=preprocess(rgb, *self._input_format)).predicted_depth
         channels = output if self.sees_normals else output[:, None]
-        return read(-channels if self._metric else channels, rgb.shape[1])
+        return postprocess(-channels if self._metric else channels, rgb.shape[1])
 
 
-def pixels(
+def preprocess(
     rgb: Float[Tensor, "B S S 3"], side: int, mean: Sequence[float], deviation: Sequence[float]
 ) -> Float[Tensor, "B 3 side side"]:
-    """Square pictures in [0, 1] as a network takes them: resized, and normalised per channel."""
+    """Square pictures in [0, 1] -> input of a network: resized, and normalised per channel."""
     resized = rgb.permute(0, 3, 1, 2)
     if resized.shape[-1] != side:
         resized = functional.interpolate(resized, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
     return (resized - rgb.new_tensor(mean)[:, None, None]) / rgb.new_tensor(deviation)[:, None, None]
 
 
-def read(output: Float[Tensor, "B C h w"], size: int) -> Estimate:
-    """What a network's output, nearness and perhaps three components of a normal, says of pictures of this size."""
+def postprocess(output: Float[Tensor, "B C h w"], size: int) -> Estimate:
+    """A network's output, nearness and optionally a normal (3 channels), resized to the pictures' size in pixels."""
     if output.shape[-1] != size:
         output = functional.interpolate(output, (size, size), mode="bilinear", antialias=True)
     channels = output.permute(0, 2, 3, 1)
@@ -95,7 +94,7 @@ def read(output: Float[Tensor, "B C h w"], size: int) -> Estimate:
     return Estimate(channels[..., :1], normal)
 
 
-def _ours() -> Any:
+def _depth_and_normals_class() -> Any:
     from maquette.perception.dpt import DPTForDepthAndNormals
 
     return DPTForDepthAndNormals

@@ -1,4 +1,4 @@
-"""What models of Zero-1-to-3's family are told: a picture's CLIP embedding and the relative camera, as one token."""
+"""CLIP image encoders, and the preprocessing of their pictures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from torch.nn import functional
 from maquette.weights.loading import carried_weights, halved, quiet, read_network, unreadable, weights_source
 
 TEXT_TOWER = ("text_model.", "text_projection.", "logit_scale")
-"""What a whole CLIP has beside its image tower."""
+"""Prefixes of the tensors of a CLIP outside its image tower."""
 
 
-class ClipPixels:
-    """Pictures as a CLIP image encoder takes them: of its size, with its mean and deviation per channel.
+class ClipPreprocessor:
+    """Preprocessing of a CLIP image encoder: resizing, and normalisation per channel.
 
     Args:
         size: side of the encoder's pictures in pixels.
-        settings: its `preprocessor_config.json`; None or no such file: the statistics of OpenAI's models hold.
-        smooth: whether pictures are smoothed when they are made smaller; models of Zero-1-to-3's family do not (source:
+        settings: its `preprocessor_config.json`; None or no such file: mean and deviation of OpenAI's models.
+        smooth: whether downsampling is antialiased; models of Zero-1-to-3's family do not (source:
             FrozenCLIPImageEmbedder in ldm/modules/encoders/modules.py of its code).
     """
 
@@ -48,7 +48,7 @@ class ClipPixels:
         return (pixels - mean) / std
 
     def save(self, folder: Path) -> None:
-        """Write them as the settings of a `CLIPImageProcessor`."""
+        """Write `preprocessor_config.json` of an equivalent `CLIPImageProcessor`."""
         from transformers import CLIPImageProcessorPil
 
         size = {"height": self.size, "width": self.size}
@@ -58,27 +58,27 @@ class ClipPixels:
 
 
 class ImageEncoder(nn.Module):
-    """The image tower of a CLIP, frozen, with what prepares its pictures.
+    """The frozen image tower of a CLIP, with the preprocessing of its pictures.
 
     Args:
         model: a CLIPVisionModelWithProjection.
-        pixels: what prepares its pictures.
+        preprocess: preprocessing of its pictures.
     """
 
     FOLDER = "image_encoder"
 
-    def __init__(self, model: Any, pixels: ClipPixels) -> None:
+    def __init__(self, model: Any, preprocess: ClipPreprocessor) -> None:
         super().__init__()
-        self.model, self.pixels = model.eval().requires_grad_(False), pixels
+        self.model, self.preprocess = model.eval().requires_grad_(False), preprocess
         self.width: int = model.config.projection_dim
 
     @classmethod
     def load(cls, path: str, smooth: bool = True) -> ImageEncoder:
-        """The tower of a CLIP, or one that stands alone in `image_encoder/`, as floats of 32 bits.
+        """Load the image tower of a CLIP, or one saved alone in `image_encoder/`, in float32.
 
         Args:
             path: a name that a plugin carries, a folder, or a hub name.
-            smooth: as `ClipPixels` has it.
+            smooth: as in `ClipPreprocessor`.
 
         Raises:
             ConfigError: it cannot be loaded.
@@ -88,7 +88,7 @@ class ImageEncoder(nn.Module):
         source = weights_source(path)
         alone = (Path(source) / cls.FOLDER).is_dir()
         tower = str(Path(source) / cls.FOLDER) if alone else source
-        settings = (Path(source) / ClipPixels.FOLDER if alone else Path(source)) / ClipPixels.FILE
+        settings = (Path(source) / ClipPreprocessor.FOLDER if alone else Path(source)) / ClipPreprocessor.FILE
         what = f"a CLIP image encoder from {path!r}"
         hint = f"give a folder in transformers' layout, a hub name, or a plugin's weights ({carried_weights()})"
         try:
@@ -104,18 +104,18 @@ class ImageEncoder(nn.Module):
         model = read_network(
             CLIPVisionModelWithProjection, tower, what, hint=hint, spare=TEXT_TOWER, config=config, dtype=torch.float32
         )
-        return cls(model, ClipPixels(config.image_size, settings, smooth))
+        return cls(model, ClipPreprocessor(config.image_size, settings, smooth))
 
     def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B width"]:
-        """Projected embeddings of pictures in [0, 1], not scaled to unit length; differentiable."""
-        return self.model(pixel_values=self.pixels(images)).image_embeds
+        """Projected embeddings of pictures in [0, 1], not normalised to unit length; differentiable."""
+        return self.model(pixel_values=self.preprocess(images)).image_embeds
 
     def patches(self, images: Float[Tensor, "B H W 3"]) -> list[Float[Tensor, "B n channels"]]:
-        """What the tower makes of each of its n patches, before and after each layer; differentiable."""
-        output = self.model(pixel_values=self.pixels(images), output_hidden_states=True)
+        """Hidden states of the n patches, before and after each layer; differentiable."""
+        output = self.model(pixel_values=self.preprocess(images), output_hidden_states=True)
         return [state[:, 1:] for state in output.hidden_states]  # the first is the class token
 
     def save(self, folder: Path) -> None:
         """Write `image_encoder/` and `feature_extractor/`, half precision."""
         halved(self.model).save_pretrained(folder / self.FOLDER, safe_serialization=True)
-        self.pixels.save(folder / ClipPixels.FOLDER)
+        self.preprocess.save(folder / ClipPreprocessor.FOLDER)

@@ -1,4 +1,4 @@
-"""Texts as the tokens that an encoder reads."""
+"""Tokenisation of texts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], length: int | None = None) -> Any:
-    """Texts in tokens, padded and cut to one length.
+    """Tokenise texts, padded and truncated to one length.
 
     Args:
-        tokenizer: of transformers'.
+        tokenizer: a transformers tokenizer.
+        texts: n texts.
         length: L; None: the tokenizer's own.
 
     Returns:
-        What transformers calls a batch encoding, with `input_ids` and `attention_mask` [n, L], on the CPU.
+        A transformers BatchEncoding with `input_ids` and `attention_mask` [n, L], on the CPU.
     """
     return tokenizer(
         list(texts), padding="max_length", truncation=True, max_length=length or tokenizer.model_max_length,

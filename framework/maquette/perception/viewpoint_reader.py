@@ -1,4 +1,4 @@
-"""From where an object is seen, read out of a picture of it."""
+"""Estimation of the camera's azimuth and elevation from a picture of an object."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.weights.loading import carried_weights, weights_source
 
-HIDDEN = 256  # width of what reads the direction out of an embedding
+HIDDEN = 256  # width of the network from embedding to direction
 
 
 class ViewpointReader(nn.Module):
-    """An image encoder, and a small network that reads the camera's direction out of its embedding.
+    """An image encoder, and a small network from its embedding to the camera's direction.
 
     Args:
         encoder: the image tower of a CLIP.
@@ -34,9 +34,9 @@ class ViewpointReader(nn.Module):
         )
 
     def forward(self, images: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3"]:
-        """Elevation in radians, sine and cosine of azimuth, as `directions` has them of cameras.
+        """Elevation in radians, sine and cosine of azimuth, as in `directions`.
 
-        Each is an expectation: of a picture that could be from the front or from behind, the cosine is near 0.
+        Each is an expected value: for a picture that could be from the front or the back, the cosine is near 0.
         """
         return self.direction(self.encoder(images)).float()
 
@@ -45,14 +45,14 @@ class ViewpointReader(nn.Module):
         from safetensors.torch import save_file
 
         self.encoder.save(folder)
-        place = folder / self.FOLDER
-        place.mkdir(parents=True, exist_ok=True)
+        path = folder / self.FOLDER
+        path.mkdir(parents=True, exist_ok=True)
         state = {name: value.half().contiguous() for name, value in self.direction.state_dict().items()}
-        save_file(state, place / self.FILE, metadata={"format": "pt"})
+        save_file(state, path / self.FILE, metadata={"format": "pt"})
 
     @classmethod
     def load(cls, path: str) -> ViewpointReader:
-        """What the learner `viewpoint` saved, as floats of 32 bits, frozen.
+        """Load weights saved by the learner `viewpoint`, in float32, frozen.
 
         Args:
             path: the name of weights that a plugin carries, or a folder.
@@ -74,14 +74,14 @@ class ViewpointReader(nn.Module):
         return reader.eval().requires_grad_(False)
 
 
-def azimuths_deg(read: Float[Tensor, "B 3"]) -> Float[Tensor, " B"]:
-    """Azimuths in [-180, 180] of what was read.
+def azimuths_deg(predicted: Float[Tensor, "B 3"]) -> Float[Tensor, " B"]:
+    """Azimuths in [-180, 180] of predicted directions.
 
     Example:
         >>> azimuths_deg(torch.tensor([[0.0, 0.5, 0.0], [0.2, 0.0, -0.3]]))
         tensor([ 90., 180.])
     """
-    return torch.rad2deg(torch.atan2(read[:, 1], read[:, 2]))
+    return torch.rad2deg(torch.atan2(predicted[:, 1], predicted[:, 2]))
 
 
 def directions(cameras: Cameras) -> Float[Tensor, "B 3"]:

@@ -1,1 +1,1 @@
-"""Priors: diffusion models that say which way a picture should move."""
+"""Priors: frozen diffusion models that predict the noise in a picture under text, camera or picture conditions."""

@@ -1,4 +1,4 @@
-"""The way between pictures and what a model of diffusers' denoises."""
+"""Encoding of pictures into what a diffusers model denoises, latents or pixels, and decoding back."""
 
 from __future__ import annotations
 
@@ -12,72 +12,72 @@ from torch.nn.functional import interpolate
 from maquette.images.pixels import to_pixels, to_rgb
 
 
-class Pictures:
-    """The way between pictures and what a model denoises.
+class PictureCodec:
+    """Encodes pictures into latents with an autoencoder, or into pixels in [-1, 1] without one, and decodes them.
 
     Args:
-        vae: diffusers' autoencoder; none: the model denoises pixels.
-        size: picture side that the model is given.
+        vae: diffusers' AutoencoderKL; None: the model denoises pixels.
+        size: side in pixels of the pictures that are encoded.
         device: where to compute.
-        offload: keep the autoencoder on the CPU between uses; where a gradient is to pass through it, a use lasts
-            until the gradient has.
+        offload: keep the autoencoder on the CPU between uses; after an encoding with gradients it stays on the
+            device until the backward pass.
     """
 
     def __init__(self, vae: Any, size: int, device: torch.device, offload: bool = False) -> None:
         self.vae, self.size, self.device = vae, size, device
-        self._offload, self._awaited = offload, 0  # gradients that are still to pass
+        self._offload, self._pending_gradients = offload, 0  # encodings that wait for their backward pass
         if vae is not None and not offload:
             vae.to(device)
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        """Pictures in [0, 1] -> latents, scaled; or pixels in [-1, 1]."""
-        return self.compress(self.pixels(rgb))
+        """Pictures in [0, 1] -> scaled latents, or pixels in [-1, 1] without an autoencoder; differentiable."""
+        return self.encode_pixels(self.preprocess(rgb))
 
     @torch.no_grad()
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        """The inverse, cut to [0, 1]."""
-        return to_rgb(self.expand(latents))
+        """The inverse of `encode`, clamped to [0, 1]."""
+        return to_rgb(self.decode_to_pixels(latents))
 
-    def pixels(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
-        """Pictures in [0, 1] -> pixels in [-1, 1] of the size that the model is given."""
+    def preprocess(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
+        """Pictures in [0, 1] -> pixels in [-1, 1], resized to `size`."""
         pixels = to_pixels(rgb.to(self.device))
         if pixels.shape[-1] == self.size:
             return pixels
         return interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
 
-    def compress(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Pixels of any size -> latents, scaled; without an autoencoder, the pixels."""
+    def encode_pixels(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
+        """Pixels in [-1, 1] of any size -> scaled latents; without an autoencoder, the pixels unchanged."""
         if self.vae is None:
             return pixels
         latents = self.vae.to(self.device).encode(pixels).latent_dist.mean
         if latents.requires_grad and pixels.requires_grad:
-            self._awaited += 1
-            pixels.register_hook(self._passed)
-        self._rest()
+            self._pending_gradients += 1
+            pixels.register_hook(self._on_gradient)
+        self._offload_if_idle()
         return latents * self.vae.config.scaling_factor
 
     @torch.no_grad()
-    def expand(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
-        """The inverse."""
+    def decode_to_pixels(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
+        """The inverse of `encode_pixels`."""
         if self.vae is None:
             return latents
-        pixels = self.vae.to(self.device).decode(self.unscaled(latents)).sample
-        self._rest()
+        pixels = self.vae.to(self.device).decode(self.unscale(latents)).sample
+        self._offload_if_idle()
         return pixels
 
-    def unscaled(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-        """Latents as the autoencoder has them."""
+    def unscale(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """Scaled latents divided by the autoencoder's `scaling_factor`; without an autoencoder, unchanged."""
         return latents if self.vae is None else latents / self.vae.config.scaling_factor
 
-    def _passed(self, gradient: Tensor) -> None:
-        self._awaited -= 1
-        self._rest()
+    def _on_gradient(self, gradient: Tensor) -> None:
+        self._pending_gradients -= 1
+        self._offload_if_idle()
 
-    def _rest(self) -> None:
-        if self._offload and not self._awaited:
+    def _offload_if_idle(self) -> None:
+        if self._offload and not self._pending_gradients:
             self.vae.to("cpu")
 
 
 def picture_size(side: int, vae: Any) -> int:
-    """The side in pixels of the pictures of a model that denoises squares of this side."""
+    """Picture side in pixels of a model that denoises latents (or pixels) of this side."""
     return side if vae is None else side * 2 ** (len(vae.config.block_out_channels) - 1)

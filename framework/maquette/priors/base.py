@@ -1,4 +1,4 @@
-"""The contract of a prior, and the algebra of noise levels that every prior shares."""
+"""The contract of a prior: requests, conditions, noise prediction and trainable copies."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from maquette.diffusion.noise import NoiseSchedule
 from maquette.registry import assigned
 
 CopyKind = Literal["lora", "copy"]
-"""What of a trainable copy is trained: low-rank additions to the attention layers, or everything."""
+"""Which weights of a trainable copy are trained: low-rank additions to the attention layers, or all weights."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be made.
+    """Text and pictures that describe the object to generate.
 
     Args:
         prompt: text.
-        negative_prompt: what to steer away from; empty means the empty caption.
-        references: what it looks like from some sides, for priors that continue a picture or several.
-        words: files of textual inversion, with words that were learned for it and that the texts may use.
+        negative_prompt: text to steer away from; empty means the empty caption.
+        references: pictures of the object with their cameras, for priors conditioned on pictures.
+        words: files of textual inversion with learned words that the texts may use.
     """
 
     prompt: str
@@ -41,14 +41,14 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a rendering shows, for priors that go by more than what they denoise. Without gradients.
+class ControlInputs:
+    """The rendering that a prior such as ControlNet is conditioned on, without gradients.
 
     Args:
-        rgb: colour over the background, in [0, 1].
+        rgb: colour composited over the background, in [0, 1].
         opacity: coverage in [0, 1].
-        depth: distance along the viewing axis, averaged over what is hit; 0 where nothing is.
-        normal: in the camera's frame (x right, y up, z to the viewer), length at most 1; None where not drawn.
+        depth: distance along the viewing axis, averaged over what is hit; 0 where nothing is hit.
+        normal: in the camera's frame (x right, y up, z to the viewer), length at most 1; None if not rendered.
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -58,30 +58,29 @@ class Sight:
 
 
 class Conditions(ABC):
-    """Named conditions of a request; `at(cameras)` picks those that fit each view.
+    """The named conditions of a request; `at(cameras)` gives them for a batch of cameras.
 
-    Names in use, so that any score finds them whatever the prior:
-        positive: what is wanted, as seen by each camera: with the words of its view, or with the camera itself.
-        unconditional: what to steer away from: the negative prompt, or nothing in particular.
-        empty: nothing in particular, whatever the negative prompt.
-        interpolated: like positive, but going over from front to side to back with the azimuth (`view_shares`).
-        front, side: what is wanted, seen from the front, and from the side that is nearest to the camera. Where no
-            view is a neighbour, as from above, both are the positive one, so that scores which set them off
-            against it do nothing.
-        image: of a prior that changes pictures: told the picture, and not what to change. There, positive is told both,
-            and unconditional neither.
-        viewless: what is wanted, with no word on the view: the same for every camera, unless the prior is told cameras.
+    Names in use, the same for every prior, so that any score can be combined with it:
+        positive: the prompt with the view prompt of each camera, or with the camera itself as a condition.
+        unconditional: the negative prompt; the empty text or picture if there is none.
+        empty: the empty text or picture, whatever the negative prompt.
+        interpolated: the prompt with view prompts blended from front to side to back by azimuth (`view_weights`).
+        front, side: the prompt with the view prompt "front", and with that of the side nearest to the camera. For
+            cameras overhead, which have no neighbouring view, both equal positive, so that Perp-Neg has no effect.
+        image: of a prior that edits pictures: the picture without the instruction. There, positive has picture and
+            instruction, and unconditional has neither.
+        viewless: the prompt without a view prompt: the same for every camera, unless the prior takes cameras.
     """
 
     @abstractmethod
     def at(self, cameras: Cameras) -> dict[str, Any]:
-        """Name -> condition of each camera's picture, e.g. embeddings [B, L, D]."""
+        """Name -> conditions of B cameras, e.g. text embeddings [B, L, D]."""
 
 
 class TrainableCopy(nn.Module, ABC):
-    """A model that begins as a prior and learns. Its parameters and buffers are all that a checkpoint needs of it.
+    """A trainable model initialised from a prior; a checkpoint stores its parameters and buffers.
 
-    It is made on the prior's device and stays there, wherever the stage that trains it computes.
+    It is created on the prior's device and stays there: `to` does not move it.
     """
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
@@ -98,19 +97,19 @@ class TrainableCopy(nn.Module, ABC):
         """The model output in the prior's prediction type: the noise, v or the clean picture; differentiable.
 
         Args:
-            condition: one of those that the prior gives.
-            pose: camera-to-world matrices, row by row; zeros where the camera is not told.
+            condition: one value of the prior's `Conditions.at`.
+            pose: camera-to-world matrices, row by row; zeros where the camera is dropped.
         """
 
 
 class TrainableWord(nn.Module, ABC):
-    """A word that a prior's text encoder does not have. Its embedding learns; nothing else of the prior does.
+    """A new word of a prior's text encoder (textual inversion): only its embedding is trained.
 
     It stays on the prior's device, as a `TrainableCopy` does.
 
     Args:
-        token: how it is spelt.
-        start: the embedding it begins with.
+        token: the word as it is spelt in prompts.
+        start: initial embedding.
     """
 
     def __init__(self, token: str, start: Float[Tensor, " D"]) -> None:
@@ -125,7 +124,7 @@ class TrainableWord(nn.Module, ABC):
 
     @abstractmethod
     def condition(self, texts: Sequence[str]) -> Any:
-        """What the prior's `predict` takes for each of these texts; differentiable."""
+        """Texts -> the condition that `predict` takes, with gradients to the embedding."""
 
     @abstractmethod
     def forward(
@@ -135,10 +134,14 @@ class TrainableWord(nn.Module, ABC):
 
 
 class Prior(ABC):
-    """A frozen diffusion model behind one face.
+    """A frozen diffusion model that predicts the noise in pictures under named conditions.
 
-    Args of all methods are on any device; the prior moves them to its own. `views`: how many consecutive pictures show
-    one object and are encoded and decoded together; `noise_schedule` is its noise process.
+    Arguments of all methods may be on any device; the prior moves them to its own.
+
+    Attributes:
+        views: how many consecutive pictures show one object and are encoded and decoded together.
+        noise_schedule: its noise process.
+        device: where it computes.
     """
 
     views: int = 1
@@ -148,44 +151,44 @@ class Prior(ABC):
     @classmethod
     @abstractmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """What it gives, and what it needs of the stage.
+        """What a prior with this config gives other parts, and what it needs of them.
 
-        It gives each `condition` that means something with this config, each kind of `trainable_copy`, NEW_WORD if its
-        text encoder can be taught one, and ANY_CAMERA unless it knows views from cameras of its own alone. It needs a
-        REFERENCE if it continues a picture, a SOURCE_PICTURE if it changes one (see `about`), and the entries of the
-        rendering that it goes by (see `watch`).
+        It gives the conditions it supports, each kind of `trainable_copy`, NEW_WORD if its text encoder can learn
+        words, and ANY_CAMERA unless it supports fixed cameras only. It needs a REFERENCE if it generates novel views
+        of a picture, a SOURCE_PICTURE if it edits pictures (`with_source_picture`), and the entries of the rendering
+        that it is conditioned on (`with_control`).
         """
 
     @classmethod
     def lacks(cls) -> list[str]:
-        """What keeps a subclass from being registered, beside abstract methods."""
+        """What a subclass lacks to be registered, apart from abstract methods."""
         return [f"a value for self.{name}" for name in ("noise_schedule", "device") if not assigned(cls, name)]
 
     @cached_property
     def latent_shape(self) -> tuple[int, int, int]:
-        """(C, h, w) of what the model denoises of each picture, found once by encoding some."""
+        """(C, h, w) of what the model denoises of each picture."""
         with torch.no_grad():
             _, channels, height, width = self.encode(torch.zeros(self.views, 8, 8, 3)).shape
         return channels, height, width
 
     @abstractmethod
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        """Pictures in [0, 1] -> what the model denoises; differentiable."""
+        """Pictures in [0, 1] -> latents or pixels that the model denoises; differentiable."""
 
     @abstractmethod
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        """The inverse of `encode`, as far as there is one."""
+        """Latents or pixels that the model denoises -> pictures in [0, 1]."""
 
     @abstractmethod
     def condition(self, request: Request) -> Conditions:
-        """Prepare the conditions of a request, once per run."""
+        """Compute the conditions of a request, once per run."""
 
-    def about(self, conditions: Mapping[str, Any], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Any]:
-        """The same conditions, told the pictures that are to be changed; of use to a prior that changes them."""
+    def with_source_picture(self, conditions: Mapping[str, Any], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Any]:
+        """Conditions with the pictures to edit added; a prior that does not edit pictures returns them unchanged."""
         return dict(conditions)
 
-    def watch(self, conditions: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
-        """The same conditions, told what the pictures to be judged show; of use to a prior that goes by it."""
+    def with_control(self, conditions: Mapping[str, Any], inputs: ControlInputs) -> dict[str, Any]:
+        """Conditions with the rendering added; a prior that is not conditioned on it returns them unchanged."""
         return dict(conditions)
 
     @abstractmethod
@@ -196,22 +199,29 @@ class Prior(ABC):
         conditions: Mapping[str, Any],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        """The noise that the model sees in `noisy` under each condition, whatever it was trained to predict."""
-
-    def trainable_copy(self, kind: CopyKind, rank: int) -> TrainableCopy:
-        """A copy that begins as this prior and can be trained; the prior itself stays as it is.
+        """Name -> noise prediction under that condition, converted from the model's prediction type.
 
         Args:
-            kind: one of those that it gives.
-            rank: of the additions of kind "lora".
+            noisy: z_t of B pictures.
+            t: timestep of each picture.
+            conditions: by name, as `Conditions.at` gives them.
+            cameras: B, those of the pictures.
+        """
+
+    def trainable_copy(self, kind: CopyKind, rank: int) -> TrainableCopy:
+        """A trainable copy initialised from this prior, which itself stays frozen.
+
+        Args:
+            kind: one that `capabilities` lists.
+            rank: rank of the low-rank additions, for kind "lora".
         """
         raise TypeError(f"{type(self).__name__} makes no trainable copy")
 
     def trainable_word(self, token: str, meaning: str) -> TrainableWord:
-        """A word that begins as the mean of the embeddings of what `meaning` is made of.
+        """A trainable word whose embedding is initialised with the mean embedding of the tokens of `meaning`.
 
         Args:
-            token: how it is to be spelt; new to the text encoder.
-            meaning: words; empty: the mean of all that there are.
+            token: the word as it is spelt in prompts; it must be new to the text encoder.
+            meaning: words; empty: the mean over the whole vocabulary.
         """
         raise TypeError(f"{type(self).__name__} cannot be taught a word")

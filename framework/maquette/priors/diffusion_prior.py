@@ -1,4 +1,4 @@
-"""What priors share whose model is a UNet of diffusers': settings, set-up, pictures, one call for all conditions."""
+"""Base of the priors that run a diffusers UNet: settings, device, autoencoder, one batched call for all conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from maquette.diffusion.noise import DiscreteSchedule, NoiseSchedule
 from maquette.kernels.devices import choose_device
-from maquette.priors.autoencoder import Pictures
+from maquette.priors.autoencoder import PictureCodec
 from maquette.priors.base import Prior
 from maquette.weights.diffusers_folder import DtypeName, choose_dtype
 from maquette.weights.loading import check_path
@@ -22,12 +22,12 @@ Condition = TypeVar("Condition")
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Where a model's weights are, and how it computes."""
+    """Path, arithmetic, device and picture size of a pretrained model."""
 
     path: str  # folder, name of weights that a plugin carries, or hub repository
-    dtype: DtypeName = "auto"  # of the UNet's arithmetic
+    dtype: DtypeName = "auto"  # arithmetic of the UNet
     device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
-    size: int = 0  # picture side the model is given; 0: the model's own
+    size: int = 0  # picture side in pixels; 0: the side that the model was trained on
     cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
 
     def __post_init__(self) -> None:
@@ -35,14 +35,14 @@ class NetworkConfig:
 
 
 class DiffusionPrior(Prior):
-    """A UNet on its device, and the way between pictures and what it denoises.
+    """A prior with a diffusers UNet and, for latent diffusion, an autoencoder.
 
     Args:
         config: settings.
-        noise_schedule: the model's.
+        noise_schedule: noise process of the model.
         unet: UNet2DConditionModel, frozen, in float32.
         vae: AutoencoderKL; None: the model denoises pixels.
-        size: side in pixels of the pictures that the model knows.
+        size: side in pixels of the pictures that the model was trained on.
     """
 
     def __init__(self, config: NetworkConfig, noise_schedule: DiscreteSchedule, unet: Any, vae: Any, size: int) -> None:
@@ -51,17 +51,17 @@ class DiffusionPrior(Prior):
         self.noise_schedule = noise_schedule.to(self.device)
         self.unet: Any = unet.to(self.device, memory_format=torch.channels_last)
         self.size = config.size or size
-        self.pictures = Pictures(vae, self.size, self.device, config.cpu_offload)
+        self.codec = PictureCodec(vae, self.size, self.device, config.cpu_offload)
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self.pictures.encode(rgb)
+        return self.codec.encode(rgb)
 
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self.pictures.decode(latents)
+        return self.codec.decode(latents)
 
 
-def distinct(conditions: Mapping[str, Condition]) -> tuple[list[Condition], dict[str, int]]:
-    """Conditions without repetition, and name -> which of them it is. Names may share one object.
+def distinct_conditions(conditions: Mapping[str, Condition]) -> tuple[list[Condition], dict[str, int]]:
+    """Unique conditions, and name -> index into them; names that share one object (by `is`) share an index.
 
     Example:
         >>> nothing = ["zeros"]
@@ -69,12 +69,12 @@ def distinct(conditions: Mapping[str, Condition]) -> tuple[list[Condition], dict
         ([['a mug'], ['zeros']], {'positive': 0, 'unconditional': 1, 'empty': 1})
     """
     each: list[Condition] = []
-    places: dict[str, int] = {}
+    index: dict[str, int] = {}
     for name, condition in conditions.items():
-        places[name] = next((place for place, other in enumerate(each) if other is condition), len(each))
-        if places[name] == len(each):
+        index[name] = next((position for position, other in enumerate(each) if other is condition), len(each))
+        if index[name] == len(each):
             each.append(condition)
-    return each, places
+    return each, index
 
 
 def predict_each(
@@ -84,13 +84,13 @@ def predict_each(
     schedule: NoiseSchedule,
     network: Callable[[Tensor, Tensor, list[Condition]], Tensor],
 ) -> dict[str, Float[Tensor, "B C h w"]]:
-    """The noise in `noisy` under each condition, by one call of a network for all that are distinct.
+    """Noise predictions under each condition, by one batched call of a network over the unique conditions.
 
     Args:
         network: (noisy [K B, C, h, w], t [K B], the K conditions) -> model output [K B, C, h, w], in the order of
             the conditions.
     """
-    each, places = distinct(conditions)
+    each, index = distinct_conditions(conditions)
     outputs = network(torch.cat([noisy] * len(each)), torch.cat([t] * len(each)), each).chunk(len(each))
     noises = [schedule.epsilon(output, noisy, t) for output in outputs]
-    return {name: noises[place] for name, place in places.items()}
+    return {name: noises[position] for name, position in index.items()}

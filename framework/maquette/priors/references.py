@@ -1,4 +1,4 @@
-"""The pictures that a prior of novel views continues, and what it refuses."""
+"""Checks of the reference pictures of novel-view priors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from maquette.errors import ConfigError
 
 
 def check_references(references: Sequence[Reference]) -> None:
-    """Refuse what a prior cannot continue.
+    """Check the reference pictures of a novel-view prior.
 
     Raises:
         ConfigError: there is no reference, or one that is not square.

@@ -1,1 +1,1 @@
-"""Renderers: how geometry, material and background become pixels."""
+"""Renderers: pictures of geometry, material and background."""

@@ -1,4 +1,4 @@
-"""What a renderer makes, and the contract of one."""
+"""The contract of a renderer, and the types of its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from maquette.randomness import Draws, Moment
 
 @dataclass(frozen=True)
 class RaySampleValues:
-    """What losses may need of each sample along the rays, packed ray by ray.
+    """Values of each sample along the rays, for losses; packed ray by ray.
 
     Args:
         weights: compositing weights [n].
         t: distance along the ray [n].
-        ray_index: ray of each sample [n]; `rays` is their number.
+        ray_index: ray of each sample [n].
+        rays: number of rays.
         normals: [n, 3], None when not computed.
         directions: unit ray directions [n, 3].
-        gradients: of a signed distance [n, 3], None when not computed.
-        points: where the samples are [n, 3], world frame.
+        gradients: of the signed distance [n, 3], None when not computed.
+        points: positions of the samples [n, 3], world frame.
         deltas: lengths of the samples along the ray [n].
     """
 
@@ -51,19 +52,19 @@ class RaySampleValues:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Pictures of a scene.
+    """Pictures of a scene from B cameras.
 
     Args:
         rgb: colour over the background, in [0, 1].
         opacity: coverage in [0, 1].
-        depth: distance along the ray, averaged over what is hit; 0 where nothing is.
+        depth: opacity-weighted mean distance along the ray, scene units; 0 where nothing is hit.
         normal: world normal, length at most 1; None when not computed.
         samples: per-sample values of a volume; None for renderers without samples.
-        shading: how it was lit.
-        background: what was seen behind.
-        mesh: the triangles that were drawn; None for renderers of something else.
-        footprints: of the Gaussians, one per camera; None for renderers of something else.
-        latents: what a latent diffusion model denoises, over the background; None where only colour is drawn.
+        shading: the lighting.
+        background: colour behind the object.
+        mesh: the rasterised triangles; None for renderers of other geometry.
+        projections: of the Gaussians to the picture, one per camera; None for renderers of other geometry.
+        latents: of a latent diffusion model, over the background; None for materials without latents.
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -74,23 +75,23 @@ class Rendering:
     shading: Shading
     background: Float[Tensor, "B H W 3"]
     mesh: SurfaceMesh | None = None
-    footprints: tuple[Projected, ...] | None = None
+    projections: tuple[Projected, ...] | None = None
     latents: Float[Tensor, "B H W C"] | None = None
 
-    def depth_before(self, behind: float) -> Float[Tensor, "B H W 1"]:
-        """Expected distance along the ray when what is not covered lies at distance `behind`, scene units."""
+    def depth_over(self, behind: float) -> Float[Tensor, "B H W 1"]:
+        """Expected distance along the ray with a background at distance `behind`, scene units."""
         return self.depth * self.opacity + behind * (1 - self.opacity)
 
 
 @dataclass(frozen=True)
 class View:
-    """What a renderer is asked for.
+    """The cameras and settings of a rendering.
 
     Args:
-        cameras: B of them, all with pictures of one size.
-        shading: how the scene is lit.
-        normals: whether the rendering shall have normals.
-        draws: random numbers of a training step; None outside training.
+        cameras: B cameras with pictures of one size.
+        shading: the lighting.
+        normals: whether to render normals.
+        draws: random streams of a training step; None outside training.
     """
 
     cameras: Cameras
@@ -100,27 +101,27 @@ class View:
 
 
 class Renderer(nn.Module, ABC):
-    """Draws a scene."""
+    """Renders scenes; its buffers are acceleration structures."""
 
     @classmethod
     @abstractmethod
     def capabilities(cls, config: Any) -> Capabilities:
-        """Which `form` of geometry it needs, and the entries of a `Rendering` that it fills; see `draws_from`."""
+        """The `form` of geometry that it renders, and the entries of a `Rendering` that it fills."""
 
     @abstractmethod
     def render(self, geometry: Any, material: Any, background: Any, view: View) -> Rendering:
-        """The pictures that a view asks for."""
+        """Pictures of the scene from the view's cameras."""
 
     def update(self, geometry: Any, moment: Moment) -> None:
-        """Keep acceleration structures up to date; called before each training step."""
+        """Update acceleration structures; called before each training step."""
 
 
-def draws_from(geometry: str, *entries: str) -> Capabilities:
-    """Of a renderer.
+def renderer_capabilities(geometry: str, *entries: str) -> Capabilities:
+    """Capabilities of a renderer.
 
     Args:
-        geometry: the form that it takes: "field", "surface" or "splats".
-        entries: what it fills of a `Rendering` beyond color, opacity and depth.
+        geometry: the form of geometry that it renders: "field", "surface" or "splats".
+        entries: entries of a `Rendering` that it fills besides color, opacity and depth.
     """
     gives = frozenset({RENDERED_COLOR, RENDERED_OPACITY, RENDERED_DEPTH, *entries})
     return Capabilities(needs=frozenset({form(geometry)}), gives=gives)

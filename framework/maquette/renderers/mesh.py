@@ -1,4 +1,4 @@
-"""Rasterised surfaces with shading at each pixel and smooth silhouettes."""
+"""A rasteriser of meshes with deferred shading and antialiased silhouettes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from maquette.geometry.base import Surface
 from maquette.kernels.rasterise import antialias, edge_topology, interpolate, rasterise
 from maquette.materials.base import Material, ShadingPoints
 from maquette.registry import register
-from maquette.renderers.base import Renderer, Rendering, View, draws_from
+from maquette.renderers.base import Renderer, Rendering, View, renderer_capabilities
 
 
 @register("renderer", "mesh")
 class MeshRenderer(Renderer):
-    """Visibility by rasterisation, deferred shading, analytic antialiasing that moves silhouettes.
+    """Rasterisation, deferred shading, and analytic antialiasing that gives silhouettes gradients.
 
     Source: Laine et al. 2020 (nvdiffrast, arXiv 2011.03277).
     """
@@ -29,7 +29,7 @@ class MeshRenderer(Renderer):
     class Config:
         near: float = 0.1  # scene units
         far: float = 100.0  # scene units
-        supersampling: int = 1  # pictures are drawn this much larger and averaged
+        supersampling: int = 1  # pictures are rendered this many times larger per side and averaged
         backend: str = "auto"  # of the kernel
 
         def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class MeshRenderer(Renderer):
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
-        return draws_from("surface", RENDERED_NORMAL, RENDERED_MESH)
+        return renderer_capabilities("surface", RENDERED_NORMAL, RENDERED_MESH)
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()
@@ -55,11 +55,11 @@ class MeshRenderer(Renderer):
         at = interpolate(attributes, raster, mesh.triangles, backend=c.backend)[covered]
         points, normal = at[:, :3], functional.normalize(at[:, 3:], dim=-1, eps=1e-6)
         camera_of = covered.nonzero()[:, 0]
-        seen = points - cameras.c2w[camera_of, :3, 3]
-        depth = seen.norm(dim=-1, keepdim=True)
+        offsets = points - cameras.c2w[camera_of, :3, 3]
+        depth = offsets.norm(dim=-1, keepdim=True)
         lights = cameras.light[camera_of]
         features = geometry.features_at(points, raster, c.backend)
-        color = material.shade(ShadingPoints(features, points, normal, seen / depth, lights), view.shading)
+        color = material.shade(ShadingPoints(features, points, normal, offsets / depth, lights), view.shading)
         values = torch.cat([color, torch.ones_like(depth), depth, normal], dim=-1)
         picture = values.new_zeros(*covered.shape, 8).masked_scatter(covered[..., None], values)
         picture = antialias(picture, raster, clip, mesh.triangles, edge_topology(mesh.triangles), backend=c.backend)
@@ -72,7 +72,7 @@ class MeshRenderer(Renderer):
             rgb=picture[..., :3] + (1 - opacity) * behind,
             opacity=opacity,
             depth=picture[..., 4:5] / opacity.clamp(min=1e-5),
-            normal=_shortened(picture[..., 5:8]) if view.normals else None,
+            normal=_limit_length(picture[..., 5:8]) if view.normals else None,
             samples=None,
             shading=view.shading,
             background=behind,
@@ -80,6 +80,6 @@ class MeshRenderer(Renderer):
         )
 
 
-def _shortened(normal: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
-    """Blended normals are no longer than one."""
+def _limit_length(normal: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
+    """Limit the length of blended normals to 1."""
     return normal / normal.norm(dim=-1, keepdim=True).clamp(min=1.0)

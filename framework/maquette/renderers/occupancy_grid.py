@@ -1,4 +1,4 @@
-"""Where a field is empty, remembered on nested grids, so that a volume renderer can skip it."""
+"""Nested occupancy grids by which a volume renderer skips empty space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maquette.kernels.marching import level_boxes
 from maquette.kernels.occupancy import binarise, cell_points, merge_density
 from maquette.randomness import Moment
 
-CHUNK = 65_536  # points that the field is asked for at a time
+POINTS_PER_QUERY = 65_536  # at which the density is evaluated at a time
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class OccupancyConfig:
     resolution: int = 32  # cells along a side
     levels: int = 1  # grids, each over half the width of the next; the last one covers the cube
     every: int = 16  # steps between updates
-    decay: float = 0.9  # of remembered densities, per update
+    decay: float = 0.9  # factor on stored densities, per update
     warmup: int = 0  # steps before anything is skipped
     opacity_floor: float = 0.002  # opacity per sample below which a cell counts as empty
 
@@ -33,7 +33,7 @@ class OccupancyConfig:
 
 
 class OccupancyGrid(nn.Module):
-    """Densities of the cells of nested grids, and which cells count as occupied. Both are stored in checkpoints.
+    """Densities and occupancy of the cells of nested grids; both are stored in checkpoints.
 
     Source: Müller et al. 2022 (instant-NGP, arXiv 2201.05989), app. C.
 
@@ -43,7 +43,7 @@ class OccupancyGrid(nn.Module):
         step_size: length of a ray section, scene units; with it `opacity_floor` becomes a density.
 
     Attributes:
-        occupied: what `march_rays` takes [levels, n, n, n]; at first everything.
+        occupied: input of `march_rays` [levels, n, n, n]; initially all true.
         boxes: corners of each level's box [levels, 2, 3], the innermost first.
     """
 
@@ -61,7 +61,7 @@ class OccupancyGrid(nn.Module):
 
     @torch.no_grad()
     def update(self, density: Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]], moment: Moment) -> None:
-        """Every `every` steps, ask for the density at a random place in each cell and merge the answers.
+        """Every `every` steps, evaluate the density at a random point in each cell and merge it into the grid.
 
         Args:
             density: of points in scene units.
@@ -74,7 +74,7 @@ class OccupancyGrid(nn.Module):
         for level, (grid, box) in enumerate(zip(self.density, self.boxes, strict=True)):
             uniform = moment.draws.uniform("occupancy" if level == 0 else f"occupancy-{level}", n**3, 3).to(box)
             points = cell_points(cells, (n, n, n), box, uniform)
-            fresh = torch.cat([density(part) for part in points.split(CHUNK)])
+            fresh = torch.cat([density(part) for part in points.split(POINTS_PER_QUERY)])
             grid.copy_(merge_density(grid, cells, fresh, c.decay))
         if moment.step >= c.warmup:
             self.occupied.copy_(binarise(self.density, self.floor))

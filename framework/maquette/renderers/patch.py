@@ -1,4 +1,4 @@
-"""A large picture for little more than the price of a small one."""
+"""A renderer of one random patch at full resolution and the rest of the picture at low resolution."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from maquette.randomness import Moment
 from maquette.registry import register
 from maquette.renderers.base import RaySampleValues, Renderer, Rendering, View
 
-PICTURES = ("rgb", "opacity", "depth", "normal", "background", "latents")
+IMAGE_FIELDS = ("rgb", "opacity", "depth", "normal", "background", "latents")
 
 
 @register("renderer", "patch")
 class Patch(Renderer):
-    """In training, a random patch is drawn as it is, and the rest of the picture small and enlarged to its size.
+    """In training, a random patch is rendered at full resolution, the rest at low resolution and upsampled.
 
-    A prior sees the whole picture, but gradients flow only through the patch, which bounds what a step costs at any
-    resolution. Samples, the mesh and footprints are those of the patch. Outside training, and where the picture is no
-    larger than the patch, the base renderer draws everything.
+    The prior gets the whole picture, but gradients flow only through the patch, which bounds the cost of a step at any
+    resolution. Samples, mesh and projections are those of the patch. Outside training, and where the picture is no
+    larger than the patch, the base renderer renders everything.
 
-    Source: threestudio's patch-renderer, which ProlificDreamer needs for 512 pixels in little memory.
+    Source: threestudio's patch-renderer, which ProlificDreamer uses for 512 pixels in little memory.
     """
 
     @dataclass(frozen=True)
     class Config:
-        base: RendererSpec  # what draws both
+        base: RendererSpec  # renderer of the patch and of the rest
         size: int = 128  # side of the patch in pixels
-        downsample: int = 4  # the rest is drawn so many times smaller
+        downsample: int = 4  # factor by which the rest is rendered smaller
         train_rest: bool = False  # let gradients flow through the rest as well
 
         def __post_init__(self) -> None:
@@ -60,25 +60,25 @@ class Patch(Renderer):
     def render(self, geometry: Any, material: Any, background: Any, view: View) -> Rendering:
         cameras, draws = view.cameras, view.draws
 
-        def draw(some: Cameras) -> Rendering:
+        def render_base(some: Cameras) -> Rendering:
             return self.base.render(geometry, material, background, replace(view, cameras=some))
 
         height, width = min(self.config.size, cameras.height), min(self.config.size, cameras.width)
         if draws is None or (height, width) == (cameras.height, cameras.width):
-            return draw(cameras)
+            return render_base(cameras)
         top = int(draws.integers("patch-top", 0, cameras.height - height, 1))
         left = int(draws.integers("patch-left", 0, cameras.width - width, 1))
         with torch.set_grad_enabled(self.config.train_rest and torch.is_grad_enabled()):
-            rest = draw(self._smaller(cameras))
-        patch = draw(cameras.cropped(top, left, height, width))
-        joined: dict[str, Any] = {
-            name: _pasted(getattr(rest, name), getattr(patch, name), cameras, top, left)
-            for name in PICTURES
+            rest = render_base(self._downsampled_cameras(cameras))
+        patch = render_base(cameras.cropped(top, left, height, width))
+        images: dict[str, Any] = {
+            name: _paste_patch(getattr(rest, name), getattr(patch, name), cameras, top, left)
+            for name in IMAGE_FIELDS
             if getattr(patch, name) is not None
         }
-        return replace(patch, **joined, samples=_placed(patch.samples, patch.rgb.shape, cameras, top, left))
+        return replace(patch, **images, samples=_place_samples(patch.samples, patch.rgb.shape, cameras, top, left))
 
-    def _smaller(self, cameras: Cameras) -> Cameras:
+    def _downsampled_cameras(self, cameras: Cameras) -> Cameras:
         factor = self.config.downsample
         if cameras.height % factor or cameras.width % factor:
             raise ConfigError(
@@ -88,20 +88,20 @@ class Patch(Renderer):
         return cameras.resized(cameras.height // factor, cameras.width // factor)
 
 
-def _pasted(
+def _paste_patch(
     small: Float[Tensor, "B h w C"], patch: Float[Tensor, "B p q C"], cameras: Cameras, top: int, left: int
 ) -> Float[Tensor, "B H W C"]:
-    """The small picture enlarged to the size of the cameras', with the patch in its place."""
+    """The small picture upsampled to the cameras' size, with the patch pasted in."""
     size = (cameras.height, cameras.width)
-    whole = functional.interpolate(small.permute(0, 3, 1, 2), size, mode="bilinear").permute(0, 2, 3, 1).clone()
-    whole[:, top : top + patch.shape[1], left : left + patch.shape[2]] = patch
-    return whole
+    picture = functional.interpolate(small.permute(0, 3, 1, 2), size, mode="bilinear").permute(0, 2, 3, 1).clone()
+    picture[:, top : top + patch.shape[1], left : left + patch.shape[2]] = patch
+    return picture
 
 
-def _placed(
+def _place_samples(
     samples: RaySampleValues | None, shape: torch.Size, cameras: Cameras, top: int, left: int
 ) -> RaySampleValues | None:
-    """A patch's samples with their rays counted as pixels of the whole picture."""
+    """The patch's samples with ray indices of the whole picture."""
     if samples is None:
         return None
     row, column = torch.meshgrid(torch.arange(shape[1]) + top, torch.arange(shape[2]) + left, indexing="ij")

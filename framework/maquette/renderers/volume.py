@@ -1,4 +1,4 @@
-"""Volume rendering with an occupancy grid that skips empty space."""
+"""A volume renderer of fields; an occupancy grid skips empty space."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from maquette.kernels.marching import march_rays, ray_box
 from maquette.materials.base import Material, ShadingPoints
 from maquette.randomness import Moment
 from maquette.registry import register
-from maquette.renderers.base import RaySampleValues, Renderer, Rendering, View, draws_from
+from maquette.renderers.base import RaySampleValues, Renderer, Rendering, View, renderer_capabilities
 from maquette.renderers.occupancy_grid import OccupancyConfig, OccupancyGrid
 
 
 @dataclass(frozen=True)
 class _Rays:
-    """Rays, each with the light that belongs to its camera; without jitter outside training."""
+    """Rays with the point light of their camera; without jitter outside training."""
 
     origins: Float[Tensor, "r 3"]
     directions: Float[Tensor, "r 3"]
@@ -50,7 +50,7 @@ class _Rays:
 
 @register("renderer", "volume")
 class Volume(Renderer):
-    """Emission and absorption along rays cut into equal steps, empty cells skipped, samples packed.
+    """Emission-absorption volume rendering along rays with equal steps; empty cells are skipped.
 
     Source: Mildenhall et al. 2020 (NeRF, arXiv 2003.08934), eq. 3.
     """
@@ -58,7 +58,7 @@ class Volume(Renderer):
     @dataclass(frozen=True)
     class Config:
         samples: int = 96  # steps across the cube's diagonal
-        occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)  # grid by which empty space is skipped
+        occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)  # grid for skipping empty space
         chunk: int = 16_384  # rays at a time outside training
         backend: str = "auto"  # of the kernels
 
@@ -68,7 +68,7 @@ class Volume(Renderer):
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
-        return draws_from("field", RENDERED_NORMAL, RENDERED_SAMPLES, RENDERED_LATENTS)
+        return renderer_capabilities("field", RENDERED_NORMAL, RENDERED_SAMPLES, RENDERED_LATENTS)
 
     def __init__(self, config: Config, bound: float) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Volume(Renderer):
         shape = (len(cameras), cameras.height, cameras.width)
         behind, latents_behind = _background(background, material, rays.directions.reshape(*shape, 3), view)
         size = len(rays) if view.draws is not None else self.config.chunk
-        parts = [self._march(geometry, material, some, view) for some in rays.split(size)]
+        parts = [self._march(geometry, material, part, view) for part in rays.split(size)]
         columns = list(zip(*parts, strict=True))
         color, opacity, depth, normal, latents = (torch.cat(list(column)).unflatten(0, shape) for column in columns[:5])
         return Rendering(
@@ -102,7 +102,7 @@ class Volume(Renderer):
         )
 
     def _march(self, geometry: Field, material: Material, rays: _Rays, view: View) -> tuple[Any, ...]:
-        """Color, opacity, depth, normal and latents of each ray, summed, and the samples that they are sums of."""
+        """Color, opacity, depth, normal and latents of each ray, and the values of the samples that they sum."""
         backend, grid = self.config.backend, self.occupancy
         origins, directions = rays.origins, rays.directions
         near, far = ray_box(origins, directions, self.aabb)
@@ -120,16 +120,16 @@ class Volume(Renderer):
         latents = material.latents(at.features) if material.latent_channels else color[:, :0]
         values = torch.cat([color, ones, samples.t_mid[:, None], normal, latents], dim=-1)
         sums = accumulate(weights, values, samples.ray_index, len(rays), backend=backend)
-        kept = RaySampleValues(
+        sample_values = RaySampleValues(
             weights, samples.t_mid, samples.ray_index, len(rays), at.normal, along, at.gradient, points, deltas
         )
-        return *sums.split([3, 1, 1, 3, latents.shape[1]], dim=1), kept
+        return *sums.split([3, 1, 1, 3, latents.shape[1]], dim=1), sample_values
 
 
 def _background(
     background: Background, material: Material, directions: Float[Tensor, "B H W 3"], view: View
 ) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W C"] | None]:
-    """Colour behind the object, and latents where the material draws those; their colour is what it makes of them."""
+    """Background colour, and background latents if the material has latents; it then converts these to the colour."""
     if not material.latent_channels:
         return background(directions, view.draws), None
     latents = background.latents(directions, view.draws)

@@ -13,15 +13,15 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import NOISE_PREDICTION, Capabilities, condition
 
 Base = Literal["unconditional", "text"]
-"""From where a guidance scale counts; see `cfg`."""
+"""The prediction that a guidance scale is added to; see `cfg`."""
 
 
 class Score(ABC):
-    """Combines noise predictions; light to build. It defines `combine`, or `combine_at` where that is not enough.
+    """Combines the noise predictions under several conditions into one.
 
-    Its capabilities are `noise_prediction_from` some conditions, or a `direction_from` them, which leaves out the noise
-    itself: e_hat - e of the others. Objectives that compare a prediction with known noise take either; those that
-    denoise step by step cannot use a direction.
+    A subclass defines `combine`, or `combine_at` if it depends on timestep or cameras. Its capabilities are
+    `noise_prediction_from` some conditions, or `direction_from` them: a direction is a guidance term e_hat - e without
+    the noise itself. Score distillation can use either; sampling needs a noise prediction.
 
     Args:
         config: an instance of the class's Config.
@@ -40,24 +40,24 @@ class Score(ABC):
 
     @classmethod
     def lacks(cls) -> list[str]:
-        """What keeps a subclass from being registered, beside abstract methods."""
+        """What a subclass lacks to be registered, apart from abstract methods."""
         defined = cls.combine is not Score.combine or cls.combine_at is not Score.combine_at
         return [] if defined else ["the method combine"]
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
-        """One noise prediction (or direction) out of those under the conditions it needs."""
+        """One noise prediction (or direction) from the predictions by condition."""
         raise TypeError(f"{type(self).__name__} combines predictions at a noise level; call combine_at")
 
     def combine_at(
         self,
         predictions: Mapping[str, Float[Tensor, "B C h w"]],
-        share: Float[Tensor, "B 1 1 1"],
+        fraction: Float[Tensor, "B 1 1 1"],
         cameras: Cameras,
     ) -> Float[Tensor, "B C h w"]:
-        """The same at a known noise level and view; what objectives call. Scores that depend on these define it alone.
+        """The same as `combine` for given timesteps and cameras. Scores that depend on these define it instead.
 
         Args:
-            predictions: by condition.
+            predictions: by name of the condition.
             share: timestep over the number of timesteps, in [0, 1).
             cameras: B, those of the pictures.
         """
@@ -65,10 +65,10 @@ class Score(ABC):
 
 
 def noise_prediction_from(*conditions: str) -> Capabilities:
-    """Of a score that makes a noise prediction of those under these conditions."""
+    """Capabilities of a score that gives a noise prediction from those under these conditions."""
     return direction_from(*conditions).giving(NOISE_PREDICTION)
 
 
 def direction_from(*conditions: str) -> Capabilities:
-    """Of a score that makes a direction, without the noise, of the predictions under these conditions."""
+    """Capabilities of a score that gives a direction, without the noise, from those under these conditions."""
     return Capabilities(needs=frozenset(condition(name) for name in conditions))

@@ -17,8 +17,8 @@ from maquette.scores.base import Base, Score, noise_prediction_from
 class CFG(Score):
     """e = e_base + s (e_positive - e_unconditional); a negative prompt takes the unconditional's place.
 
-    Two conventions are in use and differ by one: `base: unconditional` (s = 1 is no guidance) and `base: text`
-    (DreamFusion's, s = 0 is no guidance); s from the text equals s + 1 from the unconditional.
+    Two conventions for the scale differ by one: `base: unconditional` (s = 1 is no guidance) and `base: text`
+    (DreamFusion's, s = 0 is no guidance); s with `text` equals s + 1 with `unconditional`.
 
     Source: Ho & Salimans 2022 (arXiv 2207.12598), eq. 6.
     """

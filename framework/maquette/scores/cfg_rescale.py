@@ -1,4 +1,4 @@
-"""Classifier-free guidance without its rise in contrast."""
+"""Classifier-free guidance rescaled to the standard deviation of the positive prediction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maquette.scores.cfg import CFG
 
 @register("score", "cfg-rescale")
 class CFGRescale(Score):
-    """phi e_cfg std(e_positive) / std(e_cfg) + (1 - phi) e_cfg, the deviations taken over each picture.
+    """phi e_cfg std(e_positive) / std(e_cfg) + (1 - phi) e_cfg, standard deviations taken over each picture.
 
     The objective `x0-reconstruction` rescales the clean picture instead, as MVDream does.
 
@@ -41,13 +41,15 @@ class CFGRescale(Score):
 
     def combine(self, predictions: Mapping[str, Float[Tensor, "B C h w"]]) -> Float[Tensor, "B C h w"]:
         guided = self._guided.combine(predictions)
-        return rescaled(guided, predictions["positive"], self._rescale)
+        return rescale_guidance(guided, predictions["positive"], self._rescale)
 
 
-def rescaled(guided: Float[Tensor, "G ..."], positive: Float[Tensor, "G ..."], share: float) -> Float[Tensor, "G ..."]:
-    """`guided` brought, by `share`, to the deviation of `positive`; both are taken over all but the first axis."""
-    if share == 0:
+def rescale_guidance(
+    guided: Float[Tensor, "G ..."], positive: Float[Tensor, "G ..."], fraction: float
+) -> Float[Tensor, "G ..."]:
+    """`guided` rescaled, by `fraction`, towards the standard deviation of `positive`, over all but the first axis."""
+    if fraction == 0:
         return guided
     axes = tuple(range(1, guided.ndim))
     factor = positive.std(axes, keepdim=True) / guided.std(axes, keepdim=True).clamp(min=1e-8)
-    return guided * (share * factor + (1 - share))
+    return guided * (fraction * factor + (1 - fraction))

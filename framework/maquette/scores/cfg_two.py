@@ -1,4 +1,4 @@
-"""Classifier-free guidance by a text and by a picture, each with its own scale."""
+"""Classifier-free guidance with two scales, for a text and for a picture."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from maquette.scores.base import Score, noise_prediction_from
 class CFGTwo(Score):
     """e = e_unconditional + s_I (e_image - e_unconditional) + s_T (e_positive - e_image).
 
-    e_image is told the picture and no text, e_positive both. Both scales count from what they are subtracted from, as
-    `base: unconditional` of `cfg`: at s_I = s_T it is `cfg`, and at 1 and 1 no guidance.
+    e_image is conditioned on the picture without text, e_positive on both. Scales follow the convention `base:
+    unconditional` of `cfg`: with s_I = s_T it equals `cfg`, and 1 and 1 is no guidance.
 
     Source: Brooks et al. 2022 (InstructPix2Pix, arXiv 2211.09800), eq. 3.
     """

@@ -1,4 +1,4 @@
-"""The classifier's part of guidance alone."""
+"""Classifier score distillation: the guidance direction without the noise prediction."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from maquette.scores.base import Score, direction_from
 
 @register("score", "csd")
 class CSD(Score):
-    """The direction s (e_positive - e_unconditional), up the slope of log p(text | picture); it holds no noise.
+    """The direction s (e_positive - e_unconditional), the gradient of log p(text | picture) up to a factor.
 
-    There is no base to count the scale from. The paper's three terms, with a negative prompt beside the empty text, are
-    the score `weighted` with weights that sum to 0.
+    The paper's three terms, with a negative prompt in addition to the empty text, are the score `weighted` with weights
+    that sum to 0.
 
     Source: Yu et al. 2023 (arXiv 2310.19415), "Classifier score distillation".
     """

@@ -1,4 +1,4 @@
-"""A prior seen through a score: what an objective asks for noise predictions."""
+"""The denoiser of one step: a prior with a score, conditions and cameras."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from maquette.scores.base import Score
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A prior and a score with the conditions and cameras of one step: predicts the guided noise.
+    """Predicts the guided noise by a prior and a score, under the conditions and cameras of one step.
 
     Args:
         prior: predicts the noise under each condition.
         score: combines these predictions.
         conditions: of the step's pictures, by name.
-        cameras: of the step's pictures.
+        cameras: those of the step's pictures.
         threshold: largest |z_0| that the guided prediction may imply (static thresholding); 0: any.
     """
 
@@ -47,13 +47,13 @@ class Denoiser:
         return replace(self, conditions=conditions)
 
     def thresholded(self, threshold: float) -> Denoiser:
-        """The same with this threshold."""
+        """The same prior and score with this threshold."""
         return replace(self, threshold=threshold)
 
     def predictions(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], also: frozenset[str] = frozenset()
     ) -> dict[str, Tensor]:
-        """The noise under each condition that the score needs, and under those of `also`."""
+        """Noise predictions under each condition that the score needs, and under those in `also`."""
         needed = {name: self.conditions[name] for name in sorted(self.score.conditions | also)}
         return self.prior.predict(noisy, t, needed, self.cameras)
 
@@ -62,14 +62,21 @@ class Denoiser:
         predictions: Mapping[str, Float[Tensor, "B C h w"]],
         noisy: Float[Tensor, "B C h w"],
         t: Int[Tensor, " B"],
-        known: Float[Tensor, "B C h w"] | None = None,
+        added_noise: Float[Tensor, "B C h w"] | None = None,
     ) -> Float[Tensor, "B C h w"]:
-        """One noise prediction. To a score that gives a direction, the `known` noise in `noisy` is added."""
+        """One noise prediction from those by condition.
+
+        Args:
+            predictions: by name of the condition.
+            noisy: z_t.
+            t: timesteps.
+            added_noise: the noise in `noisy`; it is added to the direction of a score that gives one.
+        """
         fraction = t[:, None, None, None] / self.noise_schedule.timesteps
         noise = self.score.combine_at(predictions, fraction, self.cameras)
         if not self.score.predicts_noise:
-            assert known is not None, "a direction needs the noise it starts from"
-            noise = noise + known
+            assert added_noise is not None, "a score that gives a direction needs added_noise"
+            noise = noise + added_noise
         if self.threshold > 0:
             noise = threshold_noise(noise, noisy, *self.noise_schedule.alpha_sigma(t), self.threshold)
         return noise
@@ -78,15 +85,15 @@ class Denoiser:
         self,
         noisy: Float[Tensor, "B C h w"],
         t: Int[Tensor, " B"],
-        known: Float[Tensor, "B C h w"] | None = None,
+        added_noise: Float[Tensor, "B C h w"] | None = None,
     ) -> Float[Tensor, "B C h w"]:
         """The guided noise prediction e_hat."""
-        return self.combine(self.predictions(noisy, t), noisy, t, known)
+        return self.combine(self.predictions(noisy, t), noisy, t, added_noise)
 
 
 def threshold_noise(
     noise: Float[Tensor, "B C h w"], noisy: Float[Tensor, "B C h w"], alpha: Tensor, sigma: Tensor, limit: float
 ) -> Float[Tensor, "B C h w"]:
-    """The noise prediction whose implied clean picture (z - sigma e) / alpha is cut to [-limit, limit]."""
+    """The noise prediction after clamping its clean picture (z - sigma e) / alpha to [-limit, limit]."""
     clean = ((noisy - sigma * noise) / alpha).clamp(-limit, limit)
     return (noisy - alpha * clean) / sigma

@@ -1,4 +1,4 @@
-"""Guidance and a correction towards natural pictures, without the noise."""
+"""Noise-free score distillation: the guidance direction and a domain correction, without the noise."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from maquette.scores.base import Score, direction_from
 class NFSD(Score):
     """The direction d_D + s d_C, with d_C = e_positive - e_empty and
 
-        d_D = e_empty where little noise is left (t < 0.2 T), and e_empty - e_unconditional above,
+        d_D = e_empty at low noise (t < 0.2 T), and e_empty - e_unconditional above,
 
-    where the unconditional is asked with a negative prompt: the paper's is "unrealistic, blurry, low quality, out of
-    focus, ugly, low contrast, dull, dark, low-resolution, gloomy". With none, d_D is 0 above. The scale counts from the
-    empty text, as with `base: unconditional` of `cfg`.
+    where e_unconditional is the prediction under a negative prompt: the paper's is "unrealistic, blurry, low quality,
+    out of focus, ugly, low contrast, dull, dark, low-resolution, gloomy". Without one, d_D is 0 above. The scale
+    follows the convention `base: unconditional` of `cfg`.
 
     Source: Katzir et al. 2023 (arXiv 2310.17590), eq. 6 and 7.
     """
@@ -31,7 +31,7 @@ class NFSD(Score):
     @dataclass(frozen=True)
     class Config:
         scale: float = 7.5  # s
-        split: float = 0.2  # share of the timesteps below which the empty prediction is the correction itself
+        split: float = 0.2  # fraction of the timesteps below which d_D is e_empty
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -40,9 +40,9 @@ class NFSD(Score):
     def combine_at(
         self,
         predictions: Mapping[str, Float[Tensor, "B C h w"]],
-        share: Float[Tensor, "B 1 1 1"],
+        fraction: Float[Tensor, "B 1 1 1"],
         cameras: Cameras,
     ) -> Float[Tensor, "B C h w"]:
         empty = predictions["empty"]
-        domain = torch.where(share < self.config.split, empty, empty - predictions["unconditional"])
+        domain = torch.where(fraction < self.config.split, empty, empty - predictions["unconditional"])
         return domain + self.config.scale * (predictions["positive"] - empty)

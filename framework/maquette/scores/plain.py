@@ -1,4 +1,4 @@
-"""No guidance."""
+"""The positive prediction alone, without guidance."""
 
 from __future__ import annotations
 

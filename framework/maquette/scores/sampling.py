@@ -1,4 +1,4 @@
-"""Pictures that a prior makes of what is asked for, out of nothing but noise."""
+"""Sampling of pictures from a prior by DDIM."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from maquette.scores.denoiser import Denoiser
 def sample_views(
     prior: Prior, request: Request, cameras: Cameras, score: Score, steps: int, draws: Draws, threshold: float = 0.0
 ) -> Float[Tensor, "B H W 3"]:
-    """What the object of a request looks like from some cameras, by deterministic steps from the noisiest level.
+    """Sample pictures of a request from some cameras, by deterministic DDIM steps from the last timestep.
 
     Args:
-        prior: any; one of several views makes them together.
-        cameras: B of them, as the prior takes them.
-        score: predicts noise, not a direction.
-        steps: how many.
-        draws: for the noise that it begins with.
-        threshold: largest |z_0| that a guided prediction may imply; 0: any. 1 suits pixels.
+        prior: any; a multi-view prior samples its views together.
+        request: prompt and references.
+        cameras: B, as the prior takes them.
+        score: gives a noise prediction, not a direction.
+        steps: number of DDIM steps.
+        draws: for the initial noise.
+        threshold: largest |z_0| that a guided prediction may imply; 0: any. 1 suits pixel-space models.
 
     Returns:
-        Pictures in [0, 1] of the prior's size.
+        Pictures in [0, 1] at the prior's size.
     """
     if not score.predicts_noise:
         raise ValueError("sampling takes a noise prediction, and this score is a direction")

@@ -1,4 +1,4 @@
-"""Any fixed mixture of predictions."""
+"""A weighted sum of predictions."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from maquette.scores.base import Score, direction_from, noise_prediction_from
 
 @register("score", "weighted")
 class Weighted(Score):
-    """sum of w_c e_c over named conditions c of one prior.
+    """sum over c of w_c e_c, for named conditions c of one prior.
 
-    Weights that sum to 1 keep it a noise prediction: {unconditional: 1} is no text at all, and {positive: s,
-    unconditional: 1 - s} is `cfg`. Weights that sum to 0 make it a direction: {positive: 1, unconditional: -1} is
-    `csd`. Several priors are several entries of a stage's guidance, each with a weight.
+    Weights that sum to 1 keep it a noise prediction: {unconditional: 1} is the unconditional prediction, and
+    {positive: s, unconditional: 1 - s} is `cfg`. Weights that sum to 0 make it a direction: {positive: 1,
+    unconditional: -1} is `csd`. To mix several priors, give a stage several guidance entries, each with a weight.
 
     Source: classifier score distillation with a negative prompt, w_1 (e_positive - e_empty) - w_2 (e_unconditional -
     e_empty), is of this kind: Yu et al. 2023 (arXiv 2310.19415); so is the bridge from a described source to a
@@ -33,7 +33,7 @@ class Weighted(Score):
 
         def __post_init__(self) -> None:
             total = math.fsum(self.weights.values())
-            if not any(math.isclose(total, wanted, abs_tol=1e-6) for wanted in (0.0, 1.0)):
+            if not any(math.isclose(total, expected, abs_tol=1e-6) for expected in (0.0, 1.0)):
                 raise ValueError(f"weights sum to 1 (a noise prediction) or to 0 (a direction), not to {total:g}")
             if not any(self.weights.values()):
                 raise ValueError("weights are all 0")

@@ -63,7 +63,7 @@ class Evaluate(Stage):
         cameras, grey = held_out.views.cameras, self.config.background
         truth, ours = (
             held_out.views.picture,
-            scene.pictures(cameras, normals=False).picture.to(held_out.views.picture.color.device),
+            scene.render_cameras(cameras, normals=False).picture.to(held_out.views.picture.color.device),
         )
         true_rgb, rendered_rgb = truth.over(grey), ours.over(grey)
         masked = bool((truth.alpha < 1).any())  # photographs have no silhouette

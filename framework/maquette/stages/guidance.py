@@ -22,7 +22,7 @@ from maquette.data.base import Data
 from maquette.priors.base import Prior, Request
 from maquette.renderers.base import Rendering
 from maquette.scores.denoiser import Denoiser
-from maquette.stages._sight import camera_normals, sight
+from maquette.stages._control_inputs import camera_normals, control_inputs
 from maquette.stages.assembly import GuidanceParts, check_guidance
 
 GuidanceInput = Literal["rgb", "normal", "camera-normal", "normal-mask"]
@@ -89,7 +89,7 @@ class BuiltGuidance:
         """Prior and score, with the conditions of these cameras, and of the rendering if the prior reads it."""
         conditions = self.conditions.at(cameras)
         if self._reads_rendering:
-            conditions = self.prior.watch(conditions, sight(rendering, cameras))
+            conditions = self.prior.with_control(conditions, control_inputs(rendering, cameras))
         return Denoiser(self.prior, self.score, conditions, cameras)
 
 

@@ -60,7 +60,7 @@ class Optimisation(Task):
         self._guidance, self._losses, self._sampler, self._data = guidance, losses, cameras, data
         self._rates, self._prompt, self._timings = learning_rates, prompt, timings or Timings()
         self._last_step: dict[str, Any] = {}
-        self._footprints: tuple[Projected, ...] = ()
+        self._projections: tuple[Projected, ...] = ()
 
     def groups(self) -> list[ParameterGroup]:
         parameters = dict(self.scene.geometry.groups())
@@ -80,7 +80,7 @@ class Optimisation(Task):
         scene.geometry.prepare(moment)
         with timings.measure("occupancy"):
             scene.renderer.update(scene.geometry, moment.sub("renderer"))
-        self._footprints = ()
+        self._projections = ()
         weights = {name: loss.weight.at(moment) for name, loss in self._losses.items()}
         active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
         guidance = {name: weight for name, built in self._guidance.items() if (weight := built.weight.at(moment))}
@@ -123,10 +123,10 @@ class Optimisation(Task):
         return terms
 
     def after_step(self, moment: Moment) -> list[ChangedRows]:
-        if not self._footprints:
+        if not self._projections:
             return []
         rates = {group.name: group.learning_rate.at(moment) for group in self.groups()}
-        return self.scene.geometry.adapt(self._footprints, moment, rates)
+        return self.scene.geometry.adapt(self._projections, moment, rates)
 
     def preview(self, step: int) -> np.ndarray:
         views = self.scene.render([0, 90, 180, 270], 20.0, 96)
@@ -140,9 +140,9 @@ class Optimisation(Task):
     def _render_with_context(
         self, cameras: Cameras, shading: Shading, draws: Draws, normals: bool
     ) -> tuple[Rendering, RenderContext]:
-        """A rendering, with footprints recorded for densification, and the context for probes, which records none."""
+        """A rendering, with projections recorded for densification, and the context for probes, which records none."""
         rendering = self._render(cameras, shading, draws, normals)
-        self._footprints += rendering.footprints or ()
+        self._projections += rendering.projections or ()
         render = partial(self._render, shading=shading, draws=draws, normals=False)
         return rendering, RenderContext(cameras, self.scene.geometry, render, draws.sub("loss"))
 

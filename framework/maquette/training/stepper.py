@@ -28,7 +28,8 @@ class Step:
     """The result of one optimiser step.
 
     Args:
-        terms: its loss terms and logs.
+        terms: its loss terms and logs, detached: a graph that outlives its step holds its memory, and the shapes of
+            parameters that have grown since.
         loss: their sum.
         gradient_norm: length of the whole gradient, before clipping.
         learning_rate: of the first group.
@@ -86,7 +87,7 @@ class Stepper:
                 torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
             self._apply(moment)
         rate = self.optimizer.param_groups[0]["lr"]
-        return Step(terms, loss, length, rate, time.perf_counter() - started)
+        return Step(terms.detached(), loss, length, rate, time.perf_counter() - started)
 
     def _apply(self, moment: Moment) -> None:
         with self._timings.measure("optimiser"), self._fabric.autocast():  # which Muon's products take part in

@@ -1,1 +1,1 @@
-"""Pretrained weights: where they lie, in which layouts they come, and reading them."""
+"""Pretrained weights: locating them, and loading their file layouts."""

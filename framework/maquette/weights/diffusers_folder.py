@@ -1,4 +1,4 @@
-"""What priors of diffusers' and transformers' parts share: finding, loading and running them."""
+"""Models in diffusers layout: locating, loading and running their parts."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.errors import ConfigError
-from maquette.weights.embedding_cache import identity
+from maquette.weights.embedding_cache import text_encoder_hash
 from maquette.weights.loading import quiet, read_network, unreadable, weights_source
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 LAYOUT = "give a folder in diffusers' layout with safetensors, or a hub name you can reach"
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+NETWORK_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 ONEDNN_WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 """Values of oneDNN's ONEDNN_MAX_CPU_ISA that rule out its arithmetic in bfloat16."""
 
 
 def choose_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """The type of a network's arithmetic; "auto": half precision where the device is faster with it."""
+    """The dtype of a network's arithmetic; "auto": half precision if the device is faster with it."""
     if name != "auto":
-        return DTYPES[name]
+        return NETWORK_DTYPES[name]
     if device.type == "cuda":
         return torch.float16
     return torch.bfloat16 if _cpu_computes_bfloat16() else torch.float32
 
 
 def _cpu_computes_bfloat16() -> bool:
-    """Whether the CPU has instructions for bfloat16, and neither torch nor oneDNN is held to a set without them.
+    """Whether the CPU has bfloat16 instructions, and neither torch nor oneDNN is restricted to a set without them.
 
     Without them a convolution in bfloat16 takes up to ninety times as long as in float32.
     """
@@ -44,12 +44,12 @@ def _cpu_computes_bfloat16() -> bool:
 
 
 class Weights:
-    """A model in diffusers' layout, whose parts are loaded one by one.
+    """A model in diffusers layout; its parts are loaded one by one.
 
     Args:
         path: folder, name of weights that a plugin carries, or hub repository.
-        pickles: take `.bin` files where there are no safetensors; both libraries read them weights-only.
-        key: of the config, that messages name.
+        pickles: accept `.bin` files if there are no safetensors; both libraries read them weights-only.
+        key: config key that messages name.
     """
 
     def __init__(self, path: str, pickles: bool = False, key: str = "prior.path") -> None:
@@ -57,10 +57,10 @@ class Weights:
         self._safetensors = None if pickles else True
 
     @property
-    def text_identity(self) -> str:
-        """What tells this model's text encoder from others."""
+    def text_encoder_id(self) -> str:
+        """Cache key of the model's text encoders: a hash of their files, or the hub name."""
         folder = Path(self.source)
-        return identity(folder) if folder.is_dir() else self.source
+        return text_encoder_hash(folder) if folder.is_dir() else self.source
 
     @cached_property
     def index(self) -> dict[str, Any]:
@@ -83,13 +83,14 @@ class Weights:
         return (self.index.get(part) or [None])[0] is not None
 
     def refuse_without(self, kind: str, *parts: str) -> None:
-        """Stop where the model lacks parts.
+        """Check that the model has these parts.
 
         Args:
-            kind: of model that has them.
+            kind: kind of model that has them.
+            parts: their names.
 
         Raises:
-            ConfigError: naming them.
+            ConfigError: naming the missing ones.
         """
         if missing := [part for part in parts if not self.has(part)]:
             raise ConfigError(
@@ -122,15 +123,15 @@ class Weights:
             raise self.unreadable(name, problem) from problem
 
     def file(self, *names: str) -> Path:
-        """The first file that there is under one of these names.
+        """The first file that exists under one of these names.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: none exists.
         """
-        found = next((path for name in names if (path := self.find(name)) is not None), None)
-        if found is None:
+        path = next((path for name in names if (path := self.find(name)) is not None), None)
+        if path is None:
             raise ConfigError(f"{self.path!r} has no {names[0]}", key=self.key, hint="is it complete?")
-        return found
+        return path
 
     def load(self, cls: Any, part: str) -> Any:
         """A part without weights of its own: a scheduler or tokenizer."""
@@ -141,7 +142,7 @@ class Weights:
             raise self.unreadable(part, problem) from problem
 
     def scheduler(self) -> Any:
-        """diffusers' DDPMScheduler, whatever kind the model samples with."""
+        """diffusers' DDPMScheduler, from the config of any scheduler."""
         from diffusers import DDPMScheduler
 
         return self.load(DDPMScheduler, "scheduler")
@@ -159,11 +160,11 @@ class Weights:
         return self.load_network(AutoencoderKL, "vae") if self.has("vae") else None
 
     def load_network(self, cls: Any, part: str) -> Any:
-        """A frozen network in float32, all of whose tensors are in the file; part "": the model is this one network."""
+        """A frozen network in float32, with all of its tensors in the file; part "": the model is a single network."""
         return read_network(
             cls, self.source, f"{part or cls.__name__} of {self.path!r}", self.key, LAYOUT, subfolder=part,
             use_safetensors=self._safetensors, torch_dtype=torch.float32,
-            low_cpu_mem_usage=False,  # which would need accelerate, and says so at length
+            low_cpu_mem_usage=False,  # which would need accelerate
         )  # fmt: skip
 
     def unreadable(self, part: str, problem: Exception) -> ConfigError:
@@ -184,11 +185,12 @@ def run_unet(
     dtype: torch.dtype,
     **conditioning: Any,
 ) -> Float[Tensor, "B O h w"]:
-    """What a UNet2DConditionModel gives, in float32.
+    """The output of a UNet2DConditionModel, in float32.
 
     Args:
-        inputs: noisy latents, and what else it takes beside them.
-        text: embeddings that it attends to.
+        inputs: noisy latents, and channels concatenated to them.
+        t: timesteps.
+        text: embeddings for its cross-attention.
         dtype: of its arithmetic.
         conditioning: further inputs by name (class_labels, added_cond_kwargs ...).
     """

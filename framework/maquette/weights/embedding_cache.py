@@ -1,4 +1,4 @@
-"""Text embeddings on disk: computed once per text and text encoder."""
+"""A disk cache of text embeddings, computed once per text and text encoder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import Tensor
 
 
 def cache_folder() -> Path:
-    """Where embeddings are kept: $MAQUETTE_CACHE, or the user's cache folder."""
+    """The folder of the cache: $MAQUETTE_CACHE, or `maquette` in the user's cache folder."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "maquette"
     return Path(os.environ.get("MAQUETTE_CACHE", default))
 
 
-def identity(folder: Path) -> str:
-    """A hash that changes with a model folder's text encoders or tokenizers (sizes and times of large files)."""
+def text_encoder_hash(folder: Path) -> str:
+    """A hash of a model folder's text encoders and tokenizers (of large files, their size and time)."""
     digest = hashlib.blake2b(digest_size=12)
     for part in ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"):
         for path in sorted((folder / part).glob("*")):
@@ -30,37 +30,37 @@ def identity(folder: Path) -> str:
             if path.suffix in (".json", ".txt"):
                 digest.update(path.read_bytes())
             else:
-                digest.update(stamp(path).encode())
+                digest.update(file_signature(path).encode())
     return digest.hexdigest()
 
 
-def stamp(path: Path) -> str:
-    """What changes when a large file does: size and time."""
+def file_signature(path: Path) -> str:
+    """Size and modification time of a file, as text."""
     facts = path.stat()
     return f"{facts.st_size}/{facts.st_mtime_ns}"
 
 
-def embed(
+def cached_embeddings(
     texts: Sequence[str], model: str, compute: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
 ) -> dict[str, Float[Tensor, "L D"]]:
-    """Text -> embedding, from the disk where it is known and by `compute`, once for all others, where it is not.
+    """Text -> embedding, read from the cache; missing ones are computed in one call of `compute` and stored.
 
     Args:
         texts: any strings.
-        model: what tells one text encoder from another.
-        compute: makes the embeddings of several texts.
+        model: cache key of the text encoder.
+        compute: texts -> embeddings.
     """
     folder = cache_folder() / "text"
     paths = {text: folder / f"{_digest(model, text)}.safetensors" for text in dict.fromkeys(texts)}
-    known = {text: loaded for text, path in paths.items() if (loaded := _read(path)) is not None}
-    missing = [text for text in paths if text not in known]
+    embeddings = {text: loaded for text, path in paths.items() if (loaded := _read(path)) is not None}
+    missing = [text for text in paths if text not in embeddings]
     if missing:
         with torch.no_grad():
             computed = compute(missing)
         for text, embedding in zip(missing, computed, strict=True):
-            known[text] = embedding.float().cpu().contiguous()
-            _write(paths[text], known[text])
-    return known
+            embeddings[text] = embedding.float().cpu().contiguous()
+            _write(paths[text], embeddings[text])
+    return embeddings
 
 
 def _digest(model: str, text: str) -> str:
@@ -77,8 +77,8 @@ def _read(path: Path) -> Tensor | None:
 def _write(path: Path, embedding: Tensor) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
-        save_file({"embedding": embedding.clone()}, beside)
-        beside.replace(path)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        save_file({"embedding": embedding.clone()}, temporary)
+        temporary.replace(path)
     except (OSError, SafetensorError):
         return  # a cache that cannot be written only costs time

@@ -1,4 +1,4 @@
-"""CLIP's towers as latent diffusion checkpoints carry them: flat maps, as transformers' networks.
+"""Conversion of the CLIP towers in latent diffusion checkpoints to transformers networks.
 
 Source: the code of OpenAI's CLIP and mlfoundations' open_clip, which name tensors alike, and transformers.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maquette.weights.ldm import State, filled, replaced, shape
+from maquette.weights.ldm import State, load_tensors, replace_words, tensor_shape
 
 HEAD_WIDTH = 64  # channels of a head
 LAYERS = {
@@ -29,77 +29,79 @@ PICTURES = LAYERS | {
 
 
 def open_clip(state: State, what: str) -> Any:
-    """A CLIPTextModel that ends where OpenCLIP's penultimate layer does, as SD 2 takes it; see `_ldm.unet`."""
+    """Build a CLIPTextModel from OpenCLIP's tensors without the last layer, as SD 2 uses it; see `ldm.unet`."""
     unused = ("logit_scale", "text_projection", "attn_mask")
     last = max((int(name.split(".")[2]) for name in state if name.startswith("transformer.resblocks.")), default=1)
     ignored = (*unused, f"transformer.resblocks.{last}.")
-    kept = {name: value for name, value in state.items() if not name.startswith(ignored)}
-    made = _text_model(
-        kept, what, "token_embedding.weight", "positional_embedding", "transformer.resblocks.0.mlp.c_fc.weight", last,
-        "gelu",
+    tensors = {name: value for name, value in state.items() if not name.startswith(ignored)}
+    network = _text_model(
+        tensors, what, "token_embedding.weight", "positional_embedding",
+        "transformer.resblocks.0.mlp.c_fc.weight", last, "gelu",
     )  # fmt: skip
-    return filled(made, _unfused(kept), what, {name: replaced(name, TEXT) for name in made.state_dict()})
+    return load_tensors(
+        network, _unfused(tensors), what, {name: replace_words(name, TEXT) for name in network.state_dict()}
+    )
 
 
 def clip(state: State, what: str) -> Any:
-    """A CLIPTextModel out of SD 1's tensors, which have transformers' names; see `_ldm.unet`."""
-    kept = {name.removeprefix("text_model."): value for name, value in state.items() if "position_ids" not in name}
-    blocks = len({name.split(".")[2] for name in kept if name.startswith("encoder.layers.")})
-    made = _text_model(
-        kept, what, "embeddings.token_embedding.weight", "embeddings.position_embedding.weight",
+    """Build a CLIPTextModel from SD 1's tensors, which have transformers' names; see `ldm.unet`."""
+    tensors = {name.removeprefix("text_model."): value for name, value in state.items() if "position_ids" not in name}
+    blocks = len({name.split(".")[2] for name in tensors if name.startswith("encoder.layers.")})
+    network = _text_model(
+        tensors, what, "embeddings.token_embedding.weight", "embeddings.position_embedding.weight",
         "encoder.layers.0.mlp.fc1.weight", blocks, "quick_gelu",
     )  # fmt: skip
-    return filled(made, kept, what, {name: name for name in made.state_dict()})
+    return load_tensors(network, tensors, what, {name: name for name in network.state_dict()})
 
 
 def picture_tower(state: State, what: str) -> Any:
-    """A CLIPVisionModelWithProjection out of the picture tower of OpenAI's CLIP; see `_ldm.unet`."""
+    """Build a CLIPVisionModelWithProjection from the image tower of OpenAI's CLIP; see `ldm.unet`."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    patches = shape(state, "conv1.weight", what)
-    places, projection = shape(state, "positional_embedding", what)[0], shape(state, "proj", what)[1]
+    patches = tensor_shape(state, "conv1.weight", what)
+    positions, projection = tensor_shape(state, "positional_embedding", what)[0], tensor_shape(state, "proj", what)[1]
     with torch.device("meta"):
-        made: Any = CLIPVisionModelWithProjection(
+        network: Any = CLIPVisionModelWithProjection(
             CLIPVisionConfig(
                 hidden_size=patches[0],
-                intermediate_size=shape(state, "transformer.resblocks.0.mlp.c_fc.weight", what)[0],
+                intermediate_size=tensor_shape(state, "transformer.resblocks.0.mlp.c_fc.weight", what)[0],
                 num_hidden_layers=len({name.split(".")[2] for name in state if ".resblocks." in name}),
                 num_attention_heads=patches[0] // HEAD_WIDTH,
-                image_size=round((places - 1) ** 0.5) * patches[-1],
+                image_size=round((positions - 1) ** 0.5) * patches[-1],
                 patch_size=patches[-1],
                 projection_dim=projection,
             )
         )
-    made.vision_model.embeddings.position_ids = torch.arange(places)[None]  # a buffer that no file has
-    turned = _unfused(state) | {"proj": state["proj"].T}
-    return filled(made, turned, what, {name: replaced(name, PICTURES) for name in made.state_dict()})
+    network.vision_model.embeddings.position_ids = torch.arange(positions)[None]  # a buffer that no file has
+    tensors = _unfused(state) | {"proj": state["proj"].T}
+    return load_tensors(network, tensors, what, {name: replace_words(name, PICTURES) for name in network.state_dict()})
 
 
 def _unfused(state: State) -> dict[str, Tensor]:
-    """`in_proj_weight` and `in_proj_bias` as three of `q_proj`, `k_proj` and `v_proj` each."""
-    apart: dict[str, Tensor] = {}
+    """Tensors with each `in_proj_weight` and `in_proj_bias` split into `q_proj`, `k_proj` and `v_proj`."""
+    split: dict[str, Tensor] = {}
     for name, value in state.items():
         stem, fused, kind = name.rpartition("in_proj_")
         if fused:
             thirds = zip("qkv", value.chunk(3), strict=True)
-            apart |= {f"{stem}{letter}_proj.{kind}": third for letter, third in thirds}
+            split |= {f"{stem}{letter}_proj.{kind}": third for letter, third in thirds}
         else:
-            apart[name] = value
-    return apart
+            split[name] = value
+    return split
 
 
 def _text_model(state: State, what: str, tokens: str, positions: str, hidden: str, layers: int, activation: str) -> Any:
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    vocabulary, width = shape(state, tokens, what)
+    vocabulary, width = tensor_shape(state, tokens, what)
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=vocabulary,
             hidden_size=width,
-            intermediate_size=shape(state, hidden, what)[0],
+            intermediate_size=tensor_shape(state, hidden, what)[0],
             num_hidden_layers=layers,
             num_attention_heads=width // HEAD_WIDTH,
-            max_position_embeddings=shape(state, positions, what)[0],
+            max_position_embeddings=tensor_shape(state, positions, what)[0],
             hidden_act=activation,
             bos_token_id=vocabulary - 2,
             eos_token_id=vocabulary - 1,

@@ -1,4 +1,4 @@
-"""Where pretrained weights lie, and loading them without the libraries' chatter."""
+"""Locating pretrained weights, and loading networks with a check of every tensor."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="nn.Module")
 HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 COUNTED = ("position_ids", "relative_position_index")
-"""Endings of tensors that older releases stored, and newer ones count out themselves."""
+"""Endings of tensors that older releases stored and newer ones compute."""
 SHOWN_NAMES = 5  # of missing or unexpected tensors in a message
 LEARNED_WORDS = "learned_embeds.safetensors"
-"""The file of a textual inversion, as diffusers calls it."""
+"""Name of a textual inversion file in diffusers."""
 
 
 def weights_source(path: str) -> str:
-    """The folder that `path` stands for: one that a plugin carries by that name, or one on disk; else a hub name."""
+    """The folder of weights that a plugin carries by this name, or a folder on disk; else `path` as a hub name."""
     folder = plugins.weights().get(path, Path(path).expanduser())
     return str(folder) if folder.is_dir() else path
 
@@ -36,7 +36,7 @@ def carried_weights() -> str:
 
 
 def check_path(path: str) -> None:
-    """Refuse what is neither a folder, nor weights that a plugin carries, nor a hub name.
+    """Check that a path is a folder, the name of weights that a plugin carries, or a hub name.
 
     Raises:
         ValueError: naming the weights that plugins carry.
@@ -51,18 +51,18 @@ def check_path(path: str) -> None:
 
 
 def halved(network: Network) -> Network:
-    """A copy in half precision, to be written to a file; the network itself stays as it is."""
+    """A copy of a network in half precision, for saving."""
     return copy.deepcopy(network).half()
 
 
 @contextmanager
 def quiet(source: str = "") -> Iterator[None]:
-    """Silence diffusers' and transformers' notes; their progress bars too, unless `source` is downloaded from a hub."""
+    """Silence the logs of diffusers and transformers, and their progress bars unless `source` is a hub name."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
     libraries = (diffusers_logging, transformers_logging)
-    levels = [library.get_verbosity() for library in libraries]
+    verbosities = [library.get_verbosity() for library in libraries]
     bars = not source or Path(source).is_dir()
     for library in libraries:
         library.set_verbosity_error()
@@ -71,8 +71,8 @@ def quiet(source: str = "") -> Iterator[None]:
     try:
         yield
     finally:
-        for library, level in zip(libraries, levels, strict=True):
-            library.set_verbosity(level)
+        for library, verbosity in zip(libraries, verbosities, strict=True):
+            library.set_verbosity(verbosity)
             if bars:
                 library.enable_progress_bar()
 
@@ -80,36 +80,37 @@ def quiet(source: str = "") -> Iterator[None]:
 def read_network(
     cls: Any, source: str, what: str, key: str = "", hint: str = "", spare: tuple[str, ...] = (), **settings: Any
 ) -> Any:
-    """A frozen network of diffusers or transformers, all of whose tensors are in its file.
+    """Load a frozen network of diffusers or transformers, with a check that its tensors are those in the file.
 
     Args:
-        cls: its class there.
+        cls: its class in diffusers or transformers.
         source: folder or hub name.
-        what: it is, for messages.
-        key: of the config that named it; `hint`: what would be right.
-        spare: beginnings of names that may be in the file alone, or be missing there.
-        settings: of `from_pretrained`.
+        what: description of the network, for messages.
+        key: config key, for messages.
+        hint: remedy, for messages.
+        spare: prefixes of tensors that may be missing in the file, or unexpected there.
+        settings: arguments of `from_pretrained`.
 
     Raises:
-        ConfigError: it cannot be read, or tensors are missing, unexpected or of another shape, which are named.
+        ConfigError: it cannot be read, or tensors are missing, unexpected or of another shape; naming them.
     """
     try:
         with quiet(source):
-            network, found = cls.from_pretrained(
+            network, report = cls.from_pretrained(
                 source, output_loading_info=True, ignore_mismatched_sizes=True, **settings
             )
     except Exception as problem:  # safetensors, json, pickle, hub and key errors have no common base
         raise unreadable(what, problem, key, hint) from problem
     missing, unexpected = (
-        [name for name in found[kind] if not name.startswith(spare) and not name.endswith(COUNTED)]
+        [name for name in report[kind] if not name.startswith(spare) and not name.endswith(COUNTED)]
         for kind in ("missing_keys", "unexpected_keys")
     )
-    refuse_differences(what, missing, unexpected, [entry[0] for entry in found["mismatched_keys"]], key)
+    refuse_differences(what, missing, unexpected, [entry[0] for entry in report["mismatched_keys"]], key)
     return network.requires_grad_(False).eval()
 
 
 def unreadable(what: str, problem: Exception, key: str = "", hint: str = "") -> ConfigError:
-    """The error that something cannot be loaded."""
+    """The error for weights that cannot be loaded."""
     first = str(problem).strip().split("\n")[0][:200]
     return ConfigError(f"cannot load {what}: {type(problem).__name__}: {first}", key=key, hint=hint)
 
@@ -117,16 +118,16 @@ def unreadable(what: str, problem: Exception, key: str = "", hint: str = "") -> 
 def refuse_differences(
     what: str, missing: Sequence[str], unexpected: Sequence[str], shapes: Sequence[str] = (), key: str = "prior.path"
 ) -> None:
-    """Stop where tensors of a checkpoint are missing, unexpected or of another shape.
+    """Refuse a checkpoint with missing or unexpected tensors, or with other shapes.
 
     Raises:
-        ConfigError: naming the first of them.
+        ConfigError: there are any; naming the first of them.
     """
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    found = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in kinds.items() if names]
-    if found:
+    differences = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in kinds.items() if names]
+    if differences:
         raise ConfigError(
-            f"{what} does not fit the model it is for: tensors {', '.join(found)}", key=key,
+            f"{what} does not fit the model it is for: tensors {', '.join(differences)}", key=key,
             hint="the file is incomplete, or of another model",
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Tensors out of files that others made, without doing anything that a file says."""
+"""Reading tensors from safetensors files and pickles without running code in them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor
 from maquette.errors import ConfigError
 
 INERT = ("pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "numpy")
-"""Packages whose objects Lightning's checkpoints carry beside the weights: callbacks, settings, single numbers."""
+"""Packages with objects in Lightning's checkpoints other than weights: callbacks, settings, scalars."""
 
 
 class Inert:
-    """Stands for an object of a package in INERT: it takes whatever it is given, and neither keeps nor runs it."""
+    """A stand-in for objects of the packages in INERT: it accepts any arguments, and neither stores nor runs them."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
         return super().__new__(cls)
@@ -31,27 +31,26 @@ class Inert:
 
 
 def read_tensors(path: Path, key: str = "") -> dict[str, Tensor]:
-    """Name -> tensor of a safetensors file, or of a pickle of torch; those under "state_dict", where it has that.
+    """Name -> tensor of a safetensors file or a torch pickle; the tensors under "state_dict", if the file has one.
 
-    Pickles are read by torch's weights-only reader: it makes tensors, numbers, strings and collections of them, and
-    refuses to import anything else, by which pickles run code. It is given a stand-in that does nothing (`Inert`)
-    for each class of the packages in INERT that the file names; these packages themselves are not imported. Tensors
-    of pickles since torch 1.6 stay on the disk until they are used.
+    Pickles are read by torch's weights-only reader: it creates tensors, numbers, strings and collections of them, and
+    refuses all other imports, which could run code. Classes of the packages in INERT are replaced by a stand-in that
+    does nothing (`Inert`); these packages are not imported. Pickles since torch 1.6 are memory-mapped.
 
     Args:
         path: a file.
-        key: of the configuration, for errors.
+        key: config key, for errors.
 
     Raises:
-        ConfigError: the file is damaged, or holds what could run.
+        ConfigError: the file is damaged, or holds objects that could run code.
     """
     from safetensors.torch import load_file
 
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
+        data = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except Exception as problem:  # zip, pickle, safetensors and storage errors have no common base
         raise _refusal(path, key, problem) from problem
-    named: dict[Any, Any] = found if isinstance(found, dict) else {}
+    named: dict[Any, Any] = data if isinstance(data, dict) else {}
     if isinstance(named.get("state_dict"), dict):
         named = named["state_dict"]
     tensors = {str(name): value for name, value in named.items() if isinstance(value, Tensor)}
@@ -68,7 +67,7 @@ def _read_pickle(path: Path) -> Any:
 
 
 def _imports(path: Path) -> set[str]:
-    """What the pickle of a zipped checkpoint names, "package.module.name", found by reading its opcodes."""
+    """Imports "package.module.name" in the pickle of a zipped checkpoint, from its opcodes."""
     with ZipFile(path) as archive:
         pickle = next(name for name in archive.namelist() if name.endswith("data.pkl"))
         opcodes = pickletools.genops(archive.read(pickle))

@@ -1,9 +1,7 @@
-"""The examples of docs/multiview.md are read as the page says, and those in docstrings run."""
+"""The examples of docs/multiview.md are read as the page says."""
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import re
 from pathlib import Path
 
@@ -77,11 +75,3 @@ def test_the_python_examples_run(tmp_path, monkeypatch):
     exec(made, names)
     exec(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0], names)
     assert names["train"].picture.color.shape == (3, 32, 32, 3) and torch.equal(names["images"].placement, torch.eye(4))
-
-
-@pytest.mark.parametrize(
-    "name", ["maquette.data.formats.posed_images", "maquette.data.formats.placement", "maquette_nano.posed"]
-)
-def test_examples_in_docstrings_run(name):
-    results = doctest.testmod(importlib.import_module(name))
-    assert results.attempted and not results.failed

@@ -5,7 +5,7 @@ import torch
 
 from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
-from maquette.geometry.densification.default import DefaultDensification, places_within, plan
+from maquette.geometry.densification.default import DefaultDensification, plan_changes, sample_within
 from maquette.geometry.gaussians import Gaussians
 from maquette.kernels.splatting import ScreenStatistics, project
 from maquette.randomness import Draws, Moment
@@ -20,7 +20,7 @@ def statistics(gradients: list[float], radius: float = 1.0) -> ScreenStatistics:
 
 def planned(settings: Config, gradients: list[float], scales: list[float], opacities: list[float]):
     sizes = torch.tensor(scales)[:, None].repeat(1, 3)
-    return plan(settings, statistics(gradients), sizes, torch.tensor(opacities), 1.0, Moment.at(0, 100, 0))
+    return plan_changes(settings, statistics(gradients), sizes, torch.tensor(opacities), 1.0, Moment.at(0, 100, 0))
 
 
 def test_small_ones_are_cloned_large_ones_split_faint_ones_go():
@@ -41,7 +41,7 @@ def test_growth_stops_when_its_schedule_says_so():
     settings = Config(gradient=Schedule((("0%", 0.1), ("50%", 0.0)), "step"))
     sizes, opacities = torch.full((1, 3), 0.005), torch.ones(1)
     counts = [
-        len(plan(settings, statistics([1.0]), sizes, opacities, 1.0, Moment.at(step, 100, 0)).source)
+        len(plan_changes(settings, statistics([1.0]), sizes, opacities, 1.0, Moment.at(step, 100, 0)).source)
         for step in (49, 50)
     ]
     assert counts == [2, 1]
@@ -50,7 +50,7 @@ def test_growth_stops_when_its_schedule_says_so():
 def test_places_within_have_the_spread_of_the_gaussian():
     n = 20_000
     quarter_turn = torch.tensor([0.5**0.5, 0, 0, 0.5**0.5]).repeat(n, 1)  # about z: x becomes y
-    places = places_within(torch.ones(n, 3), quarter_turn, torch.tensor([0.3, 0.1, 0.0]).repeat(n, 1), Draws(0, 0))
+    places = sample_within(torch.ones(n, 3), quarter_turn, torch.tensor([0.3, 0.1, 0.0]).repeat(n, 1), Draws(0, 0))
     assert places.mean(0).tolist() == pytest.approx([1, 1, 1], abs=0.01)
     assert places.std(0).tolist() == pytest.approx([0.1, 0.3, 0.0], rel=0.03)
 

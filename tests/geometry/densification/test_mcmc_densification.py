@@ -5,7 +5,7 @@ import torch
 
 from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
-from maquette.geometry.densification.mcmc import MCMCDensification, shared_by
+from maquette.geometry.densification.mcmc import MCMCDensification, split_opacity
 from maquette.geometry.gaussians import Gaussians
 from maquette.randomness import Moment
 
@@ -26,7 +26,7 @@ def cloud(count: int = 40, flat: bool = False, **settings) -> Gaussians:
 @pytest.mark.parametrize("opacity", [0.01, 0.5, 0.9, 0.9999])
 @pytest.mark.parametrize("copies", [1, 2, 5, 40])
 def test_copies_have_the_density_of_the_one_at_the_centre_and_along_a_line(opacity, copies):
-    each, shrink = shared_by(torch.tensor([opacity], dtype=torch.float64), torch.tensor([copies]))
+    each, shrink = split_opacity(torch.tensor([opacity], dtype=torch.float64), torch.tensor([copies]))
     x = torch.linspace(-40, 40, 400_001, dtype=torch.float64)
     one = opacity * torch.exp(-(x**2) / 2)
     together = 1 - (1 - each * torch.exp(-((x / shrink) ** 2) / 2)) ** copies

@@ -13,7 +13,7 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
-from maquette.images.resampling import area_resample, fitting
+from maquette.images.resampling import area_resample, whole_pixels
 
 Split = Literal["train", "val", "test"]
 
@@ -113,7 +113,7 @@ class PosedImages:
         if size > height:
             raise ConfigError(f"the pictures have {height} rows, fewer than {size}", key="size", hint="at most that")
         step = height / size
-        columns = fitting(width / step)
+        columns = whole_pixels(width / step)
         picture = area_resample(self.picture, (height / 2, width / 2), (step, step), (size, columns))
         return dataclasses.replace(
             self, picture=picture, cameras=dataclasses.replace(self.cameras, height=size, width=columns)

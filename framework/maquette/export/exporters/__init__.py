@@ -1,1 +1,1 @@
-"""Parts of the kind `exporter`: each writes one kind of result of a finished run into its `export/` folder."""
+"""Exporters: each writes one kind of file of a finished run into its `export/` folder."""

@@ -1,4 +1,4 @@
-"""The subject from several sides, in colour, normals, depth and opacity, on one sheet."""
+"""Export of a contact sheet: colour, normals, depth and opacity from several sides."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from maquette.images.sheets import contact_sheet
 from maquette.registry import register
 from maquette.scene import RenderedViews
 
-SIDES = {0.0: "front", 90.0: "left", 180.0: "back", 270.0: "right"}  # azimuth -> the subject's side that is seen
+SIDES = {0.0: "front", 90.0: "left", 180.0: "back", 270.0: "right"}  # azimuth -> visible side of the subject
 
 
 @register("exporter", "contact-sheet")
 class ContactSheetExporter(Exporter):
-    """A row per kind of picture, a column per view; `sheet.png`. Kinds that the renderer lacks are left out."""
+    """A contact sheet `sheet.png`: a row per kind of picture, a column per view; kinds without data are omitted."""
 
     @dataclass(frozen=True)
     class Config:
-        azimuths_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)  # views, 0 sees the front
+        azimuths_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)  # of the views; 0 is the front
         elevation_deg: float = 15.0  # height of the camera above the horizon
         size: int = 192  # side of each picture in pixels
         rows: tuple[Literal["rgb", "normal", "depth", "opacity"], ...] = ("rgb", "normal", "depth")  # kinds of picture
@@ -47,9 +47,9 @@ class ContactSheetExporter(Exporter):
         grey = views.picture.alpha.expand_as(views.rgb)
         kinds = {"rgb": views.rgb, "normal": _normals(views), "depth": _depths(views), "opacity": grey}
         chosen = {name: kinds[name] for name in config.rows}
-        found = {name: list(pictures.numpy()) for name, pictures in chosen.items() if pictures is not None}
+        available = {name: list(pictures.numpy()) for name, pictures in chosen.items() if pictures is not None}
         columns = [f"{SIDES.get(a % 360, '')} {a % 360:g}°".strip() for a in config.azimuths_deg]
-        sheet = contact_sheet(list(found.values()), list(found), columns)
+        sheet = contact_sheet(list(available.values()), list(available), columns)
         path = folder / "sheet.png"
         with atomic_path(path) as place:
             Image.fromarray(to_bytes(sheet)).save(place)
@@ -61,14 +61,14 @@ def _normals(views: RenderedViews) -> Tensor | None:
 
 
 def _depths(views: RenderedViews) -> Tensor | None:
-    """Near is bright; one scale for all views, over what is at least half opaque."""
+    """Depth as colours, near is bright; one scale for all views, from pixels that are at least half opaque."""
     if views.depth is None:
         return None
     import matplotlib
 
     depth = views.depth.numpy()
-    seen = depth[(views.picture.alpha.numpy() > 0.5) & np.isfinite(depth)]
-    near, far = (np.percentile(seen, 1), np.percentile(seen, 99)) if seen.size else (0.0, 1.0)
+    object_depth = depth[(views.picture.alpha.numpy() > 0.5) & np.isfinite(depth)]
+    near, far = (np.percentile(object_depth, 1), np.percentile(object_depth, 99)) if object_depth.size else (0.0, 1.0)
     nearness = np.clip((far - np.nan_to_num(depth[..., 0], posinf=far)) / max(far - near, 1e-6), 0, 1)
     colors = torch.from_numpy(matplotlib.colormaps["viridis"](nearness)[..., :3]).float()
     return Picture(colors, views.picture.alpha).over(1.0)

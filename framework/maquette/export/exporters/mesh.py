@@ -1,4 +1,4 @@
-"""The subject's surface as a textured mesh."""
+"""Export of the subject's surface as a textured mesh."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maquette.export.base import Exporter, Subject
-from maquette.export.usdz import NEEDED, can_write_usdz, write_usdz
+from maquette.export.usdz import INSTALL_USD, can_write_usdz, write_usdz
 from maquette.export.writers import write_glb, write_obj, write_ply
 from maquette.meshes.clean import clean, decimate, smooth
 from maquette.meshes.mesh import Mesh
@@ -22,20 +22,20 @@ Format = Literal["glb", "obj", "ply", "usdz"]
 
 @register("exporter", "mesh")
 class MeshExporter(Exporter):
-    """Textured mesh: isosurface, clean-up, decimation, UV atlas, baked texture; `mesh.glb`, `mesh.obj` ...
+    """A textured mesh `mesh.glb`, `mesh.obj` ...: isosurface, clean-up, decimation, UV atlas, baked texture.
 
-    Where the subject knows its metal and roughness, `.glb` and `.usdz` have a texture of them too.
+    If the subject has metallic and roughness, `.glb` and `.usdz` have a texture of them too.
     """
 
     @dataclass(frozen=True)
     class Config:
         resolution: int = 128  # samples of the density along each side of the bounding cube
-        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half of what is typical inside
+        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
         texture_size: int = 512  # side of the texture in texels
         max_faces: int = 30_000  # decimate to about this many faces
         smoothing: int = 0  # Taubin iterations before decimation
         formats: tuple[Format, ...] = ("glb", "obj")  # files to write; ply has vertex colours, usdz needs usd-core
-        min_component: float = 0.05  # drop extracted pieces smaller than this fraction of the largest one's area
+        min_component: float = 0.05  # drop extracted components with less than this fraction of the largest one's area
 
         def __post_init__(self) -> None:
             if self.resolution < 8:
@@ -45,7 +45,7 @@ class MeshExporter(Exporter):
             if not 0 <= self.min_component <= 1:
                 raise ValueError(f"min_component must lie in [0, 1], not {self.min_component:g}")
             if "usdz" in self.formats and not can_write_usdz():
-                raise ValueError(f"formats: {NEEDED}")
+                raise ValueError(f"formats: {INSTALL_USD}")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -59,7 +59,7 @@ class MeshExporter(Exporter):
         mesh = decimate(smooth(mesh, config.smoothing), config.max_faces)
         written: list[Path] = []
         if {"glb", "obj", "usdz"} & set(config.formats):
-            textured = _textured(mesh, subject, config.texture_size)
+            textured = _bake_textures(mesh, subject, config.texture_size)
             written += [write_glb(folder / "mesh.glb", textured)] if "glb" in config.formats else []
             written += write_obj(folder / "mesh.obj", textured) if "obj" in config.formats else []
             written += [write_usdz(folder / "mesh.usdz", textured)] if "usdz" in config.formats else []
@@ -68,15 +68,15 @@ class MeshExporter(Exporter):
         return written
 
 
-def _textured(mesh: Mesh, subject: Subject, size: int) -> Mesh:
-    flat = bake(unwrap(mesh, size), subject.color, size)
+def _bake_textures(mesh: Mesh, subject: Subject, size: int) -> Mesh:
+    unwrapped = bake(unwrap(mesh, size), subject.color, size)
 
     def metallic_roughness(points: Tensor, normals: Tensor) -> Tensor:
-        found = subject.reflectance(points, normals)
-        assert found is not None
-        return torch.cat([found.metallic, found.roughness], dim=-1)
+        reflectance = subject.reflectance(points, normals)
+        assert reflectance is not None
+        return torch.cat([reflectance.metallic, reflectance.roughness], dim=-1)
 
-    first = torch.from_numpy(flat.vertices[:1])
+    first = torch.from_numpy(unwrapped.vertices[:1])
     if subject.reflectance(first, torch.zeros_like(first)) is None:
-        return flat
-    return replace(flat, metallic_roughness=bake_texels(flat, metallic_roughness, size))
+        return unwrapped
+    return replace(unwrapped, metallic_roughness=bake_texels(unwrapped, metallic_roughness, size))

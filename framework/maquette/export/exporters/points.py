@@ -1,4 +1,4 @@
-"""The subject's surface as coloured points."""
+"""Export of the subject's surface as coloured points."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from maquette.registry import register
 
 @register("exporter", "points")
 class PointsExporter(Exporter):
-    """Points spread evenly over the surface, with colours and normals; `points.ply`."""
+    """Points `points.ply`, distributed uniformly over the surface, with colours and normals."""
 
     @dataclass(frozen=True)
     class Config:
         count: int = 50_000  # number of points
         resolution: int = 128  # samples of the density along each side of the bounding cube
-        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half of what is typical inside
-        min_component: float = 0.05  # drop extracted pieces smaller than this fraction of the largest one's area
-        seed: int = 0  # keys where the points fall
+        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
+        min_component: float = 0.05  # drop extracted components with less than this fraction of the largest one's area
+        seed: int = 0  # of the random points
 
     def __init__(self, config: Config) -> None:
         self.config = config

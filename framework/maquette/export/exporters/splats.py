@@ -1,4 +1,4 @@
-"""The subject's Gaussians for splat viewers."""
+"""Export of the subject's Gaussians for splat viewers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SplatsExporter(Exporter):
     @dataclass(frozen=True)
     class Config:
         formats: tuple[Literal["ply", "splat"], ...] = ("ply", "splat")  # files to write
-        min_opacity: float = 0.005  # leave out what is fainter
+        min_opacity: float = 0.005  # Gaussians with a lower opacity are omitted
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""The subject on a turntable, as a film."""
+"""Export of a turntable video."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from maquette.export.base import Exporter, Subject
 from maquette.export.video import write_gif, write_mp4
 from maquette.registry import register
 
-BATCH = 8  # views rendered at a time
+VIEWS_PER_BATCH = 8  # views rendered at a time
 
 
 @register("exporter", "turntable")
 class TurntableExporter(Exporter):
-    """One full turn around the subject, beginning at its front; `turntable.mp4`, `turntable.gif`."""
+    """A video of one full turn around the subject, from its front; `turntable.mp4`, `turntable.gif`."""
 
     @dataclass(frozen=True)
     class Config:
@@ -38,8 +38,8 @@ class TurntableExporter(Exporter):
         """Render and write; see `Exporter`."""
         config = self.config
         azimuths = [360.0 * i / config.frames for i in range(config.frames)]
-        batches = [azimuths[i : i + BATCH] for i in range(0, config.frames, BATCH)]
-        views = [subject.render(some, config.elevation_deg, config.size).rgb for some in batches]
+        batches = [azimuths[i : i + VIEWS_PER_BATCH] for i in range(0, config.frames, VIEWS_PER_BATCH)]
+        views = [subject.render(batch, config.elevation_deg, config.size).rgb for batch in batches]
         frames = list(torch.cat(views).numpy())
         write = {"mp4": write_mp4, "gif": write_gif}
         return [write[kind](folder / f"turntable.{kind}", frames, config.fps) for kind in config.formats]

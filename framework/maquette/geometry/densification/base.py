@@ -17,15 +17,15 @@ from maquette.randomness import Moment
 
 @dataclass(frozen=True, eq=False)
 class CloudParameters:
-    """What is optimised of n Gaussians, one row each. A strategy exchanges the rows in place.
+    """Optimised parameters of n Gaussians, one row each; a strategy exchanges rows in place.
 
     Args:
         means: [n, 3], world frame.
         rotations: quaternions (w, x, y, z) of any length [n, 4].
         scales: logarithms of the standard deviations [n, 3], scene units.
         opacities: logits [n].
-        features: first of the harmonics of what a material reads [n, 1, F].
-        harmonics: the others [n, K - 1, F].
+        features: degree 0 of the spherical harmonics of the material's inputs [n, 1, F].
+        harmonics: the higher degrees [n, K - 1, F].
         flat: whether the Gaussians are disks.
         bound: half side of the scene's cube, the unit of sizes.
     """
@@ -49,39 +49,39 @@ class CloudParameters:
 
     @property
     def cloud(self) -> GaussianCloud:
-        """The present Gaussians, of one colour from everywhere."""
+        """The current Gaussians, without the view-dependent harmonics."""
         return GaussianCloud(
             self.means, self.rotations, self.scales.exp(), torch.sigmoid(self.opacities), self.features, self.flat
         )
 
-    def take(self, source: Int[Tensor, " m"]) -> None:
-        """Become a cloud of m Gaussians, of which number i is what number `source[i]` was."""
+    def select_rows(self, source: Int[Tensor, " m"]) -> None:
+        """Select rows: Gaussian i of the new m Gaussians is a copy of Gaussian `source[i]`."""
         for parameter in self.all:
             parameter.data = parameter.data[source]
 
 
 class Densification(nn.Module, ABC):
-    """Changes the number and the places of Gaussians between optimiser steps. Its state is its buffers."""
+    """A strategy that adds, removes and relocates Gaussians between optimiser steps. Its state is its buffers."""
 
     @abstractmethod
     def adapt(
         self,
         cloud: CloudParameters,
-        footprints: Sequence[Projected],
+        projections: Sequence[Projected],
         moment: Moment,
         learning_rates: Mapping[str, float],
     ) -> list[ChangedRows]:
         """Change the cloud after an optimiser step. Called without gradients.
 
         Args:
-            cloud: changed in place.
-            footprints: of the views of this step, after the backward pass.
+            cloud: parameters, changed in place.
+            projections: of the Gaussians into each view of this step, after the backward pass.
             moment: the step.
             learning_rates: of this step, by parameter group ("means", "scales" ...).
 
         Returns:
-            Which rows became which, for the moments of the optimiser.
+            Parameters whose rows were exchanged, for the optimiser's moments.
         """
 
-    def forget(self, count: int, device: torch.device) -> None:
-        """Start afresh, for another cloud of `count` Gaussians."""
+    def reset(self, count: int, device: torch.device) -> None:
+        """Reset the statistics, for a new cloud of `count` Gaussians."""

@@ -1,4 +1,4 @@
-"""3DGS's adaptive density control: Gaussians are cloned or split where pictures ask for detail, pruned where faint."""
+"""Adaptive density control of 3DGS: clones and splits Gaussians with large gradients, prunes transparent ones."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from maquette.kernels.splatting import Projected, ScreenStatistics
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 
-SPLIT_SHRINK = 1.6  # a Gaussian's two parts are this much smaller than it was
+SPLIT_SHRINK = 1.6  # factor by which the two parts of a split Gaussian are smaller
 
 
 @register("densification", "default")
 class DefaultDensification(Densification):
-    """Clones, splits, prunes and resets Gaussians by their gradients on the screen, sizes and opacities.
+    """Clones, splits, prunes and resets Gaussians by screen-space gradient, scale and opacity.
 
-    Source: Kerbl et al. 2023 (3DGS, arXiv 2308.04079), sec. 5. Its sizes are in units of the cameras' extent, about
-    three of our cubes' half sides.
+    Source: Kerbl et al. 2023 (3DGS, arXiv 2308.04079), sec. 5. The paper's sizes are in units of the cameras' extent,
+    about three times `bound`.
     """
 
     @dataclass(frozen=True)
     class Config:
-        every: int = 100  # steps between changes; 0: the cloud stays as it is
-        gradient: Schedule = Schedule((("0%", 2e-4), ("60%", 0.0)), "step")  # grow above this; 0: not now
-        clone_below: float = 0.03  # largest scale, in units of bound, that is cloned; larger ones are split
-        prune: Schedule = Schedule.constant(0.005)  # opacity below which a Gaussian goes; 0: not now
-        largest: float = 0.3  # scale, in units of bound, above which it goes; 0: any size
-        largest_on_screen: float = 0.0  # radius in pixels above which it goes; 0: any size
+        every: int = 100  # steps between changes; 0: never
+        gradient: Schedule = Schedule(
+            (("0%", 2e-4), ("60%", 0.0)), "step"
+        )  # screen-space gradient above which one is cloned or split; 0: none is
+        clone_below: float = 0.03  # scale, in units of bound, up to which one is cloned; larger ones are split
+        prune: Schedule = Schedule.constant(0.005)  # opacity below which one is removed; 0: none is
+        largest: float = 0.3  # scale, in units of bound, above which one is removed; 0: none is
+        largest_on_screen: float = 0.0  # radius in pixels above which one is removed; 0: none is
         reset_every: int = 0  # steps between resets of opacity; 0: never
-        reset_to: float = 0.01  # opacity that a reset leaves at most
-        most: int = 200_000  # the cloud grows no larger; the places with the largest gradients come first
+        reset_to: float = 0.01  # largest opacity after a reset
+        most: int = 200_000  # number of Gaussians at most; those with the largest gradients are densified first
 
         def __post_init__(self) -> None:
             if self.every < 0 or self.reset_every < 0 or self.most < 1:
@@ -51,26 +53,26 @@ class DefaultDensification(Densification):
     def __init__(self, config: Config, count: int) -> None:
         super().__init__()
         self.config = config
-        for name in ("gradient", "seen", "radius"):
+        for name in ("gradient", "view_count", "radius"):
             self.register_buffer(name, torch.zeros(count))
         self.gradient: Tensor
-        self.seen: Tensor
+        self.view_count: Tensor
         self.radius: Tensor
 
     def adapt(
         self,
         cloud: CloudParameters,
-        footprints: Sequence[Projected],
+        projections: Sequence[Projected],
         moment: Moment,
         learning_rates: Mapping[str, float],
     ) -> list[ChangedRows]:
         c = self.config
         if not c.every:
             return []
-        statistics = ScreenStatistics(self.gradient, self.seen.long(), self.radius)
-        for view in footprints:
+        statistics = ScreenStatistics(self.gradient, self.view_count.long(), self.radius)
+        for view in projections:
             statistics = statistics.add(view)
-        self.gradient, self.seen, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
+        self.gradient, self.view_count, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
         changes = []
         if (moment.step + 1) % c.every == 0:
             changes.append(self._densify(cloud, statistics, moment))
@@ -83,34 +85,34 @@ class DefaultDensification(Densification):
 
     def _densify(self, parameters: CloudParameters, statistics: ScreenStatistics, moment: Moment) -> ChangedRows:
         cloud = parameters.cloud
-        change = plan(self.config, statistics, cloud.extents, cloud.opacities, parameters.bound, moment)
+        change = plan_changes(self.config, statistics, cloud.extents, cloud.opacities, parameters.bound, moment)
         if not len(change.source):
             change = _keep_one(cloud)  # an empty cloud could never come back
-        parameters.take(change.source)
+        parameters.select_rows(change.source)
         parts = change.split
-        parameters.means.data[parts] = places_within(
+        parameters.means.data[parts] = sample_within(
             parameters.means.data[parts],
             parameters.rotations.data[parts],
             cloud.extents[change.source[parts]],
             moment.draws.sub("split"),
         )
         parameters.scales.data[parts] -= torch.tensor(SPLIT_SHRINK).log().to(parameters.scales)
-        self.forget(len(parameters), parameters.means.device)
+        self.reset(len(parameters), parameters.means.device)
         return ChangedRows(parameters.all, torch.where(change.fresh, -1, change.source))
 
-    def forget(self, count: int, device: torch.device) -> None:
+    def reset(self, count: int, device: torch.device) -> None:
         zeros = torch.zeros(count, device=device)
-        self.gradient, self.seen, self.radius = zeros, zeros.clone(), zeros.clone()
+        self.gradient, self.view_count, self.radius = zeros, zeros.clone(), zeros.clone()
 
 
 @dataclass(frozen=True)
-class Change:
-    """What becomes of a cloud: its Gaussian i comes from `source[i]`, displaced and shrunk.
+class CloudChange:
+    """A change of the cloud: new Gaussian i is a copy of old Gaussian `source[i]`, displaced and shrunk if split.
 
     Args:
-        source: index of the Gaussian it was or came from [m].
-        fresh: whether it is new, so that an optimiser knows nothing of it [m].
-        split: whether it is a part of its source, placed by chance within it, and smaller [m].
+        source: index of the old Gaussian [m].
+        fresh: whether it is new, so that the optimiser's moments start at 0 [m].
+        split: whether it is a part of a split Gaussian: smaller, at a random position within it [m].
     """
 
     source: Int[Tensor, " m"]
@@ -118,19 +120,19 @@ class Change:
     split: Bool[Tensor, " m"]
 
 
-def plan(
+def plan_changes(
     settings: DefaultDensification.Config,
     statistics: ScreenStatistics,
     scales: Float[Tensor, "n 3"],
     opacities: Float[Tensor, " n"],
     bound: float,
     moment: Moment,
-) -> Change:
-    """Which Gaussians stay, are cloned or are split.
+) -> CloudChange:
+    """Choose which Gaussians are kept, removed, cloned and split.
 
     Args:
         statistics: over the views since the last change; gradients per pixel.
-        scales, opacities: present ones; disks give 0 as their third scale.
+        scales, opacities: of the current Gaussians; the third scale of disks is 0.
         bound: half side of the scene's cube, the unit of sizes.
     """
     size = scales.amax(dim=-1)
@@ -144,7 +146,7 @@ def plan(
     stay, cloned, parted = ((keep & ~split).nonzero()[:, 0], (grow & ~split).nonzero()[:, 0], split.nonzero()[:, 0])
     source = torch.cat([stay, cloned, parted, parted])
     index = torch.arange(len(source), device=source.device)
-    return Change(source, index >= len(stay), index >= len(stay) + len(cloned))
+    return CloudChange(source, index >= len(stay), index >= len(stay) + len(cloned))
 
 
 def _growing(
@@ -162,14 +164,14 @@ def _growing(
     return grow
 
 
-def _keep_one(cloud: GaussianCloud) -> Change:
+def _keep_one(cloud: GaussianCloud) -> CloudChange:
     no = torch.zeros(1, dtype=torch.bool, device=cloud.means.device)
-    return Change(cloud.opacities.argmax()[None], no, no)
+    return CloudChange(cloud.opacities.argmax()[None], no, no)
 
 
-def places_within(
+def sample_within(
     means: Float[Tensor, "n 3"], quaternions: Float[Tensor, "n 4"], scales: Float[Tensor, "n 3"], draws: Draws
 ) -> Float[Tensor, "n 3"]:
-    """A random place in each Gaussian, distributed as it is."""
+    """A random position in each Gaussian, from its normal distribution."""
     local = draws.normal("places", len(means), 3).to(means) * scales
     return means + (rotation_matrices(quaternions) @ local[:, :, None])[:, :, 0]

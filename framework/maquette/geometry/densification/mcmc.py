@@ -1,4 +1,4 @@
-"""3DGS-MCMC: Gaussians as samples of a distribution; dead ones are relocated, and noise lets all of them explore."""
+"""3DGS-MCMC: dead Gaussians are relocated onto live ones, and noise on the positions explores space."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from maquette.kernels.splatting import Projected
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 
-SHARPNESS, TRANSPARENT = 100.0, 0.005  # k and 1 - t of the sigmoid that gates the noise
+SHARPNESS, TRANSPARENT = 100.0, 0.005  # k and 1 - t of the sigmoid that weights the noise
 LEAST_OPACITY, MOST_OPACITY = 1e-4, 1 - 1e-6  # of a copy, so that logits stay finite
 
 
 @register("densification", "mcmc")
 class MCMCDensification(Densification):
-    """Relocates dead Gaussians onto live ones, adds copies up to a cap, and moves transparent ones by noise.
+    """Relocates dead Gaussians onto live ones, adds copies up to a cap, and adds noise to transparent ones.
 
     A Gaussian is copied with probability proportional to its opacity; opacity and scale of the copies are corrected so
-    that together they look as the one did (`shared_by`). After every step the means move by
+    that together they render like the one (`split_opacity`). After every step the means move by
 
         lambda eta sigma(-k (o - (1 - t))) Sigma epsilon
 
@@ -39,10 +39,12 @@ class MCMCDensification(Densification):
 
     @dataclass(frozen=True)
     class Config:
-        every: int = 100  # steps between relocations; 0: there are none, only noise
+        every: int = 100  # steps between relocations; 0: never, only noise
         dead: Schedule = Schedule((("0%", 0.005), ("83%", 0.0)), "step")  # opacity up to which one is relocated
-        growth: Schedule = Schedule((("0%", 0.05), ("83%", 0.0)), "step")  # fraction that is added each time
-        most: int = 200_000  # the cloud grows no larger
+        growth: Schedule = Schedule(
+            (("0%", 0.05), ("83%", 0.0)), "step"
+        )  # fraction of the Gaussians that is added each time
+        most: int = 200_000  # number of Gaussians at most
         noise: Schedule = Schedule.constant(5e5)  # lambda; 0: none
 
         def __post_init__(self) -> None:
@@ -60,17 +62,17 @@ class MCMCDensification(Densification):
     def adapt(
         self,
         cloud: CloudParameters,
-        footprints: Sequence[Projected],
+        projections: Sequence[Projected],
         moment: Moment,
         learning_rates: Mapping[str, float],
     ) -> list[ChangedRows]:
         c, changes = self.config, []
         if c.every and (moment.step + 1) % c.every == 0:
             for source in (self._relocated, self._grown):
-                changes += _copy(cloud, source(torch.sigmoid(cloud.opacities), moment))
+                changes += _copy_gaussians(cloud, source(torch.sigmoid(cloud.opacities), moment))
         noise = c.noise.at(moment) * learning_rates["means"]
         if noise > 0:
-            cloud.means.data += noise * exploration(cloud, moment.draws)
+            cloud.means.data += noise * exploration_noise(cloud, moment.draws)
         return changes
 
     def _relocated(self, opacities: Float[Tensor, " n"], moment: Moment) -> Int[Tensor, " n"]:
@@ -78,50 +80,50 @@ class MCMCDensification(Densification):
         alive = (~dead).nonzero()[:, 0]
         source = torch.arange(len(opacities), device=opacities.device)
         if len(alive):
-            source[dead] = alive[_sample(opacities[alive], int(dead.sum()), moment.draws, "relocate")]
+            source[dead] = alive[_sample_indices(opacities[alive], int(dead.sum()), moment.draws, "relocate")]
         return source
 
     def _grown(self, opacities: Float[Tensor, " n"], moment: Moment) -> Int[Tensor, " m"]:
         n = len(opacities)
         count = min(self.config.most - n, math.ceil(self.config.growth.at(moment) * n))
-        added = _sample(opacities, max(count, 0), moment.draws, "grow")
+        added = _sample_indices(opacities, max(count, 0), moment.draws, "grow")
         return torch.cat([torch.arange(n, device=opacities.device), added])
 
 
-def _sample(weights: Float[Tensor, " n"], count: int, draws: Draws, stream: str) -> Int[Tensor, " count"]:
-    """Indices drawn with replacement, on the CPU whatever the device."""
+def _sample_indices(weights: Float[Tensor, " n"], count: int, draws: Draws, stream: str) -> Int[Tensor, " count"]:
+    """Random indices with replacement, always drawn on the CPU, to be independent of the device."""
     if not count:
         return torch.zeros(0, dtype=torch.long, device=weights.device)
     indices = torch.multinomial(weights.detach().cpu(), count, replacement=True, generator=draws.generator(stream))
     return indices.to(weights.device)
 
 
-def _copy(cloud: CloudParameters, source: Int[Tensor, " m"]) -> list[ChangedRows]:
-    """Let Gaussian i be `source[i]`; those of one source share its look. Their moments start afresh."""
+def _copy_gaussians(cloud: CloudParameters, source: Int[Tensor, " m"]) -> list[ChangedRows]:
+    """Replace Gaussian i by a copy of `source[i]`; opacity and scale are corrected where there are several copies."""
     copies = torch.bincount(source, minlength=len(cloud))[source]
-    shared = copies > 1
-    if not shared.any():
+    copied = copies > 1
+    if not copied.any():
         return []
-    opacity, shrink = shared_by(torch.sigmoid(cloud.opacities.detach()[source[shared]]), copies[shared])
-    cloud.take(source)
-    cloud.opacities.data[shared] = opacity.clamp(LEAST_OPACITY, MOST_OPACITY).logit()
-    cloud.scales.data[shared] += shrink.log()[:, None]
-    return [ChangedRows(cloud.all, torch.where(shared, -1, source))]
+    opacity, shrink = split_opacity(torch.sigmoid(cloud.opacities.detach()[source[copied]]), copies[copied])
+    cloud.select_rows(source)
+    cloud.opacities.data[copied] = opacity.clamp(LEAST_OPACITY, MOST_OPACITY).logit()
+    cloud.scales.data[copied] += shrink.log()[:, None]
+    return [ChangedRows(cloud.all, torch.where(copied, -1, source))]
 
 
-def shared_by(
+def split_opacity(
     opacity: Float[Tensor, " n"], copies: Int[Tensor, " n"]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """Opacity, and factor on the scales, of each of N copies at one place that together look like one Gaussian.
+    """Opacity, and factor on the scales, of each of N copies at one position that together render like one Gaussian.
 
         o' = 1 - (1 - o)^(1/N)        s' / s = o / sum_{j = 1..N} C(N, j) (-1)^(j + 1) o'^j / sqrt(j)
 
     so that the opacity at the centre and its integral along a line through it stay the same.
 
-    Source: Kheradmand et al. 2024, eq. 9, whose double sum is collected here by powers j = k + 1 of o'.
+    Source: Kheradmand et al. 2024, eq. 9, with its double sum collected by powers j = k + 1 of o'.
 
     Example:
-        >>> each, shrink = shared_by(torch.tensor([0.75, 0.75]), torch.tensor([1, 2]))
+        >>> each, shrink = split_opacity(torch.tensor([0.75, 0.75]), torch.tensor([1, 2]))
         >>> each, shrink
         (tensor([0.7500, 0.5000]), tensor([1.0000, 0.9111]))
     """
@@ -135,8 +137,8 @@ def shared_by(
     return each[:, 0].to(opacity), shrink[:, 0].to(opacity)
 
 
-def exploration(cloud: CloudParameters, draws: Draws) -> Float[Tensor, "n 3"]:
-    """sigma(-k (o - (1 - t))) Sigma epsilon of every Gaussian: hardly any where it is opaque."""
+def exploration_noise(cloud: CloudParameters, draws: Draws) -> Float[Tensor, "n 3"]:
+    """Displacements sigma(-k (o - (1 - t))) Sigma epsilon of the Gaussians; nearly 0 for opaque ones."""
     now = cloud.cloud
     gate = torch.sigmoid(-SHARPNESS * (now.opacities.detach() - TRANSPARENT))[:, None]
     axes = rotation_matrices(now.quaternions.detach()) * now.extents.detach()[:, None, :]  # R S, Sigma = R S S^T R^T

@@ -1,1 +1,1 @@
-"""Priors of four views of one object: MVDream."""
+"""Multi-view priors: several views of one object denoised together (MVDream)."""

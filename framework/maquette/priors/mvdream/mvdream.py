@@ -1,4 +1,4 @@
-"""Several views of an object denoised together: MVDream, and models like it."""
+"""MVDream: several views of an object denoised together, conditioned on text and cameras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from maquette.priors.mvdream.joint_views import camera_rows, join_views
 from maquette.priors.mvdream.layouts import from_file, from_folder, is_file
 from maquette.priors.text.conditions import (
     TextConditions,
-    ViewWords,
+    ViewPrompts,
     text_capabilities,
     text_conditions,
 )
@@ -30,12 +30,12 @@ from maquette.weights.loading import check_path
 
 @register("prior", "mvdream")
 class MVDream(DiffusionPrior):
-    """A diffusion model of `views` pictures at once, told the text and every camera.
+    """A text-to-multiview diffusion model, conditioned on a text and on the camera of every view.
 
-    `views` consecutive pictures of a batch show one object, as the cameras `multiview-orbit` give them. They ought to
-    have one timestep (`timesteps: {shared: true}`). Cameras are told as they stand, so that an object may face any way;
-    their distance and angle of view are not. Without view words, which cameras make needless, all conditions on the
-    view are the same text.
+    `views` consecutive pictures of a batch show one object, as the cameras `multiview-orbit` give them. They should
+    have one timestep (`timesteps: {shared: true}`). The model receives the orientation of the cameras, not their
+    distance or field of view. View prompts are off by default, since it receives cameras; all view conditions are
+    then the same text.
 
     Source: Shi et al. 2023 (arXiv 2308.16512), sec. 3; layouts: its code, and ashawkey's port to diffusers.
     """
@@ -44,9 +44,9 @@ class MVDream(DiffusionPrior):
     class Config(NetworkConfig):
         path: str  # the original's file (.pt); or a folder, weights that a plugin carries, or hub name with its port
         views: int = 4  # pictures of an object
-        tokenizer: str = ""  # for a single file: whose tokenizer, folder or hub name; "": the base model's
+        tokenizer: str = ""  # for a single file: folder or hub model with the tokenizer; "": the base model's
         view_dependent: bool = False  # add "front view", "side view" ... to the prompt
-        view_words: ViewWords = field(default_factory=ViewWords)
+        view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
 
         def __post_init__(self) -> None:
             if self.views < 1:
@@ -66,11 +66,13 @@ class MVDream(DiffusionPrior):
         super().__init__(config, parts.noise_schedule, parts.unet, parts.vae, parts.size)
         join_views(self.unet, config.views)
         self.channels: int = self.unet.config.in_channels
-        self._embed, self._text_identity = parts.embed, parts.text_identity
+        self._encode_texts, self._text_encoder_id = parts.encode_texts, parts.text_encoder_id
 
     def condition(self, request: Request) -> TextConditions:
         c = self.config
-        return text_conditions(request, c.view_words, c.view_dependent, self._text_identity, self._embed, self.device)
+        return text_conditions(
+            request, c.view_prompts, c.view_dependent, self._text_encoder_id, self._encode_texts, self.device
+        )
 
     @torch.no_grad()
     def predict(

@@ -1,1 +1,1 @@
-"""Priors in closed form, without a network: a set of captioned pictures, and a normal distribution."""
+"""Priors in closed form, without a network: the exact denoisers of a set of pictures and of a normal distribution."""

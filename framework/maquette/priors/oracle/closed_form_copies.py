@@ -1,4 +1,4 @@
-"""Trainable copies of the priors without a network: a normal distribution, and a set of pictures, that learn."""
+"""Trainable copies of the closed-form priors: a learned normal distribution, and a learned set of pictures."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.priors.base import TrainableCopy
-from maquette.priors.oracle.closed_form import implied_noise
+from maquette.priors.oracle.closed_form import expected_noise
 from maquette.priors.oracle.posterior import log_likelihoods
 
 
 class LearnedGaussian(TrainableCopy):
     """The exact denoiser of pixels that are normal about mean(condition) + shift + L pose, with a learned deviation.
 
-    Shift, L and deviation are per colour. What it learns of pictures whose pixels are normal is exact.
+    Shift, L and deviation are learned per colour channel.
     """
 
     def __init__(self, schedule: DiscreteSchedule, deviation: float) -> None:
@@ -34,13 +34,13 @@ class LearnedGaussian(TrainableCopy):
     ) -> Float[Tensor, "B 3 H W"]:
         alpha, sigma = self._alpha_sigma(t)
         mean = condition + (self.shift + pose.to(self.turn) @ self.turn.T)[:, :, None, None]
-        return implied_noise(noisy, mean, alpha, sigma, self.deviation[:, None, None])
+        return expected_noise(noisy, mean, alpha, sigma, self.deviation[:, None, None])
 
 
 class LearnedPictures(TrainableCopy):
-    """The exact denoiser of a set of pictures, blurred by a fixed spread, each of which is learned.
+    """The exact denoiser of a set of learned pictures with a fixed standard deviation `spread` per pixel.
 
-    The camera adds M pose to the log odds of the pictures. Consecutive noisy pictures are taken each for itself.
+    The camera adds M pose to the log probabilities of the pictures, with M learned. Noisy pictures are independent.
     """
 
     def __init__(self, schedule: DiscreteSchedule, pictures: Float[Tensor, "N 3 h w"], spread: float) -> None:
@@ -60,6 +60,6 @@ class LearnedPictures(TrainableCopy):
         clean = self.pictures.flatten(1)
         variance = sigma**2 + (alpha * self._spread) ** 2
         likelihood = log_likelihoods(noisy.flatten(1), clean, alpha.flatten(), variance.flatten())
-        odds = condition.log() + pose.to(self.turn) @ self.turn.T + likelihood
-        mean = (odds.softmax(dim=1).to(clean) @ clean).view_as(noisy)
-        return implied_noise(noisy, mean, alpha, sigma, self._spread)
+        log_posterior = condition.log() + pose.to(self.turn) @ self.turn.T + likelihood
+        mean = (log_posterior.softmax(dim=1).to(clean) @ clean).view_as(noisy)
+        return expected_noise(noisy, mean, alpha, sigma, self._spread)

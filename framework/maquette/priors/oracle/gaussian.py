@@ -1,4 +1,4 @@
-"""Pictures whose pixels are normal about one colour per text: a prior with a linear score."""
+"""A closed-form prior: the exact denoiser of pictures with independent normal pixels about one colour per text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
-from maquette.diffusion.noise import DiscreteSchedule, Levels, alphas_cumprod
+from maquette.diffusion.noise import DiscreteSchedule, ScheduleName, alphas_cumprod
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels, to_rgb
 from maquette.priors.base import CopyKind, Prior, Request
-from maquette.priors.oracle.closed_form import DTYPES, implied_noise
+from maquette.priors.oracle.closed_form import EXACT_DTYPES, expected_noise
 from maquette.priors.oracle.closed_form_copies import LearnedGaussian
-from maquette.priors.text.conditions import TextConditions, ViewWords, text_capabilities
+from maquette.priors.text.conditions import TextConditions, ViewPrompts, text_capabilities
 from maquette.registry import register
 
 GREY = (0.5, 0.5, 0.5)
@@ -26,11 +26,11 @@ GREY = (0.5, 0.5, 0.5)
 
 @register("prior", "gaussian")
 class Gaussian(Prior):
-    """The exact denoiser of pictures x_0 ~ N(mean(text), deviation^2), every pixel for itself, of any size.
+    """The exact denoiser of pictures x_0 ~ N(mean(text), deviation^2), pixels independent, of any size.
 
-    Its prediction sigma (z - alpha mean) / (sigma^2 + alpha^2 deviation^2) is linear in z and in the mean, so what an
-    objective does with it is known: score distillation has its only fixed point at the mean, and guidance of scale s
-    moves that to mean_c + (s - 1) (mean_c - mean_u).
+    Its prediction sigma (z - alpha mean) / (sigma^2 + alpha^2 deviation^2) is linear in z and in the mean, so the fixed
+    points of objectives are known: score distillation converges to the mean, and guidance of scale s moves that to
+    mean_c + (s - 1) (mean_c - mean_u).
 
     Example:
         >>> prior = Gaussian(Gaussian.Config(means={"red": (1, 0, 0), "red, back view": (0, 0, 1)}))
@@ -42,8 +42,8 @@ class Gaussian(Prior):
     class Config:
         means: dict[str, tuple[float, float, float]]  # text -> RGB in [0, 1]; "" without one is grey
         deviation: float = 0.5  # of each pixel from the mean, in units where black is -1 and white is 1
-        views: ViewWords = field(default_factory=ViewWords)  # a text with view words may have a mean of its own
-        levels: Levels = "cosine"  # of noise
+        view_prompts: ViewPrompts = field(default_factory=ViewPrompts)  # a prompt with one may have its own mean
+        noise_schedule: ScheduleName = "cosine"  # alpha and sigma of each timestep
         dtype: Literal["float32", "float64"] = "float32"
 
         def __post_init__(self) -> None:
@@ -59,8 +59,8 @@ class Gaussian(Prior):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.device = torch.device("cpu")
-        self.dtype = DTYPES[config.dtype]
-        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.levels).to(self.dtype))
+        self.dtype = EXACT_DTYPES[config.dtype]
+        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.noise_schedule).to(self.dtype))
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
         return to_pixels(rgb.to(self.device, self.dtype))
@@ -69,28 +69,28 @@ class Gaussian(Prior):
         return to_rgb(latents)
 
     def condition(self, request: Request) -> TextConditions:
-        """The means of a prompt: [3, 1, 1] for each view and for the negative prompt.
+        """The mean colours of a prompt: [3, 1, 1] for each view, for the negative prompt and for the empty text.
 
-        A prompt that has a mean for each view and none of its own has the mean of these where no view is told.
+        A prompt with a mean for each view and none of its own has the average of these as its "viewless" condition.
 
         Raises:
             ConfigError: a text has no mean.
         """
-        words, prompt = self.config.views, request.prompt
-        texts = {view: words.text(prompt, view) for view in words.names}
+        view_prompts, prompt = self.config.view_prompts, request.prompt
+        texts = {view: view_prompts.text(prompt, view) for view in view_prompts.names}
         by_view = {
             view: self._mean(text if text in self.config.means else prompt, "prompt") for view, text in texts.items()
         }
         negative = self._mean(request.negative_prompt, "negative_prompt")
-        known = prompt in self.config.means
-        viewless = self._mean(prompt, "prompt") if known else torch.stack(list(by_view.values())).mean(dim=0)
-        return TextConditions(by_view, viewless, negative, self._mean("", "negative_prompt"), words)
+        has_mean = prompt in self.config.means
+        viewless = self._mean(prompt, "prompt") if has_mean else torch.stack(list(by_view.values())).mean(dim=0)
+        return TextConditions(by_view, viewless, negative, self._mean("", "negative_prompt"), view_prompts)
 
     def _mean(self, text: str, key: str) -> Float[Tensor, "3 1 1"]:
         means = {"": GREY, **self.config.means}
         if text not in means:
-            known = ", ".join(repr(name) for name in means)
-            raise ConfigError(f"the prior has no mean for {text!r}", key=key, hint=f"prior.means has {known}")
+            available = ", ".join(repr(name) for name in means)
+            raise ConfigError(f"the prior has no mean for {text!r}", key=key, hint=f"prior.means has {available}")
         return torch.tensor(means[text], dtype=self.dtype).view(3, 1, 1) * 2 - 1
 
     @torch.no_grad()
@@ -103,7 +103,7 @@ class Gaussian(Prior):
     ) -> dict[str, Float[Tensor, "B 3 H W"]]:
         alpha, sigma = self.noise_schedule.alpha_sigma(t)
         return {
-            name: implied_noise(noisy, mean, alpha, sigma, self.config.deviation) for name, mean in conditions.items()
+            name: expected_noise(noisy, mean, alpha, sigma, self.config.deviation) for name, mean in conditions.items()
         }
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedGaussian:

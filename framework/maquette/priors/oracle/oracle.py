@@ -17,18 +17,18 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.data.formats.captioned import CaptionedViews, load_captioned_views
 from maquette.data.formats.frames import Reading
-from maquette.diffusion.noise import DiscreteSchedule, Levels, alphas_cumprod
+from maquette.diffusion.noise import DiscreteSchedule, ScheduleName, alphas_cumprod
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels, to_rgb
 from maquette.kernels.devices import choose_device
 from maquette.priors.base import Conditions, CopyKind, Prior, Request
-from maquette.priors.oracle.closed_form import DTYPES, implied_noise
+from maquette.priors.oracle.camera_kernel import CameraKernel
+from maquette.priors.oracle.closed_form import EXACT_DTYPES, expected_noise
 from maquette.priors.oracle.closed_form_copies import LearnedPictures
 from maquette.priors.oracle.conditions import CameraConditions, ReferenceConditions
-from maquette.priors.oracle.odds import Odds
-from maquette.priors.oracle.places import CameraKernel
 from maquette.priors.oracle.posterior import log_likelihoods, responsibilities
-from maquette.priors.text.conditions import TextConditions, ViewWords, text_capabilities
+from maquette.priors.oracle.probabilities import PictureProbabilities
+from maquette.priors.text.conditions import TextConditions, ViewPrompts, text_capabilities
 from maquette.registry import register
 from maquette.weights.loading import weights_source
 
@@ -37,45 +37,44 @@ from maquette.weights.loading import weights_source
 class Oracle(Prior):
     """The exact denoiser of a set of captioned, posed images: no network, no training, no error.
 
-    With x_i the pictures in [-1, 1], p_i their odds under a condition and s^2 = sigma^2 + alpha^2 h^2,
+    With x_i the pictures in [-1, 1], p_i their probabilities under a condition and s^2 = sigma^2 + alpha^2 h^2,
 
         r_i ~ p_i exp(-|z - alpha x_i|^2 / (2 s^2)),    e = sigma (z - alpha sum_i r_i x_i) / s^2,
 
-    the exact score of the set blurred by h (`spread`). What a text says: which objects are meant, by exact caption,
-    and with its view words from which side. What a camera says, if the prior is told: which view. What a reference
-    says, likewise: which object, seen from where; then cameras are relative to its own. Of `joint` consecutive pictures
-    of a batch it knows that they show one object.
+    the exact score of the set blurred by h (`spread`). A text selects objects, by exact caption, and with a view prompt
+    also the view. A camera, with `cameras` set, selects the view. A reference picture, likewise, selects the object;
+    cameras are then relative to that of the reference. `joint` consecutive pictures of a batch show one object.
 
-    Conditions are odds [B, N] of the N pictures, float64. Pictures are put over `background`, and so must be what is
-    denoised. docs/oracle.md shows how to make a set.
+    Conditions are probabilities [B, N] of the N pictures, float64. The pictures of the set are composited over
+    `background`, and so must be the pictures to denoise. docs/oracle.md shows how to make a set.
     """
 
     @dataclass(frozen=True)
     class Config:
-        path: str = ""  # folder of captioned views, or the name of a set that a plugin carries; "": given in Python
-        size: int | None = None  # rows of the pictures; none: as they are
+        path: str = ""  # folder of captioned views, or the name of a set that a plugin carries; "": passed to the class
+        size: int | None = None  # side in pixels to which pictures are resized; None: not resized
         background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # RGB behind the pictures
         spread: float = 0.0  # h, standard deviation of a pixel about a picture of the set; black is -1, white is 1
-        front_bias: float = 0.0  # share of pictures that are from the front outright, the rest evenly from anywhere
-        view_words: float = 1.0  # how much view words help: share of captions whose words are true; 0: not at all
-        views: ViewWords = field(default_factory=ViewWords)
-        cameras: CameraKernel | None = None  # how exactly it is told cameras; none: it is not
-        reference_width: float = 0.05  # root mean square difference of colours at which a reference still matches
-        joint: int = 1  # how many consecutive pictures of a batch show one object
-        levels: Levels = "cosine"  # of noise
+        front_bias: float = 0.0  # q, fraction of pictures from the front; the others are evenly from all sides
+        view_prompt_weight: float = 1.0  # k, fraction of captions with a true view prompt; 0: it has no effect
+        view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
+        cameras: CameraKernel | None = None  # precision of the camera condition; None: no camera condition
+        reference_width: float = 0.05  # standard deviation of the RMS colour difference to a matching reference
+        joint: int = 1  # n, consecutive pictures of a batch that show one object
+        noise_schedule: ScheduleName = "cosine"  # alpha and sigma of each timestep
         device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
         dtype: Literal["float32", "float64"] = "float32"
 
         def __post_init__(self) -> None:
-            for name in ("front_bias", "view_words"):
+            for name in ("front_bias", "view_prompt_weight"):
                 if not 0 <= getattr(self, name) <= 1:
-                    raise ValueError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
+                    raise ValueError(f"{name} is a fraction from 0 to 1, not {getattr(self, name)}")
             if self.spread < 0 or self.reference_width <= 0 or self.joint < 1:
                 raise ValueError("spread is at least 0, reference_width more than 0, joint at least 1")
             if self.path and not Path(weights_source(self.path)).is_dir():
-                known = ", ".join(plugins.weights()) or "none installed"
+                available = ", ".join(plugins.weights()) or "none installed"
                 raise ValueError(
-                    f"there is no folder {self.path!r}, and no plugin carries a set of that name ({known})"
+                    f"there is no folder {self.path!r}, and no plugin carries a set of that name ({available})"
                 )
 
     noise_schedule: DiscreteSchedule
@@ -87,12 +86,14 @@ class Oracle(Prior):
     def __init__(self, config: Config, views: CaptionedViews | None = None) -> None:
         self.config = config
         self.device = choose_device(config.device)
-        self.dtype = DTYPES[config.dtype]
-        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.levels).to(self.device, self.dtype))
+        self.dtype = EXACT_DTYPES[config.dtype]
+        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.noise_schedule).to(self.device, self.dtype))
         views = _read(config) if views is None else views
         rgb = views.images.picture.over(config.background)
         self.clean = to_pixels(rgb.to(self.device, self.dtype))
-        self.odds = Odds(views, config.views, config.view_words, config.front_bias, self.device)
+        self.probabilities = PictureProbabilities(
+            views, config.view_prompts, config.view_prompt_weight, config.front_bias, self.device
+        )
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 h w"]:
         pixels = to_pixels(rgb.to(self.device, self.dtype))
@@ -105,28 +106,29 @@ class Oracle(Prior):
         return to_rgb(latents)
 
     def condition(self, request: Request) -> Conditions:
-        """The odds of the pictures under a request.
+        """The probabilities of the set's pictures under a request.
 
         Raises:
-            ConfigError: nothing is called so.
+            ConfigError: no object has such a caption.
         """
-        c, odds = self.config, self.odds
-        positive = odds.of_text(request.prompt, "prompt")
-        negative, empty = odds.of_text(request.negative_prompt, "negative_prompt"), odds.of_text("", "negative_prompt")
+        c, probabilities = self.config, self.probabilities
+        positive = probabilities.of_text(request.prompt, "prompt")
+        negative = probabilities.of_text(request.negative_prompt, "negative_prompt")
+        empty = probabilities.of_text("", "negative_prompt")
         if request.references and c.cameras is not None:
             reference = request.references[0]
             matches = self._matches(reference.picture.over(c.background), positive)
-            return ReferenceConditions(odds, c.cameras, matches, reference.cameras, empty)
+            return ReferenceConditions(probabilities, c.cameras, matches, reference.cameras, empty)
         if c.cameras is not None:
-            return CameraConditions(odds, c.cameras, positive, negative, empty)
-        by_view = {view: odds.of_text(request.prompt, "prompt", view) for view in c.views.names}
-        return TextConditions(by_view, positive, negative, empty, c.views)
+            return CameraConditions(probabilities, c.cameras, positive, negative, empty)
+        by_view = {view: probabilities.of_text(request.prompt, "prompt", view) for view in c.view_prompts.names}
+        return TextConditions(by_view, positive, negative, empty, c.view_prompts)
 
-    def _matches(self, rgb: Float[Tensor, "1 H W 3"], prior: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-        """p(i | reference): normal in the root mean square difference of colours."""
+    def _matches(self, rgb: Float[Tensor, "1 H W 3"], probability: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """p(picture | reference): normal in the RMS difference of colours."""
         difference = (self.clean - self.encode(rgb)).double() / 2
-        apart = difference.square().flatten(1).mean(dim=1)
-        return (prior.log() - apart / (2 * self.config.reference_width**2)).softmax(dim=0)
+        squared_difference = difference.square().flatten(1).mean(dim=1)
+        return (probability.log() - squared_difference / (2 * self.config.reference_width**2)).softmax(dim=0)
 
     @torch.no_grad()
     def predict(
@@ -136,7 +138,7 @@ class Oracle(Prior):
         conditions: Mapping[str, Float[Tensor, "B N"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B 3 h w"]]:
-        c, odds = self.config, self.odds
+        c, probabilities = self.config, self.probabilities
         if len(noisy) % c.joint:
             raise ConfigError(
                 f"{len(noisy)} pictures are not groups of {c.joint}", key="prior.joint",
@@ -147,10 +149,10 @@ class Oracle(Prior):
         variance = sigma**2 + (alpha * c.spread) ** 2
         likelihood = log_likelihoods(noisy.flatten(1), clean, alpha.flatten(), variance.flatten())
         predictions = {}
-        for name, prior in conditions.items():
-            shares = responsibilities(prior, likelihood, odds.owner, odds.count, c.joint)
-            mean = (shares.to(self.dtype) @ clean).view_as(noisy)
-            predictions[name] = implied_noise(noisy, mean, alpha, sigma, c.spread)
+        for name, probability in conditions.items():
+            posterior = responsibilities(probability, likelihood, probabilities.owner, probabilities.count, c.joint)
+            mean = (posterior.to(self.dtype) @ clean).view_as(noisy)
+            predictions[name] = expected_noise(noisy, mean, alpha, sigma, c.spread)
         return predictions
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> LearnedPictures:
@@ -159,9 +161,9 @@ class Oracle(Prior):
 
 def _read(config: Oracle.Config) -> CaptionedViews:
     if not config.path:
-        known = ", ".join(plugins.weights())
+        available = ", ".join(plugins.weights())
         raise ConfigError(
             "an oracle needs pictures", key="prior.path",
-            hint=f"give a folder of captioned views (docs/oracle.md) or what a plugin carries ({known})",
+            hint=f"give a folder of captioned views (docs/oracle.md) or what a plugin carries ({available})",
         )  # fmt: skip
     return load_captioned_views(weights_source(config.path), Reading(size=config.size))

@@ -1,1 +1,1 @@
-"""Priors that are told a text: Stable Diffusion, SDXL, DeepFloyd IF, ControlNet, InstructPix2Pix."""
+"""Text-to-image priors: Stable Diffusion, SDXL, DeepFloyd IF, ControlNet, InstructPix2Pix."""

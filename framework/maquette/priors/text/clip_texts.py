@@ -1,4 +1,4 @@
-"""What CLIP's text encoders make of texts."""
+"""Text embeddings of CLIP text encoders."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from maquette.perception.tokens import tokenize
 
 
 def clip_embeddings(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-    """The last hidden states of a CLIP text encoder; differentiable in what of it is trained."""
+    """The last hidden states of a CLIP text encoder; differentiable in its trainable parameters."""
     return encoder(tokenize(tokenizer, texts).input_ids.to(encoder.device)).last_hidden_state

@@ -1,4 +1,4 @@
-"""Text embeddings: computed once per text, kept on disk by content, the text encoder freed afterwards."""
+"""Text conditions with view prompts; embeddings are computed once per text and cached on disk."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.cameras.directions import view_shares, wrap_deg
+from maquette.cameras.directions import view_weights, wrap_deg
 from maquette.config.capabilities import ANY_CAMERA, Capabilities, condition
 from maquette.errors import ConfigError
 from maquette.priors.base import Conditions, Request
-from maquette.weights.embedding_cache import embed
+from maquette.weights.embedding_cache import cached_embeddings
 
 TEXT_CONDITIONS = frozenset({"positive", "unconditional", "empty", "interpolated", "front", "side", "viewless"})
-"""What a prior with view words gives; `maquette.priors.base.Conditions` says what each is."""
+"""Conditions of a text prior with view prompts, described in `maquette.priors.base.Conditions`."""
 
 VIEW_CONDITIONS = frozenset({"interpolated", "front", "side"})
-"""Those that are nothing but the positive one where the text has no view words."""
-WORDED = "without view words they are the positive one; set prior.view_dependent: true"
+"""Conditions that equal the positive one if prompts have no view prompt."""
+WITHOUT_VIEW_PROMPTS = "without view prompts they equal the positive condition; set prior.view_dependent: true"
 
 
 def text_capabilities(view_dependent: bool = True) -> Capabilities:
-    """What a prior told texts gives, with view words in them or without."""
+    """Capabilities of a text prior, with view prompts or without."""
     names = TEXT_CONDITIONS if view_dependent else TEXT_CONDITIONS - VIEW_CONDITIONS
-    remedies = {} if view_dependent else {condition(name): WORDED for name in VIEW_CONDITIONS}
+    remedies = {} if view_dependent else {condition(name): WITHOUT_VIEW_PROMPTS for name in VIEW_CONDITIONS}
     return Capabilities(gives=frozenset({ANY_CAMERA, *map(condition, names)}), remedies=remedies)
 
 
 @dataclass(frozen=True)
-class ViewWords:
-    """Which words go with which camera.
+class ViewPrompts:
+    """View prompts: the words such as "front view" that are added to a prompt by camera.
 
     Args:
         front_deg, back_deg: half widths of the azimuth ranges about front and back.
-        overhead_deg: elevation from which on a view is from above.
-        template: how prompt and view words are joined.
-        tell_sides: say "left side" (azimuth 90) and "right side" instead of "side", to models that know the difference.
+        overhead_deg: elevation above which a view is "overhead".
+        template: how the prompt and the view are combined.
+        tell_sides: "left side" (azimuth 90) and "right side" instead of "side", for models that distinguish them.
     """
 
     front_deg: float = 45.0
@@ -50,47 +50,50 @@ class ViewWords:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All views that are told apart."""
+        """Names of all views."""
         sides = ("left side", "right side") if self.tell_sides else ("side",)
         return ("front", *sides, "back", "overhead")
 
     def text(self, prompt: str, view: str) -> str:
-        """The prompt for one of `names`."""
+        """The prompt with the view prompt of one of `names`."""
         before, _, after = self.template.replace("{view}", view).partition("{prompt}")
         return before + prompt + after
 
     def choose(self, cameras: Cameras) -> list[str]:
-        """The view of each camera."""
-        turns = wrap_deg(cameras.azimuth_deg).tolist()
-        elevations = cameras.elevation_deg.tolist()
-        return [self._one(turn, elevation) for turn, elevation in zip(turns, elevations, strict=True)]
+        """The name of each camera's view."""
+        azimuths_deg = wrap_deg(cameras.azimuth_deg).tolist()
+        elevations_deg = cameras.elevation_deg.tolist()
+        return [
+            self._view(azimuth_deg, elevation_deg)
+            for azimuth_deg, elevation_deg in zip(azimuths_deg, elevations_deg, strict=True)
+        ]
 
     def sides(self, cameras: Cameras) -> list[str]:
-        """The side view that lies nearest to each camera."""
-        return [self._side(turn) for turn in wrap_deg(cameras.azimuth_deg).tolist()]
+        """The name of the side view nearest to each camera."""
+        return [self._side(azimuth_deg) for azimuth_deg in wrap_deg(cameras.azimuth_deg).tolist()]
 
-    def _one(self, turn: float, elevation: float) -> str:
-        if elevation > self.overhead_deg:
+    def _view(self, azimuth_deg: float, elevation_deg: float) -> str:
+        if elevation_deg > self.overhead_deg:
             return "overhead"
-        if abs(turn) < self.front_deg:
+        if abs(azimuth_deg) < self.front_deg:
             return "front"
-        if abs(turn) > 180 - self.back_deg:
+        if abs(azimuth_deg) > 180 - self.back_deg:
             return "back"
-        return self._side(turn)
+        return self._side(azimuth_deg)
 
-    def _side(self, turn: float) -> str:
-        return ("left side" if turn > 0 else "right side") if self.tell_sides else "side"
+    def _side(self, azimuth_deg: float) -> str:
+        return ("left side" if azimuth_deg > 0 else "right side") if self.tell_sides else "side"
 
 
 class TextConditions(Conditions):
-    """One text embedding per view (or the same for all), handed out by camera under the names of TEXT_CONDITIONS.
+    """Text embeddings by view, selected by camera under the names of TEXT_CONDITIONS.
 
     Args:
-        by_view: what stands for the prompt with the words of each of `words.names`; anything that may be averaged.
-        viewless: what stands for the prompt alone.
-        negative: what stands for the negative prompt.
-        empty: what stands for the empty text.
-        words: which view is whose.
+        by_view: embedding of the prompt with each view of `view_prompts.names`.
+        viewless: embedding of the prompt without a view prompt.
+        negative: embedding of the negative prompt.
+        empty: embedding of the empty text.
+        view_prompts: selects the view of each camera.
     """
 
     def __init__(
@@ -99,61 +102,69 @@ class TextConditions(Conditions):
         viewless: Tensor,
         negative: Tensor,
         empty: Tensor,
-        words: ViewWords,
+        view_prompts: ViewPrompts,
     ) -> None:
-        self.by_view, self.viewless, self.words = by_view, viewless, words
+        self.by_view, self.viewless, self.view_prompts = by_view, viewless, view_prompts
         self.negative, self.empty = negative, empty
 
     def at(self, cameras: Cameras) -> dict[str, Float[Tensor, "B ..."]]:
-        seen = self.words.choose(cameras)
-        positive = torch.stack([self.by_view[view] for view in seen])
+        views = self.view_prompts.choose(cameras)
+        positive = torch.stack([self.by_view[view] for view in views])
         front, back = (self.by_view[view].expand_as(positive) for view in ("front", "back"))
-        side = torch.stack([self.by_view[view] for view in self.words.sides(cameras)])
+        side = torch.stack([self.by_view[view] for view in self.view_prompts.sides(cameras)])
 
-        def each(values: Tensor) -> Tensor:
+        def per_picture(values: Tensor) -> Tensor:
             return values.to(positive.device).view(-1, *[1] * (positive.ndim - 1))
 
-        shares = view_shares(cameras.azimuth_deg.to(positive))
-        between = each(shares.front) * front + each(shares.side) * side + each(shares.back) * back
-        above = each(torch.tensor([view == "overhead" for view in seen]))
+        weights = view_weights(cameras.azimuth_deg.to(positive))
+        interpolated = (
+            per_picture(weights.front) * front + per_picture(weights.side) * side + per_picture(weights.back) * back
+        )
+        overhead = per_picture(torch.tensor([view == "overhead" for view in views]))
         return {
             "positive": positive,
             "unconditional": self.negative.expand_as(positive),
             "empty": self.empty.expand_as(positive),
-            "interpolated": torch.where(above, positive, between),
-            "front": torch.where(above, positive, front),
-            "side": torch.where(above, positive, side),
+            "interpolated": torch.where(overhead, positive, interpolated),
+            "front": torch.where(overhead, positive, front),
+            "side": torch.where(overhead, positive, side),
             "viewless": self.viewless.expand_as(positive),
         }
 
 
 def text_conditions(
     request: Request,
-    words: ViewWords,
+    view_prompts: ViewPrompts,
     view_dependent: bool,
     model: str,
     compute: Callable[[Sequence[str]], Float[Tensor, "n L D"]],
     device: torch.device,
 ) -> TextConditions:
-    """The conditions of a request in embeddings, kept on disk.
+    """The text conditions of a request; embeddings are cached on disk.
 
     Args:
-        words: which words go with which view.
-        view_dependent: whether the prompt gets them.
-        model, compute: as in `embed`.
-        device: where the embeddings go.
+        request: prompt and negative prompt.
+        view_prompts: view prompts by camera.
+        view_dependent: whether they are added to the prompt.
+        model, compute: as in `cached_embeddings`.
+        device: device of the embeddings.
 
     Raises:
         ConfigError: the prompt is empty.
     """
     if not request.prompt.strip():
         raise ConfigError(
-            "a text-to-image prior is told by its text alone what to make, and the text is empty",
+            "a text-to-image prior needs a prompt, and the prompt is empty",
             key="prompt",
-            hint='say prompt="a red mug", or take a prior that is told a picture, such as prior=zero123',
+            hint='say prompt="a red mug", or take a prior that is conditioned on a picture, such as prior=zero123',
         )
-    texts = {view: words.text(request.prompt, view) if view_dependent else request.prompt for view in words.names}
-    known = embed([*texts.values(), request.prompt, request.negative_prompt, ""], model, compute)
-    known = {text: embedding.to(device) for text, embedding in known.items()}
-    by_view = {view: known[text] for view, text in texts.items()}
-    return TextConditions(by_view, known[request.prompt], known[request.negative_prompt], known[""], words)
+    texts = {
+        view: view_prompts.text(request.prompt, view) if view_dependent else request.prompt
+        for view in view_prompts.names
+    }
+    embeddings = cached_embeddings([*texts.values(), request.prompt, request.negative_prompt, ""], model, compute)
+    embeddings = {text: embedding.to(device) for text, embedding in embeddings.items()}
+    by_view = {view: embeddings[text] for view, text in texts.items()}
+    return TextConditions(
+        by_view, embeddings[request.prompt], embeddings[request.negative_prompt], embeddings[""], view_prompts
+    )

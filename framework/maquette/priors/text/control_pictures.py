@@ -1,4 +1,6 @@
-"""What a ControlNet is shown of a rendering, drawn as the pictures that the published ones were trained on.
+"""Control images of ControlNet computed from a rendering: depth, normals and Canny edges.
+
+They follow the conventions that the published ControlNets were trained on.
 
 Source: Zhang et al. 2023 (ControlNet, arXiv 2302.05543) and the notes on the models of version 1.1,
 github.com/lllyasviel/ControlNet-v1-1-nightly.
@@ -13,48 +15,48 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from maquette.priors.base import Sight
+from maquette.priors.base import ControlInputs
 
-LEAST = 1e-6  # depth, and difference of inverse depths, that is divided by
+SMALLEST_DEPTH = 1e-6  # lower limit of depths, and of ranges of inverse depth, in divisions
 
 
 @dataclass(frozen=True)
 class Canny:
-    """What counts as an edge.
+    """Settings of the Canny edge detector.
 
     Source: threestudio, controlnet_guidance.py, which blurs by a box of 5 pixels.
     """
 
     blur: float = 1.4  # standard deviation in pixels of the rendering
-    low: float = 50 / 255  # gradient from which on an edge goes on
-    high: float = 100 / 255  # gradient from which on one begins
+    low: float = 50 / 255  # lower threshold on the gradient: edges continue
+    high: float = 100 / 255  # upper threshold on the gradient: edges begin
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high or self.blur < 0:
             raise ValueError("low is at least 0 and at most high, and blur is not negative")
 
 
-def depth_picture(sight: Sight) -> Float[Tensor, "B H W 3"]:
-    """Inverse depth from 0 to 1 in each picture, as MiDaS gives it: near is white, nothing is infinitely far."""
-    inverse = sight.opacity / sight.depth.clamp(min=LEAST)
+def depth_picture(inputs: ControlInputs) -> Float[Tensor, "B H W 3"]:
+    """Inverse depth scaled to [0, 1] in each picture, as from MiDaS: near is white, empty space infinitely far."""
+    inverse = inputs.opacity / inputs.depth.clamp(min=SMALLEST_DEPTH)
     least, most = inverse.amin((1, 2, 3), keepdim=True), inverse.amax((1, 2, 3), keepdim=True)
-    return ((inverse - least) / (most - least).clamp(min=LEAST)).expand(*inverse.shape[:3], 3)
+    return ((inverse - least) / (most - least).clamp(min=SMALLEST_DEPTH)).expand(*inverse.shape[:3], 3)
 
 
-def normal_picture(sight: Sight) -> Float[Tensor, "B H W 3"]:
-    """Normals in the axes of ScanNet: red is left, green up, blue to the viewer; nothing is a wall that faces them."""
-    assert sight.normal is not None
-    x, y, z = sight.normal.split(1, dim=-1)
-    return normalize(torch.cat([-x, y, z + 1 - sight.opacity], dim=-1), dim=-1) / 2 + 0.5
+def normal_picture(inputs: ControlInputs) -> Float[Tensor, "B H W 3"]:
+    """Normals in the axes of ScanNet: red is left, green up, blue to the viewer; empty space faces the viewer."""
+    assert inputs.normal is not None
+    x, y, z = inputs.normal.split(1, dim=-1)
+    return normalize(torch.cat([-x, y, z + 1 - inputs.opacity], dim=-1), dim=-1) / 2 + 0.5
 
 
-def canny_picture(sight: Sight, canny: Canny) -> Float[Tensor, "B H W 3"]:
-    """White edges of the colours on black."""
+def canny_picture(inputs: ControlInputs, canny: Canny) -> Float[Tensor, "B H W 3"]:
+    """Canny edges of the colours, white on black."""
     from skimage import color, feature
 
     edges = [
         feature.canny(color.rgb2gray(rgb), sigma=canny.blur, low_threshold=canny.low, high_threshold=canny.high)
-        for rgb in sight.rgb.float().cpu().numpy()
+        for rgb in inputs.rgb.float().cpu().numpy()
     ]
-    found = torch.stack([torch.from_numpy(edge) for edge in edges])
-    return found.to(sight.rgb)[..., None].expand(*sight.rgb.shape)
+    edge_maps = torch.stack([torch.from_numpy(edge) for edge in edges])
+    return edge_maps.to(inputs.rgb)[..., None].expand(*inputs.rgb.shape)

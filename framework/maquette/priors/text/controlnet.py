@@ -1,4 +1,4 @@
-"""ControlNet: Stable Diffusion that goes by the depth, the normals or the edges of what it is shown."""
+"""ControlNet: Stable Diffusion conditioned on the depth, normals or edges of the rendering."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import RENDERED_COLOR, RENDERING, Capabilities
 from maquette.errors import ConfigError
-from maquette.priors.base import Conditions, CopyKind, Request, Sight
+from maquette.priors.base import Conditions, ControlInputs, CopyKind, Request
 from maquette.priors.diffusion_prior import predict_each
 from maquette.priors.text.control_pictures import Canny, canny_picture, depth_picture, normal_picture
 from maquette.priors.text.over_stable_diffusion import OverStableDiffusion
@@ -29,12 +29,12 @@ Control = Literal["depth", "normal", "canny"]
 
 
 @dataclass(frozen=True)
-class Controlled:
-    """What a picture is to be of, and what it has to go by.
+class ControlConditioning:
+    """A text and a control image.
 
     Args:
         text: embedding.
-        picture: in [0, 1]; None before it is known.
+        picture: control image in [0, 1]; None before `with_control`.
     """
 
     text: Float[Tensor, "B L D"]
@@ -43,19 +43,18 @@ class Controlled:
 
 @register("prior", "controlnet")
 class ControlNet(OverStableDiffusion):
-    """Stable Diffusion 1.x whose every prediction goes by a picture that is drawn of the rendering itself.
+    """Stable Diffusion 1.x with a ControlNet on a control image computed from the rendering.
 
-    The picture is the same under all conditions, with the text and without. It has no gradient: what is optimised is
-    pulled towards what fits its own shape, and the shape is not pulled by the control.
+    The control image is the same under all conditions, with the text and without, and has no gradient.
 
-    Source: Zhang et al. 2023 (arXiv 2302.05543), sec. 3; the pictures: `control_pictures`.
+    Source: Zhang et al. 2023 (arXiv 2302.05543), sec. 3; the control images: `control_pictures`.
     """
 
     @dataclass(frozen=True)
     class Config(TextToImageConfig):
         controlnet: str = field(kw_only=True)  # folder, name of weights that a plugin carries, or hub repository
-        control: Control = field(kw_only=True)  # what it was trained on, and is shown
-        scale: float = 1.0  # of what it adds to the UNet's features
+        control: Control = field(kw_only=True)  # control image that the ControlNet was trained on
+        scale: float = 1.0  # conditioning scale of the features that it adds to the UNet's
         canny: Canny = field(default_factory=Canny)
 
         def __post_init__(self) -> None:
@@ -64,8 +63,8 @@ class ControlNet(OverStableDiffusion):
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
-        seen = RENDERED_COLOR if config.control == "canny" else f"{RENDERING}:{config.control}"
-        return StableDiffusion.capabilities(config).needing(seen)
+        rendered = RENDERED_COLOR if config.control == "canny" else f"{RENDERING}:{config.control}"
+        return StableDiffusion.capabilities(config).needing(rendered)
 
     def __init__(self, config: Config) -> None:
         from diffusers import ControlNetModel
@@ -74,41 +73,45 @@ class ControlNet(OverStableDiffusion):
         self.config = config
         self._control: Any = Weights(config.controlnet, key="prior.controlnet").load_network(ControlNetModel, "")
         for name in ("cross_attention_dim", "block_out_channels"):
-            found, wanted = self._control.config[name], self.model.unet.config[name]
-            if found != wanted:
+            control_value, unet_value = self._control.config[name], self.model.unet.config[name]
+            if control_value != unet_value:
                 raise ConfigError(
-                    f"the {name} of {config.controlnet!r} is {found}, and that of {config.path!r} {wanted}",
+                    f"the {name} of {config.controlnet!r} is {control_value}, and that of {config.path!r} {unet_value}",
                     key="prior.controlnet", hint="it is for another family of models",
                 )  # fmt: skip
         self._control.to(self.device, memory_format=torch.channels_last)
 
     def condition(self, request: Request) -> Conditions:
-        return _WithoutPictures(self.model.condition(request))
+        return _TextsWithoutControl(self.model.condition(request))
 
     @torch.no_grad()
-    def watch(self, conditions: Mapping[str, Controlled], sight: Sight) -> dict[str, Controlled]:
-        picture = self._drawn(sight).to(self.device).permute(0, 3, 1, 2)
+    def with_control(
+        self, conditions: Mapping[str, ControlConditioning], inputs: ControlInputs
+    ) -> dict[str, ControlConditioning]:
+        picture = self._control_picture(inputs).to(self.device).permute(0, 3, 1, 2)
         size = (self.model.size, self.model.size)
         if picture.shape[-2:] != size:
             picture = interpolate(picture, size, mode="bilinear", antialias=True)
         return {name: replace(condition, picture=picture) for name, condition in conditions.items()}
 
-    def _drawn(self, sight: Sight) -> Float[Tensor, "B H W 3"]:
+    def _control_picture(self, inputs: ControlInputs) -> Float[Tensor, "B H W 3"]:
         if self.config.control == "canny":
-            return canny_picture(sight, self.config.canny)
-        return depth_picture(sight) if self.config.control == "depth" else normal_picture(sight)
+            return canny_picture(inputs, self.config.canny)
+        return depth_picture(inputs) if self.config.control == "depth" else normal_picture(inputs)
 
     @torch.no_grad()
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
         t: Int[Tensor, " B"],
-        conditions: Mapping[str, Controlled],
+        conditions: Mapping[str, ControlConditioning],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        def network(inputs: Tensor, all_t: Tensor, each: list[Controlled]) -> Tensor:
-            together = Controlled(torch.cat([one.text for one in each]), torch.cat([_picture(one) for one in each]))
-            text, conditioning = self._unet_inputs(inputs, all_t, together)
+        def network(inputs: Tensor, all_t: Tensor, each: list[ControlConditioning]) -> Tensor:
+            batch = ControlConditioning(
+                torch.cat([one.text for one in each]), torch.cat([_picture(one) for one in each])
+            )
+            text, conditioning = self._unet_inputs(inputs, all_t, batch)
             output = run_unet(self.model.unet, inputs, all_t, text, self.model.dtype, **conditioning)
             return output[:, : self.model.channels]
 
@@ -116,9 +119,9 @@ class ControlNet(OverStableDiffusion):
 
     @torch.no_grad()
     def _unet_inputs(
-        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Controlled
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: ControlConditioning
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
-        """The text, and what the ControlNet adds to the UNet's features."""
+        """The text, and the residuals that the ControlNet adds to the UNet's features."""
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with arithmetic(self.device, self.model.dtype):
             down, middle = self._control(
@@ -131,16 +134,16 @@ class ControlNet(OverStableDiffusion):
         return UNetCopy(model.unet, model.channels, kind, rank, model.dtype, self._unet_inputs)
 
 
-class _WithoutPictures(Conditions):
-    """The texts of Stable Diffusion, before a rendering is seen."""
+class _TextsWithoutControl(Conditions):
+    """The texts of Stable Diffusion, without a control image yet."""
 
     def __init__(self, texts: Conditions) -> None:
         self._texts = texts
 
     def at(self, cameras: Cameras) -> dict[str, Any]:
-        return {name: Controlled(text) for name, text in self._texts.at(cameras).items()}
+        return {name: ControlConditioning(text) for name, text in self._texts.at(cameras).items()}
 
 
-def _picture(condition: Controlled) -> Float[Tensor, "B 3 H W"]:
-    assert condition.picture is not None, "a prior that watches is shown the rendering"
+def _picture(condition: ControlConditioning) -> Float[Tensor, "B 3 H W"]:
+    assert condition.picture is not None, "ControlNet needs a control image: call `with_control` first"
     return condition.picture

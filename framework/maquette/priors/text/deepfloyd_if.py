@@ -1,4 +1,4 @@
-"""DeepFloyd IF, first stage: 64 x 64 pixels, told texts by T5."""
+"""DeepFloyd IF, first stage: text-to-image at 64 x 64 pixels with a T5 text encoder."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import Tensor
 from maquette.errors import MissingDependency
 from maquette.perception.tokens import tokenize
 from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
-from maquette.priors.text.textual_inversion import read_embeddings, spelled_out
+from maquette.priors.text.textual_inversion import expand_tokens, read_embeddings
 from maquette.registry import register
 
-TOKENS = 77  # of a text, as the model was trained
+TOKENS = 77  # length of a text in training
 
 
 @register("prior", "deepfloyd-if")
 class DeepFloydIF(TextToImage):
-    """A text-to-image model in pixel space. Texts are in lower case, as it was trained; a learned word is, too.
+    """A text-to-image model in pixel space. Texts and learned words are converted to lower case, as in its training.
 
-    Its text encoder, T5-XXL, reads on the CPU in float32 (19 GB) and is freed before the first step; what it makes of a
-    text is kept on disk.
+    Its text encoder, T5-XXL, runs on the CPU in float32 (19 GB) and is freed before the first step; embeddings are
+    cached on disk.
 
     Source: github.com/deep-floyd/IF; Saharia et al. 2022 (Imagen, arXiv 2205.11487), sec. 2; texts as in diffusers'
     IFPipeline, without its cleaning of captions from the web.
@@ -32,20 +32,20 @@ class DeepFloydIF(TextToImage):
     Config = TextToImageConfig
     encoders = ("T5EncoderModel",)
 
-    def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
+    def encode_texts(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
         from transformers import T5EncoderModel
 
         self._refuse_unreadable_tokens()
         files = [read_embeddings(path) for path in words]
         learned = [{token.lower(): vectors for token, vectors in file.items()} for file in files]
-        tokenizer, encoder, spelled = self.reader(T5EncoderModel, "tokenizer", "text_encoder", learned)
-        return t5_embeddings(tokenizer, encoder, spelled_out([text.lower().strip() for text in texts], spelled))
+        tokenizer, encoder, token_words = self.load_text_encoder(T5EncoderModel, "tokenizer", "text_encoder", learned)
+        return t5_embeddings(tokenizer, encoder, expand_tokens([text.lower().strip() for text in texts], token_words))
 
     def _refuse_unreadable_tokens(self) -> None:
         from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
-        known = is_sentencepiece_available() and is_protobuf_available()
-        if not known and self.weights.find("tokenizer/tokenizer.json") is None:
+        readable = is_sentencepiece_available() and is_protobuf_available()
+        if not readable and self.weights.find("tokenizer/tokenizer.json") is None:
             raise MissingDependency(
                 f"the tokenizer of {self.config.path!r} is a SentencePiece file, and reading one needs sentencepiece "
                 "and protobuf: pip install 'maquette[t5]'"
@@ -53,6 +53,6 @@ class DeepFloydIF(TextToImage):
 
 
 def t5_embeddings(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Float[Tensor, "n 77 D"]:
-    """The last hidden states of a T5 encoder, which does not look at what texts are padded with."""
+    """The last hidden states of a T5 encoder, with padding masked in its attention."""
     tokens = tokenize(tokenizer, texts, TOKENS)
     return encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state

@@ -1,4 +1,4 @@
-"""InstructPix2Pix: Stable Diffusion that sees the picture to be changed, and is told what to change."""
+"""InstructPix2Pix: Stable Diffusion that edits a picture by a text instruction."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from maquette.registry import register
 
 
 @dataclass(frozen=True)
-class Edit:
-    """What to do, and with which picture.
+class EditConditioning:
+    """An instruction and the picture to edit.
 
     Args:
-        text: embedding of the instruction, or of nothing.
-        shown: whether the model sees the picture; where it does not, it sees zeros.
-        picture: its latents, not scaled; None before it is known.
+        text: embedding of the instruction, or of the empty text.
+        uses_picture: whether the model is conditioned on the picture; if not, on zeros.
+        picture: its latents, not scaled; None before `with_source_picture`.
     """
 
     text: Float[Tensor, "B L D"]
-    shown: bool
+    uses_picture: bool
     picture: Float[Tensor, "B C h w"] | None = None
 
 
 @register("prior", "instruct-pix2pix")
 class InstructPix2Pix(OverStableDiffusion):
-    """Changes pictures as the prompt says: "make it a bronze statue".
+    """Edits pictures by the instruction in the prompt, such as "make it a bronze statue".
 
-    Its UNet takes the latents of the picture as it was beside the noisy ones. Conditions: "positive" is told
-    instruction and picture, "image" the picture alone, "unconditional" neither; the score `cfg-two` weighs them. Which
-    picture it is says whoever asks, see `about`.
+    Its UNet takes the latents of the original picture concatenated to the noisy ones. Conditions: "positive" has
+    instruction and picture, "image" the picture alone, "unconditional" neither; the score `cfg-two` combines them.
+    The picture is given by `with_source_picture`.
 
     Source: Brooks et al. 2022 (arXiv 2211.09800), sec. 3.2.
     """
 
     @dataclass(frozen=True)
     class Config(TextToImageConfig):
-        view_dependent: bool = False  # an instruction names no view
+        view_dependent: bool = False  # an instruction has no view prompt
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
@@ -57,19 +57,21 @@ class InstructPix2Pix(OverStableDiffusion):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        found, wanted = self.model.unet.config.in_channels, 2 * self.model.channels
-        if found != wanted:
+        channels, expected = self.model.unet.config.in_channels, 2 * self.model.channels
+        if channels != expected:
             raise ConfigError(
-                f"the UNet of {config.path!r} takes {found} channels, and one that changes pictures takes {wanted}",
+                f"the UNet of {config.path!r} takes {channels} channels, and one that edits pictures takes {expected}",
                 key="prior.path", hint="give InstructPix2Pix weights, e.g. timbrooks/instruct-pix2pix",
             )  # fmt: skip
 
     def condition(self, request: Request) -> Conditions:
-        return _Edits(self.model.condition(request))
+        return _TextsWithoutPicture(self.model.condition(request))
 
     @torch.no_grad()
-    def about(self, conditions: Mapping[str, Edit], rgb: Float[Tensor, "B H W 3"]) -> dict[str, Edit]:
-        latents = self.model.pictures.unscaled(self.encode(rgb))
+    def with_source_picture(
+        self, conditions: Mapping[str, EditConditioning], rgb: Float[Tensor, "B H W 3"]
+    ) -> dict[str, EditConditioning]:
+        latents = self.model.codec.unscale(self.encode(rgb))
         return {name: replace(edit, picture=latents) for name, edit in conditions.items()}
 
     @torch.no_grad()
@@ -77,18 +79,18 @@ class InstructPix2Pix(OverStableDiffusion):
         self,
         noisy: Float[Tensor, "B C h w"],
         t: Int[Tensor, " B"],
-        conditions: Mapping[str, Edit],
+        conditions: Mapping[str, EditConditioning],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        def network(inputs: Tensor, all_t: Tensor, edits: list[Edit]) -> Tensor:
-            pictures, texts = (torch.cat([_shown(edit) for edit in edits]), torch.cat([edit.text for edit in edits]))
+        def network(inputs: Tensor, all_t: Tensor, edits: list[EditConditioning]) -> Tensor:
+            pictures, texts = (torch.cat([_picture(edit) for edit in edits]), torch.cat([edit.text for edit in edits]))
             return self.model.network(torch.cat([inputs, pictures], dim=1), all_t, texts)
 
         return predict_each(conditions, noisy, t, self.noise_schedule, network)
 
 
-class _Edits(Conditions):
-    """The texts of Stable Diffusion, without a picture yet."""
+class _TextsWithoutPicture(Conditions):
+    """The texts of Stable Diffusion, without the picture to edit yet."""
 
     def __init__(self, texts: Conditions) -> None:
         self._texts = texts
@@ -97,12 +99,12 @@ class _Edits(Conditions):
         texts = self._texts.at(cameras)
         positive, unconditional = texts["positive"], texts["unconditional"]
         return {
-            "positive": Edit(positive, shown=True),
-            "image": Edit(unconditional, shown=True),
-            "unconditional": Edit(unconditional, shown=False),
+            "positive": EditConditioning(positive, uses_picture=True),
+            "image": EditConditioning(unconditional, uses_picture=True),
+            "unconditional": EditConditioning(unconditional, uses_picture=False),
         }
 
 
-def _shown(edit: Edit) -> Float[Tensor, "B C h w"]:
-    assert edit.picture is not None, "a prior that changes pictures is told which"
-    return edit.picture if edit.shown else torch.zeros_like(edit.picture)
+def _picture(edit: EditConditioning) -> Float[Tensor, "B C h w"]:
+    assert edit.picture is not None, "InstructPix2Pix needs the picture to edit: call `with_source_picture` first"
+    return edit.picture if edit.uses_picture else torch.zeros_like(edit.picture)

@@ -1,7 +1,7 @@
-"""LoRA files: small additions to a model's weights, folded into them when it is loaded.
+"""LoRA files: low-rank additions to a model's weights, merged into them when the model is loaded.
 
-Names are those of kohya's scripts (`lora_unet_..._to_q.lora_down.weight`, `.lora_up.weight`, `.alpha`; for SDXL's UNet
-by the original layout's blocks, `lora_unet_input_blocks_4_1_...`) and of diffusers in its three generations
+Tensor names are those of kohya's scripts (`lora_unet_..._to_q.lora_down.weight`, `.lora_up.weight`, `.alpha`; for
+SDXL's UNet by the original layout's blocks, `lora_unet_input_blocks_4_1_...`) and of diffusers in its three generations
 (`unet....to_q.lora_A.weight`, `....to_q.lora.down.weight`, `....processor.to_q_lora.down.weight`).
 
 Source: Hu et al. 2021 (LoRA, arXiv 2106.09685), sec. 4.1; names as these programs write them.
@@ -34,12 +34,12 @@ ROLE = re.compile(
     r"|(?:\.lora|_lora|\.lora_linear_layer)\.(?P<older>down|up)\.weight|\.(?P<alpha>alpha))$"
 )
 UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern")
-"""Settings, as diffusers stores them, under which the additions mean something else."""
+"""Settings in diffusers' metadata under which the additions are computed differently."""
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """A LoRA and how much of it is added."""
+    """A LoRA file and its scale."""
 
     path: str  # a .safetensors file
     scale: float = 1.0  # 0: nothing, 1: as it was trained
@@ -51,7 +51,7 @@ class LoraFile:
 
 @dataclass
 class _Addition:
-    """What a file holds for one layer; alpha / rank scales the product."""
+    """The two factors of one layer's addition; alpha / rank scales their product."""
 
     keys: list[str]
     up: Tensor | None = None
@@ -65,42 +65,43 @@ def fold_lora(network: nn.Module, part: Part, lora: LoraFile, encoders: int = le
 
     Args:
         network: a UNet or text encoder as diffusers and transformers make it.
-        part: which it is; what the file holds for the others is left alone.
-        lora: alpha is r where the file does not say.
+        part: its name; additions of the file to other parts are ignored.
+        lora: the file; without an alpha in it, alpha is r.
         encoders: how many text encoders the model has.
 
     Raises:
-        ConfigError: the file cannot be read, holds nothing, or holds something else than additions that fit, or such
-            for a text encoder that the model does not have; naming the keys.
+        ConfigError: the file cannot be read, is empty, or has keys that fit no layer of the model; naming them.
     """
-    every = _read(lora)
-    _refuse_foreign(lora, every, encoders)
-    additions = every[part]
+    additions_by_part = _read(lora)
+    _refuse_foreign(lora, additions_by_part, encoders)
+    additions = additions_by_part[part]
     layers = _layers(network)
-    if unknown := [key for name, found in additions.items() if name not in layers for key in found.keys]:
+    if unknown := [key for name, addition in additions.items() if name not in layers for key in addition.keys]:
         raise _misfit(lora, f"has {len(unknown)} keys for layers that the {part} does not have", unknown)
-    for name, found in additions.items():
+    for name, addition in additions.items():
         weight = layers[name].weight
-        if found.up is None or found.down is None:
-            raise _misfit(lora, "has one half of an addition without the other", found.keys)
-        up, down = found.up.float().flatten(1), found.down.float().flatten(1)
+        if addition.up is None or addition.down is None:
+            raise _misfit(lora, "has one half of an addition without the other", addition.keys)
+        up, down = addition.up.float().flatten(1), addition.down.float().flatten(1)
         if up.shape[1] != len(down) or (len(up), down.shape[1]) != weight.flatten(1).shape:
             shapes = f"{list(up.shape)} times {list(down.shape)}, and the weight is {list(weight.shape)}"
-            raise _misfit(lora, f"has an addition of another shape than its weight: {shapes}", found.keys)
-        ratio = 1.0 if found.alpha is None else found.alpha / len(down)
+            raise _misfit(lora, f"has an addition of another shape than its weight: {shapes}", addition.keys)
+        ratio = 1.0 if addition.alpha is None else addition.alpha / len(down)
         weight += (lora.scale * ratio * up @ down).view_as(weight).to(weight)
 
 
 def _refuse_foreign(lora: LoraFile, additions: dict[Part, dict[str, _Addition]], encoders: int) -> None:
-    """Stop where a file holds nothing, or additions to a text encoder that the model does not have."""
+    """Refuse a file without additions, or with additions to a text encoder that the model does not have."""
     if not any(additions.values()):
         raise _misfit(lora, "holds no additions", ["it is empty"])
-    if foreign := [key for part in PARTS[1 + encoders :] for found in additions[part].values() for key in found.keys]:
+    if foreign := [
+        key for part in PARTS[1 + encoders :] for addition in additions[part].values() for key in addition.keys
+    ]:
         raise _misfit(lora, f"has {len(foreign)} keys for a text encoder that the model does not have", foreign)
 
 
 def _layers(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
-    """Each layer by all its plain names."""
+    """Layers by their normalized names, both diffusers' and the original layout's."""
     named = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
     original = {_plain(theirs): named[ours] for ours, theirs in original_layers(network).items() if ours in named}
     return original | {_plain(name): layer for name, layer in named.items()}
@@ -108,7 +109,7 @@ def _layers(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
 
 def _read(lora: LoraFile) -> dict[Part, dict[str, _Addition]]:
     """Part -> layer -> addition."""
-    found: dict[Part, dict[str, _Addition]] = {part: {} for part in PARTS}
+    additions: dict[Part, dict[str, _Addition]] = {part: {} for part in PARTS}
     tensors, alphas = _open(lora)
     unknown = []
     for key, tensor in tensors.items():
@@ -118,7 +119,7 @@ def _read(lora: LoraFile) -> dict[Part, dict[str, _Addition]]:
             unknown.append(key)
             continue
         part = PREFIXES.get(prefix, "unet")  # the oldest files of diffusers are for the UNet and do not say so
-        addition = found[part].setdefault(_plain(role["layer"]), _Addition([], alpha=alphas.get(part)))
+        addition = additions[part].setdefault(_plain(role["layer"]), _Addition([], alpha=alphas.get(part)))
         addition.keys.append(key)
         if role["alpha"]:
             addition.alpha = float(tensor)
@@ -128,11 +129,11 @@ def _read(lora: LoraFile) -> dict[Part, dict[str, _Addition]]:
             addition.down = tensor
     if unknown:
         raise _misfit(lora, f"has {len(unknown)} keys that are no LoRA's", unknown)
-    return found
+    return additions
 
 
 def _open(lora: LoraFile) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """The file's tensors, and alpha by part where diffusers wrote it beside them."""
+    """The file's tensors, and alpha by part from diffusers' metadata."""
     path = Path(lora.path).expanduser()
     try:
         with safe_open(path, "pt") as file:
@@ -151,13 +152,13 @@ def _open(lora: LoraFile) -> tuple[dict[str, Tensor], dict[str, float]]:
 
 
 def _plain(layer: str) -> str:
-    """A layer's name without what programs write differently: kohya's have no dots, old ones a processor."""
+    """A layer's name normalized across programs: kohya's has no dots, older diffusers' has a processor."""
     name = layer.replace(".processor.", ".").replace(".", "_").removeprefix("text_model_")
     return f"{name}_0" if name.endswith("_to_out") else name
 
 
 def _misfit(lora: LoraFile, what: str, keys: list[str]) -> ConfigError:
-    shown = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
+    listed = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
     return ConfigError(
-        f"{lora.path} {what}: {shown}", key="prior.lora", hint="a LoRA fits the family of models it was trained on"
+        f"{lora.path} {what}: {listed}", key="prior.lora", hint="a LoRA fits the family of models it was trained on"
     )

@@ -1,4 +1,4 @@
-"""A word of a CLIP text encoder that is being learned."""
+"""Textual inversion in a CLIP text encoder: a new token with a trainable embedding."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from torch.nn import functional
 from maquette.priors.base import TrainableWord
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.priors.text.textual_inversion import add_embeddings
-from maquette.priors.text.unlisted import Unlisted
+from maquette.priors.text.unregistered import Unregistered
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy [B, C, h, w], timesteps [B], text [B, L, D]) -> model output [B, C, h, w], differentiable in the text."""
 
 
 class NewWord(TrainableWord):
-    """A token whose embedding is a parameter, read by an otherwise frozen tokenizer, text encoder and denoiser.
+    """A token with a trainable embedding in an otherwise frozen text encoder and denoiser.
 
     Source: Gal et al. 2022 (arXiv 2208.01618), sec. 3.
 
     Args:
-        tokenizer, encoder: taught the token, in place.
+        tokenizer, encoder: the token is added to them in place.
         token, meaning: as in `Prior.trainable_word`.
         network: the denoiser.
     """
@@ -38,7 +38,7 @@ class NewWord(TrainableWord):
         super().__init__(token, start)
         rows = _Rows(encoder.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids(token), self.embedding)
         encoder.set_input_embeddings(rows)
-        self._tokenizer, self._encoder, self._network = tokenizer, Unlisted(encoder), Unlisted(network)
+        self._tokenizer, self._encoder, self._network = tokenizer, Unregistered(encoder), Unregistered(network)
 
     def condition(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
         return clip_embeddings(self._tokenizer, self._encoder.module, texts)
@@ -50,12 +50,12 @@ class NewWord(TrainableWord):
 
 
 class _Rows(nn.Module):
-    """A frozen table of embeddings in which one row is a parameter of somebody else."""
+    """A frozen table of embeddings with one row replaced by the trainable embedding of a `NewWord`."""
 
     def __init__(self, table: Float[Tensor, "V D"], row: int, embedding: Float[Tensor, " D"]) -> None:
         super().__init__()
         self.weight = nn.Parameter(table.detach(), requires_grad=False)
-        self._row, self._embedding = row, Unlisted(embedding)
+        self._row, self._embedding = row, Unregistered(embedding)
 
     def forward(self, ids: Int[Tensor, "n L"]) -> Float[Tensor, "n L D"]:
         embeddings = functional.embedding(ids, self.weight)

@@ -1,4 +1,4 @@
-"""What priors share that ask Stable Diffusion with more than a text."""
+"""Base of the priors that extend Stable Diffusion by a further condition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maquette.priors.text.text_to_image import TextToImageConfig
 
 
 class OverStableDiffusion(Prior):
-    """Holds a Stable Diffusion model, whose pictures, noise and device are its own."""
+    """A prior around a Stable Diffusion model: same latents, noise schedule and device."""
 
     def __init__(self, config: TextToImageConfig) -> None:
         self.model = StableDiffusion(config)

@@ -1,4 +1,4 @@
-"""Stable Diffusion XL, the base model: two text encoders, a pooled text, and the size of the picture told."""
+"""Stable Diffusion XL, the base model: two text encoders, a pooled text embedding, and size conditioning."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch.nn.functional import pad
 from maquette.errors import ConfigError
 from maquette.perception.tokens import tokenize
 from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
-from maquette.priors.text.textual_inversion import read_embeddings, spelled_out
+from maquette.priors.text.textual_inversion import expand_tokens, read_embeddings
 from maquette.registry import register
 
-SIZES = 6  # numbers told: height and width before cropping, top and left of the crop, height and width wanted
+SIZES = 6  # of the size conditioning: original height and width, top and left of the crop, target height and width
 
 
 @register("prior", "stable-diffusion-xl")
 class StableDiffusionXL(TextToImage):
-    """A latent text-to-image model that attends to what two CLIP encoders make of a text.
+    """A latent text-to-image model with the embeddings of two CLIP text encoders.
 
-    A condition is one embedding per token and, as the last row, the pooled embedding, filled up with zeros. Of sizes
-    the model is told those of a whole, uncropped picture of the side that it is given. Where the model says so
-    (`force_zeros_for_empty_prompt`), the empty text is zeros. The refiner is not for this prior.
+    A condition has one embedding per token and, as the last row, the pooled embedding padded with zeros. The size
+    conditioning is that of an uncropped picture of the prior's size. With `force_zeros_for_empty_prompt` in the model's
+    index, the empty text is zeros. The refiner is not supported.
 
     Source: Podell et al. 2023 (SDXL, arXiv 2307.01952), sec. 2.1 and 2.2; texts as in diffusers'
     StableDiffusionXLPipeline.
@@ -39,22 +39,24 @@ class StableDiffusionXL(TextToImage):
         super().__init__(config)
         c = self.unet.config
         if c.addition_embed_type != "text_time":
-            raise ConfigError(f"the UNet of {config.path!r} is not told sizes, as SDXL's is", key="prior.path")
+            raise ConfigError(f"the UNet of {config.path!r} has no size conditioning, as SDXL's has", key="prior.path")
         self._pooled: int = c.projection_class_embeddings_input_dim - SIZES * c.addition_time_embed_dim
         self._zeros: bool = self.index.get("force_zeros_for_empty_prompt", True)
 
-    def text_identity(self, words: Sequence[Path]) -> str:
-        return f"{super().text_identity(words)} {'zeros' if self._zeros else ''}"
+    def text_encoder_id(self, words: Sequence[Path]) -> str:
+        return f"{super().text_encoder_id(words)} {'zeros' if self._zeros else ''}"
 
-    def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L+1 D"]:
+    def encode_texts(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L+1 D"]:
         from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
         learned = [read_embeddings(path, "clip_l") for path in words]
-        tokenizer, encoder, spelled = self.reader(CLIPTextModel, "tokenizer", "text_encoder", learned)
-        first = encoder(tokenize(tokenizer, spelled_out(texts, spelled)).input_ids, output_hidden_states=True)
+        tokenizer, encoder, token_words = self.load_text_encoder(CLIPTextModel, "tokenizer", "text_encoder", learned)
+        first = encoder(tokenize(tokenizer, expand_tokens(texts, token_words)).input_ids, output_hidden_states=True)
         learned = [read_embeddings(path, "clip_g") for path in words]
-        tokenizer, encoder, spelled = self.reader(CLIPTextModelWithProjection, "tokenizer_2", "text_encoder_2", learned)
-        second = encoder(tokenize(tokenizer, spelled_out(texts, spelled)).input_ids, output_hidden_states=True)
+        tokenizer, encoder, token_words = self.load_text_encoder(
+            CLIPTextModelWithProjection, "tokenizer_2", "text_encoder_2", learned
+        )
+        second = encoder(tokenize(tokenizer, expand_tokens(texts, token_words)).input_ids, output_hidden_states=True)
         rows = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled = pad(second.text_embeds, (0, rows.shape[-1] - self._pooled))
         embeddings = torch.cat([rows, pooled[:, None]], dim=1)

@@ -1,4 +1,4 @@
-"""What the priors of text-to-image models in diffusers' layout share, whatever encodes their texts."""
+"""Base of the text-to-image priors in diffusers layout, for any text encoder."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from maquette.priors.base import CopyKind, Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
 from maquette.priors.text.conditions import (
     TextConditions,
-    ViewWords,
+    ViewPrompts,
     text_capabilities,
     text_conditions,
 )
 from maquette.priors.text.lora import LoraFile, Part, fold_lora
-from maquette.priors.text.textual_inversion import Learned, add_embeddings
+from maquette.priors.text.textual_inversion import LearnedEmbeddings, add_embeddings
 from maquette.priors.text.unet_copies import UNetCopy
 from maquette.weights.diffusers_folder import Weights, run_unet
-from maquette.weights.embedding_cache import stamp
+from maquette.weights.embedding_cache import file_signature
 
 FAMILIES = {
     ("CLIPTextModel",): "stable-diffusion",
     ("CLIPTextModel", "CLIPTextModelWithProjection"): "stable-diffusion-xl",
     ("T5EncoderModel",): "deepfloyd-if",
 }
-"""Text encoders of a model, and the prior that reads them."""
+"""Text encoder classes of a model -> the prior that supports them."""
 
 
 @dataclass(frozen=True)
 class TextToImageConfig(NetworkConfig):
-    """Settings of a text-to-image model in diffusers' layout."""
+    """Settings of a text-to-image prior in diffusers layout."""
 
     view_dependent: bool = True  # add "front view", "side view" ... to the prompt
-    views: ViewWords = field(default_factory=ViewWords)
+    view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
     attention_slicing: bool = False  # less memory, slower
-    lora: tuple[LoraFile, ...] = ()  # added to the weights of UNet and text encoders
-    embeddings: tuple[str, ...] = ()  # files of textual inversion, whose tokens prompts may then use
+    lora: tuple[LoraFile, ...] = ()  # merged into the weights of UNet and text encoders
+    embeddings: tuple[str, ...] = ()  # files of textual inversion; prompts may use their tokens
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
@@ -57,13 +57,13 @@ class TextToImageConfig(NetworkConfig):
 
 
 class TextToImage(DiffusionPrior):
-    """A UNet that is told a text: latent with an autoencoder, or in pixel space without one.
+    """A UNet conditioned on a text: latent with an autoencoder, or in pixel space without one.
 
-    Epsilon, v and sample prediction come from the scheduler's own config. A UNet with twice as many output as input
-    channels (a learned variance) gives its first half. Only safetensors are read, never pickles. The autoencoder always
-    computes in float32, so that one which overflows in half precision (SDXL's) needs no care.
+    The prediction type (epsilon, v, sample) comes from the scheduler's config. If a UNet has twice as many output as
+    input channels (a learned variance), the first half is used. Only safetensors are read, never pickles. The
+    autoencoder always computes in float32, since SDXL's overflows in half precision.
 
-    A subclass names its text `encoders` in FAMILIES and says what they make of texts.
+    A subclass names its text `encoders`, a key of FAMILIES, and defines `encode_texts`.
     """
 
     encoders: tuple[str, ...]
@@ -88,11 +88,11 @@ class TextToImage(DiffusionPrior):
 
     def _refuse_other_families(self) -> None:
         entries = [self.index.get(part) or (None, None) for part in ("text_encoder", "text_encoder_2")]
-        found = tuple(name for _, name in entries if name is not None)
-        if found != self.encoders:
-            right = FAMILIES.get(found)
+        encoders = tuple(name for _, name in entries if name is not None)
+        if encoders != self.encoders:
+            right = FAMILIES.get(encoders)
             raise ConfigError(
-                f"the text encoders of {self.config.path!r} are {' and '.join(found) or 'not named'}, and prior "
+                f"the text encoders of {self.config.path!r} are {' and '.join(encoders) or 'not named'}, and prior "
                 f"{FAMILIES[self.encoders]!r} is for {' and '.join(self.encoders)}", key="prior.path",
                 hint=f"say prior.type={right}" if right else "no prior here is for such a model",
             )  # fmt: skip
@@ -100,40 +100,42 @@ class TextToImage(DiffusionPrior):
     def condition(self, request: Request) -> TextConditions:
         c = self.config
         words = [*(Path(name).expanduser() for name in c.embeddings), *request.words]
-        embed = partial(self.embed, words)
-        return text_conditions(request, c.views, c.view_dependent, self.text_identity(words), embed, self.device)
+        encode_texts = partial(self.encode_texts, words)
+        return text_conditions(
+            request, c.view_prompts, c.view_dependent, self.text_encoder_id(words), encode_texts, self.device
+        )
 
-    def text_identity(self, words: Sequence[Path]) -> str:
-        """What tells the embeddings of this model, with the words of files, from others'."""
+    def text_encoder_id(self, words: Sequence[Path]) -> str:
+        """Cache key of the text encoders with LoRAs and with the learned words of these files."""
         lora = self.config.lora
-        found = self.weights.text_identity
+        model = self.weights.text_encoder_id
         for path in (*words, *(Path(one.path).expanduser() for one in lora)):
-            found += f" {path} {stamp(path)}"
-        return found + (f" {[one.scale for one in lora]}" if lora else "")
+            model += f" {path} {file_signature(path)}"
+        return model + (f" {[one.scale for one in lora]}" if lora else "")
 
     @abstractmethod
-    def embed(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-        """What stands for texts, which may use the words of files; the text encoders live only here."""
+    def encode_texts(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
+        """Embeddings of texts that may use the learned words of files; text encoders are loaded for the call only."""
 
-    def reader(
-        self, cls: Any, tokenizer: str, encoder: Part, learned: Sequence[Learned]
+    def load_text_encoder(
+        self, cls: Any, tokenizer: str, encoder: Part, learned: Sequence[LearnedEmbeddings]
     ) -> tuple[Any, Any, dict[str, str]]:
-        """A tokenizer and a text encoder with LoRAs and learned words, and what those are spelled out as.
+        """A tokenizer and a text encoder with LoRAs and learned words, and token -> the words that replace it in texts.
 
         Args:
-            cls: of the encoder.
-            tokenizer, encoder: the parts.
-            learned: what `embeddings` hold for this encoder.
+            cls: transformers' class of the encoder.
+            tokenizer, encoder: names of the parts.
+            learned: embeddings of textual inversion for this encoder.
         """
         from transformers import AutoTokenizer
 
         words, network = self.weights.load(AutoTokenizer, tokenizer), self.weights.load_network(cls, encoder)
         for lora in self.config.lora:
             fold_lora(network, encoder, lora, len(self.encoders))
-        spelled: dict[str, str] = {}
+        token_words: dict[str, str] = {}
         for embeddings in learned:
-            spelled |= add_embeddings(words, network, embeddings)
-        return words, network, spelled
+            token_words |= add_embeddings(words, network, embeddings)
+        return words, network, token_words
 
     @torch.no_grad()
     def predict(
@@ -151,7 +153,7 @@ class TextToImage(DiffusionPrior):
     def network(
         self, inputs: Float[Tensor, "B I h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> Float[Tensor, "B C h w"]:
-        """What the UNet itself gives: the noise, v or the clean picture, after `prediction`."""
+        """The UNet's output: the noise, v or the clean picture, by the schedule's `prediction`."""
         text, conditioning = self.unet_inputs(inputs, t, condition)
         dtype = torch.bfloat16 if self.dtype == torch.float16 and text.requires_grad else self.dtype  # see `UNetCopy`
         return run_unet(self.unet, inputs, t, text, dtype, **conditioning)[:, : self.channels]
@@ -159,7 +161,7 @@ class TextToImage(DiffusionPrior):
     def unet_inputs(
         self, noisy: Float[Tensor, "B I h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
-        """A condition as the UNet takes it: the text that it attends to, and further conditioning by name."""
+        """The arguments of the UNet for a condition: text embeddings, and further conditioning by name."""
         return condition, {}
 
     def trainable_copy(self, kind: CopyKind, rank: int) -> UNetCopy:

@@ -1,4 +1,4 @@
-"""Textual inversion: learned embeddings of words that a text encoder does not have.
+"""Textual inversion: reading files of learned word embeddings, and adding them to a text encoder.
 
 Layouts: diffusers' `learned_embeds.bin` or .safetensors, {token: [D] or [n, D]}; that of the AUTOMATIC1111 web UI,
 {"string_to_param": {"*": [n, D]}, "name": token}; and its safetensors, {"emb_params": [n, D]}, called as the file is;
@@ -23,15 +23,15 @@ from torch import Tensor, nn
 from maquette.errors import ConfigError
 
 KEY = "prior.embeddings"
-Learned: TypeAlias = dict[str, Float[Tensor, "n D"]]
-"""Token -> its n vectors."""
+LearnedEmbeddings: TypeAlias = dict[str, Float[Tensor, "n D"]]
+"""Token -> its n embeddings."""
 
 
-def read_embeddings(path: Path, encoder: str = "") -> Learned:
-    """The words of a file.
+def read_embeddings(path: Path, encoder: str = "") -> LearnedEmbeddings:
+    """The learned embeddings of a file.
 
     Args:
-        encoder: for which of several encoders, by its name in the file; "": there is but one.
+        encoder: which of several text encoders, by its name in the file; "": the file is for one.
 
     Raises:
         ConfigError: the file cannot be read as tensors alone, or has another layout.
@@ -44,12 +44,12 @@ def read_embeddings(path: Path, encoder: str = "") -> Learned:
         ) from problem
     except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
         raise ConfigError(f"cannot read embeddings from {path}: {problem}", key=KEY) from problem
-    found = _by_token(data, path.stem, encoder) if isinstance(data, Mapping) else {}
-    if not found or not all(isinstance(value, Tensor) and value.ndim in (1, 2) for value in found.values()):
+    embeddings = _by_token(data, path.stem, encoder) if isinstance(data, Mapping) else {}
+    if not embeddings or not all(isinstance(value, Tensor) and value.ndim in (1, 2) for value in embeddings.values()):
         keys = ", ".join(map(str, list(data)[:3])) if isinstance(data, Mapping) else type(data).__name__
         kind = f"textual inversion with {encoder}" if encoder else "textual inversion"
         raise ConfigError(f"{path} is no {kind}: it holds {keys}", key=KEY)
-    return {token: torch.atleast_2d(value.detach().float()) for token, value in found.items()}
+    return {token: torch.atleast_2d(value.detach().float()) for token, value in embeddings.items()}
 
 
 def _by_token(data: Mapping[str, Any], stem: str, encoder: str) -> dict[str, Any]:
@@ -64,14 +64,14 @@ def _by_token(data: Mapping[str, Any], stem: str, encoder: str) -> dict[str, Any
 
 
 @torch.no_grad()
-def add_embeddings(tokenizer: Any, encoder: Any, learned: Learned) -> dict[str, str]:
-    """Teach a tokenizer and a CLIP text encoder, in place, new words; of several vectors, as many words in a row.
+def add_embeddings(tokenizer: Any, encoder: Any, learned: LearnedEmbeddings) -> dict[str, str]:
+    """Add learned tokens to a tokenizer and a CLIP text encoder, in place; n vectors become n tokens.
 
     Returns:
-        token -> the words that stand for it in a text.
+        token -> the words that replace it in a text, separated by spaces.
 
     Raises:
-        ConfigError: a token is known already, or its vectors have another length than the encoder's.
+        ConfigError: the tokenizer has a token already, or vectors have another length than the encoder's.
     """
     table: Tensor = encoder.get_input_embeddings().weight
     words: dict[str, str] = {}
@@ -83,24 +83,24 @@ def add_embeddings(tokenizer: Any, encoder: Any, learned: Learned) -> dict[str, 
             )  # fmt: skip
         names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
         if {token, f"{token}</w>"} & tokenizer.get_vocab().keys():
-            raise ConfigError(f"the tokenizer knows the word {token!r} already", key=KEY)
+            raise ConfigError(f"the tokenizer has the word {token!r} already", key=KEY)
         tokenizer.add_tokens(names)
-        places = tokenizer.convert_tokens_to_ids(names)
-        grown = torch.cat([table, table.new_zeros(max(max(places) + 1 - len(table), 0), table.shape[1])])
-        grown[places] = vectors.to(grown)
+        ids = tokenizer.convert_tokens_to_ids(names)
+        grown = torch.cat([table, table.new_zeros(max(max(ids) + 1 - len(table), 0), table.shape[1])])
+        grown[ids] = vectors.to(grown)
         table, words[token] = grown, " ".join(names)
     encoder.set_input_embeddings(nn.Embedding.from_pretrained(table))
     return words
 
 
-def spelled_out(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:
-    """Texts with each token replaced by all the words that stand for it.
+def expand_tokens(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:
+    """Texts with each token replaced by its words.
 
     Example:
-        >>> spelled_out(["a <cat> toy"], {"<cat>": "<cat> <cat>_1"})
+        >>> expand_tokens(["a <cat> toy"], {"<cat>": "<cat> <cat>_1"})
         ['a <cat> <cat>_1 toy']
     """
-    changed = list(texts)
-    for token, several in words.items():
-        changed = [text.replace(token, several) for text in changed]
-    return changed
+    expanded = list(texts)
+    for token, replacement in words.items():
+        expanded = [text.replace(token, replacement) for text in expanded]
+    return expanded

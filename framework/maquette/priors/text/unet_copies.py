@@ -1,4 +1,4 @@
-"""Trainable copies of a UNet: all of it, or low-rank additions to its attention layers. Both are told the camera."""
+"""Trainable copies of a UNet: all of it, or low-rank additions to its attention layers. Both take the camera."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from torch import Tensor, nn
 
 from maquette.errors import ConfigError
 from maquette.priors.base import CopyKind, TrainableCopy
-from maquette.priors.text.unlisted import Unlisted
+from maquette.priors.text.unregistered import Unregistered
 from maquette.weights.diffusers_folder import run_unet
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj")
 """Names of the linear layers of diffusers' attention."""
-POSE = 16  # numbers of a camera-to-world matrix
+CAMERA_MATRIX_SIZE = 16  # entries of a camera-to-world matrix
 UNetInputs: TypeAlias = Callable[[Tensor, Tensor, Any], tuple[Tensor, dict[str, Any]]]
 
 
 class UNetCopy(TrainableCopy):
-    """A UNet that learns; a small network on the camera's pose is added to its time embedding.
+    """A trainable UNet with an embedding of the camera pose added to its time embedding.
 
-    At first the additions are nothing, so that it predicts what the UNet predicts. Of kind "lora" the weights
-    themselves are the UNet's own, in the same memory, and frozen.
+    The additions start at zero, so that it predicts the same as the UNet. Of kind "lora", it shares the UNet's weights
+    in memory, frozen.
 
     Source: Wang et al. 2023 (ProlificDreamer, arXiv 2305.16213), sec. 3.2 and app. on implementation.
 
     Args:
-        unet: stays as it is.
-        channels: of what it denoises; more than these (a learned variance) are left out of its output.
-        dtype: of its arithmetic; with float16, in which gradients overflow, it computes in float32.
-        inputs: makes of noisy pictures, timesteps and a condition the text that the UNet attends to, and further
-            conditioning by name.
+        unet: the prior's UNet; it is not changed.
+        channels: channels of the noisy pictures; further output channels (a learned variance) are dropped.
+        dtype: of the arithmetic; float32 is used instead of float16, in which gradients overflow.
+        inputs: (noisy, t, condition) -> text embeddings, and further conditioning by name.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class UNetCopy(TrainableCopy):
             self.trained = nn.ModuleList([network.requires_grad_(True)])
         else:
             self.trained = nn.ModuleList([network.class_embedding, *_add_low_rank(network, rank)])
-        self._unet, self._channels, self._inputs = Unlisted(network), channels, inputs
+        self._unet, self._channels, self._inputs = Unregistered(network), channels, inputs
         self._dtype = torch.float32 if dtype == torch.float16 else dtype
 
     def forward(
@@ -70,12 +69,12 @@ class UNetCopy(TrainableCopy):
 
 
 class LowRank(nn.Module):
-    """W x + B A x: a linear layer with an addition of small rank, at first 0.
+    """W x + B A x: a linear layer with a low-rank addition, initially 0.
 
     Source: Hu et al. 2021 (LoRA, arXiv 2106.09685), sec. 4.1.
 
     Args:
-        linear: the layer, as it is.
+        linear: the layer; it is not changed.
         rank: rows of A.
     """
 
@@ -93,14 +92,14 @@ class LowRank(nn.Module):
 
 
 def _add_low_rank(network: nn.Module, rank: int) -> list[nn.Module]:
-    """Put `LowRank` in the place of every attention layer's linear layers; returns the additions."""
-    places = [
+    """Replace the linear layers of all attention layers by `LowRank`; returns the additions."""
+    layers = [
         (name, module)
         for name, module in network.named_modules()
         if isinstance(module, nn.Linear) and name.endswith(tuple(f".{ending}" for ending in ATTENTION))
     ]
     additions: list[nn.Module] = []
-    for name, linear in places:
+    for name, linear in layers:
         layer = LowRank(linear, rank)
         network.set_submodule(name, layer)
         additions.append(layer.addition)
@@ -111,4 +110,4 @@ def _pose_network(width: int) -> nn.Module:
     last = nn.Linear(width, width)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(POSE, width), nn.SiLU(), last)
+    return nn.Sequential(nn.Linear(CAMERA_MATRIX_SIZE, width), nn.SiLU(), last)

@@ -1,4 +1,4 @@
-"""Zero123 checkpoints in their original layout, as the networks of diffusers and transformers."""
+"""Conversion of original Zero123 checkpoints to networks of diffusers and transformers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from maquette.diffusion.noise import SCALED_LINEAR_BETAS
-from maquette.perception.image_encoder import ClipPixels, ImageEncoder
+from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.weights import ldm, ldm_clip
 from maquette.weights.loading import refuse_differences
@@ -28,22 +28,22 @@ UNUSED = re.compile(
     r"|model_ema\.(decay|num_updates)$|first_stage_model\.loss\.|cond_stage_model\.(mean|std)$"
     r"|cond_stage_model\.model\.(?!visual\.))"
 )
-"""What a checkpoint has beside the networks: tables of the noise schedule, counters, CLIP's text tower."""
+"""Tensors of a checkpoint that are ignored: tables of the noise schedule, counters, CLIP's text tower."""
 LATENT_SIZE = 32  # side of the latents of 256 x 256 pictures
 
 
 class LdmParts:
-    """The parts of one checkpoint file.
+    """The parts of a Zero123 model from one original checkpoint file.
 
-    Where it has a running average of the UNet's weights (EMA), that is taken. The sizes of the networks follow from the
-    tensors, so nothing beside the file is needed.
+    If it has a running average of the UNet's weights (EMA), that is used. The sizes of the networks are inferred from
+    the tensors' shapes, so that no config is needed.
 
     Source: ldm/models/diffusion/ddpm.py, ldm/modules/ema.py and configs/sd-objaverse-finetune-c_concat-256.yaml of
     Zero-1-to-3's code.
 
     Args:
-        tensors: of the file, by name.
-        name: of the file.
+        tensors: the file's tensors by name.
+        name: the file's name, for messages.
 
     Raises:
         ConfigError: it is no complete checkpoint of this kind.
@@ -54,9 +54,11 @@ class LdmParts:
         unknown = [name for name in tensors if not name.startswith((UNET, VAE, CLIP, AVERAGE))]
         foreign = [name for name in unknown if name not in PROJECTION and not UNUSED.match(name)]
         refuse_differences(name, [name for name in PROJECTION if name not in tensors], foreign)
-        trained = ldm.under(tensors, UNET)
+        trained = ldm.tensors_with_prefix(tensors, UNET)
         self._unet: Any = ldm.unet(self._averaged(trained), f"the UNet in {name}", sample_size=LATENT_SIZE)
-        autoencoder = {key: tensor for key, tensor in ldm.under(tensors, VAE).items() if not key.startswith("loss.")}
+        autoencoder = {
+            key: tensor for key, tensor in ldm.tensors_with_prefix(tensors, VAE).items() if not key.startswith("loss.")
+        }
         self._vae: Any = ldm.vae(autoencoder, f"the autoencoder in {name}")
         self._picture_tower()  # to refuse a file that lacks some of it
 
@@ -76,23 +78,27 @@ class LdmParts:
 
     def image_encoder(self) -> ImageEncoder:
         tower = self._picture_tower()
-        return ImageEncoder(tower, ClipPixels(tower.config.image_size, smooth=False))
+        return ImageEncoder(tower, ClipPreprocessor(tower.config.image_size, smooth=False))
 
     def _picture_tower(self) -> Any:
-        return ldm_clip.picture_tower(ldm.under(self._tensors, CLIP), f"CLIP's picture tower in {self._name}")
+        return ldm_clip.picture_tower(
+            ldm.tensors_with_prefix(self._tensors, CLIP), f"CLIP's picture tower in {self._name}"
+        )
 
     def _averaged(self, trained: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The running average of the UNet's tensors, or these themselves where the file has none."""
-        found = {name for name in self._tensors if name.startswith(AVERAGE)}
-        if not found:
+        """The running average of the UNet's tensors, or the tensors themselves if the file has none."""
+        averages = {name for name in self._tensors if name.startswith(AVERAGE)}
+        if not averages:
             return trained
-        places = {name: _average(UNET + name) for name in trained}
-        refuse_differences(self._name, [*set(places.values()) - found], [*found - set(places.values())])
-        return {name: self._tensors[place] for name, place in places.items()}
+        average_names = {name: _average(UNET + name) for name in trained}
+        refuse_differences(
+            self._name, [*set(average_names.values()) - averages], [*averages - set(average_names.values())]
+        )
+        return {name: self._tensors[average] for name, average in average_names.items()}
 
 
 def _average(name: str) -> str:
-    """What the running average of a tensor is called: LitEma leaves the dots out.
+    """The name of a tensor's running average: LitEma removes the dots.
 
     Example:
         >>> _average("model.diffusion_model.input_blocks.0.0.weight")

@@ -1,45 +1,44 @@
-"""The parts of a Zero123 model, from wherever: a folder or hub repository in diffusers' layout, or an original file."""
+"""The parts of a Zero123 model, from a folder or hub repository in diffusers layout or from an original file."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-from maquette.perception.image_encoder import ClipPixels, ImageEncoder
+from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.weights.diffusers_folder import Weights
 from maquette.weights.loading import refuse_differences
 from maquette.weights.tensor_files import read_tensors
 
-PROJECTIONS = ("clip_camera_projection", "cc_projection")  # what the ports call it
+PROJECTIONS = ("clip_camera_projection", "cc_projection")  # names of its folder in the ports
 
 
 class Parts(Protocol):
-    """What a Zero123 model is made of; networks are frozen and in float32."""
+    """The parts of a Zero123 model; networks are frozen and in float32."""
 
     def scheduler(self) -> Any:
         """diffusers' DDPMScheduler."""
 
     def unet(self) -> Any:
-        """UNet2DConditionModel, its input twice what it denoises: the noisy picture, then the reference."""
+        """UNet2DConditionModel; its input channels are those of the noisy picture, then those of the reference."""
 
     def vae(self) -> Any:
         """AutoencoderKL; None in pixel space."""
 
     def projection(self) -> CameraProjection:
-        """Embedding and pose -> token."""
+        """CLIP embedding and relative pose -> context token."""
 
     def image_encoder(self) -> ImageEncoder:
-        """Picture -> embedding."""
+        """Picture -> CLIP embedding."""
 
 
 class DiffusersParts:
     """The parts of a folder, of weights that a plugin carries, or of a hub repository.
 
-    `.bin` files do where there are no safetensors, because the ports of the published models have nothing else; they
-    are read weights-only.
+    `.bin` files are read weights-only if there are no safetensors, as in the ports of the published models.
 
     Args:
-        path: any of the three.
+        path: folder, name of weights that a plugin carries, or hub repository.
     """
 
     def __init__(self, path: str) -> None:
@@ -60,9 +59,9 @@ class DiffusersParts:
         folder = self._projection
         path = self._weights.file(*(f"{folder}/diffusion_pytorch_model{ending}" for ending in (".safetensors", ".bin")))
         tensors = {name.rpartition(".")[2]: tensor for name, tensor in read_tensors(path, "prior.path").items()}
-        wanted = {"weight", "bias"}
+        expected = {"weight", "bias"}
         refuse_differences(
-            f"{folder} of {self._weights.path!r}", [*wanted - tensors.keys()], [*tensors.keys() - wanted]
+            f"{folder} of {self._weights.path!r}", [*expected - tensors.keys()], [*tensors.keys() - expected]
         )
         return CameraProjection.of(**tensors).requires_grad_(False)
 
@@ -70,5 +69,5 @@ class DiffusersParts:
         from transformers import CLIPVisionModelWithProjection
 
         model = self._weights.load_network(CLIPVisionModelWithProjection, "image_encoder")
-        settings = self._weights.find(f"{ClipPixels.FOLDER}/{ClipPixels.FILE}")
-        return ImageEncoder(model, ClipPixels(model.config.image_size, settings, smooth=False))
+        settings = self._weights.find(f"{ClipPreprocessor.FOLDER}/{ClipPreprocessor.FILE}")
+        return ImageEncoder(model, ClipPreprocessor(model.config.image_size, settings, smooth=False))

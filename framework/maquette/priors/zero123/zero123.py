@@ -1,4 +1,4 @@
-"""Novel views of a picture: Zero-1-to-3, Zero123-XL, Stable-Zero123, and pixel-space models of the same make."""
+"""Novel views of a picture: Zero-1-to-3, Zero123-XL, Stable-Zero123, and pixel-space models with the same parts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
 from maquette.priors.autoencoder import picture_size
 from maquette.priors.base import Request
-from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, distinct
+from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, distinct_conditions
 from maquette.priors.references import check_references
-from maquette.priors.zero123.conditions import Pose, ReferencePairs, ReferenceView, ReferenceViews
+from maquette.priors.zero123.conditions import PoseConvention, ReferencePairs, ReferenceView, ReferenceViews
 from maquette.priors.zero123.ldm import LdmParts
 from maquette.priors.zero123.parts import DiffusersParts, Parts
 from maquette.registry import register
@@ -33,14 +33,14 @@ CHECKPOINTS = (".ckpt", ".pt", ".pth", ".safetensors")
 
 @register("prior", "zero123")
 class Zero123(DiffusionPrior):
-    """What an object in a picture looks like from elsewhere.
+    """A diffusion model of novel views of the object in a reference picture.
 
-    For the camera of each rendering the model gets one context token, made of the reference's CLIP embedding and the
-    relative pose [d polar, sin d azimuth, cos d azimuth, d distance], and the reference itself beside the noisy
-    picture: its latents, not scaled to unit variance, or its pixels where there is no autoencoder. Text is ignored.
+    For each camera, the model receives one context token, computed from the reference's CLIP embedding and the relative
+    pose [d polar, sin d azimuth, cos d azimuth, d distance], and the reference concatenated to the noisy picture: its
+    latents, not scaled to unit variance, or its pixels if there is no autoencoder. Text is ignored.
 
-    The published models know objects of the size of a unit cube from 1.5 to 2.2 away at a field of view of 49.1
-    degrees, over white; of distances they are told the difference as it is, in scene units. docs/zero123.md has more.
+    The published models were trained on objects of the size of a unit cube at distances of 1.5 to 2.2 and a field of
+    view of 49.1 degrees, over white; d distance is in scene units. docs/zero123.md has more.
 
     Source: Liu et al. 2023 (Zero-1-to-3, arXiv 2303.11328), sec. 3.2 and its code; the fourth number of Stable-Zero123,
     the polar angle of the reference: threestudio, stable_zero123_guidance.py.
@@ -73,11 +73,11 @@ class Zero123(DiffusionPrior):
             self.unet.set_attention_slice("auto")
         self.channels: int = self.unet.config.out_channels
         self.projection = self.parts.projection().to(self.device)
-        self.pose: Pose = _pose_of(config)
+        self.pose: PoseConvention = _pose_of(config)
 
     @torch.no_grad()
     def condition(self, request: Request) -> ReferenceViews:
-        """What the model is to know of the references; CLIP's picture encoder lives only here.
+        """Encode the references; CLIP's image encoder is loaded for this call only.
 
         Raises:
             ConfigError: there is no reference, or one that is not square.
@@ -85,7 +85,7 @@ class Zero123(DiffusionPrior):
         check_references(request.references)
         rgb = torch.cat([self._resized(reference) for reference in request.references])
         embeddings = self.parts.image_encoder()(rgb).to(self.device)
-        pictures = self.pictures.unscaled(self.pictures.encode(rgb))
+        pictures = self.codec.unscale(self.codec.encode(rgb))
         views = [
             ReferenceView(embedding, picture, reference.cameras, reference.weight)
             for embedding, picture, reference in zip(embeddings, pictures, request.references, strict=True)
@@ -107,19 +107,19 @@ class Zero123(DiffusionPrior):
         conditions: Mapping[str, ReferencePairs],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        each, places = distinct(conditions)
+        each, index = distinct_conditions(conditions)
         owner = torch.cat([pairs.owner for pairs in each])
         pictures = torch.cat([pairs.picture for pairs in each])
         inputs = torch.cat([noisy[owner], pictures], dim=1)
         tokens = torch.cat([pairs.token for pairs in each])
-        label = tokens[:, 0] if self.unet.config.class_embed_type else None  # of a model that modulates its blocks
+        label = tokens[:, 0] if self.unet.config.class_embed_type else None  # modulates the blocks
         output = run_unet(self.unet, inputs, t[owner], tokens, self.dtype, class_labels=label)
         noises = self.noise_schedule.epsilon(output, noisy[owner], t[owner]).split([len(pairs.owner) for pairs in each])
         means = [
-            torch.zeros_like(noisy).index_add_(0, pairs.owner, pairs.share[:, None, None, None] * noise)
+            torch.zeros_like(noisy).index_add_(0, pairs.owner, pairs.weight[:, None, None, None] * noise)
             for pairs, noise in zip(each, noises, strict=True)
         ]
-        return {name: means[place] for name, place in places.items()}
+        return {name: means[position] for name, position in index.items()}
 
 
 def _parts(path: str) -> Parts:
@@ -129,7 +129,7 @@ def _parts(path: str) -> Parts:
     return LdmParts(read_tensors(file, "prior.path"), file.name)
 
 
-def _pose_of(config: Zero123.Config) -> Pose:
+def _pose_of(config: Zero123.Config) -> PoseConvention:
     if config.pose != "auto":
         return config.pose
     return "stable-zero123" if "stable" in Path(config.path).name.lower() else "zero123"

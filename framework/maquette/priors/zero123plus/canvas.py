@@ -1,4 +1,4 @@
-"""Six views as one picture, three rows of two, and the way between that picture and what a model denoises."""
+"""Six views tiled to one picture of three rows and two columns, and the encoding of that picture."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_rgb
-from maquette.priors.autoencoder import Pictures
+from maquette.priors.autoencoder import PictureCodec
 
 ROWS, COLUMNS = 3, 2
 VIEWS = ROWS * COLUMNS
 
 
 def tile(views: Float[Tensor, "B C h w"]) -> Float[Tensor, "G C H W"]:
-    """Every six consecutive views as one picture, row by row: H = 3 h, W = 2 w.
+    """Tile every six consecutive views to one picture, row by row: H = 3 h, W = 2 w.
 
     Example:
         >>> import torch
@@ -25,34 +25,34 @@ def tile(views: Float[Tensor, "B C h w"]) -> Float[Tensor, "G C H W"]:
                 [2, 3],
                 [4, 5]])
     """
-    grid = views.unflatten(0, (-1, ROWS, COLUMNS))
-    return grid.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    cells = views.unflatten(0, (-1, ROWS, COLUMNS))
+    return cells.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
 
 def untile(canvas: Float[Tensor, "G C H W"]) -> Float[Tensor, "B C h w"]:
     """The inverse of `tile`."""
-    grid = canvas.unflatten(3, (COLUMNS, -1)).unflatten(2, (ROWS, -1))
-    return grid.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+    cells = canvas.unflatten(3, (COLUMNS, -1)).unflatten(2, (ROWS, -1))
+    return cells.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
 
 def check_groups(count: int) -> None:
-    """Refuse a number of pictures that are not groups of six.
+    """Check that a number of pictures is a multiple of six.
 
     Raises:
-        ConfigError: with cameras that are.
+        ConfigError: it is not; the hint names the cameras to use.
     """
     if count % VIEWS:
         raise ConfigError(
-            f"{count} pictures are not groups of {VIEWS}, which this prior sees as one", key="cameras",
-            hint="let the cameras be the six that it knows (list); docs/zero123plus.md shows them",
+            f"{count} pictures are not groups of {VIEWS}, which this prior denoises as one", key="cameras",
+            hint="use the six cameras of the prior (type: list); docs/zero123plus.md shows them",
         )  # fmt: skip
 
 
-def one_level(t: Int[Tensor, " B"]) -> Int[Tensor, " G"]:
-    """The timestep of each six views.
+def common_timesteps(t: Int[Tensor, " B"]) -> Int[Tensor, " G"]:
+    """The common timestep of every six views.
 
     Raises:
-        ConfigError: they have several.
+        ConfigError: six views have several timesteps.
     """
     grouped = t.unflatten(0, (-1, VIEWS))
     if bool((grouped != grouped[:, :1]).any()):
@@ -65,7 +65,7 @@ def one_level(t: Int[Tensor, " B"]) -> Int[Tensor, " G"]:
 
 @dataclass(frozen=True)
 class Scaling:
-    """What a model denoises, made of pixels x in [-1, 1] and scaled latents z: (z(pixels x) - shift) latents."""
+    """Scaling of the denoised values: (z(pixels x) - shift) latents, for pixels x in [-1, 1] and scaled latents z."""
 
     pixels: float = 1.0
     shift: float = 0.0
@@ -77,26 +77,26 @@ LATENT = Scaling(pixels=0.5 / 0.8, shift=0.22, latents=0.75)
 PIXEL = Scaling()
 
 
-class Canvases:
-    """The way between groups of six pictures and what a model denoises, each group encoded as one picture.
+class CanvasCodec:
+    """Encodes groups of six pictures, each tiled to one picture, and decodes them.
 
     Args:
-        pictures: the way of single pictures.
+        codec: encodes single pictures.
     """
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.pictures = pictures
-        self._scaling = PIXEL if pictures.vae is None else LATENT
+    def __init__(self, codec: PictureCodec) -> None:
+        self.codec = codec
+        self._scaling = PIXEL if codec.vae is None else LATENT
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        """Pictures in [0, 1] -> the parts of the canvas that are theirs; differentiable."""
+        """Pictures in [0, 1] -> each picture's part of the encoded canvas; differentiable."""
         check_groups(len(rgb))
-        canvas = tile(self.pictures.pixels(rgb))
-        latents = self.pictures.compress(canvas * self._scaling.pixels)
+        canvas = tile(self.codec.preprocess(rgb))
+        latents = self.codec.encode_pixels(canvas * self._scaling.pixels)
         return untile((latents - self._scaling.shift) * self._scaling.latents)
 
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        """The inverse, cut to [0, 1]."""
+        """The inverse of `encode`, clamped to [0, 1]."""
         check_groups(len(latents))
-        canvas = self.pictures.expand(tile(latents) / self._scaling.latents + self._scaling.shift)
+        canvas = self.codec.decode_to_pixels(tile(latents) / self._scaling.latents + self._scaling.shift)
         return to_rgb(untile(canvas / self._scaling.pixels))

@@ -1,4 +1,4 @@
-"""What a six-view model is told of an object, and that it is asked for the views it knows."""
+"""Conditions of Zero123++, and the check that cameras are its six fixed views."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from maquette.errors import ConfigError
 from maquette.priors.base import Conditions
 from maquette.priors.zero123plus.canvas import VIEWS, check_groups
 
-CLOSE_DEG = 0.5  # by how much a camera may be off
+CLOSE_DEG = 0.5  # tolerance of the cameras' angles
 
 
 def check_cameras(cameras: Cameras, layout: Layout, azimuth_deg: float) -> None:
-    """Refuse cameras that do not stand where the six do; how far away, and how wide their view is, is left to them.
+    """Check that cameras have the azimuths and elevations of the layout; distance and field of view are not checked.
 
     Raises:
-        ConfigError: naming the first that does not, and a sampler whose cameras do.
+        ConfigError: naming the first camera that differs, and a sampler with the right cameras.
     """
     check_groups(len(cameras))
-    known = six_cameras(layout, azimuth_deg, 1.0, 1)
+    layout_cameras = six_cameras(layout, azimuth_deg, 1.0, 1)
     azimuths, elevations = (
         values.to(cameras.c2w.device).repeat(len(cameras) // VIEWS)
-        for values in (wrap_deg(known.azimuth_deg), known.elevation_deg)
+        for values in (wrap_deg(layout_cameras.azimuth_deg), layout_cameras.elevation_deg)
     )
     off = torch.maximum(wrap_deg(cameras.azimuth_deg - azimuths).abs(), (cameras.elevation_deg - elevations).abs())
     if bool((off > CLOSE_DEG).any()):
         at = int((off > CLOSE_DEG).int().argmax())
-        stands, wanted = (
+        position, expected = (
             f"azimuth {float(azimuth[at]):g}, elevation {float(elevation[at]):g}"
             for azimuth, elevation in (
                 (wrap_deg(cameras.azimuth_deg), cameras.elevation_deg),
@@ -41,7 +41,7 @@ def check_cameras(cameras: Cameras, layout: Layout, azimuth_deg: float) -> None:
             )
         )
         raise ConfigError(
-            f"this prior knows six views, {layout}'s, and number {at % VIEWS + 1} is from {wanted}, not {stands}",
+            f"this prior has six views, {layout}'s, and number {at % VIEWS + 1} is from {expected}, not {position}",
             key="cameras", hint=f"use {_sampler(layout, azimuth_deg)}",
         )  # fmt: skip
 
@@ -56,11 +56,11 @@ def _sampler(layout: Layout, azimuth_deg: float) -> str:
 
 @dataclass(frozen=True)
 class ObjectConditioning:
-    """The conditioning of an object, whatever the number of its pictures.
+    """The conditioning on one object, for any number of its pictures.
 
     Args:
-        context: what the UNet's cross-attention sees.
-        picture: the reference, as the model denoises it but for scaling; what its self-attention sees beside.
+        context: input of the UNet's cross-attention.
+        picture: latents of the reference, unscaled, or its pixels; input of the UNet's reference attention.
     """
 
     context: Float[Tensor, "L D"]
@@ -68,20 +68,20 @@ class ObjectConditioning:
 
 
 class SixViews(Conditions):
-    """The object in a picture, from six cameras that lie fixed about it.
+    """Conditions on a reference picture, for six fixed cameras around the object.
 
     Args:
-        wanted, nothing: with and without the picture.
-        layout: whose cameras.
-        azimuth_deg: of the reference.
+        positive, unconditional: with and without the reference.
+        layout: version of the six cameras.
+        azimuth_deg: azimuth of the reference.
     """
 
     def __init__(
-        self, wanted: ObjectConditioning, nothing: ObjectConditioning, layout: Layout, azimuth_deg: float
+        self, positive: ObjectConditioning, unconditional: ObjectConditioning, layout: Layout, azimuth_deg: float
     ) -> None:
-        self.wanted, self.nothing = wanted, nothing
+        self.positive, self.unconditional = positive, unconditional
         self.layout, self.azimuth_deg = layout, azimuth_deg
 
     def at(self, cameras: Cameras) -> dict[str, ObjectConditioning]:
         check_cameras(cameras, self.layout, self.azimuth_deg)
-        return {"positive": self.wanted, "unconditional": self.nothing, "empty": self.nothing}
+        return {"positive": self.positive, "unconditional": self.unconditional, "empty": self.unconditional}

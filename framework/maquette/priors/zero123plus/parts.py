@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from maquette.errors import ConfigError
-from maquette.perception.image_encoder import ClipPixels, ImageEncoder
+from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.weights.diffusers_folder import Weights
-from maquette.weights.embedding_cache import embed
+from maquette.weights.embedding_cache import cached_embeddings
 
 RAMP = "ramping_coefficients"
 NEEDED = (
@@ -26,11 +26,11 @@ NEEDED = (
 RESAMPLING = {Resampling.BILINEAR: "bilinear", Resampling.BICUBIC: "bicubic"}
 
 
-class ReferencePixels:
-    """The reference as the UNet is shown it, before the autoencoder.
+class ReferencePreprocessor:
+    """Resizing and normalisation of the reference before the autoencoder.
 
     Args:
-        settings: a `preprocessor_config.json` of a CLIPImageProcessor: size, mean and deviation, and how it resizes.
+        settings: `preprocessor_config.json` of a CLIPImageProcessor: size, mean, deviation and resampling filter.
     """
 
     def __init__(self, settings: Path) -> None:
@@ -47,7 +47,7 @@ class ReferencePixels:
         size = (self.size, self.size)
         if pixels.shape[-2:] != size:
             pixels = interpolate(pixels, size, mode=self.mode, antialias=True).clamp(0, 1)
-        return ((pixels - self.mean) / self.std).contiguous()  # rounding shows where a picture is of one grey
+        return ((pixels - self.mean) / self.std).contiguous()  # memory order affects the rounding
 
 
 def _side(size: int | dict[str, int]) -> int:
@@ -55,7 +55,7 @@ def _side(size: int | dict[str, int]) -> int:
 
 
 class Parts:
-    """What a Zero123++ model has beyond scheduler, UNet and autoencoder; networks are frozen and in float32.
+    """The parts of a Zero123++ model; networks are frozen and in float32.
 
     Args:
         path: folder, name of weights that a plugin carries, or hub repository.
@@ -65,28 +65,28 @@ class Parts:
         self.weights = Weights(path, pickles=True)
         self.weights.refuse_without("Zero123++", *NEEDED)
 
-    def reference_pixels(self) -> ReferencePixels:
-        """Picture -> what the autoencoder is given of a reference."""
-        return ReferencePixels(self.weights.file(f"feature_extractor_vae/{ClipPixels.FILE}"))
+    def reference_preprocessor(self) -> ReferencePreprocessor:
+        """Reference picture -> input of the autoencoder."""
+        return ReferencePreprocessor(self.weights.file(f"feature_extractor_vae/{ClipPreprocessor.FILE}"))
 
     def image_encoder(self) -> ImageEncoder:
-        """Picture -> embedding."""
+        """Picture -> CLIP embedding."""
         from transformers import CLIPVisionModelWithProjection
 
         model = self.weights.load_network(CLIPVisionModelWithProjection, "vision_encoder")
-        settings = self.weights.file(f"feature_extractor_clip/{ClipPixels.FILE}")
-        return ImageEncoder(model, ClipPixels(model.config.image_size, settings))
+        settings = self.weights.file(f"feature_extractor_clip/{ClipPreprocessor.FILE}")
+        return ImageEncoder(model, ClipPreprocessor(model.config.image_size, settings))
 
     def empty_text(self) -> Float[Tensor, "L D"]:
-        """The embedding of the empty text, kept on disk."""
+        """The embedding of the empty text, cached on disk."""
         from transformers import AutoTokenizer, CLIPTextModel
 
         def compute(texts: Any) -> Tensor:
             tokenizer = self.weights.load(AutoTokenizer, "tokenizer")
             return clip_embeddings(tokenizer, self.weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
-        return embed([""], self.weights.text_identity, compute)[""]
+        return cached_embeddings([""], self.weights.text_encoder_id, compute)[""]
 
     def ramp(self) -> Float[Tensor, "L 1"]:
-        """How much of a picture's embedding is added to each token."""
+        """Ramping coefficients: weight with which the image embedding is added to each of the text's L tokens."""
         return torch.tensor(self.weights.index[RAMP], dtype=torch.float32)[:, None]

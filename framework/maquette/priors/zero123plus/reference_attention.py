@@ -1,7 +1,7 @@
-"""A UNet that sees a picture beside the one it denoises: its self-attention runs over both.
+"""Reference attention: the self-attention of a UNet extended to the hidden states of a reference picture.
 
-The UNet runs twice at the same noise level. On the reference, every self-attention hands over what it sees; on the
-noisy picture, it attends to that as well.
+The UNet runs twice at the same noise level. On the reference, the inputs of every self-attention are stored; on the
+noisy picture, every self-attention attends to its own input and the stored one.
 
 Source: Shi et al. 2023 (Zero123++, arXiv 2310.15110), sec. 2.2 and its code.
 """
@@ -18,15 +18,15 @@ from torch import Tensor
 from maquette.weights.diffusers_folder import run_unet
 
 Exchange: TypeAlias = Callable[[str, Tensor], Tensor]
-"""(layer, what it sees [B, L, C]) -> what it attends to [B, M, C]."""
+"""(layer, its hidden states [B, L, C]) -> the states that it attends to [B, M, C]."""
 
 
 class SelfAttention:
-    """An attention processor that attends to what an exchange makes of its input.
+    """An attention processor that attends to the states that an exchange returns for its input.
 
     Args:
-        inner: the processor that does the arithmetic.
-        layer: its name in the UNet.
+        inner: the processor that computes the attention.
+        layer: name of the layer in the UNet.
     """
 
     def __init__(self, inner: Any, layer: str) -> None:
@@ -45,7 +45,7 @@ class SelfAttention:
 
 
 class CrossAttention:
-    """The inner processor, which an exchange does not concern."""
+    """An attention processor that ignores the exchange and calls the inner one."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -62,11 +62,11 @@ class CrossAttention:
         return self.inner(attn, hidden_states, encoder_hidden_states, attention_mask)
 
 
-def let_references_in(unet: Any, inner: Any = None) -> None:
-    """Make a UNet2DConditionModel one that `run_beside` can run; it is changed in place.
+def enable_reference_attention(unet: Any, inner: Any = None) -> None:
+    """Set the attention processors of a UNet2DConditionModel that `run_unet_with_reference` needs, in place.
 
     Args:
-        inner: the attention processor that does the arithmetic; None: torch's fused one.
+        inner: the attention processor that computes the attention; None: torch's fused one.
     """
     from diffusers.models.attention_processor import AttnProcessor2_0
 
@@ -79,7 +79,7 @@ def let_references_in(unet: Any, inner: Any = None) -> None:
     )
 
 
-def run_beside(
+def run_unet_with_reference(
     unet: Any,
     inputs: Float[Tensor, "B C H W"],
     reference: Float[Tensor, "B C h w"],
@@ -87,39 +87,39 @@ def run_beside(
     text: Float[Tensor, "B L D"],
     dtype: torch.dtype,
 ) -> Float[Tensor, "B C H W"]:
-    """What the UNet gives for noisy pictures beside their references, in float32.
+    """The UNet's output for noisy pictures with reference attention, in float32.
 
     Args:
         inputs: noisy pictures or latents.
         reference: the references at the same noise level, of any size.
-        text: embeddings that both attend to.
+        text: embeddings for the cross-attention of both runs.
         dtype: of the arithmetic.
     """
 
     def run(pictures: Tensor, conditioning: dict[str, Exchange]) -> Tensor:
         return run_unet(unet, pictures, t, text, dtype, cross_attention_kwargs=conditioning)
 
-    return beside(run, inputs, reference)
+    return run_with_reference(run, inputs, reference)
 
 
-def beside(
+def run_with_reference(
     run: Callable[[Float[Tensor, "B C H W"], dict[str, Exchange]], Tensor],
     inputs: Float[Tensor, "B C H W"],
     reference: Float[Tensor, "B C h w"],
 ) -> Float[Tensor, "B C H W"]:
-    """What a UNet that lets references in gives for `inputs` beside `reference`; differentiable.
+    """A UNet's output for `inputs` with reference attention to `reference`; differentiable.
 
     Args:
-        run: (pictures, conditioning of the attention layers) -> what the UNet gives.
+        run: (pictures, keyword arguments of the attention processors) -> the UNet's output.
     """
-    seen: dict[str, Tensor] = {}
+    reference_states: dict[str, Tensor] = {}
 
-    def keep(layer: str, states: Tensor) -> Tensor:
-        seen[layer] = states
+    def store(layer: str, states: Tensor) -> Tensor:
+        reference_states[layer] = states
         return states
 
-    def join(layer: str, states: Tensor) -> Tensor:
-        return torch.cat([states, seen.pop(layer)], dim=1)
+    def concatenate(layer: str, states: Tensor) -> Tensor:
+        return torch.cat([states, reference_states.pop(layer)], dim=1)
 
-    run(reference, {"exchange": keep})
-    return run(inputs, {"exchange": join})
+    run(reference, {"exchange": store})
+    return run(inputs, {"exchange": concatenate})

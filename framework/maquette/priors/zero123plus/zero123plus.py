@@ -1,4 +1,4 @@
-"""Six views out of one picture, denoised together as one: Zero123++, and pixel-space models of the same make."""
+"""Zero123++: six views of the object in a picture, denoised together as one tiled picture."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from maquette.priors.autoencoder import picture_size
 from maquette.priors.base import Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
 from maquette.priors.references import check_references
-from maquette.priors.zero123plus.canvas import ROWS, VIEWS, Canvases, check_groups, one_level, tile, untile
+from maquette.priors.zero123plus.canvas import ROWS, VIEWS, CanvasCodec, check_groups, common_timesteps, tile, untile
 from maquette.priors.zero123plus.conditions import ObjectConditioning, SixViews
 from maquette.priors.zero123plus.parts import Parts
-from maquette.priors.zero123plus.reference_attention import let_references_in, run_beside
+from maquette.priors.zero123plus.reference_attention import enable_reference_attention, run_unet_with_reference
 from maquette.randomness import Draws
 from maquette.registry import register
 
-PUBLISHED_SIZE = 320  # side of a view in pixels; the published files do not say
+PUBLISHED_SIZE = 320  # side of a view in pixels; not in the published files
 
 
 @register("prior", "zero123plus")
 class Zero123Plus(DiffusionPrior):
-    """What an object in a picture looks like from six fixed cameras, all at once.
+    """A diffusion model of six fixed views of the object in a reference picture.
 
-    Six consecutive pictures of a batch are the views of one object at one noise level, and one picture to the model:
-    three rows of two, encoded, denoised and decoded as a whole. Their azimuths count from the reference's, their
-    elevations from the horizon. The UNet sees the reference through its own self-attention, under noise of the same
-    level, and its CLIP embedding added to that of the empty text. Text is ignored.
+    Six consecutive pictures of a batch are the views of one object at one timestep. They are tiled to one picture of
+    three rows and two columns, which is encoded, denoised and decoded. Azimuths are relative to the reference's,
+    elevations are absolute. The UNet is conditioned on the noisy reference through reference attention, and on its CLIP
+    embedding, added to that of the empty text. Text is ignored.
 
-    The noise on the reference follows from the timestep alone, so that equal arguments give equal predictions.
+    The noise on the reference depends on the timestep alone, so that equal arguments give equal predictions.
     docs/zero123plus.md has more.
 
     Source: Shi et al. 2023 (Zero123++, arXiv 2310.15110), sec. 2, and its pipeline.
@@ -48,8 +48,8 @@ class Zero123Plus(DiffusionPrior):
 
     @dataclass(frozen=True)
     class Config(NetworkConfig):
-        layout: Literal["auto", "v1.1", "v1.2"] = "auto"  # whose six cameras; auto: by the version in the path's name
-        background: float = 127 / 255  # grey behind the reference, where it has an alpha channel
+        layout: Literal["auto", "v1.1", "v1.2"] = "auto"  # version of the six cameras; auto: from the name of the path
+        background: float = 127 / 255  # grey that a reference with alpha is composited over
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -57,7 +57,7 @@ class Zero123Plus(DiffusionPrior):
                 raise ValueError(f"background is a grey between 0 and 1, not {self.background:g}")
             if self.layout == "auto" and not _named(self.path):
                 raise ValueError(
-                    f"the name of {self.path!r} does not say whose six cameras it knows; set layout: v1.1 (elevations "
+                    f"the name of {self.path!r} does not say which six cameras it has; set layout: v1.1 (elevations "
                     "30 and -20) or v1.2 (20 and -10)"
                 )
 
@@ -75,44 +75,45 @@ class Zero123Plus(DiffusionPrior):
         weights = self.parts.weights
         schedule, unet, vae = schedule_of(weights.scheduler(), torch.device("cpu")), weights.unet(), weights.vae()
         super().__init__(config, schedule, unet, vae, _view_size(unet.config.sample_size, vae))
-        let_references_in(self.unet)
-        self._canvases = Canvases(self.pictures)
+        enable_reference_attention(self.unet)
+        self._canvas_codec = CanvasCodec(self.codec)
 
     def cameras(self, reference: Cameras, distance: float) -> Cameras:
-        """The six, for a reference that this camera took.
+        """The six cameras for a reference with this camera.
 
         Args:
-            distance: scene units; the model does not know it, and shows the object at its own size.
+            reference: camera of the reference.
+            distance: scene units; the model is not conditioned on it.
         """
         return six_cameras(self.layout, float(reference.azimuth_deg), distance, self.size)
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B C h w"]:
-        return self._canvases.encode(rgb)
+        return self._canvas_codec.encode(rgb)
 
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
-        return self._canvases.decode(latents)
+        return self._canvas_codec.decode(latents)
 
     @torch.no_grad()
     def condition(self, request: Request) -> SixViews:
-        """What the model is to know of the reference; both encoders live only here.
+        """Encode the reference; both CLIP encoders are loaded for this call only.
 
         Raises:
             ConfigError: there is no reference, or more than one, or one that is not square.
         """
         reference = _only(request.references)
         rgb = reference.picture.over(self.config.background).float().cpu()
-        pixels = self.parts.reference_pixels()(rgb).to(self.device)
+        pixels = self.parts.reference_preprocessor()(rgb).to(self.device)
         text, ramp = self.parts.empty_text(), self.parts.ramp()
         if len(text) != len(ramp):
             raise ConfigError(
                 f"{self.config.path!r} has {len(ramp)} ramping coefficients for {len(text)} tokens", key="prior.path"
             )
         context = text + ramp * self.parts.image_encoder()(rgb)
-        wanted, nothing = (
-            ObjectConditioning(embedding.to(self.device), self.pictures.unscaled(self.pictures.compress(shown))[0])
-            for embedding, shown in ((context, pixels), (text, torch.zeros_like(pixels)))
+        positive, unconditional = (
+            ObjectConditioning(embedding.to(self.device), self.codec.unscale(self.codec.encode_pixels(image))[0])
+            for embedding, image in ((context, pixels), (text, torch.zeros_like(pixels)))
         )
-        return SixViews(wanted, nothing, self.layout, float(reference.cameras.azimuth_deg))
+        return SixViews(positive, unconditional, self.layout, float(reference.cameras.azimuth_deg))
 
     @torch.no_grad()
     def predict(
@@ -123,31 +124,31 @@ class Zero123Plus(DiffusionPrior):
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
         check_groups(len(noisy))
-        canvas, level = tile(noisy), one_level(t)
+        canvas, object_t = tile(noisy), common_timesteps(t)
 
-        def network(canvases: Tensor, levels: Tensor, each: list[ObjectConditioning]) -> Tensor:
+        def network(canvases: Tensor, all_t: Tensor, each: list[ObjectConditioning]) -> Tensor:
             pictures = torch.stack([one.picture for one in each for _ in range(len(canvas))])
             context = torch.stack([one.context for one in each for _ in range(len(canvas))])
-            noise = reference_noise(levels, pictures.shape[1:]).to(pictures)
-            shown = self.noise_schedule.add(pictures, noise, levels)
-            return run_beside(self.unet, canvases, shown, levels, context, self.dtype)
+            noise = reference_noise(all_t, pictures.shape[1:]).to(pictures)
+            reference = self.noise_schedule.add(pictures, noise, all_t)
+            return run_unet_with_reference(self.unet, canvases, reference, all_t, context, self.dtype)
 
-        noises = predict_each(conditions, canvas, level, self.noise_schedule, network)
+        noises = predict_each(conditions, canvas, object_t, self.noise_schedule, network)
         return {name: untile(noise) for name, noise in noises.items()}
 
 
 def reference_noise(t: Int[Tensor, " B"], shape: torch.Size) -> Float[Tensor, "B C h w"]:
-    """The noise that a reference is under at each timestep."""
+    """The noise that is added to a reference at each timestep."""
     return torch.stack([Draws(0, step, "zero123plus/").normal("reference", *shape) for step in t.tolist()])
 
 
 def _named(path: str) -> list[Layout]:
-    """The layout that the last part of a path names."""
+    """The layouts named in the last part of a path."""
     return [layout for layout in ELEVATIONS_DEG if layout in Path(path).name]
 
 
 def _view_size(sample_size: Any, vae: Any) -> int:
-    """Side of a view in pixels, where a UNet says the height and width of its canvas; else the published one."""
+    """Side of a view in pixels, from the height and width in a UNet's config, else the published one."""
     return PUBLISHED_SIZE if isinstance(sample_size, int) else picture_size(sample_size[0] // ROWS, vae)
 
 

@@ -1,22 +1,22 @@
-"""The point of a mesh that is closest to another point."""
+"""Closest points on a mesh."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from maquette.meshes.tree import DEPTH, LEAF, TriangleTree
+from maquette.meshes.tree import LEAF_SIZE, STACK_SIZE, TriangleTree
 
 
 def closest_points(tree: TriangleTree, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where on a mesh the point closest to each of n points lies.
+    """Find the point of a mesh that is closest to each of n points.
 
     Args:
         tree: of the mesh.
         points: [n, 3].
 
     Returns:
-        The face [n], the weights of its corners [n, 3] in [0, 1], and the distance [n].
+        Its face [n], its barycentric weights [n, 3] in [0, 1], and the distance [n].
 
     Source: closest points of a triangle, Ericson 2005, "Real-time collision detection", sec. 5.1.5.
 
@@ -28,44 +28,49 @@ def closest_points(tree: TriangleTree, points: np.ndarray) -> tuple[np.ndarray, 
         ([0], [[0.25, 0.5, 0.25]], [2.0])
     """
     points = np.ascontiguousarray(points, np.float64)
-    place, weights, distance = _search(points, tree.triangles, tree.low, tree.high)
+    place, weights, distance = _closest_triangles(points, tree.triangles, tree.low, tree.high)
     return tree.face[place], weights, distance
 
 
 @numba.njit(cache=True, parallel=True)
-def _search(
+def _closest_triangles(
     points: np.ndarray, triangles: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # pragma: no cover - compiled
     first_leaf = len(low) // 2
-    found, weights, distance = np.zeros(len(points), np.int64), np.zeros((len(points), 3)), np.zeros(len(points))
+    triangle, weights, distance = np.zeros(len(points), np.int64), np.zeros((len(points), 3)), np.zeros(len(points))
     for i in numba.prange(len(points)):
         point, best = points[i], np.inf
-        waiting, away = np.zeros(DEPTH, np.int64), np.zeros(DEPTH)
+        stack, stack_distance = np.zeros(STACK_SIZE, np.int64), np.zeros(STACK_SIZE)
         count = 1
         while count:
             count -= 1
-            box = waiting[count]
-            if away[count] >= best:
+            box = stack[count]
+            if stack_distance[count] >= best:
                 continue
             if box >= first_leaf:
-                for k in range((box - first_leaf) * LEAF, (box - first_leaf + 1) * LEAF):
-                    u, v, w, squared = _on_triangle(point, triangles[k])
+                for k in range((box - first_leaf) * LEAF_SIZE, (box - first_leaf + 1) * LEAF_SIZE):
+                    u, v, w, squared = _closest_on_triangle(point, triangles[k])
                     if squared < best:
-                        best, found[i] = squared, k
+                        best, triangle[i] = squared, k
                         weights[i, 0], weights[i, 1], weights[i, 2] = u, v, w
                 continue
-            left, right = _to_box(point, low, high, 2 * box + 1), _to_box(point, low, high, 2 * box + 2)
+            left, right = (
+                _squared_distance_to_box(point, low, high, 2 * box + 1),
+                _squared_distance_to_box(point, low, high, 2 * box + 2),
+            )
             near = 1 if left <= right else 2
-            waiting[count], away[count] = 2 * box + 3 - near, max(left, right)
-            waiting[count + 1], away[count + 1] = 2 * box + near, min(left, right)
+            stack[count], stack_distance[count] = 2 * box + 3 - near, max(left, right)
+            stack[count + 1], stack_distance[count + 1] = 2 * box + near, min(left, right)
             count += 2
         distance[i] = np.sqrt(best)
-    return found, weights, distance
+    return triangle, weights, distance
 
 
 @numba.njit(cache=True)
-def _to_box(point: np.ndarray, low: np.ndarray, high: np.ndarray, box: int) -> float:  # pragma: no cover - compiled
-    """Squared distance."""
+def _squared_distance_to_box(
+    point: np.ndarray, low: np.ndarray, high: np.ndarray, box: int
+) -> float:  # pragma: no cover - compiled
+    """Squared distance from the point to the box; 0 inside."""
     total = 0.0
     for axis in range(3):
         outside = max(low[box, axis] - point[axis], 0.0, point[axis] - high[box, axis])
@@ -74,10 +79,10 @@ def _to_box(point: np.ndarray, low: np.ndarray, high: np.ndarray, box: int) -> f
 
 
 @numba.njit(cache=True)
-def _on_triangle(
+def _closest_on_triangle(
     point: np.ndarray, corners: np.ndarray
 ) -> tuple[float, float, float, float]:  # pragma: no cover - compiled
-    """Weights of the corners at the closest point, and the squared distance to it."""
+    """Barycentric weights of the closest point, and the squared distance to it."""
     ab_ab, ab_ac, ac_ac, d1, d2 = 0.0, 0.0, 0.0, 0.0, 0.0
     for axis in range(3):
         ab, ac = corners[1, axis] - corners[0, axis], corners[2, axis] - corners[0, axis]
@@ -104,6 +109,6 @@ def _on_triangle(
         v, w = vb / total, vc / total
     u, squared = 1 - v - w, 0.0
     for axis in range(3):
-        missed = point[axis] - u * corners[0, axis] - v * corners[1, axis] - w * corners[2, axis]
-        squared += missed * missed
+        difference = point[axis] - u * corners[0, axis] - v * corners[1, axis] - w * corners[2, axis]
+        squared += difference * difference
     return u, v, w, squared

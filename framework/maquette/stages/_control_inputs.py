@@ -1,4 +1,4 @@
-"""What priors are shown of a rendering beside what they denoise."""
+"""The rendering as the control inputs of a prior."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.kernels.precision import in_float32
-from maquette.priors.base import Sight
+from maquette.priors.base import ControlInputs
 from maquette.renderers.base import Rendering
 
 
@@ -19,10 +19,10 @@ def camera_normals(normal: Float[Tensor, "B H W 3"], cameras: Cameras) -> Float[
 
 
 @torch.no_grad()
-def sight(rendering: Rendering, cameras: Cameras) -> Sight:
-    """The rendering by these cameras as a prior may watch it."""
+def control_inputs(rendering: Rendering, cameras: Cameras) -> ControlInputs:
+    """Colour, opacity, depth along the viewing axis and camera-space normals of a rendering, without gradients."""
     directions = cameras.rays()[1]
     slant = -(directions * cameras.c2w[:, None, None, :3, 2]).sum(-1, keepdim=True)  # the cosine to the viewing axis
     normal = None if rendering.normal is None else camera_normals(rendering.normal, cameras).detach()
     depth = rendering.depth * slant.to(rendering.depth)
-    return Sight(rendering.rgb.detach(), rendering.opacity.detach(), depth.detach(), normal)
+    return ControlInputs(rendering.rgb.detach(), rendering.opacity.detach(), depth.detach(), normal)

@@ -1,11 +1,11 @@
-"""What a prior that watches is shown of a rendering."""
+"""Control inputs of a prior, computed from a rendering."""
 
 import torch
 
 from maquette.cameras import orbit_cameras
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
-from maquette.stages._sight import sight
+from maquette.stages._control_inputs import control_inputs
 
 ONE = torch.ones(1)
 
@@ -18,7 +18,7 @@ def test_depth_is_along_the_viewing_axis_and_normals_are_the_cameras():
     ones = torch.ones_like(depth)
     normal = torch.tensor([0.0, 1.0, 0.0]).expand(1, 8, 8, 3)
     rgb = torch.rand(1, 8, 8, 3, requires_grad=True)
-    found = sight(Rendering(rgb, ones, depth, normal, None, Shading(), rgb), views)
+    found = control_inputs(Rendering(rgb, ones, depth, normal, None, Shading(), rgb), views)
     torch.testing.assert_close(found.depth, ones)
     torch.testing.assert_close(found.normal, torch.tensor([0.0, 0.0, 1.0]).expand_as(normal), atol=1e-6, rtol=0)
     assert not found.rgb.requires_grad
@@ -27,4 +27,7 @@ def test_depth_is_along_the_viewing_axis_and_normals_are_the_cameras():
 def test_a_rendering_without_normals_shows_none():
     views = orbit_cameras(0 * ONE, 0 * ONE, 3 * ONE, 60 * ONE, 2)
     ones = torch.ones(1, 2, 2, 1)
-    assert sight(Rendering(ones.expand(1, 2, 2, 3), ones, ones, None, None, Shading(), ones), views).normal is None
+    assert (
+        control_inputs(Rendering(ones.expand(1, 2, 2, 3), ones, ones, None, None, Shading(), ones), views).normal
+        is None
+    )
