@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from maquette.images.sheets import contact_sheet
 from maquette.registry import register
 from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
+
+_log = logging.getLogger(__name__)
 
 POINTS = 20_000  # on each surface, for distances between them
 
@@ -55,7 +58,7 @@ class Evaluate(Stage):
         from imageio.v3 import imwrite
 
         imwrite(context.run.export / f"{context.name}.png", to_bytes(contact_sheet(rows, ("truth", "ours"))))
-        print("held-out views: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+        _log.info("held-out views: %s", ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     def _compare(self, scene: Scene, held_out: HeldOut) -> tuple[list[dict[str, float]], list[list[np.ndarray]]]:
         from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from maquette.config.parts import ExporterSpec
 from maquette.errors import RunError
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
+
+_log = logging.getLogger(__name__)
 
 
 @register("stage", "export")
@@ -33,6 +36,6 @@ class Export(Stage):
                 except RunError as problem:  # an empty mesh must not cost the turntable
                     failed.append(f"{name}: {problem}")
         for line in failed:
-            print(f"warning: {line}")
+            _log.warning("%s", line)
         if failed and len(failed) == len(self.config.exporters):
             raise RunError("; ".join(failed))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "gaussian": {"means": {}},
     "zero123plus": {"path": "org/model", "layout": "v1.2"},
 }
-"""Settings of priors without defaults for all settings; the others only need a path."""
+"""Settings of parts that need more than a path."""
 
 HEAD = """# What fits what
 
@@ -39,22 +40,15 @@ def fit_page() -> str:
 
 def priors() -> list[PartSpec]:
     """Every prior, with settings that suffice for its capabilities; no weights are loaded."""
-    specs = []
-    for name in _built_in("prior"):
-        spec = with_defaults("prior", name)
-        if spec is None:
-            cls = registry.get("prior", name)
-            spec = PartSpec("prior", name, cls, cls.Config(**SETTINGS.get(name, {"path": "org/model"})))
-        specs.append(spec)
-    return specs
+    return _specs("prior")
 
 
 def refusals(prior: PartSpec) -> dict[tuple[str, str], Refusal | None]:
     """(objective, score) -> why this prior is incompatible with them; None: it is compatible."""
     return {
         (objective.name, score.name): first_refusal(GUIDANCE_RULES, GuidanceParts(prior, score, objective))
-        for objective in _with_defaults("objective")
-        for score in _with_defaults("score")
+        for objective in _specs("objective")
+        for score in _specs("score")
     }
 
 
@@ -94,8 +88,8 @@ def _mark(reason: str, reasons: Sequence[str]) -> str:
 
 def _geometry() -> Iterable[str]:
     yield "## Geometry and renderers\n"
-    rows, renderers = [], _with_defaults("renderer")
-    for geometry in _with_defaults("geometry"):
+    rows, renderers = [], _specs("renderer")
+    for geometry in _specs("geometry"):
         gives = geometry.capabilities.gives
         fitting = [spec.name for spec in renderers if within(GEOMETRY, spec.capabilities.needs) <= gives]
         entries = listed(within(GEOMETRY, gives) - {f"{GEOMETRY}:{geometry.cls.form}"})
@@ -107,14 +101,14 @@ def _geometry() -> Iterable[str]:
 def _losses() -> Iterable[str]:
     yield "## Losses\n"
     rows = []
-    for loss in _with_defaults("loss"):
+    for loss in _specs("loss"):
         needs = loss.capabilities.needs
         rows.append(
             [loss.name, _base_class(loss), *(listed(within(space, needs)) for space in (RENDERING, GEOMETRY, TARGET))]
         )
         rows[-1].append(", ".join(sorted(needs & {DATA, REFERENCE})))
     yield _table(["loss", "kind", "of the rendering", "of the geometry", "of the target", "of the stage"], rows)
-    rows = [[spec.name, listed(within(RENDERING, spec.capabilities.gives))] for spec in _with_defaults("renderer")]
+    rows = [[spec.name, listed(within(RENDERING, spec.capabilities.gives))] for spec in _specs("renderer")]
     yield _table(["renderer", "gives"], rows)
 
 
@@ -135,9 +129,20 @@ def _built_in(kind: str) -> list[str]:
     return [name for name in registry.names(kind) if registry.source(kind, name) == "maquette"]
 
 
-def _with_defaults(kind: str) -> list[PartSpec]:
-    specs = (with_defaults(kind, name) for name in _built_in(kind))
-    return [spec for spec in specs if spec is not None]
+def _specs(kind: str) -> list[PartSpec]:
+    """Every built-in part of a kind, with default settings, those of SETTINGS, or a path where it only needs one."""
+    specs = []
+    for name in _built_in(kind):
+        spec = with_defaults(kind, name)
+        if spec is None:
+            config = registry.get(kind, name).Config
+            required = {f.name for f in fields(config) if f.default is MISSING and f.default_factory is MISSING}
+            settings = SETTINGS.get(name, {"path": "org/model"})
+            if not required <= settings.keys():
+                continue
+            spec = PartSpec(kind, name, registry.get(kind, name), config(**settings))
+        specs.append(spec)
+    return specs
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,8 @@ from maquette.training.loop import Loop
 from maquette.training.settings import LoopConfig
 from maquette.training.task import ParameterGroup, Task
 from maquette.weights.loading import LEARNED_WORDS
+
+_log = logging.getLogger(__name__)
 
 
 @register("stage", "train")
@@ -55,7 +58,7 @@ class Train(Stage):
         learner.build(dataset)
         learner.set_memory_format(device)
         count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
-        print(f"{context.name}: {config.learner.name}, {count:,} parameters, on {device}")
+        _log.info("%s: %s, %s parameters, on %s", context.name, config.learner.name, f"{count:,}", device)
         task = _Training(learner, dataset, config, Draws(context.method.seed, -1, "sheet/"))
         store = context.checkpoints(config.loop.keep_checkpoints)
         loop = Loop(
@@ -64,7 +67,8 @@ class Train(Stage):
         )  # fmt: skip
         loop.run(context.resume)
         figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
-        print("".join(f"{name}: {value:.4f}\n" for name, value in figures.items()), end="")
+        for name, value in figures.items():
+            _log.info("%s: %.4f", name, value)
         learner.cpu().save(context.run.export / context.name)
         write_atomically(context.run.export / f"{context.name}.json", json.dumps(figures, indent=1))
         self.restore(context)

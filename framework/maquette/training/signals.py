@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -9,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_REQUEST_SECONDS = 1.0
@@ -41,7 +44,7 @@ class StopFlag:
                 os._exit(128 + number)
             return
         self.requested, self._since = True, time.monotonic()
-        print("\nstopping: this step ends, a checkpoint is written (again to stop at once)", flush=True)
+        _log.info("\nstopping: this step ends, a checkpoint is written (again to stop at once)")
 
 
 @contextmanager
