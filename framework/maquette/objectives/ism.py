@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
 from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
 from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives._inversion import InversionObjective
 from maquette.objectives.base import (
-    GradientObjective,
     GradientObjectiveConfig,
     Weighting,
     draw_timesteps,
@@ -21,12 +20,11 @@ from maquette.objectives.base import (
 )
 from maquette.randomness import Moment
 from maquette.registry import register
-from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
 
 
 @register("objective", "ism")
-class ISM(GradientObjective):
+class ISM(InversionObjective):
     """Interval score matching: gradient w(t) (e_hat(z_t; y, t) - e(z_s; s)) along one DDIM inversion of the rendering.
 
     s = t - interval. The inversion from z to z_s, in larger strides, and the one step from z_s to z_t are without text,
@@ -52,15 +50,6 @@ class ISM(GradientObjective):
                 raise ValueError(f"stride is above 0 and at most 1, not {self.stride:g}")
 
     config: Config
-
-    @classmethod
-    def capabilities(cls, config: Config) -> Capabilities:
-        own = super().capabilities(config).needing(*config.inversion.capabilities.needs)
-        return replace(own, inner={"inversion": frozenset({NOISE_PREDICTION})})
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self._inversion: Score = config.inversion.build()
 
     def gradient(
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment

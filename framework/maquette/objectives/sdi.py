@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
 from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, invert
 from maquette.diffusion.timesteps import Timesteps
+from maquette.objectives._inversion import InversionObjective
 from maquette.objectives.base import (
-    GradientObjective,
     GradientObjectiveConfig,
     Weighting,
     draw_timesteps,
@@ -21,14 +20,13 @@ from maquette.objectives.base import (
 )
 from maquette.randomness import Moment
 from maquette.registry import register
-from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
 
 FALLING = Schedule(((0, 0.98), ("100%", 0.02)))
 
 
 @register("objective", "sdi")
-class SDI(GradientObjective):
+class SDI(InversionObjective):
     """SDS with noise k from DDIM inversion of the rendering: gradient w(t) (e_hat(alpha z + sigma k; y, t) - k).
 
     The inversion runs from z to a timestep a little above t, with a negative guidance scale:
@@ -54,15 +52,6 @@ class SDI(GradientObjective):
                 raise ValueError(f"the inversion has at least 1 step, not {self.steps}")
 
     config: Config
-
-    @classmethod
-    def capabilities(cls, config: Config) -> Capabilities:
-        own = super().capabilities(config).needing(*config.inversion.capabilities.needs)
-        return replace(own, inner={"inversion": frozenset({NOISE_PREDICTION})})
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self._inversion: Score = config.inversion.build()
 
     def gradient(
         self, clean: Float[Tensor, "B C h w"], denoiser: Denoiser, moment: Moment
