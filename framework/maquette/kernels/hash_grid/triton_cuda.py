@@ -67,10 +67,10 @@ class _Encode(torch.autograd.Function):
 
 def _differentiable_gradients(ctx: Any, points: Tensor, table: Tensor, grad: Tensor) -> list[Tensor | None]:
     encoded = reference.hash_grid(points, table, ctx.spec, ctx.active)
-    wanted = ctx.needs_input_grad[:2]
-    inputs = [tensor for tensor, needed in zip((points, table), wanted, strict=True) if needed]
-    found = iter(torch.autograd.grad(encoded, inputs, grad, create_graph=True))
-    return [next(found) if needed else None for needed in wanted]
+    needs_grad = ctx.needs_input_grad[:2]
+    inputs = [tensor for tensor, needed in zip((points, table), needs_grad, strict=True) if needed]
+    grads = iter(torch.autograd.grad(encoded, inputs, grad, create_graph=True))
+    return [next(grads) if needed else None for needed in needs_grad]
 
 
 def _sizes(spec: HashGridSpec) -> dict[str, int]:
