@@ -95,8 +95,8 @@ def _picture(scene: Scene, leaves: Results, backend: str) -> Results:
         leaves["means"], leaves["quaternions"], leaves["scales"], scene.c2w, scene.focal, scene.size, scene.size,
         backend=backend,
     )  # fmt: skip
-    drawn = splat(footprints, leaves["opacities"], leaves["values"], backend=backend)
-    return {"colors": drawn.values, "opacity": drawn.opacity, "depth": drawn.depth}
+    splatted = splat(footprints, leaves["opacities"], leaves["values"], backend=backend)
+    return {"colors": splatted.values, "opacity": splatted.opacity, "depth": splatted.depth}
 
 
 def _case(kernel: Callable[[torch.device, str, bool], Results], degenerate: bool) -> Callable[..., Results]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from maquette.kernels.numba_support import helper, kernel, launch
-from maquette.kernels.rasterise.reference_antialias import STEPS
+from maquette.kernels.rasterise.reference_antialias import MAX_CROSSINGS
 
 
 def antialias(
@@ -56,7 +56,18 @@ class _Antialias(torch.autograd.Function):
         ends = torch.empty_like(pairs)
         alpha = torch.empty(len(pairs), dtype=torch.float64)
         launch(
-            _measure, exact, triangles, neighbour, triangle, silhouette, candidates, starts, pairs, ends, alpha, STEPS
+            _measure,
+            exact,
+            triangles,
+            neighbour,
+            triangle,
+            silhouette,
+            candidates,
+            starts,
+            pairs,
+            ends,
+            alpha,
+            MAX_CROSSINGS,
         )
         first = starts[::height].contiguous()
         blended = color.clone(memory_format=torch.contiguous_format)

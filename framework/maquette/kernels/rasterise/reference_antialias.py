@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-STEPS = 32  # triangles that a way of one pixel's length may cross; no silhouette is found behind more
+MAX_CROSSINGS = 32  # triangles that a way of one pixel's length may cross; no silhouette is found behind more
 
 
 def antialias(
@@ -111,7 +111,7 @@ def _walk(
     """
     face, border_edge = face.clone(), torch.full_like(face, -1)
     active = torch.arange(len(face), device=face.device)
-    for _ in range(STEPS):
+    for _ in range(MAX_CROSSINGS):
         if not len(active):
             break
         at, on = face[active], image[active]
