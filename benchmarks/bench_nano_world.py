@@ -19,12 +19,12 @@ TRACER, FLOOR = "tracer", "one distance a ray"
 
 def trace(way: str, size: int, views: int) -> Work:
     """All the views, or the distances of as many points."""
-    things = [world.make_object(name, "red", "blue", "dots", 0) for name in CATEGORIES]
+    objects = [world.make_object(name, "red", "blue", "dots", 0) for name in CATEGORIES]
     c2w = np.stack([world.orbit_c2w(360 * view / views, 20, 3.2) for view in range(views)])
     points = np.random.default_rng(0).uniform(-1, 1, (size**2 * 4 * views, 3)).astype(np.float32)
     if way == FLOOR:
-        return lambda: [thing.sdf(points) for thing in things]
-    return lambda: [world.render(thing, c2w, 35.0, size) for thing in things]
+        return lambda: [obj.sdf(points) for obj in objects]
+    return lambda: [world.render(obj, c2w, 35.0, size) for obj in objects]
 
 
 CONTESTS = [

@@ -40,7 +40,7 @@ def sphere(triangles: int) -> tuple[Tensor, Tensor]:
     return vertices, faces.reshape(-1, 3)
 
 
-def seen(vertices: Tensor, size: int) -> Tensor:
+def sphere_clip_positions(vertices: Tensor, size: int) -> Tensor:
     """Clip positions [1, V, 4] for a camera 2.1 radii from the middle."""
     one = torch.ones(1)
     return orbit_cameras(20 * one, 10 * one, 2.1 * one, 60 * one, size).clip_positions(vertices, 0.1, 10.0)
@@ -51,7 +51,7 @@ def draw(way: str, triangles: int, size: int) -> Work:
     vertices, faces = sphere(triangles)
     topology = edge_topology(faces)
     keyed = torch.Generator().manual_seed(0)
-    clip = seen(vertices, size).requires_grad_()
+    clip = sphere_clip_positions(vertices, size).requires_grad_()
     colors = torch.rand(len(vertices), 3, generator=keyed).requires_grad_()
     upstream = torch.randn(1, size, size, 3, generator=keyed)
 
@@ -70,7 +70,7 @@ def paint(way: str, triangles: int, size: int) -> Work:
     keyed = torch.Generator().manual_seed(0)
     texture = torch.rand(1, size, size, 3, generator=keyed).requires_grad_()
     upstream = torch.randn(1, size, size, 3, generator=keyed)
-    raster = rasterise(seen(vertices, size), faces, size, size, derivatives=True)
+    raster = rasterise(sphere_clip_positions(vertices, size), faces, size, size, derivatives=True)
     uv = interpolate(vertices[:, 1:] / 2 + 0.5, raster, faces)
     footprint = interpolate_derivatives(vertices[:, 1:] / 2, raster, faces).flatten(-2)
 

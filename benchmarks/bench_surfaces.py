@@ -13,9 +13,9 @@ from maquette.kernels.tetrahedra import marching_tetrahedra, tetrahedral_grid
 
 def ball(positions: Tensor) -> tuple[Tensor, Tensor]:
     """Corners that have been moved a little, and their distances from a bumpy ball; both with gradients."""
-    moved = positions + 1e-3 * torch.randn(positions.shape, generator=torch.Generator().manual_seed(0))
-    distances = moved.norm(dim=-1) - 0.6 - 0.05 * torch.sin(9 * moved).prod(dim=-1)
-    return moved.requires_grad_(), distances.detach().requires_grad_()
+    displaced = positions + 1e-3 * torch.randn(positions.shape, generator=torch.Generator().manual_seed(0))
+    distances = displaced.norm(dim=-1) - 0.6 - 0.05 * torch.sin(9 * displaced).prod(dim=-1)
+    return displaced.requires_grad_(), distances.detach().requires_grad_()
 
 
 def tetrahedra(way: str, resolution: int) -> Work:

@@ -120,10 +120,10 @@ def _memory_in_a_fresh_process(name: str, way: str, options: argparse.Namespace)
 
 
 def _peer_versions() -> dict[str, str]:
-    found = {}
+    peer_versions = {}
     for name in PEERS:
         try:
-            found[name] = version(name)
+            peer_versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return peer_versions

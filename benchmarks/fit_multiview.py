@@ -30,7 +30,7 @@ from maquette.renderers.mesh import MeshRenderer
 from maquette.scene import Scene, Viewpoint
 from maquette.training.manifest import machine
 from maquette_nano import world
-from maquette_nano.posed import TEST_TURN_DEG, posed_object, spiral
+from maquette_nano.posed import TEST_AZIMUTH_OFFSET_DEG, posed_object, spiral_cameras
 from maquette_nano.world.meshing import mesh as nano_mesh
 
 VIEWS, TEST_VIEWS, SIZE, POINTS = 48, 16, 64, 20_000
@@ -52,9 +52,9 @@ class Task:
 def nano_tasks() -> Iterator[Task]:
     """Two objects of the test split."""
     for category in ("mug", "duck"):
-        thing = next(t for i in range(10_000) if (t := world.sample_object(i, "test")).category == category)
-        surface = nano_mesh(thing, 128)
-        yield Task(f"nano {category}", posed_object(thing, VIEWS, SIZE, TEST_VIEWS), surface.vertices, surface.faces)
+        obj = next(t for i in range(10_000) if (t := world.sample_object(i, "test")).category == category)
+        surface = nano_mesh(obj, 128)
+        yield Task(f"nano {category}", posed_object(obj, VIEWS, SIZE, TEST_VIEWS), surface.vertices, surface.faces)
 
 
 def mesh_task(path: Path, front: str) -> Task:
@@ -63,7 +63,7 @@ def mesh_task(path: Path, front: str) -> Task:
     black = Solid(Solid.Config(color=(0.0, 0.0, 0.0)))
     renderer = MeshRenderer(MeshRenderer.Config(supersampling=SUPERSAMPLING), geometry.bound)
     scene = Scene(geometry, Plain(Plain.Config()), black, renderer, Viewpoint())
-    cameras = Cameras.cat([spiral(VIEWS, SIZE, 0.0), spiral(TEST_VIEWS, SIZE, TEST_TURN_DEG)])
+    cameras = Cameras.cat([spiral_cameras(VIEWS, SIZE, 0.0), spiral_cameras(TEST_VIEWS, SIZE, TEST_AZIMUTH_OFFSET_DEG)])
     split = ("train",) * VIEWS + ("test",) * TEST_VIEWS
     names = tuple(f"{kind}-{i:03}" for kind, i in zip(split, [*range(VIEWS), *range(TEST_VIEWS)], strict=True))
     images = PosedImages(scene.render_cameras(cameras, normals=False).picture, cameras, split, names)
@@ -85,9 +85,9 @@ def fit(task: Task, representation: str, folder: Path) -> tuple[dict[str, float]
     ]  # fmt: skip
     subprocess.run(command, check=True)
     run = max((folder / representation).glob("*/*/*/manifest.json"), key=lambda path: path.stat().st_mtime).parent
-    found = json.loads((run / "export" / "evaluate.json").read_text())
+    report = json.loads((run / "export" / "evaluate.json").read_text())
     manifest = json.loads((run / "manifest.json").read_text())
-    figures = {name: round(found[name], 4) for name in ("psnr", "ssim", "silhouette_iou", "chamfer") if name in found}
+    figures = {name: round(report[name], 4) for name in ("psnr", "ssim", "silhouette_iou", "chamfer") if name in report}
     figures["seconds"] = round(manifest["times"]["stage fit"]["wall_seconds"], 1)
     figures["peak_memory_mb"] = manifest["peak_memory_mb"]
     return figures, imread(run / "export" / "evaluate.png")
@@ -112,8 +112,8 @@ def main(
             results.mkdir(parents=True, exist_ok=True)
             imwrite(results / f"fit-{task.name.replace(' ', '-')}-{representation}.png", picture)
             least, longest = BARS[representation]
-            kept = "kept" if figures["psnr"] >= least and figures["seconds"] <= longest else "missed"
-            print(f"{task.name}, {representation}: {figures}; bar {least:g} dB in {longest:g} s: {kept}", flush=True)
+            verdict = "kept" if figures["psnr"] >= least and figures["seconds"] <= longest else "missed"
+            print(f"{task.name}, {representation}: {figures}; bar {least:g} dB in {longest:g} s: {verdict}", flush=True)
     report = {"bars": BARS, "views": VIEWS, "size": SIZE, "machine": machine(), "results": table}
     (results / "fit-multiview.json").write_text(json.dumps(report, indent=1) + "\n")
 

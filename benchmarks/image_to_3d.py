@@ -34,7 +34,7 @@ from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine
 from maquette.training.run_folder import RunFolder
 from maquette_nano import world
-from maquette_nano.posed import spiral
+from maquette_nano.posed import spiral_cameras
 from maquette_nano.renders import DISTANCE, FOV_DEG
 
 WAYS = {
@@ -45,13 +45,13 @@ WAYS = {
 }
 OBJECTS, TEST_VIEWS, SIZE, SUPERSAMPLE = 16, 16, 64, 4
 AZIMUTH_DEG, ELEVATION_DEG = 30.0, 15.0  # of the picture
-SHOWN_TURNS_DEG = (90, 180, 270)  # from the picture on
+SHEET_AZIMUTHS_DEG = (90, 180, 270)  # from the picture on
 BAR_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """An object, the picture that is given, and the folder of views that are held out."""
+    """An object, its reference image, and the folder of its held-out views."""
 
     name: str
     caption: str
@@ -61,19 +61,21 @@ class Task:
 
 def tasks(folder: Path) -> Iterator[Task]:
     """The first object of each category in the test split, pictures and truth written to `folder`."""
-    for thing in held_out_objects(1):
-        place = folder / thing.category
-        cameras = Cameras.cat([turned((0,)), spiral(TEST_VIEWS, SIZE, 0.0)])
-        picture = world.render(thing, cameras.c2w.numpy(), FOV_DEG, SIZE, SUPERSAMPLE).picture
+    for obj in held_out_objects(1):
+        object_folder = folder / obj.category
+        cameras = Cameras.cat([turned_cameras((0,)), spiral_cameras(TEST_VIEWS, SIZE, 0.0)])
+        picture = world.render(obj, cameras.c2w.numpy(), FOV_DEG, SIZE, SUPERSAMPLE).picture
         names = ("picture", *(f"test-{i:02}" for i in range(TEST_VIEWS)))
-        save_posed_images(place / "truth", PosedImages(picture, cameras, ("train", *("test",) * TEST_VIEWS), names))
-        imwrite(place / "picture.png", to_bytes(picture.rgba[0].numpy()))
-        yield Task(thing.category, thing.caption(), place / "picture.png", place / "truth")
+        save_posed_images(
+            object_folder / "truth", PosedImages(picture, cameras, ("train", *("test",) * TEST_VIEWS), names)
+        )
+        imwrite(object_folder / "picture.png", to_bytes(picture.rgba[0].numpy()))
+        yield Task(obj.category, obj.caption(), object_folder / "picture.png", object_folder / "truth")
 
 
-def turned(turns_deg: Sequence[float] = SHOWN_TURNS_DEG) -> Cameras:
-    """Cameras at the picture's height, turned from where it was taken."""
-    azimuth_deg = AZIMUTH_DEG + torch.tensor(turns_deg).float()
+def turned_cameras(azimuth_offsets_deg: Sequence[float] = SHEET_AZIMUTHS_DEG) -> Cameras:
+    """Cameras at the elevation of the reference, at azimuths relative to it."""
+    azimuth_deg = AZIMUTH_DEG + torch.tensor(azimuth_offsets_deg).float()
     one = torch.ones_like(azimuth_deg)
     return orbit_cameras(azimuth_deg, ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SIZE)
 
@@ -92,9 +94,11 @@ def run(task: Task, way: str, folder: Path, seed: int) -> Path:
     return run_once(folder, method, {"type": "posed-images", "path": str(task.truth)}, words)
 
 
-def drawn(place: Path) -> list[np.ndarray]:
-    """The finished scene from the shown turns, before white."""
-    return list(finished_scene(RunFolder(place)).render_cameras(turned(), normals=False).picture.over(1.0).numpy())
+def render_sheet_views(run: Path) -> list[np.ndarray]:
+    """Renderings of the finished scene at the azimuths of the sheet, over white."""
+    return list(
+        finished_scene(RunFolder(run)).render_cameras(turned_cameras(), normals=False).picture.over(1.0).numpy()
+    )
 
 
 def main(
@@ -107,18 +111,18 @@ def main(
     """Run what is not there yet, measure, write the table and the sheet."""
     ways = way or list(WAYS)
     table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in ways}
-    shown: dict[str, list[np.ndarray | None]] = {}
+    sheet: dict[str, list[np.ndarray | None]] = {}
     for task in islice(tasks(runs / "truth"), objects):
         row: list[np.ndarray | None] = list(read_picture(task.picture).over(1.0).numpy())
         for name in ways:
-            place = run(task, name, runs / name.replace(", ", "-").replace(" ", "-") / task.name, seed)
-            table[name][task.name] = measured(place)
+            run_path = run(task, name, runs / name.replace(", ", "-").replace(" ", "-") / task.name, seed)
+            table[name][task.name] = measured(run_path)
             print(f"{task.name}, {name}: {table[name][task.name]}", flush=True)
-            row += drawn(place)
-        shown[task.name] = row
+            row += render_sheet_views(run_path)
+        sheet[task.name] = row
     results.mkdir(parents=True, exist_ok=True)
-    columns = ["picture", *(f"{name}, {turn} on" for name in ways for turn in SHOWN_TURNS_DEG)]
-    imwrite(results / "image-to-3d.png", to_bytes(contact_sheet(list(shown.values()), list(shown), columns)))
+    columns = ["picture", *(f"{name}, {azimuth} on" for name in ways for azimuth in SHEET_AZIMUTHS_DEG)]
+    imwrite(results / "image-to-3d.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), columns)))
     report = {
         "machine": machine(), "seed": seed, "bar_seconds": BAR_SECONDS, "views": TEST_VIEWS, "size": SIZE,
         "summary": {name: summarise(list(rows.values()), {}) for name, rows in table.items()}, "results": table,

@@ -43,8 +43,8 @@ WAYS = {
     "mvdream": ("mvdream", "prior=nano-mvdream"),
 }
 FRONTLESS = ("lamp", "mushroom", "tree", "rocket")  # the same from all sides, or nearly
-PROMPTS, SEEDS, JUDGED = 16, 2, 8  # the last: true objects of each category that the judge is tried on
-SHOWN_DEG, SHOWN_SIZE = (0, 90, 180, 270), 96
+PROMPTS, SEEDS, JUDGED = 16, 2, 8  # the last: true objects of each category that the judge is tested on
+SHEET_AZIMUTHS_DEG, SHEET_SIZE = (0, 90, 180, 270), 96
 
 
 def cases() -> list[dict[str, Any]]:
@@ -69,69 +69,70 @@ def suite(way: str, prompts: int, seeds: int) -> Suite:
 
 
 def accuracy(judge: Janus, objects: int = JUDGED) -> dict[str, Any]:
-    """How often the judge is right about true objects with a front: view by view, and of whole objects."""
+    """Accuracy of the judge on true objects with a front, per view and per object."""
     azimuth_deg = torch.tensor(judge.azimuth_deg)
     ones = torch.ones_like(azimuth_deg)
-    around = orbit_cameras(
+    cameras = orbit_cameras(
         azimuth_deg, judge.config.elevation_deg * ones, DISTANCE * ones, FOV_DEG * ones, judge.config.size
     )
     front = (wrap_deg(azimuth_deg).abs() < 45).numpy()
-    right, multi_front = [], {}
-    for number, thing in enumerate(held_out_objects(objects)):
-        if thing.category in FRONTLESS:
+    accuracies, multi_front = [], {}
+    for number, obj in enumerate(held_out_objects(objects)):
+        if obj.category in FRONTLESS:
             continue
-        found = judge.judge(pictures(thing, around).numpy(), judge.azimuth_deg)
-        right.append(float(np.mean((np.array(found.facts["frontness"]) > judge.config.threshold) == front)))
-        multi_front[f"{number}: {thing.caption()}"] = found.values["janus"]
+        result = judge.judge(pictures(obj, cameras).numpy(), judge.azimuth_deg)
+        accuracies.append(float(np.mean((np.array(result.facts["frontness"]) > judge.config.threshold) == front)))
+        multi_front[f"{number}: {obj.caption()}"] = result.values["janus"]
     return {
-        "objects": len(right), "views": len(right) * len(front), "front or not": round(float(np.mean(right)), 4),
+        "objects": len(accuracies), "views": len(accuracies) * len(front),
+        "front or not": round(float(np.mean(accuracies)), 4),
         "called multi-front": rate(list(multi_front.values())),
         "which": [name for name, called in multi_front.items() if called],
     }  # fmt: skip
 
 
 def rate(values: Sequence[float]) -> dict[str, Any]:
-    """A share with its 95 % interval (Clopper and Pearson 1934)."""
-    known = binomtest(int(sum(values)), len(values)).proportion_ci()
+    """A fraction with its 95 % interval (Clopper and Pearson 1934)."""
+    interval = binomtest(int(sum(values)), len(values)).proportion_ci()
     return {
         "count": int(sum(values)), "of": len(values), "rate": round(sum(values) / len(values), 3),
-        "interval": [round(float(known.low), 3), round(float(known.high), 3)],
+        "interval": [round(float(interval.low), 3), round(float(interval.high), 3)],
     }  # fmt: skip
 
 
-def compared(plain: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
+def p_value(plain: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
     """Two-sided p that two ways [prompts, seeds] differ: the means of a prompt may as well have been swapped.
 
     All swaps are counted, up to 16 prompts; with one seed this is McNemar's exact test.
     """
     means = np.mean(plain, axis=1), np.mean(other, axis=1)
-    found = permutation_test(
+    test = permutation_test(
         means, lambda a, b, axis: np.mean(a - b, axis=axis), permutation_type="samples", n_resamples=2**PROMPTS
     )
-    return round(float(found.pvalue), 4)
+    return round(float(test.pvalue), 4)
 
 
-def measured(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """What the judge finds in a finished run, and how it looks from four sides."""
+def measure_run(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """The judge's figures of a finished run, and its renderings from four sides."""
     assert job.run is not None
     scene = finished_scene(job.run)
-    found = judge(scene, job.case)
-    views = scene.render(list(SHOWN_DEG), judge.config.elevation_deg, SHOWN_SIZE)
+    result = judge(scene, job.case)
+    views = scene.render(list(SHEET_AZIMUTHS_DEG), judge.config.elevation_deg, SHEET_SIZE)
     manifest = json.loads((job.run.path / "manifest.json").read_text())
     seconds = {"cpu_seconds": round(manifest["times"]["stage nerf"]["cpu_seconds"], 1)}
-    return {**found.values, **found.facts, **seconds}, list(views.picture.over(1.0).numpy())
+    return {**result.values, **result.facts, **seconds}, list(views.picture.over(1.0).numpy())
 
 
-def summary(rows: dict[str, list[dict[str, Any]]], beside: dict[str, list[dict[str, Any]]] | None) -> dict[str, Any]:
-    """Rates over all runs of a way; `beside` are the runs of plain score distillation."""
-    every = [run for seeds in rows.values() for run in seeds]
+def summary(rows: dict[str, list[dict[str, Any]]], baseline: dict[str, list[dict[str, Any]]] | None) -> dict[str, Any]:
+    """Rates over all runs of a way; `baseline` holds the runs of plain score distillation."""
+    all_runs = [run for seeds in rows.values() for run in seeds]
     facts = {
-        "janus": rate([run["janus"] for run in every]), "no front": rate([run["no front"] for run in every]),
-        "view accuracy": round(float(np.mean([run["view accuracy"] for run in every])), 3),
+        "janus": rate([run["janus"] for run in all_runs]), "no front": rate([run["no front"] for run in all_runs]),
+        "view accuracy": round(float(np.mean([run["view accuracy"] for run in all_runs])), 3),
     }  # fmt: skip
-    if beside is None:
+    if baseline is None:
         return facts
-    p = {name: compared(column(beside, name), column(rows, name)) for name in ("janus", "view accuracy")}
+    p = {name: p_value(column(baseline, name), column(rows, name)) for name in ("janus", "view accuracy")}
     return facts | {"p against sds": p}
 
 
@@ -151,26 +152,26 @@ def main(
     """Run what is not there yet, measure, write the table and the sheet."""
     ways, judge = way or list(WAYS), Janus(Janus.Config(READER))
     table: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    shown: dict[str, list[np.ndarray | None]] = {}
+    sheet: dict[str, list[np.ndarray | None]] = {}
     for name in ways:
-        found = suite(name, prompts, seeds)
-        waiting = suite_jobs(found, runs / name)
-        for outcome in run_jobs(found, waiting, jobs, []):
+        way_suite = suite(name, prompts, seeds)
+        waiting = suite_jobs(way_suite, runs / name)
+        for outcome in run_jobs(way_suite, waiting, jobs, []):
             print(f"{name}, {outcome.job.case.prompt}, {outcome.job.seed}: {outcome.error or 'done'}", flush=True)
         table[name] = {}
         for job in waiting:
-            row, views = measured(job, judge)
+            row, views = measure_run(job, judge)
             table[name].setdefault(job.case.prompt, []).append(row)
             if job.seed == 0:
-                shown.setdefault(job.case.prompt, []).extend(views)
+                sheet.setdefault(job.case.prompt, []).extend(views)
     report = {
         "machine": machine(), "revision": revision(), "seeds": seeds, "judge": accuracy(judge),
         "summary": {name: summary(rows, table.get("sds") if name != "sds" else None) for name, rows in table.items()},
         "results": table,
     }  # fmt: skip
     results.mkdir(parents=True, exist_ok=True)
-    titles = [f"{name}, {azimuth}" for name in ways for azimuth in SHOWN_DEG]
-    imwrite(results / "janus.png", to_bytes(contact_sheet(list(shown.values()), list(shown), titles)))
+    titles = [f"{name}, {azimuth}" for name in ways for azimuth in SHEET_AZIMUTHS_DEG]
+    imwrite(results / "janus.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), titles)))
     (results / "janus.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({"judge": report["judge"], **report["summary"]}, indent=1))
 

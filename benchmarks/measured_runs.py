@@ -1,4 +1,4 @@
-"""Runs that end by measuring themselves: made once, found again, and read."""
+"""Runs that end with an evaluation: run once, reused afterwards, and read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ FIGURES = ("psnr", "ssim", "silhouette_iou")
 
 
 def run_once(folder: Path, method: str, data: dict[str, Any], words: Sequence[str]) -> Path:
-    """The finished run in `folder`; made now if there is none.
+    """The finished run in `folder`; runs the method if there is none.
 
     Args:
-        data: the known views that a last stage, `evaluate`, compares the result with.
-        words: what else stands on the command line.
+        data: config of the data that a final stage `evaluate` compares the result with.
+        words: further words of the command line.
     """
-    if (found := finished(folder)) is not None:
-        return found
+    if (run := finished(folder)) is not None:
+        return run
     evaluate = {"type": "evaluate", "data": data}
     command = [
         sys.executable, "-m", "maquette", "run", method, f"output={folder}", "~stages.export",
@@ -34,14 +34,14 @@ def run_once(folder: Path, method: str, data: dict[str, Any], words: Sequence[st
 
 def finished(folder: Path) -> Path | None:
     """The latest finished run in `folder`."""
-    found = [path.parent.parent for path in folder.glob("*/*/*/export/evaluate.json")]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+    runs = [path.parent.parent for path in folder.glob("*/*/*/export/evaluate.json")]
+    return max(runs, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def measured(place: Path) -> dict[str, float]:
-    """Means over the known views, and what the run took: seconds on the clock, and of the CPU."""
-    report = json.loads((place / "export" / "evaluate.json").read_text())
-    manifest = json.loads((place / "manifest.json").read_text())
+def measured(run: Path) -> dict[str, float]:
+    """Means over the evaluated views, wall-clock and CPU seconds, and peak memory of the run."""
+    report = json.loads((run / "export" / "evaluate.json").read_text())
+    manifest = json.loads((run / "manifest.json").read_text())
     figures = {name: round(report[name], 4) for name in FIGURES}
     stages = [times for name, times in manifest["times"].items() if name.startswith("stage ")]
     spent = {

@@ -34,13 +34,13 @@ def main() -> None:
     c2w = np.stack([world.orbit_c2w(360 * i / count, elevation, DISTANCE) for i in range(count)])
     rows, wrong = [], []
     for index in range(options.objects):
-        thing = world.sample_object(index, "test")
-        rgb = world.render(thing, c2w, FOV_DEG, 64).picture.over(LIGHT_GREY).numpy()
-        case = Case(thing.caption(), {"category": thing.category, "colour": thing.body})
-        found = metric.judge(rgb, case)
-        rows.append(found.values)
-        if found.values["category+colour, pooled"] < 1:
-            wrong.append({"object": thing.caption(), "retrieved": found.facts["retrieved, pooled"]})
+        obj = world.sample_object(index, "test")
+        rgb = world.render(obj, c2w, FOV_DEG, 64).picture.over(LIGHT_GREY).numpy()
+        case = Case(obj.caption(), {"category": obj.category, "colour": obj.body})
+        result = metric.judge(rgb, case)
+        rows.append(result.values)
+        if result.values["category+colour, pooled"] < 1:
+            wrong.append({"object": obj.caption(), "retrieved": result.facts["retrieved, pooled"]})
     summary = summarise(rows, {})
     for name, value in summary.items():
         print(f"{name}: {value['mean']:.3f} {value['interval_95']}")

@@ -5,7 +5,7 @@
 
 Identity: an image-text encoder retrieves one of 240 captions from each view; a sample agrees with itself if all four
 are the same. Two encoders do so: nano-judge, which was trained on all pairs of colour and category, and nano-clip,
-which has seen these no more than the prior has. The same is asked of true pictures beside, since encoders err too.
+which was trained on as few of them as the prior. True renders are measured too, since encoders make errors.
 Geometry: a volume is fitted to the four views alone and compared with them. Figures and pictures go to
 benchmarks/results/nano-mvdream.*, and samples that a judge takes for several things to nano-mvdream-disputed.png
 """
@@ -48,41 +48,40 @@ from maquette.training.run_folder import RunFolder
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.world.categories import CATEGORIES
-from maquette_nano.world.colours import COLOURS
+from maquette_nano.world.colors import COLORS
 
 VIEWS, SIZE, ELEVATION_DEG = 4, 64, 15.0
-STEPS, SCALE, THRESHOLD = 25, 3.0, 1.0  # of the sampler
+SAMPLER_STEPS, SCALE, THRESHOLD = 25, 3.0, 1.0  # of the sampler
 FIT_STEPS = 300
 TRUE_OBJECTS, LIGHT_GREY = 400, 0.85
 JUDGES = ("nano-judge", "nano-clip")  # the first holds the prior to the bar
 BARS = {"all four alike": 0.9, "psnr": 20.0}
 
 
-def ring() -> Cameras:
+def ring_cameras() -> Cameras:
     """Four cameras at right angles, the first in front."""
     one = torch.ones(VIEWS)
-    turns = torch.arange(VIEWS) * (360.0 / VIEWS)
-    return orbit_cameras(turns, ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SIZE)
+    azimuth_deg = torch.arange(VIEWS) * (360.0 / VIEWS)
+    return orbit_cameras(azimuth_deg, ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SIZE)
 
 
-def agreement(found: list[list[str]], asked: list[str] | None = None) -> dict[str, float]:
-    """Shares of samples: all four views alike; at least three; and of views that show what was asked for."""
-    most = [max(views.count(name) for name in views) for views in found]
+def agreement(retrieved: list[list[str]], captions: list[str] | None = None) -> dict[str, float]:
+    """Fractions of samples with four equal captions and with at least three, and of views with the prompt's caption."""
+    most = [max(views.count(name) for name in views) for views in retrieved]
     figures = {
         "all four alike": sum(m == VIEWS for m in most) / len(most),
         "three or more alike": sum(m >= VIEWS - 1 for m in most) / len(most),
     }
-    if asked is not None:
-        right = [name == wanted for views, wanted in zip(found, asked, strict=True) for name in views]
-        figures["as asked"] = sum(right) / len(right)
+    if captions is not None:
+        correct = [name == expected for views, expected in zip(retrieved, captions, strict=True) for name in views]
+        figures["as asked"] = sum(correct) / len(correct)
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def identity(found: list[dict[str, list[str]]], asked: list[str] | None = None) -> dict[str, Any]:
-    """Each judge's `agreement`."""
-    return {
-        "samples": len(found), **{name: agreement([views[name] for views in found], asked) for name in JUDGES}
-    }  # fmt: skip
+def all_agreements(retrieved: list[dict[str, list[str]]], captions: list[str] | None = None) -> dict[str, Any]:
+    """The `agreement` of the captions retrieved by each judge."""
+    agreements = {name: agreement([views[name] for views in retrieved], captions) for name in JUDGES}
+    return {"samples": len(retrieved), **agreements}
 
 
 def judge(scorer: str) -> RPrecision:
@@ -90,28 +89,30 @@ def judge(scorer: str) -> RPrecision:
     return RPrecision(replace(load_suite("nano-text").metrics["r-precision"].config, scorer=scorer))
 
 
-def border(pictures: Float[Tensor, "4 H W 3"]) -> list[float]:
+def border_color(pictures: Float[Tensor, "4 H W 3"]) -> list[float]:
     """The colour at the pictures' edges, which is their background."""
     edge = torch.cat([pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]], dim=1)
     return [round(value, 4) for value in edge.flatten(0, 1).median(dim=0).values.tolist()]
 
 
-def fitted(pictures: Float[Tensor, "4 H W 3"]) -> tuple[float, np.ndarray]:
-    """PSNR of a volume fitted to the four pictures alone against them, and how it looks from there."""
+def fit_volume(pictures: Float[Tensor, "4 H W 3"]) -> tuple[float, np.ndarray]:
+    """PSNR of a volume fitted to four images, on these images, and its renderings of them."""
     names = tuple(f"view-{i}" for i in range(VIEWS))
-    behind = border(pictures)
+    background = border_color(pictures)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        save_posed_images(folder / "views", PosedImages(Picture.opaque(pictures), ring(), ("train",) * VIEWS, names))
+        save_posed_images(
+            folder / "views", PosedImages(Picture.opaque(pictures), ring_cameras(), ("train",) * VIEWS, names)
+        )
         command = [
             sys.executable, "-m", "maquette", "run", "fit-multiview", f"data={folder / 'views'}", f"output={folder}",
             f"stages.fit.steps={FIT_STEPS}", "~stages.evaluate", "~stages.export", "stages.fit.loop.preview_every=0",
-            f"stages.fit.background={json.dumps({'type': 'solid', 'color': behind})}",
+            f"stages.fit.background={json.dumps({'type': 'solid', 'color': background})}",
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         run = next(folder.glob("*/*/*/manifest.json")).parent
-        drawn = finished_scene(RunFolder(run)).render_cameras(ring(), normals=False).picture.over(behind)
-    return float(psnr(drawn, pictures).mean()), drawn.numpy()
+        rendered = finished_scene(RunFolder(run)).render_cameras(ring_cameras(), normals=False).picture.over(background)
+    return float(psnr(rendered, pictures).mean()), rendered.numpy()
 
 
 def main(
@@ -129,42 +130,44 @@ def main(
         return {name: one.judge(pictures.numpy(), Case("")).facts["retrieved"] for name, one in judges.items()}
 
     score = CFG(CFG.Config(scale=SCALE, base="unconditional"))
-    asked = held_out()[:prompts]
-    found: list[dict[str, list[str]]] = []
+    captions = held_out()[:prompts]
+    retrieved: list[dict[str, list[str]]] = []
     rows: list[list[np.ndarray | None]] = []
     scores: list[float] = []
-    for i, prompt in enumerate(asked):
+    for i, prompt in enumerate(captions):
         draws = Draws(seed, i)
-        pictures = sample_views(prior, Request(prompt), ring(), score, STEPS, draws, threshold=THRESHOLD).float()
-        found.append(retrieve(pictures))
+        pictures = sample_views(
+            prior, Request(prompt), ring_cameras(), score, SAMPLER_STEPS, draws, threshold=THRESHOLD
+        ).float()
+        retrieved.append(retrieve(pictures))
         row: list[np.ndarray | None] = list(pictures.numpy())
         if i < volumes:
-            value, drawn = fitted(pictures)
+            value, rendered = fit_volume(pictures)
             scores.append(round(value, 2))
-            row += list(drawn)
+            row += list(rendered)
         rows.append(row)
-        told = f", {scores[-1]} dB" if i < volumes else ""
-        print(f"{i + 1}/{len(asked)}  {prompt}: {found[-1][JUDGES[0]]}{told}", flush=True)
-    things = [world.sample_object(i, "test") for i in range(TRUE_OBJECTS)]
-    truth = [retrieve(true_pictures(thing, ring(), LIGHT_GREY)) for thing in things]
-    plain = [views for thing, views in zip(things, truth, strict=True) if not thing.pattern_code]
+        suffix = f", {scores[-1]} dB" if i < volumes else ""
+        print(f"{i + 1}/{len(captions)}  {prompt}: {retrieved[-1][JUDGES[0]]}{suffix}", flush=True)
+    objects = [world.sample_object(i, "test") for i in range(TRUE_OBJECTS)]
+    truth = [retrieve(true_pictures(obj, ring_cameras(), LIGHT_GREY)) for obj in objects]
+    plain = [views for obj, views in zip(objects, truth, strict=True) if not obj.pattern_code]
     report: dict[str, Any] = {
         "machine": machine(), "revision": revision(), "weights": weights, "seed": seed,
-        "sampler": {"steps": STEPS, "scale": SCALE, "threshold": THRESHOLD}, "bars": BARS,
-        "identity": identity(found, asked),
-        "identity of true objects": identity(truth),
-        "identity of true plain objects": identity(plain),
+        "sampler": {"steps": SAMPLER_STEPS, "scale": SCALE, "threshold": THRESHOLD}, "bars": BARS,
+        "identity": all_agreements(retrieved, captions),
+        "identity of true objects": all_agreements(truth),
+        "identity of true plain objects": all_agreements(plain),
         "geometry": {"volumes": len(scores), "psnr": round(float(np.mean(scores)), 2), "least": min(scores)},
-        "retrieved": dict(zip(asked, found, strict=True)), "psnr": scores,
+        "retrieved": dict(zip(captions, retrieved, strict=True)), "psnr": scores,
     }  # fmt: skip
     results.mkdir(parents=True, exist_ok=True)
-    turns = [f"{turn:.0f}°" for turn in ring().azimuth_deg.tolist()]
-    columns = [*turns, *(f"volume, {turn}" for turn in turns)]
-    imwrite(results / "nano-mvdream.png", to_bytes(contact_sheet(rows[:volumes], asked[:volumes], columns)))
-    disputed = [i for i, views in enumerate(found) if any(len(set(names)) > 1 for names in views.values())]
+    azimuths = [f"{azimuth:.0f}°" for azimuth in ring_cameras().azimuth_deg.tolist()]
+    columns = [*azimuths, *(f"volume, {azimuth}" for azimuth in azimuths)]
+    imwrite(results / "nano-mvdream.png", to_bytes(contact_sheet(rows[:volumes], captions[:volumes], columns)))
+    disputed = [i for i, views in enumerate(retrieved) if any(len(set(names)) > 1 for names in views.values())]
     if disputed:
-        shown = contact_sheet([rows[i][:VIEWS] for i in disputed], [asked[i] for i in disputed], turns)
-        imwrite(results / "nano-mvdream-disputed.png", to_bytes(shown))
+        sheet = contact_sheet([rows[i][:VIEWS] for i in disputed], [captions[i] for i in disputed], azimuths)
+        imwrite(results / "nano-mvdream-disputed.png", to_bytes(sheet))
     (results / "nano-mvdream.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({key: report[key] for key in report if "identity" in key or key == "geometry"}, indent=1))
 
@@ -172,11 +175,11 @@ def main(
 def held_out() -> list[str]:
     """Held-out pairs of colour and category as captions: one of each category, then two more of each."""
     spare = [
-        [f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {category}" for colour in COLOURS
-         if world.split_of(category, colour) != "train"]
+        [f"{'an' if color[0] in 'aeiou' else 'a'} {color} {category}" for color in COLORS
+         if world.split_of(category, color) != "train"]
         for category in CATEGORIES
     ]  # fmt: skip
-    return [captions[turn] for turn in range(3) for captions in spare]
+    return [captions[index] for index in range(3) for captions in spare]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""True objects of the nano world that no training saw, for the benchmarks that know the answer."""
+"""Held-out objects of the nano world, the ground truth of benchmarks."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from maquette_nano.world.categories import CATEGORIES
 
 def held_out_objects(each: int) -> Iterator[world.NanoObject]:
     """The first `each` objects of each category in the test split, as they come."""
-    met: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for index in count():
-        thing = world.sample_object(index, "test")
-        if met[thing.category] < each:
-            met[thing.category] += 1
-            yield thing
-        if met.total() == each * len(CATEGORIES):
+        obj = world.sample_object(index, "test")
+        if counts[obj.category] < each:
+            counts[obj.category] += 1
+            yield obj
+        if counts.total() == each * len(CATEGORIES):
             return
 
 
 def pictures(
-    thing: world.NanoObject, cameras: Cameras, grey: float = 1.0, supersample: int = 2
+    obj: world.NanoObject, cameras: Cameras, grey: float = 1.0, supersample: int = 2
 ) -> Float[Tensor, "B H W 3"]:
-    """What the object looks like, lit as the priors know it, over a grey; 1 is white."""
-    return world.render(thing, cameras.c2w.numpy(), FOV_DEG, cameras.width, supersample).picture.over(grey)
+    """Renders of the object, lit as in the priors' training images, over a grey; 1 is white."""
+    return world.render(obj, cameras.c2w.numpy(), FOV_DEG, cameras.width, supersample).picture.over(grey)

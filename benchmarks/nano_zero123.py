@@ -1,11 +1,11 @@
-"""How well nano-zero123 turns objects that no training saw, beside handing back the picture it was given.
+"""Quality of novel views by nano-zero123 on held-out objects, against the reference image as the baseline.
 
     python benchmarks/nano_zero123.py                         # 64 objects, four views each
     python benchmarks/nano_zero123.py --objects 8 --steps 8 --scale 1
 
-Objects are of the test split: pairs of category and body colour held out of training. Each is seen once from where
-photographs are taken (elevations from -10 to 60 degrees), over white, and sampled at azimuths all around, one in each
-quarter of the circle. Figures and pictures go to benchmarks/results/nano-zero123.*
+Objects are of the test split: pairs of category and body colour held out of training. Each has one reference over
+white (elevations from -10 to 60 degrees), and one sampled view in each quarter of the circle of azimuths. Figures
+and pictures go to benchmarks/results/nano-zero123.*
 """
 
 from __future__ import annotations
@@ -36,22 +36,26 @@ from maquette.training.manifest import machine, revision
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 
-TARGETS, SIZE = 4, 64
+TARGET_VIEWS, SIZE = 4, 64
 THRESHOLD = 1.0  # pixels
 BARS = {"psnr": 20.0, "gain over the input": 6.0}
-SHOWN = 10  # objects on the sheet
+SHEET_OBJECTS = 10  # objects on the sample sheet
 
 
 def cameras(index: int) -> Cameras:
-    """Where object `index` is seen from: first as given, then as asked for."""
+    """Cameras of object `index`: the reference, then the targets."""
     draws = Draws(0, index, "views/")
     elevation = torch.cat(
-        [draws.uniform("given", 1, low=-10, high=60), draws.uniform("asked", TARGETS, low=-10, high=60)]
+        [draws.uniform("given", 1, low=-10, high=60), draws.uniform("asked", TARGET_VIEWS, low=-10, high=60)]
     )
-    given, quarter = draws.uniform("azimuth", 1, high=360), 360.0 / TARGETS
-    onward = given + quarter * torch.arange(TARGETS) + draws.uniform("onward", TARGETS, high=quarter)
-    one = torch.ones(1 + TARGETS)
-    return orbit_cameras(torch.cat([given, onward]) % 360, elevation, DISTANCE * one, FOV_DEG * one, SIZE)
+    reference_azimuth, quarter = draws.uniform("azimuth", 1, high=360), 360.0 / TARGET_VIEWS
+    target_azimuth = (
+        reference_azimuth + quarter * torch.arange(TARGET_VIEWS) + draws.uniform("onward", TARGET_VIEWS, high=quarter)
+    )
+    one = torch.ones(1 + TARGET_VIEWS)
+    return orbit_cameras(
+        torch.cat([reference_azimuth, target_azimuth]) % 360, elevation, DISTANCE * one, FOV_DEG * one, SIZE
+    )
 
 
 def main(
@@ -64,40 +68,46 @@ def main(
     """Sample, compare, write the table and the sheet."""
     prior = Zero123(Zero123.Config(path=weights))
     score = CFG(CFG.Config(scale=scale, base="unconditional"))
-    sampled, returned, turns, rows = [], [], [], []
+    sampled, baseline, azimuth_changes_deg, rows = [], [], [], []
     for index in range(objects):
-        seen_from = cameras(index)
-        truth = pictures(world.sample_object(index, "test"), seen_from)
-        given, asked = seen_from[:1], seen_from[1:]
-        request = Request("", references=(Reference(Picture.opaque(truth[:1]), given),))
-        made = sample_views(prior, request, asked, score, steps, Draws(0, index), threshold=THRESHOLD).float()
-        sampled.append(psnr(made, truth[1:]))
-        returned.append(psnr(truth[:1].expand_as(made), truth[1:]))
-        turns.append(wrap_deg(asked.azimuth_deg - given.azimuth_deg).abs())
-        pairs = [view.numpy() for pair in zip(made, truth[1:], strict=True) for view in pair]
+        views = cameras(index)
+        truth = pictures(world.sample_object(index, "test"), views)
+        reference_camera, target_cameras = views[:1], views[1:]
+        request = Request("", references=(Reference(Picture.opaque(truth[:1]), reference_camera),))
+        samples = sample_views(
+            prior, request, target_cameras, score, steps, Draws(0, index), threshold=THRESHOLD
+        ).float()
+        sampled.append(psnr(samples, truth[1:]))
+        baseline.append(psnr(truth[:1].expand_as(samples), truth[1:]))
+        azimuth_changes_deg.append(wrap_deg(target_cameras.azimuth_deg - reference_camera.azimuth_deg).abs())
+        pairs = [view.numpy() for pair in zip(samples, truth[1:], strict=True) for view in pair]
         rows.append([truth[0].numpy(), *pairs])
         print(
-            f"{index + 1}/{objects}: {float(sampled[-1].mean()):.2f} dB, input {float(returned[-1].mean()):.2f} dB",
+            f"{index + 1}/{objects}: {float(sampled[-1].mean()):.2f} dB, input {float(baseline[-1].mean()):.2f} dB",
             flush=True,
         )
-    ours, theirs, turn = torch.stack(sampled), torch.stack(returned), torch.cat(turns)
-    found = mean_by_azimuth_change(ours.flatten(), turn, "psnr") | mean_by_azimuth_change(
-        theirs.flatten(), turn, "psnr of the input"
+    sampled_psnr, baseline_psnr, azimuth_change_deg = (
+        torch.stack(sampled),
+        torch.stack(baseline),
+        torch.cat(azimuth_changes_deg),
+    )
+    figures = mean_by_azimuth_change(sampled_psnr.flatten(), azimuth_change_deg, "psnr") | mean_by_azimuth_change(
+        baseline_psnr.flatten(), azimuth_change_deg, "psnr of the input"
     )
     rates = [
-        {"psnr": float(made.mean()), "gain over the input": float((made - given).mean())}
-        for made, given in zip(ours, theirs, strict=True)
+        {"psnr": float(psnrs.mean()), "gain over the input": float((psnrs - baselines).mean())}
+        for psnrs, baselines in zip(sampled_psnr, baseline_psnr, strict=True)
     ]
     report = {
-        "machine": machine(), "revision": revision(), "weights": weights, "objects": objects, "views": TARGETS,
+        "machine": machine(), "revision": revision(), "weights": weights, "objects": objects, "views": TARGET_VIEWS,
         "sampler": {"steps": steps, "scale": scale, "threshold": THRESHOLD},
-        **{name: round(value, 2) for name, value in found.items()},
+        **{name: round(value, 2) for name, value in figures.items()},
         "over objects": summarise(rates, BARS),
     }  # fmt: skip
     results.mkdir(parents=True, exist_ok=True)
-    names = [world.sample_object(i, "test").caption() for i in range(min(objects, SHOWN))]
-    columns = ["given", *(name for _ in range(TARGETS) for name in ("sampled", "true"))]
-    imwrite(results / "nano-zero123.png", to_bytes(contact_sheet(rows[:SHOWN], names, columns)))
+    names = [world.sample_object(i, "test").caption() for i in range(min(objects, SHEET_OBJECTS))]
+    columns = ["given", *(name for _ in range(TARGET_VIEWS) for name in ("sampled", "true"))]
+    imwrite(results / "nano-zero123.png", to_bytes(contact_sheet(rows[:SHEET_OBJECTS], names, columns)))
     (results / "nano-zero123.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({k: v for k, v in report.items() if k != "machine"}, indent=1))
 

@@ -31,15 +31,15 @@ def one_table(points: Tensor, table: Tensor, spec: HashGridSpec) -> Tensor:
     factors, starts = torch.tensor([1, *HASH_PRIMES]), levels * spec.table_size
 
     def corner(x: int, y: int, z: int) -> Tensor:
-        place = torch.stack([ends[x][..., 0], ends[y][..., 1], ends[z][..., 2]], dim=-1) * factors
-        hashed = place[..., 0] ^ place[..., 1] ^ place[..., 2]
+        coordinates = torch.stack([ends[x][..., 0], ends[y][..., 1], ends[z][..., 2]], dim=-1) * factors
+        hashed = coordinates[..., 0] ^ coordinates[..., 1] ^ coordinates[..., 2]
         return table[hashed % spec.table_size + starts]
 
     values = {at: corner(*at) for at in CORNERS}
     for axis in (0, 1, 2):
-        share = along[..., axis, None]
+        axis_weight = along[..., axis, None]
         values = {
-            at: values[(0, *at)] * (1 - share) + values[(1, *at)] * share
+            at: values[(0, *at)] * (1 - axis_weight) + values[(1, *at)] * axis_weight
             for at in itertools.product((0, 1), repeat=2 - axis)
         }
     return values[()].flatten(start_dim=1)
@@ -52,21 +52,21 @@ class PairGathers(torch.autograd.Function):
     def forward(ctx: Any, points: Tensor, table: Tensor, spec: HashGridSpec) -> Tensor:
         pairs = torch.view_as_complex(table)
         encoded = table.new_empty(len(points), spec.levels, 2)
-        ctx.spec, ctx.kept = spec, []
+        ctx.spec, ctx.saved = spec, []
         for level in range(spec.levels):
             rows, weights = _corners(points, spec, level)
-            found = pairs[spec.offsets[level] :].index_select(0, rows.flatten())
-            encoded[:, level] = torch.view_as_real((found.view_as(rows) * weights).sum(dim=0))
-            ctx.kept.append((rows, weights))
+            gathered = pairs[spec.offsets[level] :].index_select(0, rows.flatten())
+            encoded[:, level] = torch.view_as_real((gathered.view_as(rows) * weights).sum(dim=0))
+            ctx.saved.append((rows, weights))
         return encoded.flatten(start_dim=1)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[None, Tensor, None]:
         upstream, sums = upstream.unflatten(-1, (-1, 2)), []
-        for level, (rows, weights) in enumerate(ctx.kept):
+        for level, (rows, weights) in enumerate(ctx.saved):
             size = ctx.spec.offsets[level + 1] - ctx.spec.offsets[level]
-            shares = [(weights * upstream[:, level, feature]).flatten() for feature in (0, 1)]
-            sums.append(torch.stack([torch.bincount(rows.flatten(), share, size) for share in shares], dim=-1))
+            gradients = [(weights * upstream[:, level, feature]).flatten() for feature in (0, 1)]
+            sums.append(torch.stack([torch.bincount(rows.flatten(), gradient, size) for gradient in gradients], dim=-1))
         return None, torch.cat(sums), None
 
 
@@ -79,8 +79,8 @@ def _corners(points: Tensor, spec: HashGridSpec, level: int) -> tuple[Tensor, Te
     stride_y, stride_z = ((stride + 2**31) % 2**32 - 2**31 for stride in spec.strides[level])
     lows = (cell[:, 0], cell[:, 1] * stride_y, cell[:, 2] * stride_z)
     terms = [(low, low + stride) for low, stride in zip(lows, (1, stride_y, stride_z), strict=True)]
-    shares = [(1 - share, share) for share in (scaled - cell).unbind(-1)]
-    weights = torch.stack([shares[0][x] * shares[1][y] * shares[2][z] for x, y, z in CORNERS])
+    axis_weights = [(1 - axis_weight, axis_weight) for axis_weight in (scaled - cell).unbind(-1)]
+    weights = torch.stack([axis_weights[0][x] * axis_weights[1][y] * axis_weights[2][z] for x, y, z in CORNERS])
     if spec.dense[level]:
         return torch.stack([terms[0][x] + terms[1][y] + terms[2][z] for x, y, z in CORNERS]), weights
     hashed = torch.stack([terms[0][x] ^ terms[1][y] ^ terms[2][z] for x, y, z in CORNERS])

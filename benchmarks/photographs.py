@@ -1,4 +1,4 @@
-"""Photographs to 3D with a method's defaults: is the photograph's own side there again, and what lies behind?
+"""Photographs to 3D with a method's defaults, measured on the view of the photograph and rendered from four sides.
 
     python benchmarks/photographs.py photographs/*_rgba.png
     python benchmarks/photographs.py teddy_bear_rgba.png --method magic123 --prompt "a brown robot"
@@ -31,23 +31,23 @@ from maquette.training.manifest import machine, revision
 from maquette.training.run_folder import RunFolder
 from maquette_nano.renders import DISTANCE, FOV_DEG
 
-ELEVATION_DEG, SIZE, SHOWN = 15.0, 64, 128  # as the methods have it on a laptop; pixels
+ELEVATION_DEG, SIZE, SHEET_SIZE = 15.0, 64, 128  # as the methods have it on a laptop; pixels
 SIDES = ("front", "left", "back", "right")
 BARS = {"psnr": 20.0}
 
 
-def views(place: Path) -> list[np.ndarray]:
+def views(run: Path) -> list[np.ndarray]:
     """The finished scene from four sides, over white."""
     one = torch.ones(len(SIDES))
-    cameras = orbit_cameras(90.0 * torch.arange(4), ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SHOWN)
-    return list(finished_scene(RunFolder(place)).render_cameras(cameras, normals=False).picture.over(1.0).numpy())
+    cameras = orbit_cameras(90.0 * torch.arange(4), ELEVATION_DEG * one, DISTANCE * one, FOV_DEG * one, SHEET_SIZE)
+    return list(finished_scene(RunFolder(run)).render_cameras(cameras, normals=False).picture.over(1.0).numpy())
 
 
 def photograph(data: ImageData.Config) -> np.ndarray:
-    """The picture as a method sees it, over white."""
-    seen = ImageData(data)
-    seen.prepare(torch.device("cpu"))
-    return downsample(seen.references()[0].picture.over(1.0), SHOWN)[0].numpy()
+    """The photograph as preprocessed by a method, over white."""
+    image_data = ImageData(data)
+    image_data.prepare(torch.device("cpu"))
+    return downsample(image_data.references()[0].picture.over(1.0), SHEET_SIZE)[0].numpy()
 
 
 def main(
@@ -67,13 +67,15 @@ def main(
         data = ImageData.Config(
             str(picture), ELEVATION_DEG, distance=DISTANCE, fov_y_deg=FOV_DEG, size=SIZE, depth="", normal=""
         )
-        given = {key: getattr(data, key) for key in ("path", "elevation_deg", "distance", "fov_y_deg", "size")}
+        camera_settings = {
+            key: getattr(data, key) for key in ("path", "elevation_deg", "distance", "fov_y_deg", "size")
+        }
         words = [f"image={picture}", f"seed={seed}", *([f"prompt={text}"] if text else [])]
-        place = run_once(runs / method / picture.stem, method, {"type": "image", **given}, words)
+        run = run_once(runs / method / picture.stem, method, {"type": "image", **camera_settings}, words)
         name = picture.stem.removesuffix("_rgba").replace("_", " ")
-        table[name] = measured(place)
+        table[name] = measured(run)
         print(f"{name}: {table[name]}", flush=True)
-        rows.append([photograph(data), *views(place)])
+        rows.append([photograph(data), *views(run)])
     results.mkdir(parents=True, exist_ok=True)
     imwrite(results / f"photographs-{method}.png", to_bytes(contact_sheet(rows, list(table), ["photograph", *SIDES])))
     report = {

@@ -20,15 +20,16 @@ from typing import Annotated
 import typer
 from safetensors.numpy import load_file
 
-STEPS = 40
+NUM_STEPS = 40
 METHODS = {
-    "dreamfusion": ["prompt=a red mug", f"stages.nerf.steps={STEPS}", "~stages.export"],
-    "mvdream": ["prompt=a red mug", f"stages.nerf.steps={STEPS}", "~stages.export"],
-    "zero123": ["image={inputs}/mug.png", f"stages.nerf.steps={STEPS}", "~stages.export"],
+    "dreamfusion": ["prompt=a red mug", f"stages.nerf.steps={NUM_STEPS}", "~stages.export"],
+    "mvdream": ["prompt=a red mug", f"stages.nerf.steps={NUM_STEPS}", "~stages.export"],
+    "zero123": ["image={inputs}/mug.png", f"stages.nerf.steps={NUM_STEPS}", "~stages.export"],
     "dreamgaussian": [
-        "prompt=a red mug", f"stages.gaussians.steps={STEPS}", f"stages.texture.steps={STEPS}", "~stages.export",
+        "prompt=a red mug", f"stages.gaussians.steps={NUM_STEPS}", f"stages.texture.steps={NUM_STEPS}",
+        "~stages.export",
     ],
-    "fit-multiview": ["data={inputs}/mug", f"stages.fit.steps={STEPS}", "~stages.evaluate", "~stages.export"],
+    "fit-multiview": ["data={inputs}/mug", f"stages.fit.steps={NUM_STEPS}", "~stages.evaluate", "~stages.export"],
 }  # fmt: skip
 
 
@@ -70,15 +71,15 @@ def main(
     """Run the methods, or compare two sets of hashes; exit code 1 where they differ."""
     if not results.is_file():
         make_inputs(folder / "inputs")
-        found = {name: run(name, METHODS[name], folder) for name in method or METHODS}
-        results.write_text(json.dumps(found, indent=1))
+        hashes = {name: run(name, METHODS[name], folder) for name in method or METHODS}
+        results.write_text(json.dumps(hashes, indent=1))
     if against is None:
         return
     after, before = (json.loads(path.read_text()) for path in (results, against))
     same = True
     for name in sorted(after.keys() & before.keys()):
-        moved = Counter(before[name].values()) - Counter(after[name].values())
-        lost = [key for key, value in before[name].items() if value in moved]
+        changed = Counter(before[name].values()) - Counter(after[name].values())
+        lost = [key for key, value in before[name].items() if value in changed]
         same &= not lost
         print(f"{name}: {len(before[name])} tensors, {'the same bits' if not lost else 'differ: ' + ', '.join(lost)}")
     raise typer.Exit(0 if same else 1)

@@ -42,10 +42,10 @@ def with_table(page: str, record: dict[str, Any]) -> str:
 def _row(title: str, way: str, facts: dict[str, Any], target: float | None) -> str:
     low, high = facts["range_ms"]
     peak = "" if facts["peak_mib"] is None else f"{facts['peak_mib']:.0f}"
-    wanted = "" if target is None else f"{target:g} or more"
+    target_text = "" if target is None else f"{target:g} or more"
     return (
         f"| {title} | {way} | {_short(facts['median_ms'])} | {_short(low)}, {_short(high)} | {peak} | "
-        f"{_short(facts['times_as_long'])} | {wanted} |"
+        f"{_short(facts['times_as_long'])} | {target_text} |"
     )
 
 

@@ -15,7 +15,7 @@ from maquette.kernels.marching import march_rays, ray_box
 from maquette.kernels.splatting import project, splat
 
 Results = dict[str, Tensor]
-"""What a kernel made; gradients are called "d ..."."""
+"""Outputs of a kernel by name, and gradients under the names "d ..."."""
 
 
 def _keyed(seed: int = 0) -> torch.Generator:
@@ -25,8 +25,8 @@ def _keyed(seed: int = 0) -> torch.Generator:
 def _graded(outputs: Results, leaves: Results) -> Results:
     """Outputs, and the gradients of leaves under random numbers for what comes from above."""
     upstream = [torch.randn(out.shape, generator=_keyed(9)).to(out) for out in outputs.values()]
-    found = torch.autograd.grad(list(outputs.values()), list(leaves.values()), upstream, allow_unused=True)
-    grads = {f"d {name}": g for name, g in zip(leaves, found, strict=True) if g is not None}
+    gradients = torch.autograd.grad(list(outputs.values()), list(leaves.values()), upstream, allow_unused=True)
+    grads = {f"d {name}": g for name, g in zip(leaves, gradients, strict=True) if g is not None}
     return {name: out.detach() for name, out in outputs.items()} | grads
 
 
@@ -86,8 +86,8 @@ def draw(device: torch.device, backend: str, degenerate: bool) -> Results:
 
 
 def _on(device: torch.device, scene: Scene) -> Scene:
-    moved = {name: value.to(device) for name, value in vars(scene).items() if isinstance(value, Tensor)}
-    return replace(scene, **moved)
+    tensors = {name: value.to(device) for name, value in vars(scene).items() if isinstance(value, Tensor)}
+    return replace(scene, **tensors)
 
 
 def _picture(scene: Scene, leaves: Results, backend: str) -> Results:
@@ -95,8 +95,8 @@ def _picture(scene: Scene, leaves: Results, backend: str) -> Results:
         leaves["means"], leaves["quaternions"], leaves["scales"], scene.c2w, scene.focal, scene.size, scene.size,
         backend=backend,
     )  # fmt: skip
-    drawn = splat(footprints, leaves["opacities"], leaves["values"], backend=backend)
-    return {"colors": drawn.values, "opacity": drawn.opacity, "depth": drawn.depth}
+    splatted = splat(footprints, leaves["opacities"], leaves["values"], backend=backend)
+    return {"colors": splatted.values, "opacity": splatted.opacity, "depth": splatted.depth}
 
 
 def _case(kernel: Callable[[torch.device, str, bool], Results], degenerate: bool) -> Callable[..., Results]:

@@ -40,9 +40,9 @@ def _gradients(setting: Setting, dtype: str, count: int) -> Tensor:
         latents = prior.encode(rgb)
         alpha, sigma = prior.noise_schedule.alpha_sigma(t)
         noise = Draws(0, number).normal("noise", *latents.shape).to(latents)
-        asked = {name: conditions[name] for name in ("positive", "unconditional")}
-        seen = prior.predict((alpha * latents + sigma * noise).detach(), t, asked, cameras)
-        guided = seen["unconditional"] + 7.5 * (seen["positive"] - seen["unconditional"])
+        guidance_conditions = {name: conditions[name] for name in ("positive", "unconditional")}
+        predictions = prior.predict((alpha * latents + sigma * noise).detach(), t, guidance_conditions, cameras)
+        guided = predictions["unconditional"] + 7.5 * (predictions["positive"] - predictions["unconditional"])
         (gradient,) = torch.autograd.grad(latents, rgb, sigma.square() * (guided - noise))
         gradients.append(gradient[0].float().cpu())
     return torch.stack(gradients)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from bench_rasterise import seen, sphere
+from bench_rasterise import sphere, sphere_clip_positions
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -33,12 +33,14 @@ def agreement_and_speed(setting: Setting, findings: Findings) -> None:
         time = findings.note(f"{name} ms", milliseconds(work, setting.device, rounds=setting.pick(20, 2)))
         findings.fast(f"{name} ms", time, at_most=fastest.at_most)
         if fastest.peer:
-            _beside(setting, findings, name, time, lambda made=fastest: made.prepare(setting.device, made.peer, False))
+            _time_peer(
+                setting, findings, name, time, lambda case=fastest: case.prepare(setting.device, case.peer, False)
+            )
     kernels = sorted({fastest.kernel for fastest in FASTEST.values()})
     findings.note("backends", {kernel: choose(kernel, device=setting.device.type).backend for kernel in kernels})
 
 
-def _beside(setting: Setting, findings: Findings, name: str, ours: float, peer: Callable) -> None:
+def _time_peer(setting: Setting, findings: Findings, name: str, ours: float, peer: Callable) -> None:
     """The same work by a peer, where it is installed and the shapes are worth it."""
     if setting.tiny or not setting.cuda:
         return
@@ -95,28 +97,30 @@ def normals(setting: Setting, findings: Findings) -> None:
 def raster(setting: Setting, findings: Findings) -> None:
     """A sphere drawn, interpolated and antialiased, with gradients, by what the device takes and by nvdiffrast."""
     for triangles in setting.pick((40_000, 100_000), (200,)):
-        ours = _draw(setting, triangles, "auto")
+        ours = _raster_work(setting, triangles, "auto")
         time = findings.note(f"{triangles} triangles ms", milliseconds(ours, setting.device, setting.pick(10, 2)))
         findings.note(f"{triangles} triangles launches", launches(ours, setting.device))
         findings.fast(f"{triangles} triangles ms", time, at_most=5)
         if setting.cuda and not setting.tiny:
             name = f"{triangles} triangles"
-            _beside(setting, findings, name, time, lambda count=triangles: _draw(setting, count, "nvdiffrast"))
+            _time_peer(
+                setting, findings, name, time, lambda count=triangles: _raster_work(setting, count, "nvdiffrast")
+            )
     findings.note("backend", choose("rasterise", device=setting.device.type).backend)
 
 
-def _draw(setting: Setting, triangles: int, backend: str) -> Callable[[], object]:
+def _raster_work(setting: Setting, triangles: int, backend: str) -> Callable[[], object]:
     size, device = setting.pick(512, 16), setting.device
     vertices, faces = sphere(triangles)
-    topology, clip = edge_topology(faces.to(device)), seen(vertices, size).to(device).requires_grad_()
+    topology, clip = edge_topology(faces.to(device)), sphere_clip_positions(vertices, size).to(device).requires_grad_()
     faces, keyed = faces.to(device), torch.Generator().manual_seed(0)
     colors = torch.rand(len(vertices), 3, generator=keyed).to(device).requires_grad_()
     upstream = torch.randn(1, size, size, 3, generator=keyed).to(device)
 
     def work() -> object:
-        drawn = rasterise(clip, faces, size, size, backend=backend)
-        image = interpolate(colors, drawn, faces, backend=backend)
-        image = antialias(image, drawn, clip, faces, topology, backend=backend)
+        raster_result = rasterise(clip, faces, size, size, backend=backend)
+        image = interpolate(colors, raster_result, faces, backend=backend)
+        image = antialias(image, raster_result, clip, faces, topology, backend=backend)
         return torch.autograd.grad(image, (clip, colors), upstream)
 
     return work

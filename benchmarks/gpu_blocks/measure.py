@@ -15,7 +15,7 @@ LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaLaunchCooperativeKernel")
 
 
 def wait(device: torch.device) -> None:
-    """Until all that was asked of the device is done."""
+    """Wait until all work on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -33,7 +33,7 @@ def milliseconds(work: Callable[[], object], device: torch.device, rounds: int =
 
 
 def peak_mib(work: Callable[[], object], device: torch.device) -> float:
-    """The most memory that is allocated on a card while work is done, with what is held already; 0 on a CPU."""
+    """Peak memory in MiB that is allocated on a card during the work, including earlier allocations; 0 on a CPU."""
     if device.type != "cuda":
         work()
         return 0.0

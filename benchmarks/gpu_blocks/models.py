@@ -1,7 +1,7 @@
 """Priors of the published shapes, or of tiny ones, with seeded random weights, as folders in diffusers' layout.
 
-The networks that a step asks are whole: UNet and autoencoder. Text and picture encoders are asked once a run, so they
-have one layer. Weights are written in half precision, which the priors read into the type that they compute in.
+UNet and autoencoder, which run at every step, have the published sizes. Text and image encoders run once, so they have
+one layer. Weights are written in half precision, which the priors read into the type that they compute in.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SDXL: dict[str, Any] = {
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
     "addition_embed_type": "text_time", "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
 }  # fmt: skip
-TINY: dict[str, Any] = {
+TINY_UNET: dict[str, Any] = {
     "block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 8, "attention_head_dim": 4,
     "transformer_layers_per_block": 1, "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -41,7 +41,7 @@ def unet(shape: dict[str, Any], tiny: bool, **more: Any) -> Any:
     """A UNet of a published shape; tiny: of the same kind, much smaller."""
     from diffusers import UNet2DConditionModel
 
-    return UNet2DConditionModel(**{**shape, **(TINY if tiny else {}), **more})
+    return UNet2DConditionModel(**{**shape, **(TINY_UNET if tiny else {}), **more})
 
 
 def autoencoder(tiny: bool, scaling: float = 0.18215) -> Any:
@@ -64,7 +64,7 @@ def stable_diffusion(setting: Setting) -> Path:
 
 
 def mvdream(setting: Setting) -> Path:
-    """MVDream on SD 2.1: 32 x 32 latents of 256 x 256 pixels, told cameras."""
+    """MVDream on SD 2.1: 32 x 32 latents of 256 x 256 pixels, conditioned on cameras."""
     text = _text(setting.pick(1024, 32))
     shape = {**SD21, "cross_attention_dim": setting.pick(1024, 32), "sample_size": setting.pick(32, 16)}
     return _folder(setting, "mvdream", "MVDreamPipeline", {**shape, **CAMERA_CONFIG}, text_encoder=text)
@@ -73,10 +73,10 @@ def mvdream(setting: Setting) -> Path:
 def stable_diffusion_xl(setting: Setting) -> Path:
     """SDXL: 128 x 128 latents of 1024 x 1024 pixels, two text encoders."""
     first, second = setting.pick(768, 16), setting.pick(1280, 24)
-    told = {"addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 6 * 8 + second}
+    tiny_time_embedding = {"addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 6 * 8 + second}
     shape = {
         **SDXL, "cross_attention_dim": first + second, "sample_size": setting.pick(128, 16),
-        **(told if setting.tiny else {}),
+        **(tiny_time_embedding if setting.tiny else {}),
     }  # fmt: skip
     return _folder(
         setting, "sdxl", "StableDiffusionXLPipeline", shape, 0.13025, text_encoder=_text(first),
@@ -85,7 +85,7 @@ def stable_diffusion_xl(setting: Setting) -> Path:
 
 
 def zero123(setting: Setting) -> Path:
-    """Zero-1-to-3: SD 1.x with the reference's latents beside the noisy ones, 256 x 256 pixels."""
+    """Zero-1-to-3: SD 1.x with the reference's latents as further input channels, 256 x 256 pixels."""
     from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
     width = setting.pick(768, 32)
@@ -106,7 +106,7 @@ def zero123(setting: Setting) -> Path:
 
 
 def _folder(
-    setting: Setting, name: str, pipeline: str, shape: dict[str, Any], scaling: float = 0.18215, **beside: Any
+    setting: Setting, name: str, pipeline: str, shape: dict[str, Any], scaling: float = 0.18215, **components: Any
 ) -> Path:
     """Make a model's folder, unless an earlier block has; the large networks are drawn on the device."""
     from diffusers import DDPMScheduler
@@ -117,15 +117,17 @@ def _folder(
     torch.manual_seed(0)
     with torch.device(setting.device):
         networks = {"unet": unet(shape, setting.tiny), "vae": autoencoder(setting.tiny, scaling)}
-    parts = {**networks, "scheduler": DDPMScheduler(**BETAS, clip_sample=False, steps_offset=1), **beside}
+    parts = {**networks, "scheduler": DDPMScheduler(**BETAS, clip_sample=False, steps_offset=1), **components}
     if "image_encoder" not in parts:
         words = word_tokenizer(["a", "red", "mug"], 77)
-        parts |= {encoder.replace("text_encoder", "tokenizer"): words for encoder in beside}
+        parts |= {encoder.replace("text_encoder", "tokenizer"): words for encoder in components}
     with quiet():
-        for part, made in parts.items():
-            if made is not None:
-                (made.half() if isinstance(made, torch.nn.Module) else made).save_pretrained(folder / part)
-    index = {part: ["diffusers", type(made).__name__] for part, made in parts.items()}
+        for part, component in parts.items():
+            if component is not None:
+                (component.half() if isinstance(component, torch.nn.Module) else component).save_pretrained(
+                    folder / part
+                )
+    index = {part: ["diffusers", type(component).__name__] for part, component in parts.items()}
     (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline, **index}))
     return folder
 

@@ -21,7 +21,7 @@ from maquette.training.manifest import machine, revision, versions
 
 @dataclass(frozen=True)
 class Setting:
-    """What all blocks are told.
+    """Settings of all blocks.
 
     Args:
         device: where everything computes.
@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass
 class Findings:
-    """What a block has measured so far; kept where it fails later."""
+    """Figures that a block has measured so far; recorded even if it fails later."""
 
     setting: Setting
     figures: dict[str, Any] = field(default_factory=dict)
@@ -67,8 +67,8 @@ class Findings:
     def _bar(self, name: str, value: float, at_least: float | None, at_most: float | None, judged: bool) -> None:
         ok = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
         limits = {"at_least": at_least, "at_most": at_most}
-        kept = {limit: number for limit, number in limits.items() if number is not None}
-        self.bars.append({"bar": name, "value": float(f"{value:.6g}"), **kept, "ok": ok if judged else None})
+        bounds = {limit: number for limit, number in limits.items() if number is not None}
+        self.bars.append({"bar": name, "value": float(f"{value:.6g}"), **bounds, "ok": ok if judged else None})
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Record:
 
     Args:
         path: of the file.
-        setting: what the blocks are told.
+        setting: settings of the blocks.
         budget: seconds for all of them.
         again: keep the blocks that the file holds already.
     """
@@ -103,22 +103,22 @@ class Record:
     def __init__(self, path: Path, setting: Setting, budget: float, again: bool) -> None:
         self.path, self.setting = path, setting
         self._end = time.monotonic() + budget
-        known = json.loads(path.read_text()) if again and path.is_file() else {}
-        self.blocks: dict[str, dict[str, Any]] = known.get("blocks", {})
+        previous = json.loads(path.read_text()) if again and path.is_file() else {}
+        self.blocks: dict[str, dict[str, Any]] = previous.get("blocks", {})
 
     def seconds_left(self) -> float:
         return max(self._end - time.monotonic(), 0.0)
 
     def run(self, block: Block) -> None:
-        """Run one block and keep what it found, also where it fails."""
-        left = self.seconds_left()
-        if left < (0 if self.setting.tiny else block.seconds):
-            self._keep(block, {"skipped": f"{left:.0f} s are left, and it takes about {block.seconds:.0f}"})
+        """Run one block and record its findings, even if it fails."""
+        remaining = self.seconds_left()
+        if remaining < (0 if self.setting.tiny else block.seconds):
+            self._keep(block, {"skipped": f"{remaining:.0f} s are left, and it takes about {block.seconds:.0f}"})
             return
         findings = Findings(self.setting, before=self.blocks)
         error, started = None, time.perf_counter()
         before = signal.signal(signal.SIGALRM, _out_of_time)
-        signal.setitimer(signal.ITIMER_REAL, max(left, 1.0))
+        signal.setitimer(signal.ITIMER_REAL, max(remaining, 1.0))
         try:
             block.work(self.setting, findings)
         except Exception:  # whatever it is, the other blocks go on
@@ -126,8 +126,12 @@ class Record:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-        kept = {"seconds": round(time.perf_counter() - started, 2), "figures": findings.figures, "bars": findings.bars}
-        self._keep(block, kept | ({"error": error} if error else {}))
+        result = {
+            "seconds": round(time.perf_counter() - started, 2),
+            "figures": findings.figures,
+            "bars": findings.bars,
+        }
+        self._keep(block, result | ({"error": error} if error else {}))
 
     def _keep(self, block: Block, result: dict[str, Any]) -> None:
         self.blocks[block.name] = result

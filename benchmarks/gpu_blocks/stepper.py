@@ -88,15 +88,15 @@ class Stepper:
         self.timings.wall.clear()
         loss = self.steps(min(timed, 10))
         parts = {part: 1000 * wall / min(timed, 10) for part, wall in self.timings.wall.items()}
-        found = {
+        figures = {
             "steps_per_second": round(1 / seconds, 3), "peak_mib": round(peak, 1), "loss": loss,
             "parts_ms": {part: round(value, 3) for part, value in parts.items()},
             "render_share": round(parts.get("render", 0.0) / (1000 * seconds), 4),
             "launches": launches(lambda: self.steps(3), self.device) // 3, "fits_gib": self._caps(),
         }  # fmt: skip
-        findings.note(name or "step", found)
+        findings.note(name or "step", figures)
         findings.agree(f"{name} loss is finite".strip(), float(torch.tensor(loss).isfinite()), at_least=1)
-        return found
+        return figures
 
     def _caps(self) -> dict[str, bool]:
         """Whether a step runs where a process may take so many GiB of the card, the largest first; {} on a CPU."""

@@ -29,14 +29,14 @@ def test_rates_have_the_interval_of_clopper_and_pearson():
 
 
 def test_ways_are_compared_prompt_by_prompt():
-    assert janus.compared([[1.0]] * 6, [[0.0]] * 6) == pytest.approx(2 * 0.5**6, abs=1e-4)
-    assert janus.compared([[1.0], [0.0]], [[1.0], [0.0]]) == 1.0
+    assert janus.p_value([[1.0]] * 6, [[0.0]] * 6) == pytest.approx(2 * 0.5**6, abs=1e-4)
+    assert janus.p_value([[1.0], [0.0]], [[1.0], [0.0]]) == 1.0
 
 
 def test_seeds_of_one_prompt_are_no_evidence_of_their_own():
-    once, often = janus.compared([[1.0]] * 6, [[0.0]] * 6), janus.compared([[1.0] * 3] * 6, [[0.0] * 3] * 6)
+    once, often = janus.p_value([[1.0]] * 6, [[0.0]] * 6), janus.p_value([[1.0] * 3] * 6, [[0.0] * 3] * 6)
     assert once == often
-    assert janus.compared([[1.0, 0.0]] * 6, [[0.0, 0.0]] * 6) == once  # half as large, and as sure
+    assert janus.p_value([[1.0, 0.0]] * 6, [[0.0, 0.0]] * 6) == once  # half as large, and as sure
 
 
 def test_four_views_agree_where_all_retrieve_the_same():

@@ -503,9 +503,9 @@ def test_statistics_gather_gradients_visits_and_radii(backend):
         views.append(view)
     first, second = views
     assert not second.visible.all()
-    assert torch.equal(statistics.seen, first.visible.long() + second.visible.long())
+    assert torch.equal(statistics.view_count, first.visible.long() + second.visible.long())
     assert torch.equal(statistics.radius, torch.maximum(first.radii, second.radii))
-    expected = (first.means.grad.norm(dim=-1) + second.means.grad.norm(dim=-1)) / statistics.seen.clamp(min=1)
+    expected = (first.means.grad.norm(dim=-1) + second.means.grad.norm(dim=-1)) / statistics.view_count.clamp(min=1)
     torch.testing.assert_close(statistics.mean_gradient, expected)
 
 

@@ -85,8 +85,8 @@ def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, c
 def test_the_expected_sds_gradient_of_two_pictures_is_a_one_dimensional_integral(step):
     # with two pictures, G = alpha / sigma (z_0 - x_back - r (x_front - x_back)), and r depends on the noise along
     # x_front - x_back alone: r = sigmoid(A + B n), n ~ N(0, 1)
-    prior = Oracle(Oracle.Config(front_bias=0.5, view_prompt_weight=0.0, dtype="float64", device="cpu"), views)
     views = CaptionedViews.from_pictures({"a red thing": thing((0.8, 0.1, 0.1))[[FRONT, BACK]]}, cameras(0.0, 180.0))
+    prior = Oracle(Oracle.Config(front_bias=0.5, view_prompt_weight=0.0, dtype="float64", device="cpu"), views)
     front, back = prior.clean
     z = 0.45 * front + 0.55 * back
     fixed = Timesteps(low=Schedule.constant(step / 1000), high=Schedule.constant(step / 1000))

@@ -46,7 +46,7 @@ def view_weights(azimuth_deg: Float[Tensor, " B"]) -> ViewWeights:
 
 
 def relative_pose(reference: Cameras, target: Cameras) -> Float[Tensor, "B 4"]:
-    """Where `target` cameras stand as seen from `reference` cameras, as models of Zero-1-to-3's family are told it.
+    """Pose of `target` cameras relative to `reference` cameras, the conditioning of Zero-1-to-3 models.
 
     Rows are [d theta, sin d phi, cos d phi, d r], d = target - reference: theta is the polar angle from the zenith in
     radians, so that d theta > 0 moves the camera down; phi is the azimuth, and d phi > 0 moves the camera to its
@@ -64,5 +64,7 @@ def relative_pose(reference: Cameras, target: Cameras) -> Float[Tensor, "B 4"]:
         [-0.5236, 1.0, 0.0, 0.0]
     """
     polar = torch.deg2rad(reference.elevation_deg - target.elevation_deg)
-    turn = torch.deg2rad(target.azimuth_deg - reference.azimuth_deg)
-    return torch.stack([polar, turn.sin(), turn.cos(), target.distance - reference.distance], dim=-1)
+    azimuth_change = torch.deg2rad(target.azimuth_deg - reference.azimuth_deg)
+    return torch.stack(
+        [polar, azimuth_change.sin(), azimuth_change.cos(), target.distance - reference.distance], dim=-1
+    )

@@ -1,4 +1,4 @@
-"""Which implementation a kernel takes, and why.
+"""Selection of the backend of a kernel, with the reason.
 
 An explicit `backend=` argument wins over the environment variable MAQUETTE_KERNEL_BACKEND, which wins over "auto".
 "auto" takes the first backend of the kernel's list that serves the tensor's device, is installed, and has been tested
@@ -132,13 +132,13 @@ def choose(kernel: str, backend: str = "auto", device: str = "cpu") -> KernelInf
         return _automatic(kernel, device)
     offered = KERNELS[kernel][1]
     if from_environment in BACKENDS and from_environment not in offered:  # the variable speaks of all kernels at once
-        taken = _automatic(kernel, device)
-        return replace(taken, reason=f"it has no {from_environment} ({ENVIRONMENT_VARIABLE}); {taken.reason}")
+        choice = _automatic(kernel, device)
+        return replace(choice, reason=f"it has no {from_environment} ({ENVIRONMENT_VARIABLE}); {choice.reason}")
     return _named(kernel, from_environment, device, f"named by {ENVIRONMENT_VARIABLE}")
 
 
 def describe(devices: tuple[str, ...] = ("cpu", "cuda")) -> list[KernelInfo]:
-    """What every kernel takes on each device and why; a refused choice is told as its reason, with backend "none"."""
+    """The backend of every kernel on each device with the reason; backend "none" where the choice raises an error."""
     rows = []
     for kernel in KERNELS:
         for device in devices:
@@ -210,8 +210,8 @@ def _trial_problem(support: str) -> str:
 
 
 @cache
-def _load(taken: KernelInfo) -> ModuleType:
-    _log.debug("kernel %s on %s: %s (%s)", taken.kernel, taken.device, taken.backend, taken.reason)
-    if taken.missed:
-        _log.warning("kernel %s falls back to a slower backend on %s: %s", taken.kernel, taken.device, taken.missed)
-    return importlib.import_module(f"{KERNELS[taken.kernel][0]}.{BACKENDS[taken.backend].module}")
+def _load(choice: KernelInfo) -> ModuleType:
+    _log.debug("kernel %s on %s: %s (%s)", choice.kernel, choice.device, choice.backend, choice.reason)
+    if choice.missed:
+        _log.warning("kernel %s falls back to a slower backend on %s: %s", choice.kernel, choice.device, choice.missed)
+    return importlib.import_module(f"{KERNELS[choice.kernel][0]}.{BACKENDS[choice.backend].module}")

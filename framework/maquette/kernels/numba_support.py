@@ -1,4 +1,4 @@
-"""What all numba backends share: how a kernel is compiled, how a tensor goes in, how many threads it takes."""
+"""Shared by all numba backends: compilation of kernels, conversion of tensors, number of threads."""
 
 from __future__ import annotations
 

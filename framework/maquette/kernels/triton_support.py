@@ -1,4 +1,4 @@
-"""What all triton backends share: how a kernel is launched, and how many programs it takes.
+"""Shared by all triton backends: the launch of kernels, and their number of programs.
 
 triton comes with torch's CUDA builds for Linux and compiles a kernel at its first call. Where TRITON_INTERPRET=1 is set
 before the first import, its interpreter runs the same kernels on CPU tensors, a program at a time: slow, and enough to

@@ -227,7 +227,7 @@ def shift_timesteps(t: Int[Tensor, " B"], count: int, shift: float) -> Int[Tenso
     """Timestep shift: with u = t / count, u becomes shift u / (1 + (shift - 1) u).
 
     Example:
-        >>> shifted(torch.tensor([0, 250, 500, 999]), 1000, shift=3.0)
+        >>> shift_timesteps(torch.tensor([0, 250, 500, 999]), 1000, shift=3.0)
         tensor([  0, 500, 750, 999])
     """
     return torch.div(shift * count * t, count + (shift - 1) * t, rounding_mode="floor").to(t.dtype)

@@ -165,7 +165,7 @@ def normalise_depth(values: Float[Tensor, "B H W 1"], inside: Tensor) -> Float[T
 
     Example:
         >>> values = torch.tensor([1.0, 2.0, 3.0, 100.0]).view(1, 2, 2, 1)
-        >>> normalised(values, values < 50).flatten()[:3]
+        >>> normalise_depth(values, values < 50).flatten()[:3]
         tensor([-1.5000,  0.0000,  1.5000])
     """
     flat = torch.where(inside, values, torch.nan).flatten(1)

@@ -224,7 +224,8 @@ def mean_by_azimuth_change(
         azimuth_change_deg: absolute azimuth difference between the two views, in [0, 180].
 
     Example:
-        >>> by_turn(torch.tensor([30.0, 20.0, 10.0, 12.0]), torch.tensor([0.0, 60.0, 120.0, 180.0]), "psnr")
+        >>> scores, change = torch.tensor([30.0, 20.0, 10.0, 12.0]), torch.tensor([0.0, 60.0, 120.0, 180.0])
+        >>> mean_by_azimuth_change(scores, change, "psnr")
         {'psnr': 18.0, 'psnr 0-60': 30.0, 'psnr 60-120': 20.0, 'psnr 120-180': 11.0}
     """
     figures = {name: float(scores.mean())}

@@ -10,14 +10,14 @@ from torch import Tensor
 from maquette.datasets.base import DepthsAndNormals
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints
+from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, random_background_colors
 
 
 @register("dataset", "nano-geometry")
 class NanoGeometry:
-    """Views of nano objects with what a depth sensor would see: distances along the ray and normals.
+    """Views of nano objects with depth (distances along the ray) and normals.
 
-    Backgrounds are white for most, else a light grey with a tint.
+    Most backgrounds are white, the others a light grey with a tint.
     """
 
     @dataclass(frozen=True)
@@ -40,14 +40,16 @@ class NanoGeometry:
     def _draw(self, views: Views, draws: Draws, size: int) -> DepthsAndNormals:
         index = draws.integers("view", 0, len(views.azimuth_deg) - 1, size)
         white = draws.uniform("white", size, 1) < self.config.white
-        return _seen(views, index, torch.where(white, 1.0, tints(draws.uniform("background", size, 4))))
+        return _with_geometry(
+            views, index, torch.where(white, 1.0, random_background_colors(draws.uniform("background", size, 4)))
+        )
 
     def sample_views(self, count: int) -> DepthsAndNormals:
         """One view each of `count` held-out objects, from all sides, over white."""
-        things = torch.linspace(0, len(self._held_out.azimuth_deg) // VIEWS - 1, count).long()
-        return _seen(self._held_out, things * VIEWS + torch.arange(count) % VIEWS, torch.ones(count, 3))
+        objects = torch.linspace(0, len(self._held_out.azimuth_deg) // VIEWS - 1, count).long()
+        return _with_geometry(self._held_out, objects * VIEWS + torch.arange(count) % VIEWS, torch.ones(count, 3))
 
 
-def _seen(views: Views, index: Tensor, background: Tensor) -> DepthsAndNormals:
+def _with_geometry(views: Views, index: Tensor, background: Tensor) -> DepthsAndNormals:
     normal, depth = views.geometry(index)
     return DepthsAndNormals(views.over(index, background), views.picture(index).alpha, depth, normal)

@@ -1,4 +1,4 @@
-"""Nano objects seen from four sides at once, as a data set for learners of several views."""
+"""Data set of nano objects from four sides, for multi-view learners."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from maquette.datasets.base import CaptionedGroups
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano import world
-from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints
+from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, random_background_colors
 
-GROUP = 4  # the first of an object's views: at right angles, at one elevation, from a random azimuth on
+GROUP = 4  # views per group: the first four of an object, at right angles and one elevation
 
 
 @register("dataset", "nano-groups")
 class NanoGroups:
     """Captioned nano objects, each from four sides at right angles, over one background.
 
-    The pictures are those of `nano-world`, from the same cache. Captions have no view words.
+    The images are those of `nano-world`, from the same cache. Captions have no view words.
     """
 
     @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class NanoGroups:
         c = self.config
         first = draws.integers("object", 0, len(views.azimuth_deg) // VIEWS - 1, size) * VIEWS
         index = (first[:, None] + torch.arange(GROUP)).flatten()
-        background = tints(draws.uniform("background", size, 4)).repeat_interleave(GROUP, dim=0)
+        background = random_background_colors(draws.uniform("background", size, 4)).repeat_interleave(GROUP, dim=0)
         images = views.over(index, background)
         short, detailed = (draws.uniform("caption", size, 2) < torch.tensor([c.short_captions, c.detail_words])).T
         choices = zip(first.tolist(), short.tolist(), detailed.tolist(), strict=True)
-        captions = [views.caption(*choice, told=False, side=False) for choice in choices]
+        captions = [views.caption(*choice, name_view=False, name_side=False) for choice in choices]
         return CaptionedGroups(images, views.cameras(index).to(images.device), captions)
 
     def sample_captions(self) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Captioned views of nano objects, for the oracle prior; `python -m maquette_nano.oracle` makes `nano-views`."""
+"""Captioned views of nano objects for the oracle prior; `python -m maquette_nano.oracle` writes `nano-views`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maquette_nano import world
 from maquette_nano.posed import SUPERSAMPLE
 from maquette_nano.renders import DISTANCE, FOV_DEG
 
-OBJECTS = (  # category, body, detail, pattern, seed: things that have a front
+OBJECTS = (  # category, body, detail, pattern, seed: objects that have a front
     ("mug", "red", "blue", "plain", 1),
     ("chair", "green", "orange", "plain", 2),
     ("clock", "yellow", "black", "plain", 3),
@@ -29,16 +29,16 @@ OBJECTS = (  # category, body, detail, pattern, seed: things that have a front
     ("duck", "yellow", "orange", "plain", 11),
     ("fish", "blue", "orange", "stripes", 12),
 )
-"""What `nano-views` shows."""
+"""The objects of `nano-views`."""
 
 
 def captioned_views(
-    things: Sequence[world.NanoObject], views: int = 8, size: int = 64, elevation_deg: float = 15.0
+    objects: Sequence[world.NanoObject], views: int = 8, size: int = 64, elevation_deg: float = 15.0
 ) -> CaptionedViews:
-    """Objects seen from even azimuths, the first from the front, without light, so that a point has one colour.
+    """Unlit views of objects at even azimuths from the front on; a surface point has one colour in all of them.
 
     Args:
-        things: the objects; each is called by body colour and category, by its caption, and with its detail named.
+        objects: the objects; each has up to three captions: body colour and category, its caption, and with its detail.
         views: cameras around each.
         size: picture side in pixels.
         elevation_deg: of all cameras.
@@ -53,25 +53,25 @@ def captioned_views(
         torch.arange(views) * (360 / views), elevation_deg * ones, DISTANCE * ones, FOV_DEG * ones, size
     )
     pictures = []
-    for thing in things:
-        seen = world.render(thing, cameras.c2w.numpy(), FOV_DEG, size, SUPERSAMPLE, ambient=1.0, diffuse=0.0)
-        pictures.append(seen.picture)
+    for obj in objects:
+        render = world.render(obj, cameras.c2w.numpy(), FOV_DEG, size, SUPERSAMPLE, ambient=1.0, diffuse=0.0)
+        pictures.append(render.picture)
     picture = Picture.cat(pictures)
-    names = tuple(f"{i:02}-{thing.category}-{view}" for i, thing in enumerate(things) for view in range(views))
+    names = tuple(f"{i:02}-{obj.category}-{view}" for i, obj in enumerate(objects) for view in range(views))
     split: list[Split] = ["train"] * len(picture)
-    posed = PosedImages(picture, cameras.cat([cameras] * len(things)), tuple(split), names)
-    captions = tuple(tuple(dict.fromkeys(_captions(thing))) for thing in things)
-    return CaptionedViews(posed, torch.arange(len(things)).repeat_interleave(views), captions)
+    posed = PosedImages(picture, cameras.cat([cameras] * len(objects)), tuple(split), names)
+    captions = tuple(tuple(dict.fromkeys(_captions(obj))) for obj in objects)
+    return CaptionedViews(posed, torch.arange(len(objects)).repeat_interleave(views), captions)
 
 
 def nano_views() -> CaptionedViews:
-    """The set that the plugin carries as `nano-views`."""
+    """The views of the weights `nano-views`."""
     return captioned_views([world.make_object(*facts) for facts in OBJECTS])
 
 
-def _captions(thing: world.NanoObject) -> tuple[str, str, str]:
-    article = "an" if thing.body[0] in "aeiou" else "a"
-    return f"{article} {thing.body} {thing.category}", thing.caption(), thing.caption(name_detail=True)
+def _captions(obj: world.NanoObject) -> tuple[str, str, str]:
+    article = "an" if obj.body[0] in "aeiou" else "a"
+    return f"{article} {obj.body} {obj.category}", obj.caption(), obj.caption(name_detail=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pairs of views of nano objects, with the camera of one relative to the other."""
+"""Data set of pairs of views of nano objects, with their cameras."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 from maquette.datasets.base import PosedPairs
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, tints
+from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, random_background_colors
 
 
 @register("dataset", "nano-pairs")
 class NanoPairs:
     """Two of an object's eight views over one background, white for most pairs.
 
-    The reference is seen from where photographs are taken, the target from anywhere.
+    References have elevations that photographs are taken from; targets are any view.
     """
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        reference_elevation_deg: tuple[float, float] = (-10.0, 60.0)  # where references are taken from
-        white: float = 0.7  # probability of a white background; else a light grey, a little tinted
+        reference_elevation_deg: tuple[float, float] = (-10.0, 60.0)  # range of the references' elevations
+        white: float = 0.7  # probability of a white background; else a light grey with a tint
         same_view: float = 0.05  # probability that the target is the reference itself
 
     def __init__(self, config: Config) -> None:
@@ -51,7 +51,7 @@ class NanoPairs:
         onward = torch.where(draws.uniform("same-view", size) < self.config.same_view, 0, another)
         target = reference - reference % VIEWS + (reference + onward) % VIEWS
         white = draws.uniform("white", size, 1) < self.config.white
-        background = torch.where(white, 1.0, tints(draws.uniform("background", size, 4)))
+        background = torch.where(white, 1.0, random_background_colors(draws.uniform("background", size, 4)))
         return _pairs(views, reference, target, background)
 
     def sample_pairs(self, objects: int, targets: int) -> PosedPairs:

@@ -1,4 +1,4 @@
-"""What this package brings to maquette."""
+"""The plugin hooks: data sets, configs and weights of the nano world."""
 
 from __future__ import annotations
 

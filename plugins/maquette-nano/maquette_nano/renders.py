@@ -1,4 +1,4 @@
-"""The nano world's objects, each rendered eight times, once and for all, and kept in a file."""
+"""Eight renders of each object of the nano world, cached in a file."""
 
 from __future__ import annotations
 
@@ -21,34 +21,37 @@ from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
 from maquette.images.picture import Picture
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
-from maquette_nano.world.colours import COLOURS
+from maquette_nano.world.colors import COLORS
 
 _log = logging.getLogger(f"maquette.{__name__}")  # under maquette: shown where its messages are
 
-Shows = Literal["colour", "normals", "geometry"]
-"""What a render shows: shaded colour, or normals n in the camera's frame as a picture n / 2 + 1/2; "geometry" is
-colour with normals and depth beside it."""
+Shows = Literal["color", "normals", "geometry"]
+"""Content of a render: shaded color, or normals n in the camera's frame encoded as n / 2 + 1/2; "geometry" is color
+with normals and depth in further channels."""
 
 Rig = Literal["around", "six"]
-"""From where: four at right angles and four anywhere; or two pictures from one azimuth, and Zero123++'s six views."""
+"""Cameras of an object: "around", four at right angles and four at random; "six", two references and six views."""
 
 VIEWS = 8
 FOV_DEG, DISTANCE = 35.0, 3.2
-SIX: Layout = "v1.2"  # whose six cameras
+SIX: Layout = "v1.2"  # version of the Zero123++ cameras
 SIX_FOV_DEG, SIX_DISTANCE = FOV_Y_DEG[SIX], world.BOUND / math.tan(math.radians(FOV_Y_DEG[SIX] / 2))
-NEAR, FAR = DISTANCE - world.BOUND, DISTANCE + world.BOUND  # of the depths that a byte holds, in scene units
+NEAR, FAR = (
+    DISTANCE - world.BOUND,
+    DISTANCE + world.BOUND,
+)  # range of the depths that are encoded in a byte, in scene units
 CHUNK = 250
-FIRST_SEEN = 1_000_000  # number of the first object of a held-out split that is trained on; others count from 0
+FIRST_JUDGE_OBJECT = 1_000_000  # index of the first held-out object for judges
 LENSES: dict[Rig, tuple[tuple[slice, tuple[float, float]], ...]] = {
     "around": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
     "six": ((slice(2), (FOV_DEG, DISTANCE)), (slice(2, VIEWS), (SIX_FOV_DEG, SIX_DISTANCE))),
 }
-"""Which of an object's views have which angle of view and distance."""
+"""Rig -> (slice of the views, (angle of view in degrees, distance))."""
 
 
 @dataclass(frozen=True)
 class RendersConfig:
-    """What every data set of renders can set."""
+    """Options of all data sets of renders."""
 
     objects: int = 20_000  # training objects
     held_out_objects: int = 1_000  # validation objects
@@ -59,9 +62,9 @@ class RendersConfig:
 
 @dataclass
 class Views:
-    """Rendered views with straight colour (or normals as colours) and coverage, and each object's captions."""
+    """Rendered views with straight color (or encoded normals) and coverage, and the captions of each object."""
 
-    pixels: Tensor  # [objects * VIEWS, size, size, 4], bytes; or 8, with normal and depth behind
+    channels: Tensor  # [objects * VIEWS, size, size, 4] bytes; or 8, with normal and depth last
     azimuth_deg: np.ndarray
     elevation_deg: np.ndarray
     short: list[str]
@@ -69,31 +72,34 @@ class Views:
     detailed: list[str]
 
     def __post_init__(self) -> None:
-        turn = np.abs((self.azimuth_deg + 180) % 360 - 180)
-        self.front = np.flatnonzero(turn < 45)
+        front_distance_deg = np.abs((self.azimuth_deg + 180) % 360 - 180)
+        self.front = np.flatnonzero(front_distance_deg < 45)
 
     @property
     def rgba(self) -> Tensor:
-        """Colour and coverage [objects * VIEWS, size, size, 4], bytes."""
-        return self.pixels[..., :4]
+        """Color and coverage [objects * VIEWS, size, size, 4], bytes."""
+        return self.channels[..., :4]
 
-    def joined(self, *others: Views) -> Views:
-        """These views, and those of other objects behind them."""
-        every = (self, *others)
+    def concatenate(self, *others: Views) -> Views:
+        """These views, followed by views of other objects."""
+        all_views = (self, *others)
         return Views(
-            torch.cat([views.pixels for views in every]),
-            np.concatenate([views.azimuth_deg for views in every]),
-            np.concatenate([views.elevation_deg for views in every]),
-            *([text for views in every for text in getattr(views, name)] for name in ("short", "plain", "detailed")),
+            torch.cat([views.channels for views in all_views]),
+            np.concatenate([views.azimuth_deg for views in all_views]),
+            np.concatenate([views.elevation_deg for views in all_views]),
+            *(
+                [text for views in all_views for text in getattr(views, name)]
+                for name in ("short", "plain", "detailed")
+            ),
         )
 
     def geometry(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Normals in the camera's frame [B, H, W, 3] and distances along the ray [B, H, W, 1] of the views `index`."""
-        beside = self.pixels[index.to(self.pixels.device), ..., 4:].float() / 255
-        return beside[..., :3] * 2 - 1, NEAR + (FAR - NEAR) * beside[..., 3:]
+        normal_and_depth = self.channels[index.to(self.channels.device), ..., 4:].float() / 255
+        return normal_and_depth[..., :3] * 2 - 1, NEAR + (FAR - NEAR) * normal_and_depth[..., 3:]
 
     def picture(self, index: Tensor) -> Picture:
-        """The views `index` [B]."""
+        """Pictures of the views `index` [B]."""
         return Picture.from_rgba(self.rgba[index.to(self.rgba.device)].float() / 255)
 
     def over(self, index: Tensor, background: Tensor) -> Tensor:
@@ -101,17 +107,17 @@ class Views:
         return self.picture(index).over(background.to(self.rgba.device)[:, None, None, :])
 
     def cameras(self, index: Tensor) -> Cameras:
-        """From where the views `index` [B] are seen."""
+        """Cameras of the views `index` [B]."""
         one = torch.ones(len(index))
         azimuth, elevation = (torch.from_numpy(angles)[index] for angles in (self.azimuth_deg, self.elevation_deg))
         return orbit_cameras(azimuth, elevation, DISTANCE * one, FOV_DEG * one, self.rgba.shape[1])
 
-    def caption(self, index: int, short: bool, detailed: bool, told: bool, side: bool) -> str:
-        thing = index // VIEWS
-        text = self.short[thing] if short else self.detailed[thing] if detailed else self.plain[thing]
-        if not told:
+    def caption(self, index: int, short: bool, detailed: bool, name_view: bool, name_side: bool) -> str:
+        number = index // VIEWS
+        text = self.short[number] if short else self.detailed[number] if detailed else self.plain[number]
+        if not name_view:
             return text
-        view = world.view_word(float(self.azimuth_deg[index]), float(self.elevation_deg[index]), side)
+        view = world.view_word(float(self.azimuth_deg[index]), float(self.elevation_deg[index]), name_side)
         return f"{text}, {view}"
 
 
@@ -119,17 +125,17 @@ def load_views(
     split: str,
     config: RendersConfig,
     device: torch.device,
-    shows: Shows = "colour",
+    shows: Shows = "color",
     rig: Rig = "around",
     numbers: range | None = None,
 ) -> Views:
-    """The views of all objects of `split` ("train" or "validation"), rendered now if the cache lacks them.
+    """The views of the objects of `split` ("train", "validation" or "test"), rendered if they are not cached.
 
-    `numbers` are those of the objects, if not from 0 to as many as `config` says; any split has such.
+    `numbers` are the indices of the objects; None: from 0 to the number of objects in `config`.
     """
     numbers = numbers or range(config.objects if split == "train" else config.held_out_objects)
     facts = f"{split}/{len(numbers)}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
-    facts += "" if shows == "colour" else f"/{shows}"
+    facts += "" if shows == "color" else f"/{shows}"
     facts += "" if rig == "around" else f"/{rig}"
     facts += "" if numbers.start == 0 else f"/from {numbers.start}"
     path = Path(config.cache) / f"{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
@@ -144,27 +150,27 @@ def load_views(
 
 
 def load_held_out_pairs(config: RendersConfig, device: torch.device, shows: Shows) -> list[Views]:
-    """Objects of the held-out pairs of category and colour, each as often as the training objects have one of theirs.
+    """Views of held-out pairs of category and colour, with as many objects per pair as in training.
 
-    They are others than those that are evaluated, which count from 0.
+    Their indices start at `FIRST_JUDGE_OBJECT`, so that they differ from the evaluated objects, which start at 0.
     """
-    pairs = [world.split_of(category, colour) for category in CATEGORIES for colour in COLOURS]
-    share = config.objects / pairs.count("train")
-    counts = {split: round(share * pairs.count(split)) for split in ("validation", "test")}
+    pairs = [world.split_of(category, color) for category in CATEGORIES for color in COLORS]
+    objects_per_pair = config.objects / pairs.count("train")
+    counts = {split: round(objects_per_pair * pairs.count(split)) for split in ("validation", "test")}
     return [
-        load_views(split, config, device, shows, numbers=range(FIRST_SEEN, FIRST_SEEN + count))
+        load_views(split, config, device, shows, numbers=range(FIRST_JUDGE_OBJECT, FIRST_JUDGE_OBJECT + count))
         for split, count in counts.items()
         if count
     ]
 
 
-def tints(uniform: Tensor) -> Tensor:
-    """Background colours [n, 3]: light greys, a little tinted, from uniform numbers [n, 4]."""
+def random_background_colors(uniform: Tensor) -> Tensor:
+    """Background colours [n, 3]: light greys with a slight tint, from uniform numbers [n, 4]."""
     return (0.45 + 0.55 * uniform[:, :1].sqrt() - 0.15 * uniform[:, 1:]).clamp(0, 1)
 
 
 def _world_version() -> str:
-    """A hash of the source that pictures and captions depend on: a changed world is rendered anew."""
+    """A hash of the source code of the world; part of the cache key, so that a changed world is rendered again."""
     digest = hashlib.blake2b(digest_size=6)
     for path in sorted(Path(world.__file__).parent.rglob("*.py")):
         if path.name not in ("meshing.py", "__init__.py"):
@@ -173,28 +179,28 @@ def _world_version() -> str:
 
 
 def view_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Azimuths and elevations [VIEWS] in degrees: four at right angles, four anywhere."""
-    start, level = rng.uniform(0, 360), rng.uniform(0, 30)
+    """Azimuths and elevations [VIEWS] in degrees: four at right angles, four at random."""
+    start, group_elevation = rng.uniform(0, 360), rng.uniform(0, 30)
     azimuth = np.concatenate([start + np.arange(4) * 90, rng.uniform(0, 360, VIEWS - 4)]) % 360
-    elevation = np.concatenate([np.full(4, level), rng.uniform(-10, 80, VIEWS - 4)])
+    elevation = np.concatenate([np.full(4, group_elevation), rng.uniform(-10, 80, VIEWS - 4)])
     return azimuth, elevation
 
 
 def six_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Azimuths and elevations [VIEWS] in degrees: two pictures from one azimuth, and the six views from it on."""
+    """Azimuths and elevations [VIEWS] in degrees: two references at one azimuth, and the six views relative to it."""
     azimuth = float(rng.uniform(0, 360))
     six = six_cameras(SIX, azimuth, SIX_DISTANCE, 1)
     elevation = np.concatenate([rng.uniform(-10, 60, 2), six.elevation_deg.numpy()])
     return np.concatenate([[azimuth] * 2, six.azimuth_deg.numpy()]) % 360, elevation
 
 
-def _rendered(
-    thing: world.NanoObject, azimuth: np.ndarray, elevation: np.ndarray, lens: tuple[float, float], size: int
+def _render_views(
+    obj: world.NanoObject, azimuth: np.ndarray, elevation: np.ndarray, lens: tuple[float, float], size: int
 ) -> tuple[np.ndarray, world.Render]:
-    """Rotations to the world [B, 3, 3] and pictures from an angle of view and a distance."""
+    """Camera-to-world rotations [B, 3, 3] and renders with an angle of view and distance `lens`."""
     fov_deg, distance = lens
     c2w = np.stack([world.orbit_c2w(a, e, distance) for a, e in zip(azimuth, elevation, strict=True)])
-    return c2w[:, :3, :3], world.render(thing, c2w, fov_deg, size)
+    return c2w[:, :3, :3], world.render(obj, c2w, fov_deg, size)
 
 
 def _on_one_thread() -> None:
@@ -207,21 +213,21 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
     rgba = np.empty((count * VIEWS, size, size, 8 if shows == "geometry" else 4), np.uint8)
     angles, short, plain, detailed = [], [], [], []
     for i in range(count):
-        thing = world.sample_object(first + i, split)
+        obj = world.sample_object(first + i, split)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first + i, len(split), 77])))
         azimuth, elevation = view_angles(rng) if rig == "around" else six_angles(rng)
         for part, lens in LENSES[rig]:
-            rotation, views = _rendered(thing, azimuth[part], elevation[part], lens, size)
+            rotation, views = _render_views(obj, azimuth[part], elevation[part], lens, size)
             normal = views.normal @ rotation[:, None] / 2 + 0.5
             planes: list[np.ndarray] = [normal if shows == "normals" else views.rgb, views.opacity[..., None]]
             if shows == "geometry":
                 planes += [normal, (views.depth[..., None].clip(NEAR, FAR) - NEAR) / (FAR - NEAR)]
             rgba[i * VIEWS : (i + 1) * VIEWS][part] = (np.concatenate(planes, -1) * 255 + 0.5).astype(np.uint8)
         angles.append((azimuth, elevation))
-        article = "an" if thing.body[0] in "aeiou" else "a"
-        short.append(f"{article} {thing.body} {thing.category}")
-        plain.append(thing.caption())
-        detailed.append(thing.caption(name_detail=True))
+        article = "an" if obj.body[0] in "aeiou" else "a"
+        short.append(f"{article} {obj.body} {obj.category}")
+        plain.append(obj.caption())
+        detailed.append(obj.caption(name_detail=True))
     both = np.array(angles, np.float32)
     return rgba, both[:, 0].reshape(-1), both[:, 1].reshape(-1), np.array(short), np.array(plain), np.array(detailed)
 
@@ -240,7 +246,7 @@ def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, w
             parts = [future.result() for future in [pool.submit(_render_chunk, *job) for job in jobs]]
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
-    beside = path.with_suffix(".tmp.npz")
+    temporary = path.with_suffix(".tmp.npz")
     stored: dict[str, Any] = dict(zip(names, columns, strict=True))
-    np.savez(beside, **stored)
-    beside.replace(path)
+    np.savez(temporary, **stored)
+    temporary.replace(path)

@@ -1,4 +1,4 @@
-"""Pictures of nano objects, with the six views that a Zero123++ of the nano world makes of them."""
+"""Data set of reference images of nano objects with the six views of Zero123++."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views
 
-PICTURES = 2  # of an object's renders; the others are the six views
-GREY = 127 / 255  # behind all of them
+REFERENCES = 2  # reference images per object; its other renders are the six views
+GREY = 127 / 255  # background of all images, as in Zero123++
 
 
 @register("dataset", "nano-six-views")
 class NanoSixViews:
-    """A picture of an object, from where photographs are taken, and its six views, before Zero123++'s grey.
+    """A reference image of an object and its six views, over the grey of Zero123++.
 
-    The views fit the sphere that the object touches: seen at 30 degrees from `renders.SIX_DISTANCE`.
+    The views frame the bounding sphere: an angle of view of 30 degrees from the distance `renders.SIX_DISTANCE`.
     """
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        view_size: int = 32  # side of a view in pixels; pictures have `size`
+        view_size: int = 32  # side of a view in pixels; references have `size`
 
         def __post_init__(self) -> None:
             if self.size % self.view_size:
@@ -47,14 +47,14 @@ class NanoSixViews:
 
     def _draw(self, views: Views, draws: Draws, size: int) -> PicturesWithSixViews:
         first = draws.integers("object", 0, len(views.azimuth_deg) // VIEWS - 1, size) * VIEWS
-        return self._seen(views, first, draws.integers("picture", 0, PICTURES - 1, size))
+        return self._with_six_views(views, first, draws.integers("picture", 0, REFERENCES - 1, size))
 
     def sample(self, count: int) -> PicturesWithSixViews:
         objects = torch.linspace(0, len(self._held_out.azimuth_deg) // VIEWS - 1, count).long()
-        return self._seen(self._held_out, objects * VIEWS, torch.zeros(count).long())
+        return self._with_six_views(self._held_out, objects * VIEWS, torch.zeros(count).long())
 
-    def _seen(self, views: Views, first: Tensor, picture: Tensor) -> PicturesWithSixViews:
-        index = (first[:, None] + torch.arange(PICTURES, VIEWS)).flatten()
+    def _with_six_views(self, views: Views, first: Tensor, picture: Tensor) -> PicturesWithSixViews:
+        index = (first[:, None] + torch.arange(REFERENCES, VIEWS)).flatten()
         whole = views.over(index, torch.full((len(index), 3), GREY))
         return PicturesWithSixViews(
             views.over(first + picture, torch.full((len(first), 3), GREY)), downsample(whole, self.config.view_size)

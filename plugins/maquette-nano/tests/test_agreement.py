@@ -26,9 +26,9 @@ class AsField(Field):
         distance = torch.from_numpy(self.thing.sdf(points.numpy()))
         density = 300 * torch.sigmoid(-distance / 0.001)
         near = distance.abs() < 0.06
-        colours = torch.zeros_like(points)
-        colours[near] = torch.from_numpy(self.thing.albedo(points[near].numpy()))
-        return FieldSample(density, torch.logit(colours, eps=1e-4), None)
+        colors = torch.zeros_like(points)
+        colors[near] = torch.from_numpy(self.thing.albedo(points[near].numpy()))
+        return FieldSample(density, torch.logit(colors, eps=1e-4), None)
 
 
 def test_a_field_of_the_object_renders_as_the_world_does():

@@ -48,8 +48,8 @@ def test_a_batch_is_pictures_and_views_of_the_same_objects_before_grey(data):
     assert batch.reference.shape == (7, SIZE, SIZE, 3) and batch.views.shape == (42, 16, 16, 3)
     for corner in (batch.reference[:, 0, 0], batch.views[:, 0, 0]):
         torch.testing.assert_close(corner, torch.full_like(corner, GREY), atol=1e-6, rtol=0)
-    colours = batch.views.unflatten(0, (7, 6)).mean(dim=(1, 2, 3))
-    distances = torch.cdist(batch.reference.mean(dim=(1, 2)), colours)
+    colors = batch.views.unflatten(0, (7, 6)).mean(dim=(1, 2, 3))
+    distances = torch.cdist(batch.reference.mean(dim=(1, 2)), colors)
     assert float(distances.diagonal().mean()) < float(distances.mean())
     again, other = (data.batch(Draws(0, step), 7) for step in (0, 1))
     assert torch.equal(batch.views, again.views) and not torch.equal(batch.views, other.views)

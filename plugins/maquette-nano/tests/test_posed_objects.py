@@ -8,9 +8,9 @@ import torch
 
 from maquette.data.formats import PosedImages, load_posed_images, save_posed_images
 from maquette_nano import world
-from maquette_nano.posed import posed_object, spiral
+from maquette_nano.posed import posed_object, spiral_cameras
 from maquette_nano.world.builder import Builder
-from maquette_nano.world.colours import COLOURS, DETAIL
+from maquette_nano.world.colors import COLORS, DETAIL
 
 CENTRE, RADIUS = (0.3, -0.25, 0.4), 0.12
 
@@ -19,7 +19,7 @@ CENTRE, RADIUS = (0.3, -0.25, 0.4), 0.12
 def ball() -> PosedImages:
     """A small blue ball off the origin and nothing else."""
     builder = Builder()
-    builder.ball(CENTRE, RADIUS, colour=DETAIL)
+    builder.ball(CENTRE, RADIUS, color=DETAIL)
     thing = world.NanoObject("ball", "red", "blue", "plain", builder.table().astype(np.float32), period=0.2)
     return posed_object(thing, views=12, size=64, test_views=4)
 
@@ -43,7 +43,7 @@ def test_a_ball_is_seen_where_the_cameras_project_it(ball):
 def test_colours_do_not_depend_on_the_view(ball):
     inside = ball.picture.color[ball.picture.alpha[..., 0] == 1]
     assert len(inside) > 16 * 10
-    torch.testing.assert_close(inside, torch.tensor(COLOURS["blue"]).expand_as(inside))
+    torch.testing.assert_close(inside, torch.tensor(COLORS["blue"]).expand_as(inside))
 
 
 def test_points_of_the_surface_fall_on_opaque_pixels_in_every_view():
@@ -71,7 +71,7 @@ def test_silhouettes_carve_out_the_object():
 
 
 def test_views_stand_between_the_elevations_and_test_views_apart_from_them():
-    train, test = spiral(48, 8, 0.0), posed_object(0, size=8).select("test").cameras
+    train, test = spiral_cameras(48, 8, 0.0), posed_object(0, size=8).select("test").cameras
     assert train.elevation_deg.min() > -30 and train.elevation_deg.max() < 75 and len(test) == 16
     directions = [torch.nn.functional.normalize(cameras.light, dim=-1) for cameras in (train, test)]
     nearest = torch.rad2deg(torch.acos(directions[1] @ directions[0].T)).min(1).values

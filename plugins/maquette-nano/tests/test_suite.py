@@ -8,9 +8,9 @@ def test_the_suite_holds_the_held_out_prompts_in_order():
     suite = load_suite("nano-text")
     assert [case.prompt for case in suite.cases] == world.test_prompts()
     for case in suite.cases:
-        category, colour = case.labels["category"], case.labels["colour"]
-        assert case.prompt.split(" with ")[0].split(" ", 1)[1] == f"{colour} {category}"
-        assert world.split_of(category, colour) == "test"
+        category, color = case.labels["category"], case.labels["colour"]
+        assert case.prompt.split(" with ")[0].split(" ", 1)[1] == f"{color} {category}"
+        assert world.split_of(category, color) == "test"
 
 
 def test_the_suite_chooses_among_the_whole_vocabulary():

@@ -58,8 +58,8 @@ def test_all_pairs_brings_held_out_pairs_but_not_the_objects_that_are_evaluated(
 
 def _pair(caption: str) -> tuple[str, str]:
     """Category and colour of "a COLOUR CATEGORY ..."."""
-    colour, category = caption.replace(",", "").split()[1:3]
-    return category, colour
+    color, category = caption.replace(",", "").split()[1:3]
+    return category, color
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
-from maquette_nano.world.colours import COLOURS, PATTERNS
+from maquette_nano.world.colors import COLORS, PATTERNS
 
 FRONT, SIDE, BACK = (world.orbit_c2w(azimuth, 15, 3.2) for azimuth in (0, 90, 180))
 
@@ -20,9 +20,9 @@ def test_the_same_seed_is_the_same_object_and_picture():
 
 
 def test_splits_share_no_pair_and_training_misses_no_category_or_colour():
-    pairs = {(c, k): world.split_of(c, k) for c in CATEGORIES for k in COLOURS}
+    pairs = {(c, k): world.split_of(c, k) for c in CATEGORIES for k in COLORS}
     train = {pair for pair, split in pairs.items() if split == "train"}
-    assert {c for c, _ in train} == set(CATEGORIES) and {k for _, k in train} == set(COLOURS)
+    assert {c for c, _ in train} == set(CATEGORIES) and {k for _, k in train} == set(COLORS)
     for split in ("train", "validation", "test"):
         drawn = [world.sample_object(seed, split) for seed in range(12)]
         assert all(pairs[o.category, o.body] == split for o in drawn)
@@ -90,7 +90,7 @@ def test_mesh_colours_are_the_objects_colours():
     from maquette_nano.world.meshing import mesh
 
     surface = mesh(thing("mug", "red", "green"), 64)
-    reds = np.abs(surface.vertex_colors - np.array(COLOURS["red"])).max(1) < 0.01
+    reds = np.abs(surface.vertex_colors - np.array(COLORS["red"])).max(1) < 0.01
     assert 0.4 < reds.mean() < 0.95
 
 

@@ -72,7 +72,7 @@ class DefaultDensification(Densification):
         statistics = ScreenStatistics(self.gradient, self.view_count.long(), self.radius)
         for view in projections:
             statistics = statistics.add(view)
-        self.gradient, self.view_count, self.radius = statistics.gradient, statistics.seen.float(), statistics.radius
+        self.gradient, self.view_count, self.radius = statistics.gradient, statistics.view_count.float(), statistics.radius
         changes = []
         if (moment.step + 1) % c.every == 0:
             changes.append(self._densify(cloud, statistics, moment))

@@ -148,12 +148,12 @@ def distortion(
 
 def _check_rays(name: str, samples: dict[str, Tensor], ray_start: Tensor) -> None:
     (first, values), *others = samples.items()
-    for other, beside in others:
-        if values.ndim != 1 or values.shape != beside.shape:
+    for other, other_values in others:
+        if values.ndim != 1 or values.shape != other_values.shape:
             raise ValueError(
-                f"{name}: {first} and {other} are [n] each, not {list(values.shape)} and {list(beside.shape)}"
+                f"{name}: {first} and {other} are [n] each, not {list(values.shape)} and {list(other_values.shape)}"
             )
-        _check_pair(name, values, beside)
+        _check_pair(name, values, other_values)
     if ray_start.ndim != 1 or len(ray_start) < 1 or ray_start.dtype != torch.int64:
         raise ValueError(f"{name}: ray_start is int64 [rays + 1], not {ray_start.dtype} {list(ray_start.shape)}")
     if ray_start.device != values.device:

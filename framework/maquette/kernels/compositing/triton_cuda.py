@@ -132,8 +132,8 @@ def _accumulate(weights, values, ray_start, sums, channels, BLOCK: tl.constexpr,
     for first in range(begin, end, BLOCK):
         i = first + tl.arange(0, BLOCK)
         w = tl.load(weights + i, mask=i < end, other=0.0)
-        kept = (i < end)[:, None] & (channel < channels)[None, :]
-        v = tl.load(values + i[:, None] * channels + channel[None, :], mask=kept, other=0.0)
+        valid = (i < end)[:, None] & (channel < channels)[None, :]
+        v = tl.load(values + i[:, None] * channels + channel[None, :], mask=valid, other=0.0)
         total += tl.sum(w[:, None] * v, axis=0)
     tl.store(sums + ray.to(tl.int64) * channels + channel, total, mask=channel < channels)
 
@@ -149,9 +149,9 @@ def _accumulate_backward(
     total = tl.zeros([BLOCK], weights.dtype.element_ty)
     for first in range(0, channels, WIDTH):
         channel = first + tl.arange(0, WIDTH)
-        kept = (i < samples)[:, None] & (channel < channels)[None, :]
+        valid = (i < samples)[:, None] & (channel < channels)[None, :]
         place = i[:, None] * channels + channel[None, :]
-        upstream = tl.load(grad + ray[:, None] * channels + channel[None, :], mask=kept, other=0.0)
-        total += tl.sum(upstream * tl.load(values + place, mask=kept, other=0.0), axis=1)
-        tl.store(to_values + place, upstream * w[:, None], mask=kept)
+        upstream = tl.load(grad + ray[:, None] * channels + channel[None, :], mask=valid, other=0.0)
+        total += tl.sum(upstream * tl.load(values + place, mask=valid, other=0.0), axis=1)
+        tl.store(to_values + place, upstream * w[:, None], mask=valid)
     tl.store(to_weights + i, total, mask=i < samples)

@@ -74,14 +74,14 @@ def flexicubes(
     alpha = one.expand(grid.cubes, 8) if alpha is None else alpha
     beta = one.expand(grid.cubes, 12) if beta is None else beta
     gamma = one.expand(grid.cubes) if gamma is None else gamma
-    wanted = {
+    expected = {
         "positions": (positions, (corners, 3)),
         "distances": (distances, (corners,)),
         "alpha": (alpha, (grid.cubes, 8)),
         "beta": (beta, (grid.cubes, 12)),
         "gamma": (gamma, (grid.cubes,)),
     }
-    for name, (value, shape) in wanted.items():
+    for name, (value, shape) in expected.items():
         if value.shape != shape:
             raise ValueError(
                 f"flexicubes: a grid of {corners} corners and {grid.cubes} cubes needs {name} {list(shape)}, "

@@ -10,7 +10,7 @@ from maquette.kernels.backends import implementation
 from maquette.kernels.precision import in_float32
 from maquette.kernels.rotations import rotation_matrices
 
-REACH = 3.0  # standard deviations beyond which a Gaussian counts as nothing
+CUTOFF_DEVIATIONS = 3.0  # standard deviations beyond which a Gaussian counts as nothing
 
 
 @torch.no_grad()
@@ -51,5 +51,5 @@ def gaussian_field(
     """
     module = implementation("gaussian-field", backend, points.device.type)
     whiten = rotation_matrices(quaternions).mT / scales.clamp(min=1e-8)[:, :, None]  # S^-1 R^T
-    extents = REACH * (rotation_matrices(quaternions).square() * scales.square()[:, None, :]).sum(-1).sqrt()
+    extents = CUTOFF_DEVIATIONS * (rotation_matrices(quaternions).square() * scales.square()[:, None, :]).sum(-1).sqrt()
     return module.evaluate(points, means, whiten, extents, opacities, values)

@@ -49,20 +49,26 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         points, table = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:2]
-        return (*_EncodeBackward.apply(points, table, grad, ctx.spec, ctx.active, wanted), None, None)
+        needs_grad = ctx.needs_input_grad[:2]
+        return (*_EncodeBackward.apply(points, table, grad, ctx.spec, ctx.active, needs_grad), None, None)
 
 
 class _EncodeBackward(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, points: Tensor, table: Tensor, grad: Tensor, spec: HashGridSpec, active: int, wanted: tuple[bool, ...]
+        ctx: Any,
+        points: Tensor,
+        table: Tensor,
+        grad: Tensor,
+        spec: HashGridSpec,
+        active: int,
+        needs_grad: tuple[bool, ...],
     ) -> tuple[Tensor | None, Tensor | None]:
         ctx.save_for_backward(points, table, grad)
         ctx.spec, ctx.active = spec, active
         ctx.set_materialize_grads(False)
-        to_points = _slope(points, table, grad, spec, active) if wanted[0] else None
-        to_table = _scatter(points, None, grad, spec, active) if wanted[1] else None
+        to_points = _slope(points, table, grad, spec, active) if needs_grad[0] else None
+        to_table = _scatter(points, None, grad, spec, active) if needs_grad[1] else None
         return to_points, to_table
 
     @staticmethod

@@ -67,10 +67,10 @@ class _Encode(torch.autograd.Function):
 
 def _differentiable_gradients(ctx: Any, points: Tensor, table: Tensor, grad: Tensor) -> list[Tensor | None]:
     encoded = reference.hash_grid(points, table, ctx.spec, ctx.active)
-    wanted = ctx.needs_input_grad[:2]
-    inputs = [tensor for tensor, needed in zip((points, table), wanted, strict=True) if needed]
-    found = iter(torch.autograd.grad(encoded, inputs, grad, create_graph=True))
-    return [next(found) if needed else None for needed in wanted]
+    needs_grad = ctx.needs_input_grad[:2]
+    inputs = [tensor for tensor, needed in zip((points, table), needs_grad, strict=True) if needed]
+    grads = iter(torch.autograd.grad(encoded, inputs, grad, create_graph=True))
+    return [next(grads) if needed else None for needed in needs_grad]
 
 
 def _sizes(spec: HashGridSpec) -> dict[str, int]:
@@ -132,7 +132,7 @@ def _interpolate(
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     level, inside = tl.program_id(1), i < count
     lane = tl.arange(0, LANES)[None, :]
-    kept = inside[:, None] & (lane < F)
+    valid = inside[:, None] & (lane < F)
     resolution = tl.load(resolutions + level)
     x, fx, _ = _locate(points, i, inside, 0, resolution)
     y, fy, _ = _locate(points, i, inside, 1, resolution)
@@ -140,8 +140,8 @@ def _interpolate(
     total = tl.zeros([BLOCK, LANES], points.dtype.element_ty)
     for corner in tl.static_range(8):
         weight = _weigh(fx, corner % 2) * _weigh(fy, corner // 2 % 2) * _weigh(fz, corner // 4)
-        total += weight[:, None] * tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), kept, other=0.0)
-    tl.store(encoded + i[:, None] * CHANNELS + level * F + lane, total, mask=kept)
+        total += weight[:, None] * tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), valid, other=0.0)
+    tl.store(encoded + i[:, None] * CHANNELS + level * F + lane, total, mask=valid)
 
 
 @triton.jit
@@ -152,16 +152,16 @@ def _scatter(
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     level, inside = tl.program_id(1), i < count
     lane = tl.arange(0, LANES)[None, :]
-    kept = inside[:, None] & (lane < F)
+    valid = inside[:, None] & (lane < F)
     resolution = tl.load(resolutions + level)
     x, fx, _ = _locate(points, i, inside, 0, resolution)
     y, fy, _ = _locate(points, i, inside, 1, resolution)
     z, fz, _ = _locate(points, i, inside, 2, resolution)
-    upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=kept, other=0.0)
+    upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=valid, other=0.0)
     for corner in tl.static_range(8):
         weight = _weigh(fx, corner % 2) * _weigh(fy, corner // 2 % 2) * _weigh(fz, corner // 4)
         tl.atomic_add(
-            to_table + _entries(x, y, z, level, layout, corner, F, LANES), weight[:, None] * upstream, mask=kept
+            to_table + _entries(x, y, z, level, layout, corner, F, LANES), weight[:, None] * upstream, mask=valid
         )
 
 
@@ -173,7 +173,7 @@ def _slope(
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = i < count
     lane = tl.arange(0, LANES)[None, :]
-    kept = inside[:, None] & (lane < F)
+    valid = inside[:, None] & (lane < F)
     to_x = tl.zeros([BLOCK], points.dtype.element_ty)
     to_y, to_z = tl.zeros_like(to_x), tl.zeros_like(to_x)
     for level in range(active):
@@ -181,10 +181,10 @@ def _slope(
         x, fx, scale_x = _locate(points, i, inside, 0, resolution)
         y, fy, scale_y = _locate(points, i, inside, 1, resolution)
         z, fz, scale_z = _locate(points, i, inside, 2, resolution)
-        upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=kept, other=0.0)
+        upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=valid, other=0.0)
         along_x, along_y, along_z = tl.zeros_like(to_x), tl.zeros_like(to_x), tl.zeros_like(to_x)
         for corner in tl.static_range(8):
-            entry = tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), mask=kept, other=0.0)
+            entry = tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), mask=valid, other=0.0)
             product = tl.sum(entry * upstream, axis=1)
             wx, wy, wz = _weigh(fx, corner % 2), _weigh(fy, corner // 2 % 2), _weigh(fz, corner // 4)
             along_x += (corner % 2 * 2 - 1) * wy * wz * product

@@ -141,14 +141,14 @@ def _check(
         if tuple(tensor.shape) != shape:
             raise ValueError(f"march_rays: {name} is {list(shape)}, not {list(tensor.shape)}")
         if tensor.dtype != origins.dtype or tensor.device != origins.device:
-            found, expected = f"{tensor.dtype} on {tensor.device}", f"{origins.dtype} on {origins.device}"
-            raise ValueError(f"march_rays: {name} is {found}, origins are {expected}")
+            actual, expected = f"{tensor.dtype} on {tensor.device}", f"{origins.dtype} on {origins.device}"
+            raise ValueError(f"march_rays: {name} is {actual}, origins are {expected}")
     if origins.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"march_rays: rays are float32 or float64, not {origins.dtype}")
     if occupancy.ndim not in (3, 4) or occupancy.dtype != torch.bool or occupancy.device != origins.device:
-        found = f"{occupancy.dtype} {list(occupancy.shape)} on {occupancy.device}"
+        actual = f"{occupancy.dtype} {list(occupancy.shape)} on {occupancy.device}"
         raise ValueError(
-            f"march_rays: occupancy is bool [gx, gy, gz], or with levels in front, on {origins.device}, not {found}"
+            f"march_rays: occupancy is bool [gx, gy, gz], or with levels in front, on {origins.device}, not {actual}"
         )
     if not step > 0:
         raise ValueError(f"march_rays: step is {step}; it is a positive length")

@@ -70,13 +70,13 @@ def _occupied(origins, directions, ray, middle, occupancy, boxes):
 def _count(origins, directions, near, far, jitter, step, occupancy, boxes, counts):
     one, two = near.dtype.type(1), near.dtype.type(2)
     for ray in numba.prange(len(origins)):
-        kept, k, start = 0, one - one, near[ray]
+        written, k, start = 0, one - one, near[ray]
         while start < far[ray]:
             end = _cut(k, near[ray], far[ray], jitter[ray], step[0])
             if end > start and _occupied(origins, directions, ray, (start + end) / two, occupancy, boxes):
-                kept += 1
+                written += 1
             start, k = end, k + one
-        counts[ray] = kept
+        counts[ray] = written
 
 
 @kernel

@@ -38,12 +38,12 @@ def march_rays(
 
 def _occupied(points: Tensor, occupancy: Tensor, boxes: Tensor) -> Tensor:
     size = torch.tensor(occupancy.shape[1:], dtype=points.dtype, device=points.device)
-    found = torch.zeros(points.shape[:-1], dtype=torch.bool, device=points.device)
-    known = found
+    occupied = torch.zeros(points.shape[:-1], dtype=torch.bool, device=points.device)
+    resolved = occupied
     for grid, box in zip(occupancy, boxes, strict=True):
         position = (points - box[0]) / (box[1] - box[0]) * size
         inside = ((position >= 0) & (position < size)).all(dim=-1)
         cell = torch.where(inside[..., None], position, torch.zeros_like(position)).long()
-        found = found | (inside & ~known & grid[cell.unbind(-1)])
-        known = known | inside
-    return found
+        occupied = occupied | (inside & ~resolved & grid[cell.unbind(-1)])
+        resolved = resolved | inside
+    return occupied

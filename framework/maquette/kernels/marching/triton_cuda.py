@@ -72,28 +72,28 @@ def _march(
     inside = ray < count
     first, last = tl.load(near + ray, mask=inside, other=0.0), tl.load(far + ray, mask=inside, other=0.0)
     shift, step = tl.load(jitter + ray, mask=inside, other=0.0), tl.load(length)
-    start, k, kept = first, tl.zeros_like(first), tl.zeros([BLOCK], tl.int64)
+    start, k, written = first, tl.zeros_like(first), tl.zeros([BLOCK], tl.int64)
     while tl.max((start < last).to(tl.int32), axis=0) > 0:
         edge = first + (k + shift) * step
         edge = tl.where(edge < first, first, edge)
         end = tl.where(edge > last, last, edge)
         middle = (start + end) * 0.5
-        known, keep = end <= start, tl.zeros([BLOCK], tl.int1)  # pieces without length are known to hold nothing
+        resolved, keep = end <= start, tl.zeros([BLOCK], tl.int1)  # pieces without length are known to hold nothing
         for level in tl.static_range(LEVELS):
             box = boxes + level * 6
             x = _cell(ray, middle, inside, origins, directions, box, 0, size_x)
             y = _cell(ray, middle, inside, origins, directions, box, 1, size_y)
             z = _cell(ray, middle, inside, origins, directions, box, 2, size_z)
-            here = (x >= 0) & (y >= 0) & (z >= 0) & (known == 0)
+            here = (x >= 0) & (y >= 0) & (z >= 0) & (resolved == 0)
             cell = ((level * size_x + x) * size_y + y) * size_z + z
             keep = keep | (tl.load(occupancy + cell, mask=here, other=0) > 0)
-            known = known | here
+            resolved = resolved | here
         if WRITE:
-            at = tl.load(ray_start + ray, mask=inside, other=0) + kept
+            at = tl.load(ray_start + ray, mask=inside, other=0) + written
             tl.store(t_start + at, start, mask=keep)
             tl.store(t_end + at, end, mask=keep)
             tl.store(ray_index + at, ray, mask=keep)
-        kept += keep.to(tl.int64)
+        written += keep.to(tl.int64)
         start, k = end, k + 1
     if not WRITE:
-        tl.store(counts + ray, kept, mask=inside)
+        tl.store(counts + ray, written, mask=inside)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from maquette.kernels.numba_support import helper, kernel, launch
-from maquette.kernels.rasterise.reference_antialias import STEPS
+from maquette.kernels.rasterise.reference_antialias import MAX_CROSSINGS
 
 
 def antialias(
@@ -49,13 +49,26 @@ class _Antialias(torch.autograd.Function):
         neighbour = torch.where(across < 0, -2, across // 3)
         launch(_silhouettes, exact, triangles, across, silhouette)
         counts = torch.empty(images * height, dtype=torch.int64)
-        found = torch.empty(images * height, 2 * width, dtype=torch.int32)
-        launch(_find, triangle, depth, neighbour, silhouette, counts, found)
+        candidates = torch.empty(images * height, 2 * width, dtype=torch.int32)
+        launch(_find, triangle, depth, neighbour, silhouette, counts, candidates)
         starts = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
         pairs = torch.empty(int(starts[-1]), 2, dtype=torch.int64)
         ends = torch.empty_like(pairs)
         alpha = torch.empty(len(pairs), dtype=torch.float64)
-        launch(_measure, exact, triangles, neighbour, triangle, silhouette, found, starts, pairs, ends, alpha, STEPS)
+        launch(
+            _measure,
+            exact,
+            triangles,
+            neighbour,
+            triangle,
+            silhouette,
+            candidates,
+            starts,
+            pairs,
+            ends,
+            alpha,
+            MAX_CROSSINGS,
+        )
         first = starts[::height].contiguous()
         blended = color.clone(memory_format=torch.contiguous_format)
         launch(_blend, color.reshape(-1, channels), first, pairs, alpha, blended.view(-1, channels))
@@ -113,25 +126,27 @@ def _order(one, two, depth_one, depth_two, neighbour, silhouette):
 
 
 @kernel
-def _find(triangle, depth, neighbour, silhouette, counts, found):
+def _find(triangle, depth, neighbour, silhouette, counts, candidates):
     """Pairs that may lie on a silhouette, row by row: 4 column + 2 (side by side) + 1 (the first pixel is nearer)."""
     images, height, width = triangle.shape
     for line in numba.prange(images * height):
         image, row = line // height, line % height
-        shown, depths, borders = triangle[image, row], depth[image, row], silhouette[image]
+        triangles_of_row, depths, borders = triangle[image, row], depth[image, row], silhouette[image]
         below, depths_below = triangle[image, min(row + 1, height - 1)], depth[image, min(row + 1, height - 1)]
         count = 0
         for column in range(width):
-            one = shown[column]
-            if column + 1 < width and one != shown[column + 1]:
-                order = _order(one, shown[column + 1], depths[column], depths[column + 1], neighbour, borders)
+            one = triangles_of_row[column]
+            if column + 1 < width and one != triangles_of_row[column + 1]:
+                order = _order(
+                    one, triangles_of_row[column + 1], depths[column], depths[column + 1], neighbour, borders
+                )
                 if order >= 0:
-                    found[line, count] = 4 * column + 2 + order
+                    candidates[line, count] = 4 * column + 2 + order
                     count += 1
             if one != below[column]:
                 order = _order(one, below[column], depths[column], depths_below[column], neighbour, borders)
                 if order >= 0:
-                    found[line, count] = 4 * column + order
+                    candidates[line, count] = 4 * column + order
                     count += 1
         counts[line] = count
 
@@ -156,13 +171,13 @@ def _exit(positions, corners, near, far, height, width):
     f0, g0 = _edge_at(two, three, near, height, width), _edge_at(two, three, far, height, width)
     f1, g1 = _edge_at(three, one, near, height, width), _edge_at(three, one, far, height, width)
     f2, g2 = _edge_at(one, two, near, height, width), _edge_at(one, two, far, height, width)
-    turn = -1.0 if f0 * one[3] + f1 * two[3] + f2 * three[3] < 0 else 1.0
+    orientation = -1.0 if f0 * one[3] + f1 * two[3] + f2 * three[3] < 0 else 1.0
     edge, alpha = -1, np.inf
-    if turn * f0 > turn * g0:
+    if orientation * f0 > orientation * g0:
         edge, alpha = 0, f0 / (f0 - g0)
-    if turn * f1 > turn * g1 and f1 / (f1 - g1) < alpha:
+    if orientation * f1 > orientation * g1 and f1 / (f1 - g1) < alpha:
         edge, alpha = 1, f1 / (f1 - g1)
-    if turn * f2 > turn * g2 and f2 / (f2 - g2) < alpha:
+    if orientation * f2 > orientation * g2 and f2 / (f2 - g2) < alpha:
         edge, alpha = 2, f2 / (f2 - g2)
     return edge, alpha
 
@@ -183,21 +198,31 @@ def _walk(positions, triangles, neighbour, silhouette, face, beyond, near, far, 
 
 
 @kernel
-def _measure(clip, triangles, neighbour, triangle, silhouette, found, starts, pairs, ends, alpha, steps):
+def _measure(clip, triangles, neighbour, triangle, silhouette, candidates, starts, pairs, ends, alpha, steps):
     """Near and far pixel of each pair, the ends of the edge between them, and alpha; -1 if no silhouette passes."""
     images, height, width = triangle.shape
     for line in numba.prange(images * height):
         image, row = line // height, line % height
-        shown, positions, offset = triangle[image].reshape(-1), clip[image], image * height * width
+        triangles_of_row, positions, offset = triangle[image].reshape(-1), clip[image], image * height * width
         borders = silhouette[image]
         for at in range(starts[line], starts[line + 1]):
-            code = found[line, at - starts[line]]
-            beside = code & 2 != 0
+            code = candidates[line, at - starts[line]]
+            horizontal = code & 2 != 0
             first = row * width + (code >> 2)
-            second = first + (1 if beside else width)
+            second = first + (1 if horizontal else width)
             near, far = (first, second) if code & 1 else (second, first)
             face, edge, where = _walk(
-                positions, triangles, neighbour, borders, shown[near], shown[far], near, far, height, width, steps
+                positions,
+                triangles,
+                neighbour,
+                borders,
+                triangles_of_row[near],
+                triangles_of_row[far],
+                near,
+                far,
+                height,
+                width,
+                steps,
             )
             pairs[at, 0], pairs[at, 1], alpha[at] = offset + near, offset + far, -1
             if edge >= 0:
@@ -205,7 +230,7 @@ def _measure(clip, triangles, neighbour, triangle, silhouette, found, starts, pa
                 a, b = positions[i], positions[j]
                 upright = abs(a[1] * b[3] - a[3] * b[1]) * height >= abs(a[3] * b[0] - a[0] * b[3]) * width
                 ends[at, 0], ends[at, 1] = i, j
-                if upright == beside:
+                if upright == horizontal:
                     alpha[at] = where
 
 

@@ -88,8 +88,13 @@ def _taps(uv, level, layout, nearest, repeat):
 
 
 @helper
-def _weights(x, y, share):
-    return share * (1 - x) * (1 - y), share * x * (1 - y), share * (1 - x) * y, share * x * y
+def _weights(x, y, level_weight):
+    return (
+        level_weight * (1 - x) * (1 - y),
+        level_weight * x * (1 - y),
+        level_weight * (1 - x) * y,
+        level_weight * x * y,
+    )
 
 
 @kernel
@@ -146,6 +151,6 @@ def _to_uv(texels, layout, uv, level, repeat, grad, to_uv):
                 three, four = values[texel[2], channel], values[texel[3], channel]
                 to_x += upstream * ((1 - y) * (two - one) + y * (four - three))
                 to_y += upstream * ((1 - x) * (three - one) + x * (four - two))
-            share = coarse_share if step else 1 - coarse_share
-            to_uv[image, pixel, 0] += share * layout[fine + step, 2] * to_x
-            to_uv[image, pixel, 1] += share * layout[fine + step, 1] * to_y
+            level_weight = coarse_share if step else 1 - coarse_share
+            to_uv[image, pixel, 0] += level_weight * layout[fine + step, 2] * to_x
+            to_uv[image, pixel, 1] += level_weight * layout[fine + step, 1] * to_y

@@ -41,8 +41,8 @@ def rasterise(
     triangle = raster[..., 3].to(torch.int32) - 1
     uv = raster[..., :2]
     z, w = interpolate(clip[..., 2:], triangle, uv, triangles, 1.0).unbind(-1)
-    seen = triangle >= 0
-    return triangle, uv, torch.where(seen, z / torch.where(seen, w, 1.0), 1.0)
+    covered = triangle >= 0
+    return triangle, uv, torch.where(covered, z / torch.where(covered, w, 1.0), 1.0)
 
 
 def raster_derivatives(

@@ -1,4 +1,4 @@
-"""What rasterisation hands to interpolation, texturing and antialiasing, and the checks that they share."""
+"""The result of rasterisation, the input of interpolation, texturing and antialiasing, and its validation."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ def rasterise(
 ) -> tuple[Int[Tensor, "B H W"], Float[Tensor, "B H W 2"], Float[Tensor, "B H W"]]:
     """As the public function: triangle, uv and depth."""
     triangle = _nearest(clip.detach().double(), triangles, height, width)
-    seen, corners, offsets = _corners(clip, triangles, triangle)
+    covered, corners, offsets = _corners(clip, triangles, triangle)
     edge = _cross(offsets[..., 0], offsets[..., 1])
     uv = edge[:, :2] / edge.sum(dim=-1, keepdim=True)
     depth = (edge * corners[..., 2]).sum(dim=-1) / (edge * corners[..., 3]).sum(dim=-1)
-    uv_image = clip.new_zeros(*triangle.shape, 2).index_put(seen, uv.to(clip.dtype))
-    depth_image = clip.new_ones(triangle.shape).index_put(seen, depth.to(clip.dtype))
+    uv_image = clip.new_zeros(*triangle.shape, 2).index_put(covered, uv.to(clip.dtype))
+    depth_image = clip.new_ones(triangle.shape).index_put(covered, depth.to(clip.dtype))
     return triangle, uv_image, depth_image
 
 
@@ -37,7 +37,7 @@ def raster_derivatives(
     clip: Float[Tensor, "B V 4"], triangles: Int[Tensor, "F 3"], triangle: Int[Tensor, "B H W"]
 ) -> Float[Tensor, "B H W 4"]:
     """du/dx, du/dy, dv/dx, dv/dy per pixel, from d e / dX and d e / dY by the quotient rule."""
-    seen, corners, offsets = _corners(clip, triangles, triangle)
+    covered, corners, offsets = _corners(clip, triangles, triangle)
     w = corners[..., 3]
     _, height, width = triangle.shape
     edge = _cross(offsets[..., 0], offsets[..., 1])
@@ -47,7 +47,7 @@ def raster_derivatives(
     uv = edge[:, :2] / total
     changes = [(step[:, :2] - uv * step.sum(dim=-1, keepdim=True)) / total for step in (per_column, per_row)]
     packed = torch.stack(changes, dim=-1).flatten(-2).to(clip.dtype)
-    return clip.new_zeros(*triangle.shape, 4).index_put(seen, packed)
+    return clip.new_zeros(*triangle.shape, 4).index_put(covered, packed)
 
 
 def interpolate(
@@ -59,12 +59,12 @@ def interpolate(
 ) -> Float[Tensor, "B H W C"]:
     """u a_0 + v a_1 + (total - u - v) a_2: total is 1 for values, and 0 for derivatives."""
     sets, vertices, channels = attributes.shape
-    seen = torch.nonzero(triangle >= 0, as_tuple=True)
-    rows = triangles[triangle[seen].long()] + (seen[0] * vertices * (sets > 1))[:, None]
+    covered = torch.nonzero(triangle >= 0, as_tuple=True)
+    rows = triangles[triangle[covered].long()] + (covered[0] * vertices * (sets > 1))[:, None]
     at_corners = attributes.flatten(0, 1).index_select(0, rows.flatten()).reshape(-1, 3, channels)
-    weights = torch.cat([uv[seen], total - uv[seen].sum(dim=-1, keepdim=True)], dim=-1)
+    weights = torch.cat([uv[covered], total - uv[covered].sum(dim=-1, keepdim=True)], dim=-1)
     values = (weights[..., None] * at_corners).sum(dim=1)
-    return attributes.new_zeros(*triangle.shape, channels).index_put(seen, values)
+    return attributes.new_zeros(*triangle.shape, channels).index_put(covered, values)
 
 
 def _corners(
@@ -75,11 +75,11 @@ def _corners(
     Written with these, p_1 x p_2 . q is a cross product of two short vectors, free of cancellation.
     """
     _, height, width = triangle.shape
-    image, row, column = seen = torch.nonzero(triangle >= 0, as_tuple=True)
-    rows = triangles[triangle[seen].long()] + (image * clip.shape[1])[:, None]
+    image, row, column = covered = torch.nonzero(triangle >= 0, as_tuple=True)
+    rows = triangles[triangle[covered].long()] + (image * clip.shape[1])[:, None]
     corners = clip.double().flatten(0, 1).index_select(0, rows.flatten()).reshape(-1, 3, 4)
     centre = torch.stack(pixel_centres(row, column, height, width), dim=-1)
-    return seen, corners, corners[..., :2] - centre[:, None] * corners[..., 3:]
+    return covered, corners, corners[..., :2] - centre[:, None] * corners[..., 3:]
 
 
 def _cross(x: Tensor, y: Tensor) -> Tensor:
@@ -155,5 +155,5 @@ def _test(
     index = torch.nonzero(inside).flatten()
     e, at = edge[index], item[index]
     depth = (e[:, 0] * z[at, 0] + e[:, 1] * z[at, 1] + e[:, 2] * z[at, 2]) * (1 / det[at])
-    kept = (depth >= -1) & (depth <= 1)
-    return index[kept], depth[kept]
+    inside_range = (depth >= -1) & (depth <= 1)
+    return index[inside_range], depth[inside_range]

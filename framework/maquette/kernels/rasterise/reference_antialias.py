@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-STEPS = 32  # triangles that a way of one pixel's length may cross; no silhouette is found behind more
+MAX_CROSSINGS = 32  # triangles that a way of one pixel's length may cross; no silhouette is found behind more
 
 
 def antialias(
@@ -68,13 +68,13 @@ def _crossings(
     near, far = _pairs(triangle, depth, axis)
     image, face, beyond = near // (height * width), triangle.flatten()[near].long(), triangle.flatten()[far].long()
     neighbour = torch.where(across < 0, -2, across // 3)
-    joined = (neighbour[face] == beyond[:, None]) & ~silhouette[image, face]
-    parted = ~joined.any(dim=-1)
+    connected = (neighbour[face] == beyond[:, None]) & ~silhouette[image, face]
+    parted = ~connected.any(dim=-1)
     near, far, image, face, beyond = (each[parted] for each in (near, far, image, face, beyond))
     exact = clip.double()
     face, edge = _walk(exact.detach(), triangles, neighbour, silhouette, image, face, beyond, near, far, height, width)
-    found = edge >= 0
-    near, far, image, face, edge = (each[found] for each in (near, far, image, face, edge))
+    has_border = edge >= 0
+    near, far, image, face, edge = (each[has_border] for each in (near, far, image, face, edge))
 
     a, b = (
         exact.flatten(0, 1).index_select(0, triangles[face, (edge + turned) % 3] + image * clip.shape[1])
@@ -96,8 +96,8 @@ def _pairs(triangle: Tensor, depth: Tensor, axis: int) -> tuple[Int[Tensor, " n"
     differ = triangle.narrow(axis, 0, length) != triangle.narrow(axis, 1, length)
     first = number.narrow(axis, 0, length)[differ]
     second = first + (height * width, width, 1)[axis]
-    shown, depths = triangle.flatten(), depth.flatten()
-    first_near = (shown[first] >= 0) & ((shown[second] < 0) | (depths[first] <= depths[second]))
+    flat_triangle, depths = triangle.flatten(), depth.flatten()
+    first_near = (flat_triangle[first] >= 0) & ((flat_triangle[second] < 0) | (depths[first] <= depths[second]))
     return torch.where(first_near, first, second), torch.where(first_near, second, first)
 
 
@@ -109,9 +109,9 @@ def _walk(
 
     The way leaves a triangle where it leaves the first of the three half-planes that the triangle is made of.
     """
-    face, found = face.clone(), torch.full_like(face, -1)
+    face, border_edge = face.clone(), torch.full_like(face, -1)
     active = torch.arange(len(face), device=face.device)
-    for _ in range(STEPS):
+    for _ in range(MAX_CROSSINGS):
         if not len(active):
             break
         at, on = face[active], image[active]
@@ -119,17 +119,17 @@ def _walk(
         start, end = (_edges(corners, pixel[active], height, width) for pixel in (near, far))
         w = corners[..., 3]
         det = start[:, 0] * w[:, 0] + start[:, 1] * w[:, 1] + start[:, 2] * w[:, 2]
-        turn = torch.where(det < 0, -1.0, 1.0)[:, None]
-        falls = turn * start > turn * end
+        orientation = torch.where(det < 0, -1.0, 1.0)[:, None]
+        falls = orientation * start > orientation * end
         alpha, edge = torch.where(falls, start / torch.where(falls, start - end, 1.0), torch.inf).min(dim=-1)
         leaves = (alpha >= 0) & (alpha <= 1)
         border = leaves & silhouette[on, at, edge]
-        found[active[border]] = edge[border]
+        border_edge[active[border]] = edge[border]
         following = neighbour[at, edge]
         onward = leaves & ~border & (following != beyond[active])
         active = active[onward]
         face[active] = following[onward]
-    return face, found
+    return face, border_edge
 
 
 def _centres_of(pixel: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -105,9 +105,9 @@ def _check(texture: Tensor, uv: Tensor, uv_derivatives: Tensor | None, filter: s
     if texture.ndim != 4 or len(texture) not in (1, len(uv)) or not texture[:1].numel():
         raise ValueError(f"sample_texture: texture is [1 or {len(uv)}, Ht, Wt, C], not {list(texture.shape)}")
     check_float("sample_texture", "texture", texture)
-    given = (texture, uv) if uv_derivatives is None else (texture, uv, uv_derivatives)
-    if len({(tensor.dtype, tensor.device) for tensor in given}) > 1:
-        described = ", ".join(f"{tensor.dtype} on {tensor.device}" for tensor in given)
+    tensors = (texture, uv) if uv_derivatives is None else (texture, uv, uv_derivatives)
+    if len({(tensor.dtype, tensor.device) for tensor in tensors}) > 1:
+        described = ", ".join(f"{tensor.dtype} on {tensor.device}" for tensor in tensors)
         raise ValueError(f"sample_texture: the inputs have one dtype and device, not {described}")
     if filter not in ("nearest", "linear", "trilinear"):
         raise ValueError(f"sample_texture: filter is 'nearest', 'linear' or 'trilinear', not {filter!r}")

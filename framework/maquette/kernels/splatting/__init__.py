@@ -193,11 +193,11 @@ def _check_splat(projected: Projected, opacities: Tensor, values: Tensor) -> Non
 
 def _check_like(function: str, name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
     if tensor.dtype != other.dtype or tensor.device != other.device:
-        found, expected = f"{tensor.dtype} on {tensor.device}", f"{other.dtype} on {other.device}"
-        raise ValueError(f"{function}: {name} is {found}, {other_name} are {expected}")
+        actual, expected = f"{tensor.dtype} on {tensor.device}", f"{other.dtype} on {other.device}"
+        raise ValueError(f"{function}: {name} is {actual}, {other_name} are {expected}")
 
 
 def _rigid(c2w: Tensor) -> bool:
     rotation = c2w[:3, :3].double()
-    identity = torch.eye(3, dtype=torch.float64)
-    return bool((rotation.T @ rotation - identity).abs().max() < 1e-3 and torch.linalg.det(rotation) > 0)
+    eye = torch.eye(3, dtype=torch.float64)
+    return bool((rotation.T @ rotation - eye).abs().max() < 1e-3 and torch.linalg.det(rotation) > 0)

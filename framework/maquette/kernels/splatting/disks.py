@@ -8,7 +8,7 @@ from torch import Tensor
 
 from maquette.kernels.rotations import rotation_matrices
 from maquette.kernels.splatting.reference import spread
-from maquette.kernels.splatting.results import DISK_LOW_PASS, RADIUS, REACH, Projected
+from maquette.kernels.splatting.results import DISK_LOW_PASS, OPAQUE_DEVIATIONS, RADIUS, Projected
 
 
 def project_disks(
@@ -34,24 +34,24 @@ def project_disks(
         screen, transforms = footprints(means, quaternions, scales)
         deviations = _deviations(screen, transforms, height, width)
         visible = _visible(screen, transforms, deviations, near, height, width)
-    kept = visible.nonzero().squeeze(-1)
-    screen, transforms = footprints(means[kept], quaternions[kept], scales[kept])
-    depths, deviations = transforms[:, 2, 2], deviations[kept]
-    normals = rotation_matrices(quaternions[kept])[:, :, 2]
-    away = ((means[kept] - position) * normals).sum(dim=-1, keepdim=True) > 0
+    indices = visible.nonzero().squeeze(-1)
+    screen, transforms = footprints(means[indices], quaternions[indices], scales[indices])
+    depths, deviations = transforms[:, 2, 2], deviations[indices]
+    normals = rotation_matrices(quaternions[indices])[:, :, 2]
+    away = ((means[indices] - position) * normals).sum(dim=-1, keepdim=True) > 0
     low_pass = means.new_tensor([1 / DISK_LOW_PASS, 0.0, 1 / DISK_LOW_PASS])
     return Projected(
-        means=spread(screen, kept, len(means)),
-        depths=spread(depths, kept, len(means)),
-        conics=spread(low_pass.expand(len(kept), 3), kept, len(means)),
-        compensation=spread(torch.ones_like(depths), kept, len(means)),
-        deviations=spread(deviations, kept, len(means)),
-        radii=spread((RADIUS * deviations.amax(dim=-1)).clamp(max=height + width).ceil(), kept, len(means)),
+        means=spread(screen, indices, len(means)),
+        depths=spread(depths, indices, len(means)),
+        conics=spread(low_pass.expand(len(indices), 3), indices, len(means)),
+        compensation=spread(torch.ones_like(depths), indices, len(means)),
+        deviations=spread(deviations, indices, len(means)),
+        radii=spread((RADIUS * deviations.amax(dim=-1)).clamp(max=height + width).ceil(), indices, len(means)),
         visible=visible,
         height=height,
         width=width,
-        transforms=spread(transforms, kept, len(means)),
-        normals=spread(torch.where(away, -normals, normals), kept, len(means)),
+        transforms=spread(transforms, indices, len(means)),
+        normals=spread(torch.where(away, -normals, normals), indices, len(means)),
     )
 
 
@@ -76,16 +76,16 @@ def _project(
 
 
 def _deviations(screen: Tensor, transforms: Tensor, height: int, width: int) -> Float[Tensor, "n 2"]:
-    """Half sides of a box around the screen mean, over REACH, that holds all within REACH deviations of the disk.
+    """Half sides of a box around the screen mean that holds all within R = OPAQUE_DEVIATIONS of the disk, divided by R.
 
-    The line x = const touches the picture of the disk's rim where T_x - x T_z is tangent to the circle of radius REACH,
+    The line x = const touches the picture of the disk's rim where T_x - x T_z is tangent to the circle of radius R,
     a quadratic equation in x. A disk that reaches behind the camera has no such box: it gets the whole picture.
 
     A number of times fewer deviations away, a disk lies in a box at least as many times smaller: what comes nearer to
     the camera moves farther on the screen.
     """
     depth = transforms[:, 2]
-    circle = transforms.new_tensor([REACH**2, REACH**2, -1.0])
+    circle = transforms.new_tensor([OPAQUE_DEVIATIONS**2, OPAQUE_DEVIATIONS**2, -1.0])
     whole = -(circle * depth * depth).sum(dim=-1)  # > 0 where the rim is in front of the camera
     in_front = (depth[:, 2] > 0) & (whole > 0)
     sides = []
@@ -94,7 +94,7 @@ def _deviations(screen: Tensor, transforms: Tensor, height: int, width: int) -> 
         middle = -(circle * row * depth).sum(dim=-1) / whole
         half = (middle.square() + (circle * row * row).sum(dim=-1) / whole).clamp(min=0).sqrt()
         everywhere = 100 * (screen[:, axis].abs() + size)  # so many, for the faint ones whose own reach is short
-        sides.append(torch.where(in_front, (middle.abs() + half) / REACH, everywhere))
+        sides.append(torch.where(in_front, (middle.abs() + half) / OPAQUE_DEVIATIONS, everywhere))
     return torch.stack(sides, dim=-1).clamp(min=DISK_LOW_PASS**0.5)
 
 
@@ -102,6 +102,6 @@ def _visible(
     screen: Tensor, transforms: Tensor, deviations: Tensor, near: float, height: int, width: int
 ) -> Bool[Tensor, " n"]:
     u, v = screen.unbind(-1)
-    reach_x, reach_y = (REACH * deviations).unbind(-1)
+    reach_x, reach_y = (OPAQUE_DEVIATIONS * deviations).unbind(-1)
     inside = (u + reach_x > 0) & (u - reach_x < width) & (v + reach_y > 0) & (v - reach_y < height)
     return (transforms[:, 2, 2] > near) & inside & transforms.square().sum(dim=(1, 2)).isfinite()

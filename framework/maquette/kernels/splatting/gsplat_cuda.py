@@ -45,23 +45,23 @@ def project(
     to_camera[:3, :3], to_camera[:3, 3] = rotation, -rotation @ position
     intrinsics = means.new_tensor([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
     still = (quaternions == 0).all(dim=-1, keepdim=True)
-    turns = torch.where(still, quaternions.new_tensor([1.0, 0.0, 0.0, 0.0]), quaternions)
+    unit_quaternions = torch.where(still, quaternions.new_tensor([1.0, 0.0, 0.0, 0.0]), quaternions)
     sides, *rows = gsplat.fully_fused_projection(
-        means, None, turns, scales, to_camera[None], intrinsics[None], width, height,
+        means, None, unit_quaternions, scales, to_camera[None], intrinsics[None], width, height,
         eps2d=LOW_PASS, near_plane=near, calc_compensations=True,
     )  # fmt: skip
     screen, depths, conics, compensation = (row[0] for row in rows)
     visible = (sides[0] > 0).all(dim=-1) & conics.isfinite().all(dim=-1)
-    shown = visible[:, None]
-    a, b, c = torch.where(shown, conics, conics.new_tensor([1.0, 0.0, 1.0])).detach().unbind(-1)
+    visible_column = visible[:, None]
+    a, b, c = torch.where(visible_column, conics, conics.new_tensor([1.0, 0.0, 1.0])).detach().unbind(-1)
     deviations = (torch.stack([c, a], dim=-1) / (a * c - b * b)[:, None]).sqrt()
     least = (a + c) / 2 - torch.hypot((a - c) / 2, b)  # the smaller curvature, along the long axis
     return Projected(
-        means=torch.where(shown, screen, 0.0),
+        means=torch.where(visible_column, screen, 0.0),
         depths=torch.where(visible, depths, 0.0),
-        conics=torch.where(shown, conics, 0.0),
+        conics=torch.where(visible_column, conics, 0.0),
         compensation=torch.where(visible, compensation, 0.0),
-        deviations=torch.where(shown, deviations, 0.0),
+        deviations=torch.where(visible_column, deviations, 0.0),
         radii=torch.where(visible, (RADIUS * least.rsqrt()).ceil(), 0.0),
         visible=visible,
         height=height,
@@ -83,9 +83,9 @@ def composite(
         raise ConfigError("the gsplat backend draws Gaussians, not disks", hint="take 'auto' or: triton, reference")
     height, width = projected.height, projected.width
     across, down = blocks(width, TILE), blocks(height, TILE)
-    drawn = projected.visible & (opacities >= LEAST_ALPHA)
+    rendered = projected.visible & (opacities >= LEAST_ALPHA)
     sides = ((1.001 * reach(opacities) + 1e-3)[:, None] * projected.deviations).ceil().clamp(max=_MOST_SIDE)
-    sides = torch.where(drawn[:, None], sides, 0.0).int()
+    sides = torch.where(rendered[:, None], sides, 0.0).int()
     footprints = (projected.means.detach()[None], sides[None], projected.depths.detach()[None])
     _, pairs, gaussians = gsplat.isect_tiles(*footprints, TILE, across, down)
     offsets = gsplat.isect_offset_encode(pairs, 1, across, down)

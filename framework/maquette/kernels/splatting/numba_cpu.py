@@ -20,13 +20,13 @@ from maquette.kernels.splatting.results import (
     LEAST_TRANSMITTANCE,
     LOW_PASS,
     MOST_ALPHA,
+    OPAQUE_DEVIATIONS,
     RADIUS,
-    REACH,
     TILE,
     Projected,
 )
 
-_FILTERS = tuple(np.float32(number) for number in (LOW_PASS, REACH, RADIUS))
+_FILTERS = tuple(np.float32(number) for number in (LOW_PASS, OPAQUE_DEVIATIONS, RADIUS))
 _CUTS = tuple(np.float32(number) for number in (LEAST_ALPHA, MOST_ALPHA, LEAST_TRANSMITTANCE))
 
 

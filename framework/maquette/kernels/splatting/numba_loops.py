@@ -138,18 +138,18 @@ def _shade(state, first, last, left, top, o, shape):
 def _weigh(state, first, last, position, cuts):
     """Weights of a span, its transmittances behind the Gaussian, and how many pixels it contributes to."""
     least_alpha, most_alpha, least_transmittance = cuts
-    drawn = 0
+    num_blended = 0
     for at in range(first, last):
         alpha = min(state[_FULL + at], most_alpha)
         t = state[_THROUGH + at]
         after = t * (_ONE - alpha)
-        seen = alpha >= least_alpha
-        used = seen & (after >= least_transmittance)
+        above_cutoff = alpha >= least_alpha
+        used = above_cutoff & (after >= least_transmittance)
         state[_WEIGHT + at] = alpha * t if used else _ZERO
-        state[_THROUGH + at] = after if used else (-abs(t) if seen else t)
+        state[_THROUGH + at] = after if used else (-abs(t) if above_cutoff else t)
         state[_LATEST + at] = position if used else state[_LATEST + at]
-        drawn += used
-    return drawn
+        num_blended += used
+    return num_blended
 
 
 @helper
@@ -227,7 +227,7 @@ def _value(state, first, last, features, i, channels):
 def _unweigh(state, first, last, position, cuts):
     """Weights and gradients of the power of a span; T and b in front of the Gaussian; pixels it contributed to."""
     least_alpha, most_alpha, _ = cuts
-    drawn = 0
+    num_blended = 0
     for at in range(first, last):
         full = state[_FULL + at]
         alpha = min(full, most_alpha)
@@ -239,8 +239,8 @@ def _unweigh(state, first, last, position, cuts):
         state[_PUSH + at] = alpha * t * difference if full <= most_alpha else _ZERO
         state[_BEHIND + at] += alpha * difference
         state[_THROUGH + at] = t
-        drawn += active
-    return drawn
+        num_blended += active
+    return num_blended
 
 
 @_reduction

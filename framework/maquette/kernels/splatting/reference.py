@@ -19,8 +19,8 @@ from maquette.kernels.splatting.results import (
     LEAST_TRANSMITTANCE,
     LOW_PASS,
     MOST_ALPHA,
+    OPAQUE_DEVIATIONS,
     RADIUS,
-    REACH,
     TILE,
     Projected,
 )
@@ -47,20 +47,20 @@ def project(
 
     with torch.no_grad():
         visible = _visible(*footprints(means, quaternions, scales), near, height, width)
-    kept = visible.nonzero().squeeze(-1)
-    screen, depths, covariance, area = footprints(means[kept], quaternions[kept], scales[kept])
+    indices = visible.nonzero().squeeze(-1)
+    screen, depths, covariance, area = footprints(means[indices], quaternions[indices], scales[indices])
     p, q, r = covariance.unbind(-1)
     determinant = _determinant(p, r, area)
     conics = torch.stack([r + LOW_PASS, -q, p + LOW_PASS], dim=-1) / determinant[:, None]
     deviations = (torch.stack([p, r], dim=-1) + LOW_PASS).sqrt().detach()
     radii = (RADIUS * _largest_deviation(p, q, r)).ceil().detach()
     return Projected(
-        means=spread(screen, kept, len(means)),
-        depths=spread(depths, kept, len(means)),
-        conics=spread(conics, kept, len(means)),
-        compensation=spread(area / determinant.sqrt(), kept, len(means)),
-        deviations=spread(deviations, kept, len(means)),
-        radii=spread(radii, kept, len(means)),
+        means=spread(screen, indices, len(means)),
+        depths=spread(depths, indices, len(means)),
+        conics=spread(conics, indices, len(means)),
+        compensation=spread(area / determinant.sqrt(), indices, len(means)),
+        deviations=spread(deviations, indices, len(means)),
+        radii=spread(radii, indices, len(means)),
         visible=visible,
         height=height,
         width=width,
@@ -98,7 +98,7 @@ def _visible(
     screen: Tensor, depths: Tensor, covariance: Tensor, area: Tensor, near: float, height: int, width: int
 ) -> Bool[Tensor, " n"]:
     p, _, r = covariance.unbind(-1)
-    reach_x, reach_y = REACH * (p + LOW_PASS).sqrt(), REACH * (r + LOW_PASS).sqrt()
+    reach_x, reach_y = OPAQUE_DEVIATIONS * (p + LOW_PASS).sqrt(), OPAQUE_DEVIATIONS * (r + LOW_PASS).sqrt()
     u, v = screen.unbind(-1)
     inside = (u + reach_x > 0) & (u - reach_x < width) & (v + reach_y > 0) & (v - reach_y < height)
     return (depths > near) & inside & _determinant(p, r, area).isfinite()
@@ -113,17 +113,17 @@ def _largest_deviation(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
     return ((p + r) / 2 + LOW_PASS + torch.hypot((p - r) / 2, q)).sqrt()
 
 
-def spread(rows: Tensor, kept: Int[Tensor, " k"], count: int) -> Tensor:
-    return rows.new_zeros(count, *rows.shape[1:]).index_put((kept,), rows)
+def spread(rows: Tensor, indices: Int[Tensor, " k"], count: int) -> Tensor:
+    return rows.new_zeros(count, *rows.shape[1:]).index_put((indices,), rows)
 
 
 def composite(
     projected: Projected, opacities: Float[Tensor, " n"], features: Float[Tensor, "n k"]
 ) -> tuple[Float[Tensor, "h w k"], Float[Tensor, "h w"]]:
     """Sums of w f and of w, front to back; the last feature is the depth, which disks have anew at each pixel."""
-    drawn = projected.visible & (opacities >= LEAST_ALPHA)
+    rendered = projected.visible & (opacities >= LEAST_ALPHA)
     order = torch.argsort(projected.depths.detach(), stable=True)
-    order = order[drawn[order]]
+    order = order[rendered[order]]
     margin = (1.01 * reach(opacities[order]))[:, None] * projected.deviations[order] + 0.5
     low, high = projected.means[order] - margin, projected.means[order] + margin
     shapes = projected.conics if projected.transforms is None else projected.transforms

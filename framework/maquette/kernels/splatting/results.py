@@ -1,4 +1,4 @@
-"""What projection hands to splatting, what splatting makes, and the numbers that both backends share."""
+"""The results of projection and of splatting, and the constants that all backends share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ GUARD = 1.3  # the slope of the projection is taken at most this far off axis, i
 LEAST_ALPHA = 1 / 255  # a fainter contribution is left out
 MOST_ALPHA = 0.99  # hence no Gaussian hides all that is behind it
 LEAST_TRANSMITTANCE = 1e-4  # a pixel ends before the Gaussian that would leave less
-REACH = math.sqrt(-2 * math.log(LEAST_ALPHA))  # standard deviations at which an opaque Gaussian falls below LEAST_ALPHA
+OPAQUE_DEVIATIONS = math.sqrt(
+    -2 * math.log(LEAST_ALPHA)
+)  # standard deviations at which an opaque Gaussian falls below LEAST_ALPHA
 RADIUS = 3.0  # standard deviations that count as the radius
 
 

@@ -17,7 +17,7 @@ class ScreenStatistics:
 
     Attributes:
         gradient: sum of the lengths of the screen-space gradient, per pixel.
-        seen: number of views in which it was visible.
+        view_count: number of views in which it was visible.
         radius: largest radius in any view, in pixels.
 
     Source: Kerbl et al. 2023 (arXiv 2308.04079), sec. 5.2.
@@ -31,17 +31,17 @@ class ScreenStatistics:
         >>> view.means.retain_grad()
         >>> splat(view, torch.tensor([0.5]), torch.ones(1, 3)).values[:, :4].sum().backward()
         >>> statistics = ScreenStatistics.zeros(1).add(view)
-        >>> statistics.seen, statistics.radius, bool(statistics.mean_gradient > 0)
+        >>> statistics.view_count, statistics.radius, bool(statistics.mean_gradient > 0)
         (tensor([1]), tensor([4.]), True)
     """
 
     gradient: Float[Tensor, " n"]
-    seen: Int[Tensor, " n"]
+    view_count: Int[Tensor, " n"]
     radius: Float[Tensor, " n"]
 
     @staticmethod
     def zeros(count: int, device: torch.device | str = "cpu") -> ScreenStatistics:
-        """Of `count` Gaussians that no view has seen."""
+        """Statistics of `count` Gaussians before the first view."""
         zeros = torch.zeros(count, device=device)
         return ScreenStatistics(zeros, zeros.long(), zeros)
 
@@ -51,13 +51,13 @@ class ScreenStatistics:
         Raises:
             ValueError: the view has no gradient, or is of another number of Gaussians.
         """
-        if len(projected) != len(self.seen):
-            raise ValueError(f"ScreenStatistics: a view of {len(projected)} Gaussians, and not of {len(self.seen)}")
+        if len(projected) != len(self.view_count):
+            raise ValueError(f"ScreenStatistics: a view of {len(projected)} Gaussians, and not of {len(self.view_count)}")
         if projected.means.grad is None:
             raise ValueError("ScreenStatistics: call means.retain_grad() on the view before the backward pass")
         return ScreenStatistics(
             self.gradient + projected.means.grad.norm(dim=-1).to(self.gradient),
-            self.seen + projected.visible,
+            self.view_count + projected.visible,
             torch.maximum(self.radius, projected.radii.to(self.radius)),
         )
 
@@ -67,4 +67,4 @@ class ScreenStatistics:
 
         3DGS compares it in units of half the picture: times width / 2 for square pictures.
         """
-        return self.gradient / self.seen.clamp(min=1)
+        return self.gradient / self.view_count.clamp(min=1)

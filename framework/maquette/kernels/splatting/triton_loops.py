@@ -114,8 +114,8 @@ def composite(
         through = tl.min(after, axis=1)
         place += _ENTRIES
     pixel = row * width + column
-    kept = inside[:, None] & (lane < CHANNELS)[None, :]
-    tl.store(image + pixel[:, None] * CHANNELS + lane[None, :], sums, mask=kept)
+    valid = inside[:, None] & (lane < CHANNELS)[None, :]
+    tl.store(image + pixel[:, None] * CHANNELS + lane[None, :], sums, mask=valid)
     tl.store(opacity + pixel, total, mask=inside)
     tl.store(transmittance + pixel, left, mask=inside)
     tl.store(last + pixel, latest, mask=inside)

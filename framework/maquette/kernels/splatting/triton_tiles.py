@@ -65,13 +65,13 @@ def tile(projected: Projected, opacities: Float[Tensor, " n"]) -> Tiles:
 
 def _boxes(projected: Projected, opacities: Tensor) -> tuple[Tensor, ...]:
     """Tiles [left, right) x [top, bottom) whose pixels a Gaussian may reach; empty where it is not drawn."""
-    drawn = projected.visible & (opacities >= LEAST_ALPHA)
+    rendered = projected.visible & (opacities >= LEAST_ALPHA)
     # A hair more than o exp(-r^2 / 2) = 1/255: rounding must not lose a pixel that the test of alpha would keep.
     margin = (1.001 * reach(opacities) + 1e-3)[:, None] * projected.deviations
     size = margin.new_tensor([projected.width, projected.height])
     first = (projected.means - margin - 0.5).ceil().clamp(min=0)
     beyond = torch.minimum((projected.means + margin - 0.5).floor() + 1, size)
-    some = drawn & (first < beyond).all(dim=-1)
+    some = rendered & (first < beyond).all(dim=-1)
     first = torch.where(some[:, None], first, 0).long() // TILE
     beyond = torch.where(some[:, None], beyond - 1, -1).long() // TILE + 1
     return *first.unbind(-1), *torch.maximum(beyond, first).unbind(-1)

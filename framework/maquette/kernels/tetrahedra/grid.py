@@ -77,11 +77,11 @@ def _across_faces(n: int, direction: int) -> Int[Tensor, "T 4"]:
     back[:, direction] -= 1
     inner = (place[:, direction] > 0) & (place[:, direction] < n)
     behind, ahead = _centre(n, back), _centre(n, place)
-    found = [torch.stack([square[i], square[(i + 1) % 4], behind, ahead], dim=-1)[inner] for i in range(4)]
+    tetrahedra = [torch.stack([square[i], square[(i + 1) % 4], behind, ahead], dim=-1)[inner] for i in range(4)]
     lone = torch.where(place[:, direction] == 0, ahead, behind)
     halves = ((0, 1, 2), (0, 2, 3))
-    found += [torch.stack([*(square[i] for i in half), lone], dim=-1)[~inner] for half in halves]
-    return torch.cat(found)
+    tetrahedra += [torch.stack([*(square[i] for i in half), lone], dim=-1)[~inner] for half in halves]
+    return torch.cat(tetrahedra)
 
 
 def _corner(n: int, place: Int[Tensor, "f 3"]) -> Int[Tensor, " f"]:

@@ -47,10 +47,10 @@ def _case(inside, tetrahedra, t):
 @kernel
 def _count_edges(inside, edges, counts):
     for block in numba.prange(len(counts)):
-        found = 0
+        count = 0
         for e in range(block * BLOCK, min((block + 1) * BLOCK, len(edges))):
-            found += inside[edges[e, 0]] != inside[edges[e, 1]]
-        counts[block] = found
+            count += inside[edges[e, 0]] != inside[edges[e, 1]]
+        counts[block] = count
 
 
 @kernel
@@ -67,11 +67,11 @@ def _list_edges(inside, edges, starts, cut, number):
 @kernel
 def _count_triangles(inside, tetrahedra, table, counts):
     for block in numba.prange(len(counts)):
-        found = 0
+        count = 0
         for t in range(block * BLOCK, min((block + 1) * BLOCK, len(tetrahedra))):
             case = _case(inside, tetrahedra, t)
-            found += (table[case, 0, 0] >= 0) + (table[case, 1, 0] >= 0)
-        counts[block] = found
+            count += (table[case, 0, 0] >= 0) + (table[case, 1, 0] >= 0)
+        counts[block] = count
 
 
 @kernel

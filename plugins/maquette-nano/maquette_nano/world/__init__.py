@@ -1,4 +1,4 @@
-"""The nano world: procedural, textured, captioned objects whose geometry is known exactly."""
+"""The nano world: procedural, textured, captioned objects with exactly known geometry."""
 
 from maquette_nano.world.captions import all_test_captions, split_of, test_prompts, view_word, words
 from maquette_nano.world.objects import BOUND, NanoObject, make_object, sample_object

@@ -19,15 +19,15 @@ class NanoMesh:
     vertex_colors: NDArray[np.float32]
 
 
-def mesh(thing: NanoObject, resolution: int = 96) -> NanoMesh:
+def mesh(obj: NanoObject, resolution: int = 96) -> NanoMesh:
     """The zero set of the object's signed distance by marching cubes on a grid of `resolution` samples a side."""
     from skimage.measure import marching_cubes
 
-    reach = BOUND * 1.05
-    axis = np.linspace(-reach, reach, resolution, dtype=np.float32)
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    values = thing.sdf(grid).reshape(resolution, resolution, resolution)
-    spacing = (2 * reach / (resolution - 1),) * 3
+    extent = BOUND * 1.05
+    axis = np.linspace(-extent, extent, resolution, dtype=np.float32)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    values = obj.sdf(points).reshape(resolution, resolution, resolution)
+    spacing = (2 * extent / (resolution - 1),) * 3
     vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=spacing, gradient_direction="ascent")
-    vertices = (vertices - reach).astype(np.float32)
-    return NanoMesh(vertices, faces.astype(np.int64), thing.albedo(vertices))
+    vertices = (vertices - extent).astype(np.float32)
+    return NanoMesh(vertices, faces.astype(np.int64), obj.albedo(vertices))

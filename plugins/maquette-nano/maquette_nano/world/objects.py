@@ -1,4 +1,4 @@
-"""Nano objects: what they are made of, and how they are drawn at random from a seed."""
+"""Nano objects: their geometry and words, and random sampling of objects from a seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maquette_nano.world import primitives as P
 from maquette_nano.world.builder import Builder
 from maquette_nano.world.captions import SPLITS, caption, split_of
 from maquette_nano.world.categories import CATEGORIES
-from maquette_nano.world.colours import COLOURS, FIXED, PATTERNS
+from maquette_nano.world.colors import COLORS, FIXED, PATTERNS
 
 BOUND = 0.8
 """Every object fits a sphere of this radius about the origin, and touches it."""
@@ -21,7 +21,7 @@ BOUND = 0.8
 
 @dataclass(frozen=True)
 class NanoObject:
-    """One object: its caption's words and its exact geometry.
+    """One object: the words of its caption and its exact geometry.
 
     Args:
         category, body, detail, pattern: the words of its caption.
@@ -40,7 +40,7 @@ class NanoObject:
     @cached_property
     def palette(self) -> NDArray[np.float32]:
         """Colour slots -> RGB, [6, 3]."""
-        return np.array([COLOURS[self.body], COLOURS[self.detail], *FIXED.values()], np.float32)
+        return np.array([COLORS[self.body], COLORS[self.detail], *FIXED.values()], np.float32)
 
     @property
     def pattern_code(self) -> int:
@@ -48,7 +48,7 @@ class NanoObject:
         return PATTERNS.index(self.pattern)
 
     def caption(self, name_detail: bool = False) -> str:
-        """The object in words."""
+        """The caption of the object."""
         return caption(self.category, self.body, self.detail, self.pattern, name_detail)
 
     def sdf(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -87,12 +87,12 @@ def _normalised(table: NDArray[np.float64]) -> tuple[NDArray[np.float32], float]
     result = table.copy()
     result[:, P.CENTRE : P.CENTRE + 3] = (result[:, P.CENTRE : P.CENTRE + 3] - centre) * scale
     result[:, P.SIZE : P.SIZE + 4] *= scale
-    result[:, P.BLEND : P.REACH + 1] *= scale
+    result[:, P.BLEND : P.BOUNDING_RADIUS + 1] *= scale
     return result.astype(np.float32), scale
 
 
 def make_object(category: str, body: str, detail: str, pattern: str, seed: int) -> NanoObject:
-    """An object of named category, colours and pattern, its proportions drawn from `seed`."""
+    """An object of named category, colours and pattern, with random proportions from `seed`."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, list(CATEGORIES).index(category)])))
     builder = Builder()
     CATEGORIES[category].build(builder, rng)
@@ -110,7 +110,7 @@ def sample_object(seed: int, split: str) -> NanoObject:
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split), 20_304])))
     category = list(CATEGORIES)[int(rng.integers(len(CATEGORIES)))]
-    body = str(rng.choice([colour for colour in COLOURS if split_of(category, colour) == split]))
-    detail = str(rng.choice([colour for colour in COLOURS if colour != body]))
+    body = str(rng.choice([color for color in COLORS if split_of(category, color) == split]))
+    detail = str(rng.choice([color for color in COLORS if color != body]))
     pattern = str(rng.choice(PATTERNS, p=[0.6, 0.2, 0.2]))
     return make_object(category, body, detail, pattern, int(rng.integers(2**31)))

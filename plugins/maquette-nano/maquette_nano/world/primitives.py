@@ -15,9 +15,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-KIND, OPERATION, COLOUR = 0, 1, 2  # what solid, how it is joined, which colour slot
+KIND, OPERATION, COLOR = 0, 1, 2  # kind of solid, join operation, color slot
 CENTRE, ROTATION, SIZE = 3, 6, 15  # 3 numbers, 9 numbers (local-to-object, row major), 4 numbers
-BLEND, REACH, COLUMNS = 19, 20, 21  # smooth-union width, bounding radius, row length
+BLEND, BOUNDING_RADIUS, COLUMNS = 19, 20, 21  # smooth-union width, bounding radius, row length
 
 ELLIPSOID, BOX, CAPSULE, CYLINDER, CONE, TORUS = range(6)
 UNION, SUBTRACT, PAINT = range(3)  # PAINT only recolours what it covers
@@ -91,7 +91,7 @@ def distance(table: NDArray[np.float32], x: float, y: float, z: float) -> float:
         if operation == PAINT:
             continue
         dx, dy, dz = x - row[CENTRE], y - row[CENTRE + 1], z - row[CENTRE + 2]
-        near = math.sqrt(dx * dx + dy * dy + dz * dz) - row[REACH]
+        near = math.sqrt(dx * dx + dy * dy + dz * dz) - row[BOUNDING_RADIUS]
         if operation == SUBTRACT:
             if -near > best or best > 1e8:
                 best = max(best, -primitive_distance(row, x, y, z))
@@ -109,8 +109,8 @@ def distance(table: NDArray[np.float32], x: float, y: float, z: float) -> float:
 
 
 @njit(cache=True, fastmath=True)
-def colour_slot(table: NDArray[np.float32], x: float, y: float, z: float) -> int:
-    """Which colour slot the surface has at (x, y, z): the nearest primitive's, or later paint's."""
+def color_slot(table: NDArray[np.float32], x: float, y: float, z: float) -> int:
+    """Color slot of the surface at (x, y, z): the nearest primitive's, or later paint's."""
     best, slot = 1e9, 0
     for i in range(table.shape[0]):
         row = table[i]
@@ -120,7 +120,7 @@ def colour_slot(table: NDArray[np.float32], x: float, y: float, z: float) -> int
             best = max(best, -d)
         elif operation == PAINT:
             if d < 0.0:
-                slot = int(row[COLOUR])
+                slot = int(row[COLOR])
         elif d < best:
-            slot, best = int(row[COLOUR]), d
+            slot, best = int(row[COLOR]), d
     return slot

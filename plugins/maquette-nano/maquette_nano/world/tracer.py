@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maquette.images.picture import Picture
 from maquette_nano.world.objects import NanoObject
-from maquette_nano.world.primitives import colour_slot, distance
+from maquette_nano.world.primitives import color_slot, distance
 
 Array = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ class Render:
 
     @property
     def picture(self) -> Picture:
-        """The views, to be put over a background."""
+        """The views as a picture with alpha."""
         return Picture(torch.from_numpy(self.rgb), torch.from_numpy(self.opacity)[..., None])
 
 
@@ -53,7 +53,7 @@ def orbit_c2w(azimuth_deg: float, elevation_deg: float, distance: float) -> Arra
 @njit(cache=True, fastmath=True)
 def surface_slot(table: Array, patterned: int, period: float, x: float, y: float, z: float) -> int:
     """Colour slot with the body's pattern: 0 none, 1 horizontal stripes, 2 dots on a lattice."""
-    slot = colour_slot(table, x, y, z)
+    slot = color_slot(table, x, y, z)
     if slot != 0 or patterned == 0:
         return slot
     if patterned == 1:
@@ -154,7 +154,7 @@ def _trace(
 
 
 def render(
-    thing: NanoObject,
+    obj: NanoObject,
     c2w: Array,
     fov_y_deg: float,
     size: int,
@@ -162,27 +162,27 @@ def render(
     ambient: float = 0.62,
     diffuse: float = 0.45,
 ) -> Render:
-    """Square views of `thing`, lit from above and left of each camera.
+    """Square views of `obj`, lit from above and left of each camera.
 
     Args:
-        thing: the object; it lies within the sphere of radius `NanoObject.bound` about the origin.
+        obj: the object; it lies within the sphere of radius `NanoObject.bound` about the origin.
         c2w: [B, 4, 4] camera-to-world, OpenGL axes, world z up.
         fov_y_deg: full vertical angle of view.
         size: image side in pixels.
         supersample: rays per pixel side.
-        ambient: share of the colour that needs no light; diffuse: share that follows the cosine law.
+        ambient: ambient fraction of the colour; diffuse: fraction that follows the cosine law.
     """
     c2w = np.ascontiguousarray(c2w, np.float32)
-    shape = (len(c2w), size, size)
+    image_shape = (len(c2w), size, size)
     result = Render(
-        np.zeros((*shape, 3), np.float32),
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.float32),
-        np.zeros((*shape, 3), np.float32),
+        np.zeros((*image_shape, 3), np.float32),
+        np.zeros(image_shape, np.float32),
+        np.zeros(image_shape, np.float32),
+        np.zeros((*image_shape, 3), np.float32),
     )
     focal = 0.5 * size * supersample / math.tan(math.radians(fov_y_deg) / 2)
     _trace(
-        thing.table, thing.palette, thing.pattern_code, thing.period, thing.bound, c2w, focal, size, supersample,
+        obj.table, obj.palette, obj.pattern_code, obj.period, obj.bound, c2w, focal, size, supersample,
         ambient, diffuse, result.rgb, result.opacity, result.depth, result.normal,
     )  # fmt: skip
     return result

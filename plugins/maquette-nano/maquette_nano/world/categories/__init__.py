@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from numpy.random import Generator
 
 from maquette_nano.world.builder import Builder
-from maquette_nano.world.categories import creatures, things, vehicles
+from maquette_nano.world.categories import creatures, household, vehicles
 
 
 @dataclass(frozen=True)
 class Category:
-    """How to build a category, and what a caption calls its part in the detail colour."""
+    """Builder function of a category, and the caption word for its part in the detail colour."""
 
     build: Callable[[Builder, Generator], None]
     detail: str
 
 
 CATEGORIES: dict[str, Category] = {
-    "mug": Category(things.mug, "handle"),
-    "teapot": Category(things.teapot, "lid"),
-    "chair": Category(things.chair, "legs"),
-    "lamp": Category(things.lamp, "foot"),
-    "house": Category(things.house, "roof"),
-    "clock": Category(things.clock, "hands"),
-    "camera": Category(things.camera, "lens"),
-    "mushroom": Category(things.mushroom, "stem"),
-    "tree": Category(things.tree, "fruits"),
+    "mug": Category(household.mug, "handle"),
+    "teapot": Category(household.teapot, "lid"),
+    "chair": Category(household.chair, "legs"),
+    "lamp": Category(household.lamp, "foot"),
+    "house": Category(household.house, "roof"),
+    "clock": Category(household.clock, "hands"),
+    "camera": Category(household.camera, "lens"),
+    "mushroom": Category(household.mushroom, "stem"),
+    "tree": Category(household.tree, "fruits"),
     "car": Category(vehicles.car, "roof"),
     "train": Category(vehicles.train, "cabin"),
     "plane": Category(vehicles.plane, "wings"),

@@ -1,11 +1,11 @@
-"""Animals and other beings; they look towards +x and have faces."""
+"""Categories of animals and other figures; they face +x."""
 
 from __future__ import annotations
 
 from numpy.random import Generator
 
 from maquette_nano.world.builder import Builder
-from maquette_nano.world.colours import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
+from maquette_nano.world.colors import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
 
 
 def _eyes(b: Builder, x: float, y: float, z: float, r: float) -> None:

@@ -1,4 +1,4 @@
-"""Vehicles; they drive, fly and sail towards +x."""
+"""Categories of vehicles; they head towards +x."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from numpy.random import Generator
 
 from maquette_nano.world.builder import Builder
-from maquette_nano.world.colours import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
+from maquette_nano.world.colors import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
 
 
 def car(b: Builder, rng: Generator) -> None:

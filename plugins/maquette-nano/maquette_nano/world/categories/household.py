@@ -1,4 +1,4 @@
-"""Household things and plants. x is the front, y the left, z up; sizes are relative, objects are normalised later."""
+"""Categories of household objects and plants. x is the front, y the left, z up; objects are normalised later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from numpy.random import Generator
 
 from maquette_nano.world.builder import Builder
-from maquette_nano.world.colours import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
+from maquette_nano.world.colors import BODY, DARK, DETAIL, GLASS, GOLD, LIGHT
 from maquette_nano.world.primitives import PAINT, SUBTRACT
 
 
@@ -66,8 +66,8 @@ def house(b: Builder, rng: Generator) -> None:
         )
     b.cone((-d + 0.01, 0, top - 0.01), (d - 0.01, 0, top - 0.01), 0.01, 0.01)
     for k in range(4):
-        level = rise * (k + 0.4) / 4.6
-        b.box((0, 0, top + level), (d - 0.01, w * (1 - level / rise) - 0.02, rise / 8), rounding=0.0)
+        height = rise * (k + 0.4) / 4.6
+        b.box((0, 0, top + height), (d - 0.01, w * (1 - height / rise) - 0.02, rise / 8), rounding=0.0)
     b.box((d, rng.uniform(-0.08, 0.08), -h - 0.1 + 0.2), (0.03, 0.12, 0.2), DARK)
     for y in (-1, 1):
         b.box((d, y * w * 0.62, 0.0), (0.02, 0.1, 0.1), GLASS)

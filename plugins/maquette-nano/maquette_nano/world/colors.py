@@ -1,8 +1,8 @@
-"""The twelve named colours and the fixed ones that eyes, tyres and windows have."""
+"""The twelve named colours of objects, and the fixed colours of eyes, tyres and windows."""
 
 from __future__ import annotations
 
-COLOURS: dict[str, tuple[float, float, float]] = {
+COLORS: dict[str, tuple[float, float, float]] = {
     "red": (0.86, 0.10, 0.12),
     "orange": (0.98, 0.52, 0.06),
     "yellow": (0.98, 0.87, 0.16),
@@ -19,7 +19,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 """Name -> linear display RGB in [0, 1]."""
 
 BODY, DETAIL, DARK, LIGHT, GLASS, GOLD = range(6)
-"""Colour slots of a primitive; the first two are the object's own."""
+"""Colour slots of a primitive; the first two are specific to the object."""
 
 FIXED: dict[int, tuple[float, float, float]] = {
     DARK: (0.10, 0.10, 0.12),
