@@ -72,7 +72,8 @@ class DefaultDensification(Densification):
         statistics = ScreenStatistics(self.gradient, self.view_count.long(), self.radius)
         for view in projections:
             statistics = statistics.add(view)
-        self.gradient, self.view_count, self.radius = statistics.gradient, statistics.view_count.float(), statistics.radius
+        self.gradient, self.radius = statistics.gradient, statistics.radius
+        self.view_count = statistics.view_count.float()
         changes = []
         if (moment.step + 1) % c.every == 0:
             changes.append(self._densify(cloud, statistics, moment))

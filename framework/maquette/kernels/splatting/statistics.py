@@ -52,7 +52,9 @@ class ScreenStatistics:
             ValueError: the view has no gradient, or is of another number of Gaussians.
         """
         if len(projected) != len(self.view_count):
-            raise ValueError(f"ScreenStatistics: a view of {len(projected)} Gaussians, and not of {len(self.view_count)}")
+            raise ValueError(
+                f"ScreenStatistics: a view of {len(projected)} Gaussians, and not of {len(self.view_count)}"
+            )
         if projected.means.grad is None:
             raise ValueError("ScreenStatistics: call means.retain_grad() on the view before the backward pass")
         return ScreenStatistics(
