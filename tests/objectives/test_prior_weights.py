@@ -65,9 +65,9 @@ def psnr_in_db(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def distilled(flat_weight: float, posed_weight: float, steps: int = 200, count: int = TEXTURES) -> torch.Tensor:
     """PSNR of the half that the reference shows, and of the hidden half, of textures from different starts [2, B]."""
     truth, ahead = texture(COLOURS["a red thing"]), torch.zeros(count)
-    reference = Reference(Picture.opaque(truth[None, :, :SEEN]), cameras(ahead[:1]))
+    reference = truth[:, :SEEN]
     flat, posed = oracle(front_bias=0.8, view_prompt_weight=0.0), oracle(cameras=CameraKernel(10))
-    shown = Request("", references=(reference,))
+    shown = Request("", references=(Reference(Picture.opaque(reference[None]), cameras(ahead[:1])),))
     pulls = {
         "2d": (flat_weight, CFG(CFG.Config(scale=10, base="text")), flat, flat.condition(Request("a red thing"))),
         "3d": (posed_weight, CFG(CFG.Config(scale=3)), posed, posed.condition(shown)),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_guided_denoising_is_that_of_the_original_pipeline(prediction, negative,
     noisy = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
     pipeline, wanted = original(tiny_xl, prediction, noisy, negative)
     prior = load(tiny_xl)
-    prior.noise_schedule.prediction = prediction
+    prior.noise_schedule = replace(prior.noise_schedule, prediction=prediction)
     told = conditions(prior, "a red mug", negative or "")
     found = denoised(prior, CFG(CFG.Config(scale=7.0)), told, VIEW, noisy, pipeline.scheduler.timesteps)
     assert_same(found, wanted)
