@@ -57,7 +57,7 @@ def train(learner: TextualInversionLearner, dataset: PictureVariations, steps: i
 @pytest.mark.parametrize("model", ["tiny_pixel_model", "tiny_stable_diffusion"])
 def test_the_error_falls_and_nothing_but_the_word_changes(model, ball, request):
     learner, dataset = built(request.getfixturevalue(model), ball)
-    _, encoder, _ = learner.word._frozen
+    encoder = learner.word._encoder.module
     frozen = {**dict(encoder.named_parameters()), **dict(learner._prior.unet.named_parameters())}
     before = {name: value.clone() for name, value in frozen.items()}
     assert [tuple(value.shape) for value in learner.parameters()] == [(32,)]
