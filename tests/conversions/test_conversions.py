@@ -1,5 +1,7 @@
 """A converted scene has the shape and the colours of the one it came from."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,23 @@ PAIRS = [
     *(("dmtet", kind, {}) for kind in ("mesh", "gaussians")),
     *(("splats", kind, {}) for kind in ("mesh", "sdf-grid", "dmtet", "flexicubes")),
 ]
+
+
+SMALLER = {  # than a user's conversion, and fine enough for the bounds below
+    "_solids.RESOLUTION": 64,
+    "_looks.POOL": 2**14,
+    "_looks.POINTS": 2048,
+    "sdf_grid.POINTS": 2048,
+    "sdf_grid.SAMPLES": 65,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_conversions() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SMALLER.items():
+            patch.setattr(f"maquette.conversions.{name}", value)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +88,9 @@ def test_shape_and_colours_are_kept(sources, source, kind, config, capsys):
 
 
 @pytest.mark.parametrize("kind", ["mesh", "dmtet", "sdf-grid", "gaussians"])
-def test_the_same_draws_convert_to_the_same_bits(sources, kind):
+def test_the_same_draws_convert_to_the_same_bits(sources, kind, monkeypatch):
+    for module in ("_looks", "sdf_grid"):
+        monkeypatch.setattr(f"maquette.conversions.{module}.STEPS", 20)
     config = {"colors": "field"} if kind == "mesh" else {}
     first, second = (converted(sources["mesh"], kind, seed=3, **config) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
