@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton, which reads it once
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that wait must not spin beside other tests
+
 import pytest
 import torch
 
-os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton, which reads it once
-torch.set_num_threads(min(torch.get_num_threads(), 2))
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_one_seed() -> None:
+    """Small tensors gain nothing from threads, and what a test draws from torch's own generator repeats."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from maquette.training.timings import Timings
 
 COARSE = [
     "stages.coarse.geometry={levels: 4, log2_table_size: 10, finest_resolution: 32, width: 16}",
-    "stages.coarse.cameras.size=16", "stages.coarse.renderer={samples: 16, occupancy_resolution: 16}",
+    "stages.coarse.cameras.size=16", "stages.coarse.renderer={samples: 16, occupancy: {resolution: 16}}",
     "stages.fine.cameras.size=16",
     "stages.fine.geometry={resolution: 8, levels: 4, log2_table_size: 10, finest_resolution: 32, width: 16}",
     "stages.export.exporters.mesh={resolution: 16, texture_size: 32, max_faces: 200}",
@@ -29,7 +29,7 @@ COARSE = [
 ]  # fmt: skip
 VOLUME = [
     "stages.nerf.geometry={levels: 4, log2_table_size: 10, finest_resolution: 32, width: 16}",
-    "stages.nerf.cameras.size=16", "stages.nerf.renderer={samples: 16, occupancy_resolution: 16}",
+    "stages.nerf.cameras.size=16", "stages.nerf.renderer={samples: 16, occupancy: {resolution: 16}}",
     "stages.nerf.loop={checkpoint_every: 0, preview_every: 0, log_every: 1}", "~stages.export",
 ]  # fmt: skip
 

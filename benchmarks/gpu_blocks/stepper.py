@@ -19,7 +19,7 @@ from maquette.training.optimisers import OPTIMISERS, reindex_moments
 CAPS_GIB = (24, 16, 12, 8, 6)
 SMALL = [
     "geometry={levels: 4, log2_table_size: 10, finest_resolution: 32, width: 16}", "cameras.size=16",
-    "renderer={samples: 16, occupancy_resolution: 16}",
+    "renderer={samples: 16, occupancy: {resolution: 16}}",
 ]  # fmt: skip
 """What makes a stage tiny, under its name."""
 

@@ -1,5 +1,7 @@
 """A converted scene has the shape and the colours of the one it came from."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,23 @@ PAIRS = [
     *(("dmtet", kind, {}) for kind in ("mesh", "gaussians")),
     *(("splats", kind, {}) for kind in ("mesh", "sdf-grid", "dmtet", "flexicubes")),
 ]
+
+
+SMALLER = {  # than a user's conversion, and fine enough for the bounds below
+    "_surfaces.SURFACE_RESOLUTION": 64,
+    "_appearance.SURFACE_POINTS": 2**14,
+    "_appearance.POINTS_PER_STEP": 2048,
+    "sdf_grid.POINTS_PER_STEP": 2048,
+    "sdf_grid.SDF_RESOLUTION": 65,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_conversions() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SMALLER.items():
+            patch.setattr(f"maquette.conversions.{name}", value)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +89,9 @@ def test_shape_and_colours_are_kept(sources, source, kind, config, caplog):
 
 
 @pytest.mark.parametrize("kind", ["mesh", "dmtet", "sdf-grid", "gaussians"])
-def test_the_same_draws_convert_to_the_same_bits(sources, kind):
+def test_the_same_draws_convert_to_the_same_bits(sources, kind, monkeypatch):
+    for constant in ("_appearance.COLOR_STEPS", "sdf_grid.SDF_STEPS"):
+        monkeypatch.setattr(f"maquette.conversions.{constant}", 20)
     config = {"colors": "field"} if kind == "mesh" else {}
     first, second = (converted(sources["mesh"], kind, seed=3, **config) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))

@@ -274,7 +274,7 @@ def test_settings_out_of_range_are_refused(objective, reason):
 
 def test_pictures_of_one_level_are_denoised_together_whatever_draws_it():
     check(ObjectiveSpec, {"type": "dataset-update", "timesteps": {"kind": "linear"}}, "objective", nowhere)
-    with pytest.raises(ConfigError, match=r"timesteps.shared: pictures are denoised together"):
+    with pytest.raises(ConfigError, match=r"timesteps.shared: images are denoised together"):
         check(ObjectiveSpec, {"type": "dataset-update", "timesteps": {"shared": False}}, "objective", nowhere)
 
 

@@ -52,7 +52,7 @@ QUIET = ("loop.preview_every=0", "loop.log_every=0")
 @pytest.fixture(autouse=True)
 def _few_steps_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Colours that a conversion fits need not be right here."""
-    monkeypatch.setattr("maquette.conversions._looks.STEPS", 4)
+    monkeypatch.setattr("maquette.conversions._appearance.COLOR_STEPS", 4)
 
 
 def small(folder: Path, weights: Path, **stages: str) -> list[str]:
