@@ -12,6 +12,7 @@ from maquette.kernels.precision import in_float32, without_autocast
 from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws, Moment
+from maquette.renderers.base import View
 
 SCENES = {
     "hash-grid": ("volume", {"levels": 4, "log2_table_size": 10, "finest_resolution": 32}),
@@ -37,7 +38,7 @@ def drawn(geometry, renderer):
     drawing = draw(draw.Config(), bound=shape.bound)
     shape.prepare(Moment.at(0, 10, 0))
     drawing.update(shape, Moment.at(0, 10, 0))
-    picture = drawing.render(*parts, cameras, Shading(diffuse=0.5, ambient=0.5), True, Draws(0, 0))
+    picture = drawing.render(*parts, View(cameras, Shading(diffuse=0.5, ambient=0.5), True, Draws(0, 0)))
     return picture, [parameter for part in parts for parameter in part.parameters()]
 
 
