@@ -51,7 +51,7 @@ def stages(setting: Setting, findings: Findings) -> None:
         context.name = name
         with timings.measure(f"stage {name}"):
             spec.build().run(context)
-        scene: Scene = context.artifacts["scene"]
+        scene: Scene = context.artifacts.scene
         findings.note(f"scene after {name}", scene.device.type)
         findings.agree(f"scene on the device after {name}", scene.device.type == setting.device.type, at_least=1)
     findings.note("seconds", {part: round(wall, 3) for part, wall in timings.wall.items()})

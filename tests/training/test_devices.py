@@ -80,5 +80,5 @@ def test_a_word_that_is_no_device_is_refused():
 def test_an_absent_device_is_one_line_before_there_is_a_run_folder(key, tiny_run, tmp_path, without_cuda):
     result = CliRunner().invoke(app, ["run", "dreamfusion", "prompt=a red mug", *tiny_run, f"{key}=cuda"])
     assert result.exit_code == 2
-    assert f"error: {key}: there is no cuda here" in result.output and "say auto or cpu" in result.output
+    assert f"{key}: there is no cuda here" in result.output and "say auto or cpu" in result.output
     assert not (tmp_path / "outputs").exists()
