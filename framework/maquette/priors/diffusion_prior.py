@@ -65,7 +65,7 @@ def distinct_conditions(conditions: Mapping[str, Condition]) -> tuple[list[Condi
 
     Example:
         >>> nothing = ["zeros"]
-        >>> distinct({"positive": ["a mug"], "unconditional": nothing, "empty": nothing})
+        >>> distinct_conditions({"positive": ["a mug"], "unconditional": nothing, "empty": nothing})
         ([['a mug'], ['zeros']], {'positive': 0, 'unconditional': 1, 'empty': 1})
     """
     each: list[Condition] = []
