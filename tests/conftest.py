@@ -10,6 +10,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads tha
 
 import pytest
 import torch
+from jaxtyping import install_import_hook
+
+PACKAGES = Path(__file__).parents[1] / "framework"
+
+
+def _annotated_modules() -> list[str]:
+    """Modules whose annotations are checked when their functions are called: all but those that numba compiles."""
+    modules = [path for path in sorted(PACKAGES.rglob("*.py")) if path.name != "__init__.py"]
+    checked = [path for path in modules if "numba" not in path.read_text(encoding="utf-8")]
+    return [".".join(path.relative_to(PACKAGES).with_suffix("").parts) for path in checked]
+
+
+install_import_hook(_annotated_modules(), "beartype.beartype")  # before anything imports maquette
 
 
 @pytest.fixture(autouse=True)

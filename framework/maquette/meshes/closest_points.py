@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from maquette.kernels.numba_support import helper, kernel, launch
 from maquette.meshes.tree import LEAF_SIZE, STACK_SIZE, TriangleTree
 
 
@@ -28,16 +29,22 @@ def closest_points(tree: TriangleTree, points: np.ndarray) -> tuple[np.ndarray, 
         ([0], [[0.25, 0.5, 0.25]], [2.0])
     """
     points = np.ascontiguousarray(points, np.float64)
-    place, weights, distance = _closest_triangles(points, tree.triangles, tree.low, tree.high)
+    place, weights, distance = np.zeros(len(points), np.int64), np.zeros((len(points), 3)), np.zeros(len(points))
+    launch(_closest_triangles, points, tree.triangles, tree.low, tree.high, place, weights, distance)
     return tree.face[place], weights, distance
 
 
-@numba.njit(cache=True, parallel=True)
+@kernel
 def _closest_triangles(
-    points: np.ndarray, triangles: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # pragma: no cover - compiled
+    points: np.ndarray,
+    triangles: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    triangle: np.ndarray,
+    weights: np.ndarray,
+    distance: np.ndarray,
+) -> None:  # pragma: no cover - compiled
     first_leaf = len(low) // 2
-    triangle, weights, distance = np.zeros(len(points), np.int64), np.zeros((len(points), 3)), np.zeros(len(points))
     for i in numba.prange(len(points)):
         point, best = points[i], np.inf
         stack, stack_distance = np.zeros(STACK_SIZE, np.int64), np.zeros(STACK_SIZE)
@@ -63,10 +70,9 @@ def _closest_triangles(
             stack[count + 1], stack_distance[count + 1] = 2 * box + near, min(left, right)
             count += 2
         distance[i] = np.sqrt(best)
-    return triangle, weights, distance
 
 
-@numba.njit(cache=True)
+@helper
 def _squared_distance_to_box(
     point: np.ndarray, low: np.ndarray, high: np.ndarray, box: int
 ) -> float:  # pragma: no cover - compiled
@@ -78,7 +84,7 @@ def _squared_distance_to_box(
     return total
 
 
-@numba.njit(cache=True)
+@helper
 def _closest_on_triangle(
     point: np.ndarray, corners: np.ndarray
 ) -> tuple[float, float, float, float]:  # pragma: no cover - compiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from maquette.kernels.numba_support import helper, kernel, launch
 from maquette.meshes.tree import LEAF_SIZE, STACK_SIZE, TriangleTree, reduce_up_tree
 
 DIPOLE_RADII = 3.0  # a box at a distance of this many of its radii or more is approximated by a dipole
@@ -41,15 +42,21 @@ def winding_numbers(tree: TriangleTree, points: np.ndarray) -> np.ndarray:
     centre = np.where(sums[:, 3:4] > 0, sums[:, 4:] / np.maximum(sums[:, 3:4], 1e-300), middle)
     reach = np.linalg.norm(np.maximum(centre - tree.low, tree.high - centre), axis=1)
     points = np.ascontiguousarray(points, np.float64)
-    return _solid_angles(points, tree.triangles, np.ascontiguousarray(sums[:, :3]), centre, reach) / (4 * np.pi)
-
-
-@numba.njit(cache=True, parallel=True)
-def _solid_angles(
-    points: np.ndarray, triangles: np.ndarray, vectors: np.ndarray, centre: np.ndarray, reach: np.ndarray
-) -> np.ndarray:  # pragma: no cover - compiled
-    first_leaf = len(centre) // 2
     total = np.zeros(len(points))
+    launch(_solid_angles, points, tree.triangles, np.ascontiguousarray(sums[:, :3]), centre, reach, total)
+    return total / (4 * np.pi)
+
+
+@kernel
+def _solid_angles(
+    points: np.ndarray,
+    triangles: np.ndarray,
+    vectors: np.ndarray,
+    centre: np.ndarray,
+    reach: np.ndarray,
+    total: np.ndarray,
+) -> None:  # pragma: no cover - compiled
+    first_leaf = len(centre) // 2
     for i in numba.prange(len(points)):
         stack = np.zeros(STACK_SIZE, np.int64)
         count, angle = 1, 0.0
@@ -70,10 +77,9 @@ def _solid_angles(
                 stack[count], stack[count + 1] = 2 * box + 1, 2 * box + 2
                 count += 2
         total[i] = angle
-    return total
 
 
-@numba.njit(cache=True)
+@helper
 def _solid_angle(point: np.ndarray, corners: np.ndarray) -> float:  # pragma: no cover - compiled
     """Solid angle of a triangle at a point, positive from behind (van Oosterom and Strackee 1983)."""
     ax, ay, az = corners[0, 0] - point[0], corners[0, 1] - point[1], corners[0, 2] - point[2]
