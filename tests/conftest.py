@@ -22,7 +22,7 @@ def _annotated_modules() -> list[str]:
     return [".".join(path.relative_to(PACKAGES).with_suffix("").parts) for path in checked]
 
 
-install_import_hook(_annotated_modules(), "beartype.beartype")  # before anything imports maquette
+install_import_hook(_annotated_modules(), "annotations.checked")  # before anything imports maquette
 
 
 @pytest.fixture(autouse=True)

@@ -150,7 +150,7 @@ def test_help_loads_neither_torch_nor_lightning():
     code = (
         "import sys\nfrom maquette.cli.app import app\nfrom typer.testing import CliRunner\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
-        "assert not {'torch', 'lightning', 'diffusers', 'numba'} & set(sys.modules)"
+        "assert not {'torch', 'lightning_fabric', 'diffusers', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = (
-    "torch", "numpy", "numba", "scipy", "skimage", "lightning", "diffusers", "transformers", "trimesh", "matplotlib",
+    "torch", "numpy", "numba", "scipy", "skimage", "lightning_fabric", "diffusers", "transformers", "trimesh", "matplotlib",
     "omegaconf", "imageio", "wandb",
 )  # fmt: skip
 

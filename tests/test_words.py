@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -48,31 +49,34 @@ def _docstrings(tree: ast.AST) -> Iterator[str]:
             yield " ".join((ast.get_docstring(node) or "").split())
 
 
+@cache
+def _trees() -> dict[str, ast.AST]:
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in SOURCES}
+
+
+@cache
+def _names_by_file() -> dict[str, Counter[str]]:
+    return {file: Counter(_names(tree)) for file, tree in _trees().items()}
+
+
 @pytest.mark.parametrize("word", IDENTIFIERS)
 def test_no_identifier_is_a_house_word(word: str) -> None:
-    counts = Counter(
-        str(path.relative_to(ROOT)) for path in SOURCES for name in _names(ast.parse(path.read_text())) if name == word
-    )
+    counts = {file: names[word] for file, names in _names_by_file().items() if word in names}
     left = {file: count for file, count in counts.items() if (file, word) not in EXCEPTIONS}
     assert not left, f"{word!r}: say {IDENTIFIERS[word]}: {left}"
 
 
 def test_no_identifier_spells_colour() -> None:
-    left = [
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in SOURCES
-        for name in set(_names(ast.parse(path.read_text())))
-        if "colour" in name.lower()
-    ]
+    left = [f"{file}: {name}" for file, names in _names_by_file().items() for name in names if "colour" in name.lower()]
     assert not left
 
 
-@pytest.mark.parametrize("phrase", PHRASES)
-def test_no_docstring_has_a_riddle(phrase: str) -> None:
+def test_no_docstring_has_a_riddle() -> None:
     left = [
-        str(path.relative_to(ROOT))
-        for path in SOURCES
-        for text in _docstrings(ast.parse(path.read_text()))
+        f"{file}: say {instead}"
+        for file, tree in _trees().items()
+        for text in _docstrings(tree)
+        for phrase, instead in PHRASES.items()
         if re.search(phrase, text)
     ]
-    assert not left, f"say {PHRASES[phrase]}"
+    assert not left

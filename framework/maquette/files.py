@@ -1,12 +1,21 @@
-"""Atomic writing of files: readers never see a partial file."""
+"""Atomic writing of files, so that readers never see a partial one; one writer to a folder at a time."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import socket
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from maquette.errors import RunError
+
+LOCK_FILE = ".lock"
+WRITER_FILE = ".writer.json"  # who holds the lock
 
 
 @contextmanager
@@ -33,6 +42,45 @@ def write_atomically(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+@contextmanager
+def sole_writer(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a folder inside the block. The system frees it when the process ends, however it ends.
+
+    Args:
+        folder: the folder, which exists.
+        what: the folder's contents in a message, such as "run".
+
+    Raises:
+        RunError: another process holds the lock; names its host and number.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"this {what} is being written by {_writer(folder)}: {display_path(folder)}") from None
+    except OSError as problem:
+        raise RunError(f"cannot write in {display_path(folder)}: {problem.strerror or problem}") from None
+    try:
+        writer = {"host": socket.gethostname(), "pid": os.getpid(), "command": sys.argv, "since": time.ctime()}
+        write_atomically(folder / WRITER_FILE, json.dumps(writer))
+        yield
+    finally:
+        for name in (WRITER_FILE, LOCK_FILE):
+            with suppress(OSError):  # the folder may be gone
+                (folder / name).unlink(missing_ok=True)
+        lock.release()
+
+
+def _writer(folder: Path) -> str:
+    try:
+        writer = json.loads((folder / WRITER_FILE).read_text(encoding="utf-8"))
+        return f"process {writer['pid']} on {writer['host']} since {writer['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 
 def display_path(path: Path) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 
 from maquette.config.loading import ResolvedConfig
 from maquette.errors import ConfigError
-from maquette.files import write_atomically
-from maquette.kernels.devices import choose_device
+from maquette.files import sole_writer, write_atomically
+from maquette.kernels.devices import choose_device, limit_threads
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
+from maquette.training.fingerprint import fingerprint
 from maquette.training.manifest import machine, peak_gpu_memory_mb, peak_memory_mb, revision, versions, write_manifest
 from maquette.training.memory import keep_freed_memory
 from maquette.training.run_folder import RunFolder
@@ -38,6 +39,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
         MaquetteError: a stage failed; the results so far are kept.
     """
     keep_freed_memory()
+    limit_threads()
     check_devices(resolved)
     method = resolved.method
     stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
@@ -45,13 +47,22 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     if resume is None:
         write_atomically(run.config, resolved.to_yaml())
     _log.info("run folder: %s", run.path)
+    with sole_writer(run.path, "run"):
+        _run_stages(resolved, stages, run, resume is not None)
+    return run.path
+
+
+def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunFolder, resumed: bool) -> None:
+    """Run the unfinished stages, and write manifest and report."""
+    method = resolved.method
     timings, state = Timings(), run.read_state()
     write_manifest(
         run.manifest, method=method.name, prompt=method.prompt, image=method.image, data=method.data, seed=method.seed,
         groups=resolved.groups, command=shlex.join(sys.argv), versions=versions(), revision=revision(),
+        fingerprint=fingerprint(resolved).record(),
         machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )  # fmt: skip
-    context = StageContext("", method, run, resume is not None, timings=timings)
+    context = StageContext("", method, run, resumed, timings=timings)
     started = time.perf_counter()
     try:
         for name, stage in stages.items():
@@ -70,7 +81,6 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
         )  # fmt: skip
     with timings.measure("report"):
         write_report(run.path)
-    return run.path
 
 
 def check_devices(resolved: ResolvedConfig) -> None:

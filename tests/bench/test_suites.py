@@ -1,19 +1,25 @@
-"""A suite runs every case, outlives failures and stops, and writes what it measured."""
+"""A suite runs every case, survives failures and stops, reuses only equal runs, and writes what it measured."""
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from maquette.bench.results import run_suite, summarise
+from maquette.bench.results import passed, run_suite, summarise
 from maquette.bench.running import suite_jobs
-from maquette.bench.suites import load_suite
+from maquette.bench.suites import Bar, load_suite
 from maquette.cli.app import app
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, RunError
+from maquette.files import sole_writer
 
 METHOD = """
 prompt: ???
@@ -45,7 +51,7 @@ metrics:
     supersampling: 1
     levels: [category]
     captions: {{a red mug: {{category: mug}}}}
-bars: {{r-precision/category: 0.4}}
+bars: {{r-precision/category: {{at_least: 0.4}}}}
 """
 
 
@@ -78,10 +84,20 @@ def test_the_command_line_writes_results_and_a_sheet(benched):
     results = json.loads((folder / "r" / "pair.json").read_text())
     assert [(c["prompt"], c["seed"]) for c in results["cases"]] == [("a red mug", 1), ("a fish: blue", 1)]
     # there is one caption, so every view retrieves it: right for the mug, wrong for the fish
-    assert results["summary"]["r-precision/category"]["mean"] == 0.5
-    assert results["summary"]["r-precision/category"]["passed"] is True
-    assert {"command", "revision", "versions", "machine", "method"} <= results.keys()
+    measured = results["summary"]["r-precision/category"]
+    assert (measured["mean"], measured["cases"], measured["missing"], measured["better"]) == (0.5, 2, 0, "higher")
+    assert measured["passed"] is True and measured["bar"] == {"at_least": 0.4}
+    assert {"command", "revision", "uncommitted_changes", "versions", "machine", "method"} <= results.keys()
     assert (folder / "r" / "pair.png").stat().st_size > 1000
+
+
+def test_each_row_has_the_fingerprint_that_its_run_recorded(benched):
+    suite_file, folder, _ = benched
+    rows = json.loads((folder / "r" / "pair.json").read_text())["cases"]
+    jobs = suite_jobs(load_suite(str(suite_file)), folder / "runs")
+    manifests = [json.loads(job.run.manifest.read_text()) for job in jobs]
+    assert [row["fingerprint"] for row in rows] == [manifest["fingerprint"] for manifest in manifests]
+    assert rows[0]["fingerprint"]["digest"] != rows[1]["fingerprint"]["digest"]
 
 
 def test_each_case_runs_with_each_seed(benched, tmp_path):
@@ -91,7 +107,7 @@ def test_each_case_runs_with_each_seed(benched, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_run_that_fails_counts_as_zero_and_costs_no_other_and_runs_again(benched, tmp_path):
+def test_a_run_that_fails_is_missing_and_costs_no_other_and_runs_again(benched, tmp_path):
     suite_file, folder, words = benched
     suite = load_suite(str(suite_file))
     kept, failed = suite_jobs(suite, folder / "runs")
@@ -101,17 +117,82 @@ def test_a_run_that_fails_counts_as_zero_and_costs_no_other_and_runs_again(bench
     blocked.write_text("a file where the run folder should go")
     results = run_suite(suite, folder / "runs", tmp_path / "r")
     assert "cannot write here" in results["cases"][1]["error"] and "error" not in results["cases"][0]
-    assert results["summary"]["r-precision/category"]["mean"] == 0.5  # 1 if failures did not count
+    measured = results["summary"]["r-precision/category"]
+    assert (measured["mean"], measured["cases"], measured["missing"]) == (1.0, 1, 1)
+    assert results["failed"] == 1 and not passed(results)
     blocked.unlink()
     assert CliRunner().invoke(app, words).exit_code == 0
     assert kept.run.path == before and failed.finished
 
 
+def test_runs_of_other_settings_are_not_used(benched, tmp_path):
+    suite_file, folder, words = benched
+    suite = load_suite(str(suite_file))
+    same, other = (suite_jobs(suite, folder / "runs", overrides) for overrides in ([], ["stages.nerf.steps=3"]))
+    assert all(job.finished for job in same) and not any(job.finished for job in other)
+    again = CliRunner().invoke(app, [*words, "stages.nerf.steps=3"])
+    assert again.exit_code == 0, again.output
+    assert [yaml.safe_load(job.run.config.read_text())["stages"]["nerf"]["steps"] for job in other] == [3, 3]
+    assert all(job.finished for job in same)  # they stand beside
+
+
+def test_a_bar_that_is_missed_ends_with_exit_code_1(benched, tmp_path):
+    suite_file, folder, words = benched
+    text = suite_file.read_text().replace("at_least: 0.4", "at_least: 0.6")
+    strict = tmp_path / "pair.yaml"
+    strict.write_text(text)
+    done = CliRunner().invoke(app, ["bench", str(strict), *words[2:]])
+    assert done.exit_code == 1 and "bar at least 0.6: FAILED" in done.output
+
+
+def test_a_bar_on_what_no_metric_measures_is_refused(benched, tmp_path):
+    suite = load_suite(str(benched[0]))
+    suite = dataclasses.replace(suite, bars={"r-precision/categroy": Bar(at_least=0.4)})
+    with pytest.raises(ConfigError, match=r"bars.r-precision/categroy: .* did you mean 'r-precision/category'"):
+        run_suite(suite, tmp_path / "runs", tmp_path)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_second_bench_of_the_same_folder_is_told_who_writes_there(benched, tmp_path):
+    suite_file, folder, _ = benched
+    with sole_writer(folder / "runs", "suite"), pytest.raises(RunError, match=f"process {os.getpid()} on"):
+        run_suite(load_suite(str(suite_file)), folder / "runs", tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_runs_of_a_bench_in_order(suite_file, tmp_path, number):
+    (tmp_path / "tiny.yaml").write_text(METHOD.replace("steps: 2", "steps: 100000"))
+    words = ["bench", str(suite_file), "--runs", str(tmp_path / "runs"), "-j", "2"]
+    bench = subprocess.Popen([sys.executable, "-m", "maquette", *words], stdout=subprocess.DEVNULL)
+    while len(list(tmp_path.glob("runs/*/tiny/*/*/metrics.jsonl"))) < 2:
+        assert bench.poll() is None
+        time.sleep(0.05)
+    bench.send_signal(number)
+    assert bench.wait() == 128 + number
+    assert len(list(tmp_path.glob("runs/*/tiny/*/*/checkpoints/nerf/step-*/state.json"))) == 2
+    assert not list(tmp_path.glob("runs/**/.writer.json"))
+
+
 def test_the_summary_has_an_interval_that_narrows_with_more_cases():
-    few, many = ([{"x": float(i % 2)} for i in range(n)] for n in (8, 200))
-    wide, narrow = (summarise(rows, {"x": 0.9})["x"] for rows in (few, many))
+    few, many = ([[{"x": float(i % 2)}] for i in range(n)] for n in (8, 200))
+    wide, narrow = (summarise(cases, {"x": Bar(at_least=0.9)}, {"x": "higher"})["x"] for cases in (few, many))
     assert wide["mean"] == narrow["mean"] == 0.5 and not wide["passed"]
     assert narrow["interval_95"][1] - narrow["interval_95"][0] < wide["interval_95"][1] - wide["interval_95"][0]
+
+
+def test_seeds_are_averaged_before_cases_are_compared():
+    """Two cases at 0 and 1 with a hundred seeds each tell as little about a third case as with one seed."""
+    once = summarise([[{"x": 0.0}], [{"x": 1.0}]], {}, {"x": "higher"})
+    often = summarise([[{"x": 0.0}] * 100, [{"x": 1.0}] * 100], {}, {"x": "higher"})
+    assert once == often and once["x"]["interval_95"] == [0.0, 1.0]
+
+
+def test_a_bar_may_be_an_upper_limit():
+    measured = summarise([[{"x": 0.1}], []], {"x": Bar(at_most=0.2)}, {"x": "lower"})["x"]
+    assert measured["passed"] and measured["missing"] == 1 and measured["mean"] == 0.1
+    assert not Bar(at_most=0.2).passes(0.3) and Bar(at_most=0.0).passes(0.0)
+    with pytest.raises(ValueError, match="at_least: number"):
+        Bar()
 
 
 def test_bad_suites_name_the_line(suite_file, tmp_path):

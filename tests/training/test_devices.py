@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from lightning.fabric.accelerators import MPSAccelerator
+from lightning_fabric.accelerators import MPSAccelerator
 from typer.testing import CliRunner
 
 from maquette.cli.app import app

@@ -15,14 +15,14 @@ import numpy as np
 from PIL import Image
 
 from maquette.bench.running import Job, Outcome, run_jobs, suite_jobs
-from maquette.bench.suites import Suite
-from maquette.config.loading import load_method
-from maquette.errors import RunError
-from maquette.files import write_atomically
+from maquette.bench.suites import Bar, Suite
+from maquette.errors import ConfigError, RunError, did_you_mean
+from maquette.files import sole_writer, write_atomically
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
+from maquette.metrics.base import Direction
 from maquette.stages.finished import finished_scene
-from maquette.training.manifest import machine, revision, versions
+from maquette.training.manifest import machine, read_manifest, revision, versions
 
 _log = logging.getLogger(__name__)
 
@@ -32,9 +32,12 @@ def run_suite(
 ) -> dict[str, Any]:
     """Run all of a suite, measure it, and write `<destination>/<name>.json` and `.png`.
 
+    A finished run is used again if its fingerprint is that of the job: the same configuration, inputs, weights and
+    versions of the parts. Where one differs, the job is run anew beside it.
+
     Args:
         suite: what to run.
-        root: folder of the runs; finished runs are not repeated.
+        root: folder of the runs.
         destination: folder of the results.
         processes: number of parallel runs.
         overrides: further key=value words for every run.
@@ -43,58 +46,109 @@ def run_suite(
         The contents of the JSON file.
 
     Raises:
-        RunError: all runs failed.
+        ConfigError: the method or a bar is invalid.
+        RunError: all runs failed, or another process is running the suite in this folder.
     """
     metrics = {name: spec.build() for name, spec in suite.metrics.items()}  # fails before hours of runs, not after
-    method = load_method(suite.method, ["prompt=(each case's)", *suite.overrides, *overrides])
-    rows: dict[str, dict[str, Any]] = {}
-    pictures: dict[str, list[np.ndarray]] = {}
-    jobs = suite_jobs(suite, root)
-    for outcome in run_jobs(suite, jobs, processes, list(overrides)):
-        row, views = _measure(outcome, metrics, suite.sheet_views)
-        rows[str(outcome.job.folder)], pictures[str(outcome.job.folder)] = row, views
-        result = outcome.error or _format_values(row)
-        _log.info("%d/%d  %s: %s", len(rows), len(jobs), outcome.job.case.prompt, result)
-    ordered = [rows[str(job.folder)] for job in jobs]
-    if all("error" in row for row in ordered):
-        raise RunError(f"all {len(jobs)} runs failed; the first with: {ordered[0]['error']}")
-    results = {
-        "suite": suite.name,
-        "command": shlex.join(["maquette", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
-        "revision": revision(),
-        "versions": versions(),
-        "machine": machine(),
-        "method": method.plain,
-        "summary": summarise([row.get("values", {}) for row in ordered], suite.bars),
-        "cases": ordered,
-    }
-    destination.mkdir(parents=True, exist_ok=True)
-    write_atomically(destination / f"{suite.name}.json", json.dumps(results, indent=1, ensure_ascii=False))
-    _write_sheet(jobs, pictures, destination / f"{suite.name}.png")
+    directions = _directions(metrics)
+    _check_bars(suite.bars, directions)
+    jobs = suite_jobs(suite, root, overrides)
+    root.mkdir(parents=True, exist_ok=True)
+    rows: dict[Job, dict[str, Any]] = {}
+    pictures: dict[Job, list[np.ndarray]] = {}
+    with sole_writer(root, "suite"):
+        for outcome in run_jobs(jobs, processes):
+            job = outcome.job
+            rows[job], pictures[job] = _measure(outcome, metrics, suite.sheet_views)
+            result = outcome.error or _format_values(rows[job])
+            _log.info("%d/%d  %s: %s", len(rows), len(jobs), job.case.prompt, result)
+        ordered = [rows[job] for job in jobs]
+        if all("error" in row for row in ordered):
+            raise RunError(f"all {len(jobs)} runs failed; the first with: {ordered[0]['error']}")
+        commit = revision()
+        results = {
+            "suite": suite.name,
+            "command": shlex.join(["maquette", *sys.argv[1:]]),
+            "date": time.strftime("%Y-%m-%d"),
+            "revision": commit,
+            "uncommitted_changes": bool(commit and commit.endswith("+")),
+            "versions": versions(),
+            "machine": machine(),
+            "method": dict(jobs[0].fingerprint.config) | {"prompt": "(each case's)", "seed": "(each case's)"},
+            "summary": summarise(_by_case(suite, jobs, rows), suite.bars, directions),
+            "failed": sum("error" in row for row in ordered),
+            "cases": ordered,
+        }
+        destination.mkdir(parents=True, exist_ok=True)
+        write_atomically(destination / f"{suite.name}.json", json.dumps(results, indent=1, ensure_ascii=False))
+        _write_sheet(jobs, pictures, destination / f"{suite.name}.png")
     return results
 
 
-def summarise(values: Sequence[Mapping[str, float]], bars: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Mean of each value over the cases, with its 95 % bootstrap interval; a failed case counts as 0."""
-    rng = np.random.default_rng(0)
+def passed(results: Mapping[str, Any]) -> bool:
+    """Whether no case failed and each bar was reached."""
+    return not results["failed"] and all(value.get("passed", True) for value in results["summary"].values())
+
+
+def summarise(
+    cases: Sequence[Sequence[Mapping[str, float]]], bars: Mapping[str, Bar], directions: Mapping[str, Direction]
+) -> dict[str, dict[str, Any]]:
+    """Mean of each value over the cases, with its 95 % bootstrap interval over cases.
+
+    Args:
+        cases: for each case the values of its runs, one per seed, which are averaged first; failed runs have none, and
+            cases of which all runs failed are left out and counted.
+        bars, directions: of the values, by name.
+    """
     summary: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys(name for row in values for name in row):
-        column = np.array([row.get(name, 0.0) for row in values])
-        means = rng.choice(column, (2000, len(column))).mean(1)
+    for name, direction in directions.items():
+        seeds = [[row[name] for row in rows if name in row] for rows in cases]
+        column = np.array([np.mean(values) for values in seeds if values])
+        if not len(column):
+            continue
+        means = np.random.default_rng(0).choice(column, (2000, len(column))).mean(1)
         low, high = np.percentile(means, [2.5, 97.5])
         summary[name] = {
             "mean": round(float(column.mean()), 4),
             "interval_95": [round(float(low), 4), round(float(high), 4)],
+            "cases": len(column),
+            "missing": len(cases) - len(column),
+            "better": direction,
         }
         if name in bars:
-            summary[name] |= {"bar": bars[name], "passed": bool(column.mean() >= bars[name])}
+            bar = bars[name]
+            limits = {"at_least": bar.at_least, "at_most": bar.at_most}
+            summary[name]["bar"] = {key: limit for key, limit in limits.items() if limit is not None}
+            summary[name]["passed"] = bar.passes(float(column.mean()))
     return summary
+
+
+def _directions(metrics: Mapping[str, Any]) -> dict[str, Direction]:
+    return {f"{name}/{key}": way for name, metric in metrics.items() for key, way in metric.directions().items()}
+
+
+def _check_bars(bars: Mapping[str, Bar], directions: Mapping[str, Direction]) -> None:
+    for name in bars:
+        if name not in directions:
+            raise ConfigError(
+                "no metric of the suite measures this", key=f"bars.{name}",
+                hint=f"{did_you_mean(name, directions)}measured: {', '.join(directions)}",
+            )  # fmt: skip
+
+
+def _by_case(
+    suite: Suite, jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]
+) -> list[list[Mapping[str, float]]]:
+    """Values of the successful runs of each case."""
+    count = len(suite.seeds)
+    groups = [jobs[first : first + count] for first in range(0, len(jobs), count)]
+    return [[rows[job]["values"] for job in group if "values" in rows[job]] for group in groups]
 
 
 def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[dict[str, Any], list[np.ndarray]]:
     job, run = outcome.job, outcome.job.run
     row: dict[str, Any] = {"prompt": job.case.prompt, "labels": dict(job.case.labels), "seed": job.seed}
+    row["fingerprint"] = job.fingerprint.record()
     if outcome.error or run is None:
         return row | {"error": outcome.error}, []
     scene = finished_scene(run)
@@ -104,8 +158,9 @@ def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[
         measured = metric(scene, job.case)
         values |= {f"{name}/{key}": round(value, 4) for key, value in measured.values.items()}
         facts |= {f"{name}/{key}": fact for key, fact in measured.facts.items()}
-    manifest = json.loads(run.manifest.read_text())
+    manifest = read_manifest(run.manifest)
     row |= {"values": values, "facts": facts, "wall_seconds": manifest.get("wall_seconds")}
+    row |= {"revision": manifest.get("revision"), "threads": manifest.get("machine", {}).get("threads")}
     pictures = scene.render([360 * i / views for i in range(views)], 20.0, 128, normals=False).rgb.numpy()
     return row, list(pictures)
 
@@ -114,11 +169,11 @@ def _format_values(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in row["values"].items())
 
 
-def _write_sheet(jobs: Sequence[Job], pictures: Mapping[str, list[np.ndarray]], path: Path) -> None:
+def _write_sheet(jobs: Sequence[Job], pictures: Mapping[Job, list[np.ndarray]], path: Path) -> None:
     across = 2 if len(jobs) > 12 else 1  # cases side by side
     rows, labels = [], []
     for first in range(0, len(jobs), across):
         row_jobs = jobs[first : first + across]
-        rows.append([picture for job in row_jobs for picture in pictures[str(job.folder)]])
+        rows.append([picture for job in row_jobs for picture in pictures[job]])
         labels.append(" | ".join(job.case.prompt for job in row_jobs))
     Image.fromarray(to_bytes(contact_sheet(rows, labels))).save(path)

@@ -11,6 +11,22 @@ from maquette.metrics.base import Case
 
 
 @dataclass(frozen=True)
+class Bar:
+    """What the mean of a value has to reach for a suite to pass; one of the two."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("a bar is {at_least: number} or {at_most: number}")
+
+    def passes(self, mean: float) -> bool:
+        """Whether a mean reaches the bar."""
+        return mean >= self.at_least if self.at_least is not None else mean <= (self.at_most or 0.0)
+
+
+@dataclass(frozen=True)
 class Suite:
     """A benchmark suite: cases, the method that runs them, and the metrics of the results."""
 
@@ -21,7 +37,7 @@ class Suite:
     summary: str = ""  # one line for `maquette list suites`
     overrides: list[str] = field(default_factory=list)  # key=value words for every run
     seeds: list[int] = field(default_factory=lambda: [0])  # every case is run with each seed
-    bars: dict[str, float] = field(default_factory=dict)  # "metric/value" -> smallest mean that passes
+    bars: dict[str, Bar] = field(default_factory=dict)  # "metric/value" -> what its mean has to reach
     sheet_views: int = 4  # views of each scene on the contact sheet
 
     def __post_init__(self) -> None:

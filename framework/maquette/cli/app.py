@@ -116,9 +116,9 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
 def bench(
     suite: Annotated[str, typer.Argument(help="a suite's name (see `maquette list suites`) or YAML file")],
     overrides: Overrides = None,
-    results: Annotated[Path, typer.Option(help="folder for the results: JSON and contact sheet")] = Path(
-        "benchmarks/results"
-    ),
+    results: Annotated[
+        Path | None, typer.Option(help="folder for the results: JSON and contact sheet [that of the runs]")
+    ] = None,
     runs: Annotated[Path | None, typer.Option(help="folder for the runs [outputs/bench/SUITE]")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="runs at a time")] = 1,
 ) -> None:
@@ -126,17 +126,29 @@ def bench(
 
     maquette bench my-suite.yaml --jobs 2
     """
-    from maquette.bench.results import run_suite
+    from maquette.bench.results import passed, run_suite
     from maquette.bench.suites import load_suite
 
     chosen = load_suite(suite)
     root = runs or Path("outputs") / "bench" / chosen.name
-    report = run_suite(chosen, root, results, jobs, overrides or [])
+    report = run_suite(chosen, root, results or root, jobs, overrides or [])
     for name, value in report["summary"].items():
         low, high = value["interval_95"]
-        bar = f"  bar {value['bar']:.2f}: {'passed' if value['passed'] else 'FAILED'}" if "bar" in value else ""
-        typer.echo(f"{name}: {value['mean']:.3f} [{low:.3f}, {high:.3f}]{bar}")
-    typer.echo(f"results: {results / chosen.name}.json, {results / chosen.name}.png")
+        typer.echo(f"{name}: {value['mean']:.3f} [{low:.3f}, {high:.3f}], {value['better']} is better{_bar(value)}")
+    if report["failed"]:
+        typer.echo(f"FAILED: {report['failed']} of {len(report['cases'])} runs; they are in no mean")
+    if report["uncommitted_changes"]:
+        typer.echo("MARKED: the code has uncommitted changes, so nobody else can repeat these results")
+    typer.echo(f"results: {(results or root) / chosen.name}.json, {(results or root) / chosen.name}.png")
+    if not passed(report):
+        raise typer.Exit(1)
+
+
+def _bar(value: dict[str, Any]) -> str:
+    if "bar" not in value:
+        return ""
+    limits = ", ".join(f"{limit.replace('_', ' ')} {number:g}" for limit, number in value["bar"].items())
+    return f"; bar {limits}: {'passed' if value['passed'] else 'FAILED'}"
 
 
 @app.command()

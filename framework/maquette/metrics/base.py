@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from maquette.export.base import Subject
+
+Direction = Literal["higher", "lower"]
+"""Which values of a measure are better."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Measurement:
 
 class Metric(ABC):
     """A part of the kind `metric`: built once from its Config, called for each finished scene."""
+
+    @abstractmethod
+    def directions(self) -> Mapping[str, Direction]:
+        """Name of each value that it measures -> whether higher or lower values are better."""
 
     @abstractmethod
     def __call__(self, subject: Subject, case: Case) -> Measurement:

@@ -10,7 +10,7 @@ import torch
 
 from maquette.cameras.directions import wrap_deg
 from maquette.export.base import Subject
-from maquette.metrics.base import Case, Measurement, Metric
+from maquette.metrics.base import Case, Direction, Measurement, Metric
 from maquette.perception.viewpoint_reader import ViewpointReader, azimuths_deg
 from maquette.registry import register
 
@@ -41,6 +41,9 @@ class Janus(Metric):
         self.config = config
         self.reader = ViewpointReader.load(config.reader)
         self.azimuth_deg = [360.0 * i / config.views for i in range(config.views)]
+
+    def directions(self) -> dict[str, Direction]:
+        return {"janus": "lower", "no front": "lower", "view accuracy": "higher"}
 
     def __call__(self, subject: Subject, case: Case) -> Measurement:
         """Render over white, predict viewpoints, count fronts; see `Metric`."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from maquette.export.base import Subject
-from maquette.metrics.base import Case, Measurement, Metric
+from maquette.metrics.base import Case, Direction, Measurement, Metric
 from maquette.perception.clip import Clip
 from maquette.registry import register
 
@@ -47,6 +47,10 @@ class RPrecision(Metric):
         self._clip = Clip(config.scorer)
         self._captions = list(config.captions)
         self._texts = self._clip.texts(self._captions)
+
+    def directions(self) -> dict[str, Direction]:
+        levels = self.config.levels or ("exact",)
+        return dict.fromkeys([name for level in levels for name in (level, f"{level}, pooled")], "higher")
 
     def __call__(self, subject: Subject, case: Case) -> Measurement:
         """Render, embed, rank; see `Metric`."""

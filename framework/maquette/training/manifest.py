@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import resource
 import subprocess
@@ -15,7 +14,19 @@ from typing import Any
 from maquette import __version__, plugins
 from maquette.files import write_atomically
 
-PACKAGES = ("torch", "lightning", "diffusers", "transformers", "numpy", "numba", "omegaconf", "safetensors", "trimesh")
+PACKAGES = (
+    "torch",
+    "lightning-fabric",
+    "diffusers",
+    "transformers",
+    "numpy",
+    "numba",
+    "omegaconf",
+    "safetensors",
+    "trimesh",
+)
+
+RESULT_FOLDERS = ("benchmarks/results", "outputs")  # of the checkout: what runs write there changes no later result
 
 
 def versions() -> dict[str, str]:
@@ -30,7 +41,10 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> str | None:
-    """Git revision of maquette's checkout, with "+" for local changes; None: it is no checkout."""
+    """Git revision of maquette's checkout, with "+" for uncommitted changes; None: it is no checkout.
+
+    Folders of results and outputs do not count.
+    """
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
@@ -38,7 +52,11 @@ def revision() -> str | None:
         return done.stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        top = git("rev-parse", "--show-toplevel")
+        if Path(top, "framework", "maquette").resolve() != here.parent.resolve():
+            return None  # installed somewhere inside another project's checkout
+        changes = git("status", "--porcelain", "--", *(f":(exclude,top){name}" for name in RESULT_FOLDERS), top)
+        return git("rev-parse", "HEAD") + ("+" if changes else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -47,10 +65,12 @@ def machine() -> dict[str, Any]:
     """Operating system, processor, cores, threads, GPU and its driver."""
     import torch
 
+    from maquette.kernels.devices import available_cores
+
     facts: dict[str, Any] = {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "threads": torch.get_num_threads(),
     }
     if torch.cuda.is_available():
@@ -98,8 +118,15 @@ def peak_gpu_memory_mb() -> dict[str, dict[str, float]]:
     }
 
 
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A manifest; empty if it is missing or broken."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
 def write_manifest(path: Path, **facts: Any) -> None:
     """Create or update a run's manifest with `facts`."""
-    manifest = json.loads(path.read_text()) if path.is_file() else {}
-    manifest.update(facts)
-    write_atomically(path, json.dumps(manifest, indent=1, ensure_ascii=False))
+    write_atomically(path, json.dumps({**read_manifest(path), **facts}, indent=1, ensure_ascii=False))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from maquette.training.task import ParameterGroup, Task
 from maquette.training.timings import Timings
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,24 @@ def _fabric(config: LoopConfig) -> Fabric:
     """On one device, and without Lightning's advice, which does not concern our users."""
     import logging
 
-    from lightning.fabric import Fabric
+    with _hidden("torchmetrics"):  # Lightning imports it, four seconds, for nothing but its version
+        from lightning_fabric import Fabric
 
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     return Fabric(accelerator=choose_device(config.device).type, devices=1, precision=config.precision)
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Make a package that is not imported yet seem uninstalled inside the block."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _optimizer(groups: Iterable[ParameterGroup], config: LoopConfig) -> Optimizer:

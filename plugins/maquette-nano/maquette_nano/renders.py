@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -19,6 +18,7 @@ from torch import Tensor
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
 from maquette.images.picture import Picture
+from maquette.kernels.devices import available_cores
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
 from maquette_nano.world.colors import COLORS
@@ -141,7 +141,7 @@ def load_views(
     path = Path(config.cache) / f"{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _render_all(split, numbers, config.size, shows, rig, config.workers or os.cpu_count() or 1, path)
+        _render_all(split, numbers, config.size, shows, rig, config.workers or available_cores(), path)
     stored = np.load(path)
     return Views(
         torch.from_numpy(stored["rgba"]).to(device), stored["azimuth_deg"], stored["elevation_deg"],
