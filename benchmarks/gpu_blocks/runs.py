@@ -44,8 +44,7 @@ def stages(setting: Setting, findings: Findings) -> None:
         *(f"stages.{name}.loop={{device: {setting.device.type}, preview_every: 0}}" for name in ("coarse", "fine")),
     ]  # fmt: skip
     resolved = load_method("magic3d", words)
-    run, timings = RunFolder.create(str(setting.folder / "stages"), "magic3d", "check"), Timings()
-    run.config.write_text(resolved.to_yaml())
+    run, timings = RunFolder.create(str(setting.folder / "stages"), "magic3d", "check", resolved.to_yaml()), Timings()
     context = StageContext("", resolved.method, run, resume=False, timings=timings)
     for name, spec in resolved.method.stages.items():
         context.name = name

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from maquette.config.loading import ResolvedConfig
-from maquette.errors import ConfigError
-from maquette.files import sole_writer, write_atomically
+from maquette.errors import ConfigError, RunError
+from maquette.files import display_path, sole_writer
 from maquette.kernels.devices import choose_device, limit_threads
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
+from maquette.stages.edits import compare_configs
 from maquette.training.fingerprint import fingerprint
 from maquette.training.manifest import machine, peak_gpu_memory_mb, peak_memory_mb, revision, versions, write_manifest
 from maquette.training.memory import keep_freed_memory
+from maquette.training.metrics_log import trim_metrics
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
+from maquette.training.trackers import check_tracker, open_tracker
 
 _log = logging.getLogger(__name__)
 
@@ -43,27 +48,41 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     check_devices(resolved)
     method = resolved.method
     stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
-    run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
-    if resume is None:
-        write_atomically(run.config, resolved.to_yaml())
+    check_tracker(method.logger)
+    if resume:
+        run = RunFolder.open(resume)
+    else:
+        run = RunFolder.create(method.output, method.name, _subject(resolved), resolved.to_yaml())
     _log.info("run folder: %s", run.path)
     with sole_writer(run.path, "run"):
-        _run_stages(resolved, stages, run, resume is not None)
+        try:
+            _run_stages(resolved, stages, run, resume is not None)
+        except OSError as problem:
+            raise RunError(f"{_describe(problem)}; {saved_so_far(run)}") from problem
     return run.path
 
 
 def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunFolder, resumed: bool) -> None:
     """Run the unfinished stages, and write manifest and report."""
-    method = resolved.method
-    timings, state = Timings(), run.read_state()
-    write_manifest(
-        run.manifest, method=method.name, prompt=method.prompt, image=method.image, data=method.data, seed=method.seed,
-        groups=resolved.groups, command=shlex.join(sys.argv), versions=versions(), revision=revision(),
-        fingerprint=fingerprint(resolved).record(),
-        machine=machine(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    )  # fmt: skip
-    context = StageContext("", method, run, resumed, timings=timings)
+    method, timings = resolved.method, Timings()
+    state = _resumed_state(resolved, run) if resumed else {"finished": []}
+    run.write_state({**state, "config": resolved.plain})
+    facts = {
+        "method": method.name, "prompt": method.prompt, "image": method.image, "data": method.data,
+        "seed": method.seed, "groups": resolved.groups, "command": shlex.join(sys.argv), "versions": versions(),
+        "revision": revision(), "fingerprint": fingerprint(resolved).record(), "machine": machine(),
+    }  # fmt: skip
+    write_manifest(run.manifest, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    tracker = open_tracker(method.logger, run, resolved.plain, facts)
+    context = StageContext("", method, run, resumed, timings=timings, tracker=tracker)
     started = time.perf_counter()
+
+    def ending() -> dict[str, Any]:
+        return {
+            "finished_stages": state["finished"], "times": timings.to_dict(), "peak_memory_mb": peak_memory_mb(),
+            "peak_gpu_memory_mb": peak_gpu_memory_mb(), "wall_seconds": round(time.perf_counter() - started, 3),
+        }  # fmt: skip
+
     try:
         for name, stage in stages.items():
             context.name = name
@@ -73,14 +92,46 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
             with timings.measure(f"stage {name}"):
                 stage.run(context)
             state["finished"].append(name)
-            run.write_state(state)
-    finally:
-        write_manifest(
-            run.manifest, finished_stages=state["finished"], times=timings.to_dict(), peak_memory_mb=peak_memory_mb(),
-            peak_gpu_memory_mb=peak_gpu_memory_mb(), wall_seconds=round(time.perf_counter() - started, 3),
-        )  # fmt: skip
-    with timings.measure("report"):
-        write_report(run.path)
+            run.write_state({**state, "config": resolved.plain})
+        with timings.measure("report"):
+            write_report(run.path)
+    except BaseException:
+        with suppress(OSError):  # the first problem is told, not this one
+            write_manifest(run.manifest, **ending())
+        tracker.close(ending(), run.export, finished=False)
+        raise
+    write_manifest(run.manifest, **ending())
+    tracker.close(ending(), run.export, finished=True)
+
+
+def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
+    """The state of a run that is resumed, after its configuration was compared with the one that it ran with."""
+    state, names = run.read_state(), list(resolved.method.stages)
+    if "config" in state:
+        edits = compare_configs(resolved.method, state["config"], resolved.plain, run, state["finished"])
+        for change in edits.changed:
+            _log.info("changed since the run began: %s", change)
+        for name in edits.anew:
+            _log.info("stage %s begins anew, since one before it goes on", name)
+            shutil.rmtree(run.checkpoints / name, ignore_errors=True)
+        state = {"finished": list(edits.finished)}
+    trim_metrics(run.metrics, {name: run.checkpointed_steps(name) for name in names})
+    if set(names) <= set(state["finished"]):
+        _log.info("all stages of this run are finished")
+    return state
+
+
+def saved_so_far(run: RunFolder) -> str:
+    """What a stopped run has saved, and the command that goes on with it."""
+    stages = {path.parent.name: path.name.removeprefix("step-") for path in sorted(run.checkpoints.glob("*/step-*"))}
+    saved = ", ".join(f"{stage} up to step {int(step)}" for stage, step in stages.items() if step.isdigit())
+    command = shlex.join(["maquette", "run", "--resume", display_path(run.path)])
+    return f"saved: {saved or 'nothing yet'}; remove the cause, then go on with: {command}"
+
+
+def _describe(problem: OSError) -> str:
+    reason = problem.strerror or str(problem) or type(problem).__name__
+    return f"{reason}: {problem.filename}" if problem.filename else reason
 
 
 def check_devices(resolved: ResolvedConfig) -> None:

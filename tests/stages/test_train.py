@@ -10,7 +10,7 @@ from maquette.weights.loading import LEARNED_WORDS
 
 @pytest.mark.parametrize("name", ["words", "scene", "mug"])
 def test_a_model_is_told_from_words_and_scenes_whatever_its_stage_is_called(name, tmp_path):
-    run = RunFolder.create(str(tmp_path), "method", "subject")
+    run = RunFolder.create(str(tmp_path), "method", "subject", "{}\n")
     model = run.export / name
     model.mkdir()
     (model / LEARNED_WORDS).touch()

@@ -69,12 +69,49 @@ def test_a_damaged_file_is_named(tmp_path):
     store.save(1, model, optimizer, {})
     (tmp_path / "step-00000001" / "model.safetensors").write_bytes(b"junk")
     with pytest.raises(RunError, match=r"cannot read .*model.safetensors"):
-        store.latest().load(model, optimizer)
+        store.all()[0].load(model, optimizer)
+    with pytest.raises(RunError, match="no checkpoint in .* is whole; delete the folder"):
+        store.latest()
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "junk"])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, caplog, file, damage):
+    model, optimizer = model_and_optimizer()
+    store = CheckpointStore(tmp_path)
+    for step in (1, 2):
+        store.save(step, model, optimizer, {})
+    path = tmp_path / "step-00000002" / file
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"[1]")
+    assert store.latest().step == 1
+    assert file in caplog.text and "the checkpoint before it is taken" in caplog.text
+    store.save(2, model, optimizer, {})  # in the place of the damaged one
+    assert store.latest().step == 2
+
+
+def test_other_names_among_checkpoints_are_passed_over(tmp_path):
+    model, optimizer = model_and_optimizer()
+    store = CheckpointStore(tmp_path)
+    store.save(1, model, optimizer, {})
+    for name in ("step-final", "step-00000009.bak", "notes", "step-7"):
+        (tmp_path / name).mkdir()
+    assert [checkpoint.step for checkpoint in store.all()] == [1]
 
 
 def test_another_shape_of_model_is_refused(tmp_path):
     model, optimizer = model_and_optimizer()
     store = CheckpointStore(tmp_path)
     store.save(1, model, optimizer, {})
-    with pytest.raises(RunError, match="does not fit this config"):
+    with pytest.raises(RunError, match="does not fit the configuration"):
         store.latest().load(torch.nn.Sequential(torch.nn.Linear(3, 2)), None)
+
+
+def test_a_tensor_of_another_shape_is_named(tmp_path):
+    model, optimizer = model_and_optimizer()
+    store = CheckpointStore(tmp_path)
+    store.save(1, model, optimizer, {})
+    with pytest.raises(RunError, match=r"step-00000001 does not fit the configuration: weight has another shape"):
+        store.latest().load(torch.nn.Linear(3, 5, bias=False), None)

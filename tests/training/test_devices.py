@@ -7,7 +7,6 @@ from typer.testing import CliRunner
 
 from maquette.cli.app import app
 from maquette.config.schedules import Schedule
-from maquette.config.schema import LoggerConfig
 from maquette.errors import ConfigError
 from maquette.kernels.devices import choose_device, device_or_cpu
 from maquette.objectives.terms import Terms
@@ -46,7 +45,7 @@ def without_cuda(monkeypatch):
 
 
 def loop(tmp_path, task: Task) -> Loop:
-    log = MetricsLog(tmp_path / "metrics.jsonl", "s", 0, LoggerConfig(), "run")
+    log = MetricsLog(tmp_path / "metrics.jsonl", "s")
     return Loop("s", task, 3, LoopConfig(), 0, CheckpointStore(tmp_path / "c"), log)
 
 

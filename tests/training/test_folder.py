@@ -21,5 +21,5 @@ def test_texts_that_lose_something_stay_apart():
 
 
 def test_two_runs_at_one_time_get_two_folders(tmp_path):
-    first, second = (RunFolder.create(str(tmp_path), "m", "p") for _ in range(2))
+    first, second = (RunFolder.create(str(tmp_path), "m", "p", "seed: 0\n") for _ in range(2))
     assert first.path != second.path

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from maquette.config.schedules import Schedule
-from maquette.config.schema import LoggerConfig
 from maquette.errors import RunError
 from maquette.objectives.terms import Terms
 from maquette.randomness import Moment
@@ -37,7 +36,7 @@ class Quadratic(Task):
 
 
 def loop(tmp_path, bad: set[int], **config: object) -> Loop:
-    log = MetricsLog(tmp_path / "metrics.jsonl", "s", 0, LoggerConfig(), "run")
+    log = MetricsLog(tmp_path / "metrics.jsonl", "s")
     settings = LoopConfig(log_every=1, device="cpu", **config)
     return Loop("s", Quadratic(bad), 10, settings, 0, CheckpointStore(tmp_path / "c"), log)
 

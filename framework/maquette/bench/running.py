@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -21,6 +20,7 @@ from maquette.metrics.base import Case
 from maquette.training.fingerprint import Fingerprint, fingerprint
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder, slug
+from maquette.training.signals import handled
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -100,7 +100,7 @@ def run_jobs(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     children = _Children()
     threads = max(1, available_cores() // processes)
     distinct = {job.folder: job for job in jobs}
-    with ThreadPoolExecutor(processes) as pool, _raised(SIGNALS):
+    with ThreadPoolExecutor(processes) as pool, handled(SIGNALS, _exit):
         waiting = [pool.submit(_run_one, job, threads, children) for job in distinct.values()]
         try:
             for done in as_completed(waiting):
@@ -135,19 +135,8 @@ class _Children:
             child.terminate()
 
 
-@contextmanager
-def _raised(signals: Sequence[signal.Signals]) -> Iterator[None]:
-    """Let the signals end the block by SystemExit, with the exit code of a process that the signal ended."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, stop) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _run_one(job: Job, threads: int, children: _Children) -> Outcome:

@@ -12,9 +12,14 @@ from maquette.config.parts import StageSpec
 class LoggerConfig:
     """The logger that receives metrics besides the run folder."""
 
-    type: Literal["none", "wandb"] = "none"
-    project: str = "maquette"
-    mode: Literal["online", "offline", "disabled"] = "offline"
+    type: Literal["none", "wandb", "tensorboard", "csv"] = "none"
+    project: str = "maquette"  # of W&B
+    mode: Literal["online", "offline", "disabled"] = (
+        "offline"  # of W&B; offline: files in the run folder, to sync later
+    )
+    name: str = ""  # of the W&B run; "": that of the run folder
+    tags: list[str] = field(default_factory=list)  # of the W&B run
+    group: str = ""  # of W&B runs that belong together
 
 
 @dataclass(frozen=True)

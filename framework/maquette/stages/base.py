@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from maquette.config.schema import MethodConfig
 from maquette.scene import Scene
@@ -12,6 +13,7 @@ from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
+from maquette.training.trackers import Tracker
 
 
 @dataclass
@@ -40,6 +42,7 @@ class StageContext:
         resume: continue from this stage's latest checkpoint.
         artifacts: results of earlier stages; a stage adds its own.
         timings: adds up the run's time by part.
+        tracker: receives metrics besides the run folder.
     """
 
     name: str
@@ -48,16 +51,22 @@ class StageContext:
     resume: bool
     artifacts: Artifacts = field(default_factory=Artifacts)
     timings: Timings = field(default_factory=Timings)
+    tracker: Tracker = field(default_factory=Tracker)
+
+    @property
+    def _steps_before(self) -> int:
+        """Steps of all stages before this one, so that trackers have one axis of steps."""
+        names = list(self.method.stages)
+        before = names[: names.index(self.name)] if self.name in names else []
+        return sum(int(getattr(self.method.stages[name].config, "steps", 0)) for name in before)
 
     def checkpoints(self, keep: int) -> CheckpointStore:
         """The stage's checkpoints, of which the latest `keep` are kept."""
         return CheckpointStore(self.run.checkpoints / self.name, keep)
 
     def metrics(self) -> MetricsLog:
-        """The stage's metrics log, truncated to the step it resumes from."""
-        latest = self.checkpoints(keep=1).latest() if self.resume else None
-        first = latest.step if latest else 0
-        return MetricsLog(self.run.metrics, self.name, first, self.method.logger, self.run.path.name)
+        """The stage's metrics log."""
+        return MetricsLog(self.run.metrics, self.name, self.tracker, self._steps_before)
 
     def previews(self) -> Path:
         """The folder for the stage's preview images."""
@@ -67,7 +76,13 @@ class StageContext:
 
 
 class Stage(ABC):
-    """One stage of a method. `run` executes it; `restore` only loads its results, when a later stage resumes."""
+    """One stage of a method. `run` executes it; `restore` only loads its results, when a later stage resumes.
+
+    Attributes:
+        changeable: patterns of keys of its config that may change when a run resumes that has begun the stage.
+    """
+
+    changeable: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, context: StageContext) -> None:

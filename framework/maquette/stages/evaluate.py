@@ -32,6 +32,8 @@ class Evaluate(Stage):
     Writes `export/<stage>.json`, with every view's numbers, and `export/<stage>.png`, true images above ours.
     """
 
+    changeable = ("*",)
+
     @dataclass(frozen=True)
     class Config:
         data: DataSpec

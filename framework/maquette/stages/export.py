@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 class Export(Stage):
     """Export the scene of the previous stages; files go to `export/` in the run folder."""
 
+    changeable = ("*",)
+
     @dataclass(frozen=True)
     class Config:
         exporters: dict[str, ExporterSpec] = field(default_factory=dict)

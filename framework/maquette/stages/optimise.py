@@ -34,7 +34,7 @@ from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.loop import Loop
 from maquette.training.run_folder import RunFolder
-from maquette.training.settings import LoopConfig
+from maquette.training.settings import INTERVALS, LoopConfig
 from maquette.training.timings import Timings
 
 
@@ -46,6 +46,8 @@ class Optimise(Stage):
     renderings from the cameras of the `data`. The other losses take the former, or the latter in a stage without
     cameras.
     """
+
+    changeable = ("steps", *INTERVALS)
 
     @dataclass(frozen=True)
     class Config:

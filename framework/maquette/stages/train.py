@@ -21,7 +21,7 @@ from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
 from maquette.training.loop import Loop
-from maquette.training.settings import LoopConfig
+from maquette.training.settings import INTERVALS, LoopConfig
 from maquette.training.task import ParameterGroup, Task
 from maquette.weights.loading import LEARNED_WORDS
 
@@ -34,6 +34,8 @@ class Train(Stage):
 
     Words learned by textual inversion are available to the text priors of all later stages.
     """
+
+    changeable = ("steps", *INTERVALS)
 
     @dataclass(frozen=True)
     class Config:

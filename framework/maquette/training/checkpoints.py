@@ -7,8 +7,10 @@ A checkpoint is a folder `step-00000400` with `model.safetensors`, `optimizer.sa
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +19,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maquette.errors import RunError
+
+_log = logging.getLogger(__name__)
+
+TENSOR_FILES = ("model", "optimizer", "random")
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Checkpoint:
         Raises:
             RunError: a file is damaged or does not fit, naming it.
         """
-        state = json.loads((self.path / "state.json").read_text())
+        state = self._state()
         self._fill(model, self._tensors("model"))
         if optimizer is not None:
             _restore_optimizer(optimizer, self._tensors("optimizer"), state["optimizer"])
@@ -56,19 +62,54 @@ class Checkpoint:
         }
         self._fill(part, tensors)
 
+    def check_files(self) -> None:
+        """Check that all files are there, whole and of the right kind, without reading the tensors.
+
+        Raises:
+            RunError: one is not, naming it.
+        """
+        self._state()
+        for name in TENSOR_FILES:
+            path = self.path / f"{name}.safetensors"
+            try:
+                with safe_open(path, framework="pt") as tensors:
+                    tensors.keys()
+            except (OSError, SafetensorError) as problem:
+                raise _unreadable(path, problem) from problem
+
+    def _state(self) -> dict[str, Any]:
+        path = self.path / "state.json"
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise _unreadable(path, problem) from problem
+        if not isinstance(state, dict) or not {"step", "optimizer", "random", "extra"} <= state.keys():
+            raise _unreadable(path, "it lacks the step, or the state of the optimizer or of the random generators")
+        return state
+
     def _fill(self, model: torch.nn.Module, tensors: dict[str, Tensor]) -> None:
-        missing, unexpected = model.load_state_dict(tensors, strict=False)
+        try:
+            missing, unexpected = model.load_state_dict(tensors, strict=False)
+        except RuntimeError as problem:  # modules whose size is part of their state take any; others raise
+            mismatch = re.search(r"size mismatch for ([^:]+)", str(problem))
+            raise self._misfit(f"{mismatch[1] if mismatch else problem} has another shape") from None
         if missing or unexpected:
-            raise RunError(f"{self.path} does not fit this config: missing {missing[:3]}, unexpected {unexpected[:3]}")
+            raise self._misfit(f"missing {missing[:3]}, unexpected {unexpected[:3]}")
+
+    def _misfit(self, difference: str) -> RunError:
+        return RunError(
+            f"{self.path} does not fit the configuration: {difference}; put the configuration back, or start a new run"
+        )
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         path = self.path / f"{name}.safetensors"
         try:
             return load_file(path)
         except (OSError, SafetensorError) as problem:
-            raise RunError(
-                f"cannot read {path}: {problem}; delete this checkpoint to resume from the one before"
-            ) from problem
+            raise _unreadable(path, problem) from problem
+
+
+STEP_FOLDER = re.compile(r"step-(\d{8,})")
 
 
 class CheckpointStore:
@@ -81,13 +122,29 @@ class CheckpointStore:
             shutil.rmtree(half_written)
 
     def all(self) -> list[Checkpoint]:
-        """Complete checkpoints, oldest first."""
-        checkpoints = [Checkpoint(p, int(p.name.removeprefix("step-"))) for p in self.folder.glob("step-*")]
+        """Checkpoints, oldest first; other names in the folder are passed over."""
+        names = ((path, STEP_FOLDER.fullmatch(path.name)) for path in self.folder.glob("step-*"))
+        checkpoints = [Checkpoint(path, int(match[1])) for path, match in names if match]
         return sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
 
     def latest(self) -> Checkpoint | None:
-        """The checkpoint with most steps; None: there is none."""
-        return self.all()[-1] if self.all() else None
+        """The whole checkpoint with most steps; damaged ones are passed over with a warning. None: there is none.
+
+        Raises:
+            RunError: there are checkpoints, but all are damaged.
+        """
+        problem: RunError | None = None
+        for checkpoint in reversed(self.all()):
+            try:
+                checkpoint.check_files()
+            except RunError as damage:
+                problem = damage
+                _log.warning("%s; the checkpoint before it is taken", damage)
+                continue
+            return checkpoint
+        if problem is not None:
+            raise RunError(f"no checkpoint in {self.folder} is whole; delete the folder to begin this stage anew")
+        return None
 
     def save(
         self,
@@ -99,14 +156,16 @@ class CheckpointStore:
         """Save the state after `step` steps, then delete old checkpoints. Raises RunError, e.g. on a full disk."""
         final, temporary = self.folder / f"step-{step:08d}", self.folder / f".tmp-{step:08d}"
         if final.exists():
-            return Checkpoint(final, step)
+            if _is_whole(Checkpoint(final, step)):
+                return Checkpoint(final, step)
+            shutil.rmtree(final)
         try:
             self._write(temporary, model, optimizer, extra, step)
             temporary.rename(final)
             _sync(self.folder)
         except OSError as problem:
             shutil.rmtree(temporary, ignore_errors=True)
-            last_good = self.latest()
+            last_good = self.all()[-1] if self.all() else None
             raise RunError(
                 f"could not write the checkpoint of step {step}: {problem.strerror or problem}; "
                 + (f"the last good one is {last_good.path}" if last_good else "there is none before it")
@@ -136,6 +195,18 @@ class CheckpointStore:
         (folder / "state.json").write_text(json.dumps(state, indent=1))
         for path in (*folder.iterdir(), folder):
             _sync(path)
+
+
+def _unreadable(path: Path, problem: object) -> RunError:
+    return RunError(f"cannot read {path}: {' '.join(str(problem).split())}")
+
+
+def _is_whole(checkpoint: Checkpoint) -> bool:
+    try:
+        checkpoint.check_files()
+    except RunError:
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -57,10 +57,12 @@ class Loop:
         try:
             with stop_flag() as flag:
                 done = self._steps(stepper, first, progress, flag)
+                progress.close()
+                with flag.saving():
+                    self._save(stepper, done)
         finally:
             progress.close()
             self.log.close()
-        self._save(stepper, done)
         if flag.requested and done < self.total_steps:
             raise Stopped
 
@@ -89,7 +91,7 @@ class Loop:
             if flag.requested:
                 return done
             if step.finite and _due(config.checkpoint_every, done) and done < self.total_steps:
-                with self.timings.measure("checkpoints"):
+                with self.timings.measure("checkpoints"), flag.saving():
                     self._save(stepper, done)
         return self.total_steps
 

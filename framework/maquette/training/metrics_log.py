@@ -1,75 +1,64 @@
-"""The metrics of a run: one JSON object per line, and optionally a W&B run."""
+"""The metrics of a run's stages: one JSON object per line, and a tracker beside it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from maquette.config.schema import LoggerConfig
-from maquette.errors import MissingDependency
+from maquette.files import write_atomically
+from maquette.training.trackers import Tracker
 
 
 class MetricsLog:
-    """Appends to `metrics.jsonl`; on resume, lines of the same stage from the resumed step on are dropped first."""
+    """Appends the metrics of one stage to `metrics.jsonl`.
 
-    def __init__(self, path: Path, stage: str, first_step: int, logger: LoggerConfig, run_name: str) -> None:
+    Args:
+        path: the file.
+        stage: the stage's name.
+        tracker: receives the same values.
+        steps_before: steps of the stages before, which the tracker's axis of steps begins after.
+    """
+
+    def __init__(self, path: Path, stage: str, tracker: Tracker | None = None, steps_before: int = 0) -> None:
         self.stage = stage
-        if path.is_file():
-            lines = [line for line in path.read_text().splitlines() if self._older(line, first_step)]
-            path.write_text("".join(line + "\n" for line in lines))
+        self._tracker, self._steps_before = tracker or Tracker(), steps_before
         self._stream = path.open("a", encoding="utf-8")
-        self._wandb: Any = _start_wandb(logger, run_name, path.parent) if logger.type == "wandb" else None
-        if self._wandb is not None:
-            self._wandb.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
 
-    def _older(self, line: str, first_step: int) -> bool:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            return False  # the last line of a killed run may be cut short
-        return row.get("stage") != self.stage or row.get("step", 0) < first_step
-
-    def write(self, step: int, values: dict[str, float]) -> None:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         """Log the values of one step."""
         row = {"stage": self.stage, "step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}
         self._stream.write(json.dumps(row) + "\n")
         self._stream.flush()
-        if self._wandb is not None:
-            named = {f"{self.stage}/{name}": value for name, value in values.items()}
-            self._wandb.log({**named, f"{self.stage}/step": step})
+        self._tracker.log({f"{self.stage}/{name}": value for name, value in values.items()}, self._steps_before + step)
 
     def picture(self, step: int, path: Path) -> None:
-        """Log the preview image at `path` to W&B; `metrics.jsonl` has no images."""
-        if self._wandb is not None:
-            import wandb
-
-            self._wandb.log({f"{self.stage}/preview": wandb.Image(str(path)), f"{self.stage}/step": step})
+        """Hand the preview image at `path` to the tracker; `metrics.jsonl` has no images."""
+        self._tracker.picture(f"{self.stage}/preview", path, self._steps_before + step)
 
     def close(self) -> None:
         """Flush and close."""
-        self._stream.close()
-        if self._wandb is not None:
-            self._wandb.finish()
+        with suppress(OSError):  # what could not be flushed was an error when it was written
+            self._stream.close()
 
 
-def _start_wandb(logger: LoggerConfig, run_name: str, folder: Path) -> Any:
-    """Start the W&B run. Its id is a hash of the run folder, so that a resumed run continues the same W&B run."""
+def trim_metrics(path: Path, steps: Mapping[str, int]) -> None:
+    """Cut `metrics.jsonl` back to what a resumed run will not write again, in one atomic replacement.
+
+    Args:
+        path: the file; it need not exist.
+        steps: stage -> number of steps that it resumes after. Lines of other stages are dropped, as are broken lines.
+    """
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    write_atomically(path, "".join(line + "\n" for line in lines if _stays(line, steps)))
+
+
+def _stays(line: str, steps: Mapping[str, int]) -> bool:
     try:
-        import wandb
-    except ImportError as problem:
-        raise MissingDependency("logger.type=wandb needs wandb: pip install 'maquette[wandb]'") from problem
-    config = folder / "config.yaml"
-    return wandb.init(
-        project=logger.project,
-        mode=logger.mode,
-        name=run_name,
-        id=hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest(),
-        resume="allow" if logger.mode == "online" else None,
-        config=yaml.safe_load(config.read_text()) if config.is_file() else {},
-        dir=str(folder),
-        reinit="finish_previous",
-    )
+        row = json.loads(line)
+        return row["step"] < steps.get(row["stage"], 0)
+    except (ValueError, KeyError, TypeError):
+        return False  # the last line of a killed run may be cut short

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -37,12 +38,12 @@ class StepProgress:
             self._last_print = now
             rate = (done - self._first) / max(now - self._started, 1e-9)
             eta = (self.total - done) / max(rate, 1e-9)
-            print(
+            line = (
                 f"{self.title}: {done}/{self.total}  {rate:.1f} steps/s  eta {int(eta // 60)}:{int(eta % 60):02d}"
-                f"  {figures}",
-                file=sys.stderr,
-                flush=True,
+                f"  {figures}"
             )
+            with suppress(OSError):  # the terminal may be gone
+                print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Stop the live bar."""

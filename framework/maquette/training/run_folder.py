@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import itertools
 import json
+import os
 import re
+import secrets
+import shutil
 import time
 import unicodedata
 from collections.abc import Mapping
@@ -14,8 +19,10 @@ from typing import Any
 
 from maquette.errors import ConfigError, RunError
 from maquette.files import write_atomically
+from maquette.training.checkpoints import CheckpointStore
 
 SLUG_LENGTH = 60
+UNFINISHED = ".new-"  # beginning of the name of a folder that is being made, before the number of its process
 
 
 def slug(text: str) -> str:
@@ -43,26 +50,28 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, output: str, method: str, subject: str) -> RunFolder:
-        """A new folder `output/<method>/<slug>/<run-id>`. Raises ConfigError if it cannot be written."""
-        run_id = time.strftime("%Y%m%d-%H%M%S")
-        parent = Path(output) / slug(method) / slug(subject)
+    def create(cls, output: str, method: str, subject: str, config: str) -> RunFolder:
+        """A new folder `output/<method>/<slug>/<run-id>` with its config.yaml.
+
+        It appears at once: a process that is killed here leaves a hidden folder, which the next run removes.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        parent = Path(output).expanduser() / slug(method) / slug(subject)
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1000):
-                path = parent / (run_id if attempt == 0 else f"{run_id}-{attempt}")
-                try:
-                    path.mkdir()
-                except FileExistsError:
-                    continue
-                return cls(path)._prepare()
+            _remove_abandoned(parent)
+            hidden = parent / f"{UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}"
+            hidden.mkdir()
+            write_atomically(cls(hidden)._prepare().config, config)
+            return cls(_rename_to_new(hidden, parent / time.strftime("%Y%m%d-%H%M%S")))
         except OSError as problem:
             raise ConfigError(
                 f"cannot write here: {problem.strerror or problem}",
                 key="output",
                 hint="give another folder: output=...",
             ) from problem
-        raise RunError(f"no free run folder under {parent}")
 
     def _prepare(self) -> RunFolder:
         for name in ("previews", "checkpoints", "export"):
@@ -116,10 +125,65 @@ class RunFolder:
         """The file that lists the finished stages."""
         return self.path / "state.json"
 
+    def checkpointed_steps(self, stage: str) -> int:
+        """Steps of a stage's latest checkpoint; 0: it has none."""
+        latest = CheckpointStore(self.checkpoints / stage).latest()
+        return latest.step if latest else 0
+
     def read_state(self) -> dict[str, Any]:
-        """The finished stages, as written by `write_state`: {"finished": [...]}."""
-        return json.loads(self.state.read_text()) if self.state.is_file() else {"finished": []}
+        """The state that `write_state` wrote: {"finished": names of stages, "config": plain configuration}.
+
+        Raises:
+            RunError: the file is broken.
+        """
+        if not self.state.is_file():
+            return {"finished": []}
+        try:
+            state = json.loads(self.state.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise self._broken(" ".join(str(problem).split())) from None
+        if not isinstance(state, dict) or not isinstance(state.get("finished"), list):
+            raise self._broken("it does not list the finished stages")
+        return state
+
+    def _broken(self, problem: str) -> RunError:
+        return RunError(
+            f"cannot read {self.state}: {problem}; delete this file: the run then resumes from its checkpoints"
+        )
 
     def write_state(self, state: Mapping[str, Any]) -> None:
-        """Write the finished stages."""
+        """Write the finished stages and the configuration that they ran with."""
         write_atomically(self.state, json.dumps(state, indent=1))
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the hidden folders of processes that no longer run."""
+    for folder in parent.glob(f"{UNFINISHED}*"):
+        process = folder.name.removeprefix(UNFINISHED).partition("-")[0]
+        old = time.time() - folder.stat().st_mtime > 60  # numbers of processes in another container mean nothing here
+        if old and process.isdigit() and not _runs(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _rename_to_new(folder: Path, target: Path) -> Path:
+    """Rename a folder to `target`, or to `target` with a number behind it where that is taken."""
+    for attempt in itertools.count():
+        path = target if attempt == 0 else target.with_name(f"{target.name}-{attempt}")
+        if path.exists():
+            continue
+        try:
+            return folder.rename(path)
+        except OSError as problem:
+            if problem.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    raise AssertionError("unreachable")

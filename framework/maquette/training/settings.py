@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+INTERVALS = tuple(
+    f"loop.{name}"
+    for name in ("checkpoint_every", "keep_checkpoints", "preview_every", "log_every", "nonfinite*", "device", "cudnn*")
+)
+"""Patterns of keys that change how a run is watched and where it computes, and not what it computes."""
+
 
 @dataclass(frozen=True)
 class LoopConfig:

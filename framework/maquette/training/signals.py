@@ -1,4 +1,4 @@
-"""Stopping on SIGINT or SIGTERM: the first ends the step and saves a checkpoint, the second exits at once."""
+"""Stopping on SIGINT, SIGTERM or SIGHUP: the first ends the step and saves a checkpoint, the second exits at once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SAME_REQUEST_SECONDS = 1.0
 STOPPED = 143
 """Exit code of a run that was stopped by a signal and saved a checkpoint."""
@@ -30,17 +30,29 @@ class StopFlag:
     """A signal handler that records a request to stop.
 
     `timeout` and some schedulers deliver one request twice, to the process and to its group, so a signal that follows
-    within a second belongs to the first.
+    within a second belongs to the first. While a checkpoint is written, a second request changes nothing.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self._since = 0.0
+        self._saving = False
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Let the block, which writes a checkpoint, end whatever is requested."""
+        self._saving = True
+        try:
+            yield
+        finally:
+            self._saving = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: request a stop; exit at once the second time."""
         if self.requested:
-            if time.monotonic() - self._since > SAME_REQUEST_SECONDS:
+            if self._saving:
+                _log.info("the checkpoint is being written; the run ends after it")
+            elif time.monotonic() - self._since > SAME_REQUEST_SECONDS:
                 os._exit(128 + number)
             return
         self.requested, self._since = True, time.monotonic()
@@ -49,16 +61,27 @@ class StopFlag:
 
 @contextmanager
 def stop_flag() -> Iterator[StopFlag]:
-    """Handle SIGINT and SIGTERM inside the block; outside the main thread the flag is never set."""
+    """Handle SIGINT, SIGTERM and SIGHUP inside the block; outside the main thread the flag is never set.
+
+    Signals that the process was started to ignore, as by nohup, stay ignored.
+    """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        signal.signal(number, flag.handle)
-    try:
+    with handled(SIGNALS, flag.handle):
         yield flag
+
+
+@contextmanager
+def handled(signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `handler` take the signals inside the block, except those that the process ignores."""
+    before = {number: signal.getsignal(number) for number in signals}
+    taken = [number for number, handler_before in before.items() if handler_before is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, handler)
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in taken:
+            signal.signal(number, before[number])
