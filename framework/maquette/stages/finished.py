@@ -1,11 +1,17 @@
-"""Loading the scene of a finished run from its folder."""
+"""Reading the folder of a run: the scene that it made, and an account of how far it came."""
 
 from __future__ import annotations
 
-from maquette.config.loading import load_method
-from maquette.errors import RunError
+from pathlib import Path
+from typing import Any
+
+from maquette.config.loading import ResolvedConfig, load_method
+from maquette.errors import MaquetteError, RunError
+from maquette.loaded import Loaded
 from maquette.scene import Scene
 from maquette.stages.base import StageContext
+from maquette.stages.edits import compare_configs
+from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
 
 
@@ -23,3 +29,49 @@ def finished_scene(run: RunFolder) -> Scene:
     if context.artifacts.scene is None:
         raise RunError(f"no finished stage of {run.path} made a scene")
     return context.artifacts.scene
+
+
+def inspect_run(path: Path) -> Loaded[RunFolder]:
+    """An account of a run folder, without loading a scene.
+
+    Its facts are `method`, `prompt`, `stages` (a list of `name`, `type`, `finished`, and, of those with steps, `steps`
+    and `saved_step`), `last_step` (of the stage that would go on, or null), `files` (exported, relative to the folder),
+    `resumable`, and `reason` (why not, or what resuming would do).
+
+    Raises:
+        ConfigError: the folder is no run, or its config.yaml is broken.
+    """
+    run = RunFolder.open(path)
+    resolved = load_method(str(run.config))
+    warnings: list[str] = []
+    try:
+        state, reason = run.read_state(), ""
+        compare_configs(resolved.method, state.get("config", resolved.plain), resolved.plain, run, state["finished"])
+        stages = _stages(resolved, run, state["finished"])
+    except MaquetteError as problem:
+        state, reason, stages = {"finished": []}, str(problem), []
+    unfinished = [stage for stage in stages if not stage["finished"]]
+    manifest = read_manifest(run.manifest)
+    if not manifest:
+        warnings.append("manifest.json is missing or broken; resuming writes it anew")
+    resumed = f"goes on with stage {unfinished[0]['name']}" if unfinished else "all stages are finished"
+    facts = {
+        "method": resolved.method.name,
+        "prompt": resolved.method.prompt,
+        "stages": stages,
+        "last_step": unfinished[0].get("saved_step") if unfinished else None,
+        "files": [str(file.relative_to(run.path)) for file in sorted(run.export.rglob("*")) if file.is_file()],
+        "resumable": not reason,
+        "reason": reason or resumed,
+    }
+    return Loaded(run, "run", "maquette", ("config.yaml", "state.json"), (), tuple(warnings), facts)
+
+
+def _stages(resolved: ResolvedConfig, run: RunFolder, finished: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for name, spec in resolved.method.stages.items():
+        row: dict[str, Any] = {"name": name, "type": spec.name, "finished": name in finished}
+        if hasattr(spec.config, "steps"):
+            row |= {"steps": spec.config.steps, "saved_step": run.checkpointed_steps(name)}
+        rows.append(row)
+    return rows

@@ -127,7 +127,8 @@ class RunFolder:
 
     def checkpointed_steps(self, stage: str) -> int:
         """Steps of a stage's latest checkpoint; 0: it has none."""
-        latest = CheckpointStore(self.checkpoints / stage).latest()
+        folder = self.checkpoints / stage
+        latest = CheckpointStore(folder).latest() if folder.is_dir() else None
         return latest.step if latest else 0
 
     def read_state(self) -> dict[str, Any]:
