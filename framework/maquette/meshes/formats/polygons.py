@@ -1,0 +1,93 @@
+"""Polygons to triangles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def triangulate(indices: np.ndarray, lengths: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut polygons into triangles: fans where a fan is right, ears where a polygon is not convex.
+
+    Args:
+        indices: vertices of the corners of all polygons, one after the other [n].
+        lengths: corners of each polygon; those with fewer than three vanish.
+        vertices: [V, 3].
+
+    Returns:
+        Places in `indices` of the triangles' corners [T, 3], and the polygon of each triangle [T].
+
+    Example:
+        >>> square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+        >>> corners, polygon = triangulate(np.array([0, 1, 2, 3]), np.array([4]), square)
+        >>> corners.tolist(), polygon.tolist()
+        ([[0, 1, 2], [0, 2, 3]], [0, 0])
+    """
+    starts = np.cumsum(lengths) - lengths
+    corners, owners = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
+    for size in np.unique(lengths[lengths >= 3]):
+        which = np.flatnonzero(lengths == size)
+        fan = np.array([[0, i, i + 1] for i in range(1, size - 1)])
+        rows = np.broadcast_to(fan, (len(which), *fan.shape)).copy()
+        if size > 3:
+            places = vertices[indices[starts[which][:, None] + np.arange(size)]]
+            for row in np.flatnonzero(~_fans_fit(places)):
+                rows[row] = _cut_ears(places[row])
+        corners.append((starts[which][:, None, None] + rows).reshape(-1, 3))
+        owners.append(np.repeat(which, size - 2))
+    corner, owner = np.concatenate(corners), np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    return corner[order], owner[order]
+
+
+def strip_triangles(length: int) -> np.ndarray:
+    """Corners [length - 2, 3] of a triangle strip, all wound like the first."""
+    first = np.arange(max(length - 2, 0))
+    odd = first % 2
+    return np.stack([first, first + 1 + odd, first + 2 - odd], axis=1)
+
+
+def fan_triangles(length: int) -> np.ndarray:
+    """Corners [length - 2, 3] of a triangle fan."""
+    first = np.arange(1, max(length - 1, 1))
+    return np.stack([np.zeros_like(first), first, first + 1], axis=1)
+
+
+def _fans_fit(places: np.ndarray) -> np.ndarray:
+    """Whether the fan about the first corner has no triangle that is wound against the polygon [n, k, 3] -> [n]."""
+    normal = _normals(places)
+    edges = places[:, 1:] - places[:, :1]
+    crosses = np.cross(edges[:, :-1], edges[:, 1:])
+    turns = np.einsum("nki,ni->nk", crosses, normal)
+    return (turns >= -1e-12 * np.linalg.norm(normal, axis=1, keepdims=True) ** 2).all(1)
+
+
+def _normals(places: np.ndarray) -> np.ndarray:
+    """Area vectors of polygons [n, k, 3] (Newell's method)."""
+    centred = places - places.mean(1, keepdims=True)
+    return np.cross(centred, np.roll(centred, -1, axis=1)).sum(1)
+
+
+def _cut_ears(places: np.ndarray) -> np.ndarray:
+    """Triangles [k - 2, 3] of one polygon [k, 3] by ear clipping in the plane that it lies closest to."""
+    normal = _normals(places[None])[0]
+    drop = int(np.abs(normal).argmax())
+    flat = np.delete(places, drop, axis=1) * np.array([1.0, -1.0 if drop == 1 else 1.0]) * [1.0, np.sign(normal[drop])]
+    left, triangles = list(range(len(places))), []
+    while len(left) > 3:
+        ear = next((i for i in range(len(left)) if _is_ear(flat, left, i)), 0)
+        triangles.append([left[ear - 1], left[ear], left[(ear + 1) % len(left)]])
+        del left[ear]
+    return np.array([*triangles, left])
+
+
+def _is_ear(flat: np.ndarray, left: list[int], i: int) -> bool:
+    a, b, c = left[i - 1], left[i], left[(i + 1) % len(left)]
+    if _turn(flat[a], flat[b], flat[c]) <= 0:
+        return False
+    others = flat[[k for k in left if k not in (a, b, c)]]
+    sides = [_turn(flat[p], flat[q], others.T) for p, q in ((a, b), (b, c), (c, a))]
+    return not ((sides[0] >= 0) & (sides[1] >= 0) & (sides[2] >= 0)).any()
+
+
+def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
