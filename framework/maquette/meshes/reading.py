@@ -21,6 +21,7 @@ from maquette.meshes.formats.off import read_off
 from maquette.meshes.formats.ply import read_ply
 from maquette.meshes.formats.source import Source
 from maquette.meshes.formats.stl import read_stl
+from maquette.meshes.formats.xyz import read_xyz
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.painting import mean_color, plain_part, textured_part, vertex_colors
 from maquette.meshes.placement import Placement
@@ -30,6 +31,7 @@ READERS: dict[str, Callable[[Source], Content]] = {
     "obj": read_obj, "glb": read_gltf, "gltf": read_gltf, "ply": read_ply, "off": read_off, "stl": read_stl,
 }  # fmt: skip
 FORMATS = tuple(READERS)
+POINT_READERS = {"xyz": read_xyz, "pts": read_xyz}
 QUIET = ("normals", "metallic and roughness", "uv without a texture")  # an ordinary run does not mention their loss
 BROKEN_CONTENT = (
     ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError, ValueError,
@@ -117,8 +119,8 @@ def open_source(path: Path, key: str, formats: Sequence[str], kind: str, allow: 
     if not path.is_file():
         raise ConfigError(f"there is no {kind} {path}", key=key)
     if path.suffix.lower().lstrip(".") not in formats:
-        known = ", ".join(f".{name}" for name in formats)
-        raise ConfigError(f"a {kind} ends in {known}, not in {path.suffix!r}", key=key, file=str(path))
+        available = ", ".join(f".{name}" for name in formats)
+        raise ConfigError(f"a {kind} ends in {available}, not in {path.suffix!r}", key=key, file=str(path))
     return Source(path, key, allow)
 
 
@@ -129,7 +131,7 @@ def read_content(source: Source) -> Content:
         ConfigError: the file is broken.
     """
     try:
-        return READERS[source.path.suffix.lower().lstrip(".")](source)
+        return (READERS | POINT_READERS)[source.path.suffix.lower().lstrip(".")](source)
     except BROKEN_CONTENT as problem:
         name = type(problem).__name__
         raise source.broken(f"its structure is wrong ({name}: {str(problem)[:200]})") from problem

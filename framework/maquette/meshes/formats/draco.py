@@ -46,8 +46,8 @@ def decode(
         accessor = document.item("accessors", primitive["attributes"][name]) if name != "INDICES" else {}
         if accessor.get("normalized") and values.dtype.kind in "iu":
             arrays[name] = np.maximum(values / np.iinfo(values.dtype).max, -1.0)
-    wanted = re.compile("POSITION|INDICES|(TEXCOORD|COLOR|JOINTS|WEIGHTS)_")
-    return {name: values for name, values in arrays.items() if wanted.match(name)}
+    names = re.compile("POSITION|INDICES|(TEXCOORD|COLOR|JOINTS|WEIGHTS)_")
+    return {name: values for name, values in arrays.items() if names.match(name)}
 
 
 def _attribute(mesh: Any, number: int) -> np.ndarray:

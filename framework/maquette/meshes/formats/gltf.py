@@ -79,12 +79,12 @@ class _Scene:
         if self.document.items("meshes") and not placed:
             self.source.warns("it has no nodes; its meshes stand where they were modelled")
             placed = [_Placed(-1 - i, {"mesh": i}, np.eye(4)) for i in range(len(self.document.items("meshes")))]
-        seen = set()
+        visible_meshes = set()
         for one in placed:
             if "mesh" in one.node:
-                seen.add(self.document.whole(one.node["mesh"], "node.mesh"))
+                visible_meshes.add(self.document.whole(one.node["mesh"], "node.mesh"))
                 self._read_node(one)
-        unseen = len(self.document.items("meshes")) - len(seen)
+        unseen = len(self.document.items("meshes")) - len(visible_meshes)
         if unseen > 0:
             self.source.leaves(f"{unseen} meshes that the scene does not show")
         for kind, count in self.skipped.items():
@@ -144,8 +144,8 @@ class _Scene:
             return np.eye(4)[None]
         self.source.uses("instances")
         names = (("TRANSLATION", "VEC3"), ("ROTATION", "VEC4"), ("SCALE", "VEC3"))
-        given = extension.get("attributes", {})
-        read = {name: self.document.array(given[name], (kind,), name) for name, kind in names if name in given}
+        stored = extension.get("attributes", {})
+        read = {name: self.document.array(stored[name], (kind,), name) for name, kind in names if name in stored}
         counts = {len(values) for values in read.values()}
         if len(counts) != 1:
             raise self.source.broken("the attributes of its instances have different counts, or there are none")

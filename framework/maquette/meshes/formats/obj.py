@@ -71,9 +71,9 @@ def _scan(source: Source) -> _Lines:
     text = source.read_text()
     if "\0" in text:
         raise source.broken("it is no text")
-    joined = text.replace("\\\n", " ")
-    exact = joined.count("\n") == text.count("\n")
-    for number, line in enumerate(joined.split("\n"), 1):
+    text_lines = text.replace("\\\n", " ")
+    exact = text_lines.count("\n") == text.count("\n")
+    for number, line in enumerate(text_lines.split("\n"), 1):
         words = (
             line.split("#", 1)[0].split() if "#" in line and not line.startswith(("usemtl", "mtllib")) else line.split()
         )
@@ -133,16 +133,16 @@ def _vertices(lines: _Lines, source: Source) -> tuple[np.ndarray, np.ndarray | N
     if not len(table):
         return np.zeros((0, 3)), None
     positions = table[:, :3]
-    given = (~np.isnan(table)).sum(1)
-    if table.shape[1] == 4 and (given == 4).any():
-        w = np.where(given == 4, table[:, 3], 1.0)
+    lengths = (~np.isnan(table)).sum(1)
+    if table.shape[1] == 4 and (lengths == 4).any():
+        w = np.where(lengths == 4, table[:, 3], 1.0)
         if (w == 0).any():
             raise source.broken("a vertex has the weight 0")
         positions = positions / w[:, None]
     if table.shape[1] < 6:
         return positions, None
     source.uses("vertex colors")
-    colored = given >= 6
+    colored = lengths >= 6
     if not colored.all():
         source.warns(f"{int((~colored).sum())} of its {len(table)} vertices have no colour and become white")
     colors = np.ones((len(table), 3))
@@ -210,8 +210,8 @@ def _corners(
         for word in words:
             fields = word.split("/")
             vertex = _index(fields[0], vertices_before, vertices, "vertices", line, source)
-            given = len(fields) > 1 and fields[1]
-            rows.append((vertex, _index(fields[1], uv_before, uvs, "uv", line, source) if given else -1))
+            texture = fields[1] if len(fields) > 1 else ""
+            rows.append((vertex, _index(texture, uv_before, uvs, "uv", line, source) if texture else -1))
         if len(words) < 3:
             source.warns("faces of fewer than three corners are left out")
     return np.array(rows, np.int64).reshape(-1, 2), np.array([len(words) for _, words, _, _ in faces], np.int64)

@@ -143,12 +143,12 @@ def _colors(element: Element) -> np.ndarray | None:
 
 
 def _note_left_out(ply: Ply, vertex: Element, source: Source) -> None:
-    known = {"x", "y", "z", *NORMALS, "alpha", "diffuse_alpha", "a", *sum(COLORS, ()), *sum(UV, ())}
+    expected = {"x", "y", "z", *NORMALS, "alpha", "diffuse_alpha", "a", *sum(COLORS, ()), *sum(UV, ())}
     if set(NORMALS) <= vertex.columns.keys():
         source.leaves("normals")
     if set(GAUSSIAN) <= vertex.columns.keys():
         source.leaves("Gaussians (colour, opacity, scale, rotation)")
-    elif rest := [name for name in vertex.columns if name not in known]:
+    elif rest := [name for name in vertex.columns if name not in expected]:
         source.leaves(f"properties of vertices: {', '.join(rest)}")
     for name in ply.elements.keys() - {"vertex", "face", "tristrips"}:
         if ply.elements[name].count:
