@@ -219,7 +219,10 @@ def test_instances_stand_where_the_extension_puts_them(tmp_path):
         "ROTATION": file.array(np.array([[0, 0, 0, 1], [0, 0, quarter, quarter]], np.float32)),
         "SCALE": file.array(np.array([[1, 1, 1], [2, 2, 2]], np.float32)),
     }
-    file.tree["nodes"][0] |= {"translation": [0, 1, 0], "extensions": {"EXT_mesh_gpu_instancing": {"attributes": attributes}}}
+    file.tree["nodes"][0] |= {
+        "translation": [0, 1, 0],
+        "extensions": {"EXT_mesh_gpu_instancing": {"attributes": attributes}},
+    }
     file.tree |= {"extensionsUsed": ["EXT_mesh_gpu_instancing"], "extensionsRequired": ["EXT_mesh_gpu_instancing"]}
     found = place(file.write(tmp_path / "a.gltf"))
     assert len(found) == 8
@@ -261,7 +264,9 @@ def test_specular_glossiness_gives_its_diffuse_colour(tmp_path, picture):
     file = GltfFile(TEXCOORD_0=UV)
     file.texture(picture)
     file.tree["materials"] = [{"extensions": {"KHR_materials_pbrSpecularGlossiness": {"diffuseTexture": {"index": 0}}}}]
-    np.testing.assert_allclose(read_mesh(file.write(tmp_path / "b.gltf")).texture.mean((0, 1)), [0.5, 0.5, 0.25], atol=0.01)
+    np.testing.assert_allclose(
+        read_mesh(file.write(tmp_path / "b.gltf")).texture.mean((0, 1)), [0.5, 0.5, 0.25], atol=0.01
+    )
 
 
 @pytest.mark.parametrize("mode", ["MASK", "BLEND"])
@@ -278,7 +283,9 @@ def test_webp_textures_are_read(tmp_path):
     file.texture({"uri": "four.webp"})
     file.tree["textures"] = [{"extensions": {"EXT_texture_webp": {"source": 0}}}]
     file.tree |= {"extensionsUsed": ["EXT_texture_webp"], "extensionsRequired": ["EXT_texture_webp"]}
-    np.testing.assert_allclose(read_mesh(file.write(tmp_path / "a.gltf")).texture.mean((0, 1)), [0.5, 0.5, 0.25], atol=0.01)
+    np.testing.assert_allclose(
+        read_mesh(file.write(tmp_path / "a.gltf")).texture.mean((0, 1)), [0.5, 0.5, 0.25], atol=0.01
+    )
 
 
 def test_a_mesh_compressed_by_draco_is_read(tmp_path):

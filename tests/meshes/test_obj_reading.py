@@ -75,7 +75,10 @@ def test_several_materials_and_libraries(tmp_path):
     text = "mtllib a.mtl b.mtl\n" + CORNERS + "usemtl red\nf 1 2 3\nusemtl blue\nf 1 3 4\nusemtl red\nf 4 3 2\n"
     mesh = inspect(tmp_path, text, "newmtl red\nKd 1 0 0\n").value
     faces = mesh.vertex_colors[mesh.faces]
-    assert sorted(map(tuple, faces[:, 0].tolist())) == [(0, 0, 1), (1, 0, 0), (1, 0, 0)] and np.ptp(faces, axis=1).max() == 0
+    assert (
+        sorted(map(tuple, faces[:, 0].tolist())) == [(0, 0, 1), (1, 0, 0), (1, 0, 0)]
+        and np.ptp(faces, axis=1).max() == 0
+    )
 
 
 def test_vertex_colours_stay_where_there_are_uv_but_no_texture(tmp_path):
