@@ -56,8 +56,15 @@ def test_a_link_that_leads_out_is_refused(folders, read):
 
 @pytest.mark.parametrize("read", [gltf, obj])
 @pytest.mark.parametrize(
-    "form", ["{}/secret.png", "file://{}/secret.png", "https://example.org/secret.png", "\\\\server\\share\\secret.png", "C:/secret.png"]
-)  # fmt: skip
+    "form",
+    [
+        "{}/secret.png",
+        "file://{}/secret.png",
+        "https://example.org/secret.png",
+        r"\\server\share\secret.png",
+        "C:/secret.png",
+    ],
+)
 def test_absolute_names_and_urls_are_never_followed(folders, read, form):
     mine, other = folders
     Image.new("RGB", (4, 4), "red").save(other / "secret.png")

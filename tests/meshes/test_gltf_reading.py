@@ -94,7 +94,7 @@ def test_a_mesh_with_a_gradient_beside_a_textured_one_keeps_the_gradient(tmp_pat
     file = GltfFile(TEXCOORD_0=UV)
     file.texture(picture)
     ramp = np.array([[0, 0, 0], [1, 1, 1], [1, 1, 1], [0, 0, 0]], np.float32)
-    other = {"POSITION": file.array((CORNERS + [2, 0, 0]).astype(np.float32)), "COLOR_0": file.array(ramp)}
+    other = {"POSITION": file.array(CORNERS + np.float32([2, 0, 0])), "COLOR_0": file.array(ramp)}
     file.tree["meshes"][0]["primitives"].append({"attributes": other, "indices": file.primitive["indices"]})
     mesh = inspect_mesh(file.write(tmp_path / "a.gltf")).value
     reds = [float(color_on(mesh, 2 + x, 0.5)[0]) for x in (0.05, 0.5, 0.95)]
@@ -233,10 +233,7 @@ def test_instances_stand_where_the_extension_puts_them(tmp_path):
 @pytest.mark.parametrize("indexed", [True, False])
 def test_strips_and_fans_are_wound_like_their_first_triangle(tmp_path, mode, indexed):
     order = [0, 1, 3, 2] if mode == 5 else [0, 1, 2, 3]
-    if indexed:
-        file = GltfFile(np.array(order, np.uint8))
-    else:
-        file = GltfFile(None, POSITION=CORNERS[order])
+    file = GltfFile(np.array(order, np.uint8)) if indexed else GltfFile(None, POSITION=CORNERS[order])
     file.primitive["mode"] = mode
     mesh = inspect_mesh(file.write(tmp_path / "a.gltf")).value
     assert len(mesh.faces) == 2 and mesh.face_areas.sum() == pytest.approx(1)
@@ -336,7 +333,9 @@ BROKEN = {
     "negative view": (lambda f: set_in(f, "accessors.0.bufferView", -1), "-1, not a whole number"),
     "accessor cut off": (lambda f: set_in(f, "accessors.0.count", 400), "it is cut off"),
     "view cut off": (lambda f: set_in(f, "bufferViews.0.byteLength", 10**9), "it is cut off"),
-    "buffer cut off": (lambda f: set_in(f, "buffers", [{"byteLength": 999, "uri": "data:;base64,AAAA"}]), "it is cut off"),
+    "buffer cut off": (
+        lambda f: set_in(f, "buffers", [{"byteLength": 999, "uri": "data:;base64,AAAA"}]), "it is cut off",
+    ),
     "huge blank": (
         lambda f: (f.tree["accessors"][0].pop("bufferView"), set_in(f, "accessors.0.count", 10**12)), "and no data",
     ),
@@ -376,7 +375,7 @@ def test_positions_that_are_not_finite_are_refused(tmp_path):
 def test_a_glb_that_is_cut_off_is_refused(tmp_path, length):
     whole = GltfFile().write(tmp_path / "a.glb").read_bytes()
     (tmp_path / "b.glb").write_bytes(whole[:length])
-    with pytest.raises(ConfigError, match="cut off|JSON"):
+    with pytest.raises(ConfigError, match=r"cut off|JSON"):
         read_mesh(tmp_path / "b.glb")
 
 

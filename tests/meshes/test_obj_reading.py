@@ -34,8 +34,8 @@ def test_a_missing_mtl_is_a_warning(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        "", "-clamp on -o 0 0 0 -s 1 1 1 ", "-blendu on -blendv off -boost 1.5 -mm 0 1 -texres 256 ", "-imfchan l -bm 0.3 ",
-        "-s 1 ", "-o 0 0 ", "-cc on -type sphere ",
+        "", "-clamp on -o 0 0 0 -s 1 1 1 ", "-blendu on -blendv off -boost 1.5 -mm 0 1 -texres 256 ",
+        "-imfchan l -bm 0.3 ", "-s 1 ", "-o 0 0 ", "-cc on -type sphere ",
     ],
 )  # fmt: skip
 def test_options_of_map_kd_are_no_part_of_its_name(tmp_path, options):

@@ -51,7 +51,8 @@ def inspect_splats(path: str | Path, key: str = "", allow: Sequence[Path] = ()) 
     path = Path(path).expanduser()
     source = open_source(path, key, ("ply", "splat"), "file of Gaussians")
     try:
-        cloud = _read_ply(source) if path.suffix.lower() == ".ply" else _read_splat(source)
+        with np.errstate(all="ignore"):  # numbers that are too large become infinite, and are left out
+            cloud = _read_ply(source) if path.suffix.lower() == ".ply" else _read_splat(source)
     except BROKEN_CONTENT as problem:
         raise source.broken(f"its structure is wrong ({type(problem).__name__}: {str(problem)[:200]})") from problem
     cloud = _finite(cloud, source)

@@ -131,10 +131,14 @@ def read_content(source: Source) -> Content:
         ConfigError: the file is broken.
     """
     try:
-        return (READERS | POINT_READERS)[source.path.suffix.lower().lstrip(".")](source)
+        with np.errstate(all="ignore"):  # numbers that are too large become infinite, and are refused later
+            content = (READERS | POINT_READERS)[source.path.suffix.lower().lstrip(".")](source)
     except BROKEN_CONTENT as problem:
         name = type(problem).__name__
         raise source.broken(f"its structure is wrong ({name}: {str(problem)[:200]})") from problem
+    if any(part.uv is not None and not np.isfinite(part.uv).all() for part in content.parts):
+        raise source.error("the mesh cannot be used: some of its uv are not finite")
+    return content
 
 
 def _merge_parts(parts: list[Part]) -> Part:
