@@ -136,6 +136,15 @@ def test_polygons_that_are_not_convex_are_cut_inside(tmp_path):
     assert len({tuple(np.sign(n)) for n in np.cross(b - a, c - a)}) == 1
 
 
+def test_a_large_polygon_with_a_hole_on_a_bridge_is_cut_inside(tmp_path):
+    angle = np.linspace(0, 2 * np.pi, 201)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # closed: the first corner comes again
+    corners = np.concatenate([ring, 0.5 * ring[::-1]])
+    text = "".join(f"v {x:.9f} {y:.9f} 0\n" for x, y in corners) + "f " + " ".join(map(str, range(1, len(corners) + 1)))
+    mesh = inspect(tmp_path, text + "\n").value
+    assert mesh.face_areas.sum() == pytest.approx(np.pi * (1 - 0.25), rel=1e-3)
+
+
 def test_lines_and_free_forms_are_named(tmp_path):
     loaded = inspect(tmp_path, CORNERS + "f 1 2 3\nl 1 2 3\ncurv 0 1 1 2\nvn 0 0 1\n")
     assert {"lines", "curves", "normals"} <= set(loaded.ignored)

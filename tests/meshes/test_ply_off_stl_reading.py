@@ -189,7 +189,7 @@ def test_counts_on_the_first_line_and_polygons(tmp_path):
     [
         (PLAIN, ["3 0 1 4"], "index 4 is outside 4 vertices"), (PLAIN, ["3 0 1"], "2 of 3 corners"),
         (["0 0", *PLAIN], FACES, "fewer than three numbers"), (["a b c", *PLAIN], FACES, "not 3 numbers"),
-        (PLAIN, ["3 0 1 -2"], "are negative"), (PLAIN, ["x"], "not whole numbers"),
+        (PLAIN, ["3 0 1 -2"], "index -2 is outside 4 vertices"), (PLAIN, ["x"], "not whole numbers"),
     ],
 )  # fmt: skip
 def test_broken_off(tmp_path, vertices, faces, words):

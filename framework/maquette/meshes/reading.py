@@ -100,8 +100,13 @@ def inspect_mesh(
         if not np.ptp(vertices, axis=0).any():
             raise ValueError("all its vertices lie at one point")
         mesh, turned = orient_outward(_to_mesh(whole, used, vertices, index.reshape(-1, 3), largest))
+        flat = int((mesh.face_areas == 0).sum())
+        if flat == len(mesh.faces):
+            raise ValueError("its faces have no area")
     except (ValueError, MemoryError) as problem:
         raise source.error(f"the mesh cannot be used: {problem}") from problem
+    if flat:
+        source.warns(f"{flat} of its {len(mesh.faces)} faces have no area")
     if turned:
         source.warns(f"{turned} of its {len(mesh.faces)} faces looked inward and were turned")
     return Loaded(
@@ -169,7 +174,7 @@ def _facts(mesh: Mesh, content: Content, source: Source) -> dict[str, Any]:
     return {
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
-        "bounds": mesh.bounds.astype(float).round(6).tolist(),
+        "bounds": [[float(f"{value:.7g}") for value in corner] for corner in mesh.bounds.tolist()],
         "components": count_components(mesh),
         "watertight": is_watertight(mesh),
         "uv_sets": content.uv_sets,

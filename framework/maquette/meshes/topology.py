@@ -34,14 +34,14 @@ def weld(vertices: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Faces of a mesh, joined over their edges where exactly two meet; vertices at one position count as one.
+    """Faces of a mesh, joined over their edges where exactly two meet.
 
     Args:
         label: number of the piece of each face [F]; faces without area are pieces of their own.
         closed: whether a piece has no border and no edge with more than two faces [P].
         pairs: faces on both sides of each edge with two [E, 2].
         agree: whether the two are wound alike [E].
-        flat: faces with two corners at one position [F].
+        flat: faces with two equal corners [F].
     """
 
     label: np.ndarray
@@ -52,8 +52,19 @@ class Pieces:
 
 
 def find_pieces(mesh: Mesh) -> Pieces:
-    """The pieces of a mesh with faces."""
-    faces = weld(mesh.vertices)[mesh.faces]
+    """The pieces of a mesh with faces.
+
+    Bodies that touch have edges of four faces where equal positions count as one; if more faces are in closed pieces
+    where they do not, the mesh's own indices decide.
+    """
+    pieces = _pieces(weld(mesh.vertices)[mesh.faces])
+    if pieces.closed[pieces.label[~pieces.flat]].all():
+        return pieces
+    apart = _pieces(mesh.faces)
+    return apart if apart.closed[apart.label].sum() > pieces.closed[pieces.label].sum() else pieces
+
+
+def _pieces(faces: np.ndarray) -> Pieces:
     flat = (faces == np.roll(faces, 1, axis=1)).any(1)
     solid = np.flatnonzero(~flat)
     start, end = faces[solid].reshape(-1), np.roll(faces[solid], -1, axis=1).reshape(-1)

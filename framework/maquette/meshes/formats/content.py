@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from maquette.meshes.formats.source import Source
+
 Wrap = Literal["repeat", "clamp", "mirror"]
 
 
@@ -65,12 +67,23 @@ def split_corners(part: Part, colors: np.ndarray) -> Part:
     return Part(corners, np.arange(len(corners)).reshape(-1, 3), np.repeat(colors, 3, axis=0))
 
 
-def unit_colors(values: np.ndarray) -> np.ndarray:
-    """Colours in [0, 1] of numbers that a text file gives in [0, 1] or in 0 to 255; never negative, never NaN.
+def unit_colors(values: np.ndarray, source: Source | None = None) -> np.ndarray:
+    """Colours in [0, 1] of numbers that a file gives in [0, 1] or in 0 to 255; see `finite_colors`.
 
     Example:
         >>> unit_colors(np.array([[255, 0, 51]])).tolist(), unit_colors(np.array([[1, 0.5, 0]])).tolist()
         ([[1.0, 0.0, 0.2]], [[1.0, 0.5, 0.0]])
     """
-    values = np.nan_to_num(np.asarray(values, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    values = finite_colors(np.asarray(values, np.float64), source)
     return np.clip(values / 255 if values.size and values.max() > 1 else values, 0, 1)
+
+
+def finite_colors(values: np.ndarray, source: Source | None = None) -> np.ndarray:
+    """Colours with 0 for numbers that are not finite; `source` is warned of them, and of negative ones."""
+    finite = np.isfinite(values)
+    if source is not None and not finite.all():
+        source.warns(f"{int((~finite).sum())} numbers of its colours are not finite and become 0")
+    values = np.where(finite, values, 0.0)
+    if source is not None and values.size and values.min() < 0:
+        source.warns("some of its colours are negative and become 0")
+    return values

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maquette.meshes.formats import draco
-from maquette.meshes.formats.content import Content, Part, Points
+from maquette.meshes.formats.content import Content, Part, Points, finite_colors
 from maquette.meshes.formats.gltf_document import MESHOPT, GltfDocument
 from maquette.meshes.formats.gltf_materials import BASISU, ENCODINGS, GLOSSY, TRANSFORM, UNLIT, BaseColor, GltfMaterials
 from maquette.meshes.formats.polygons import fan_triangles, strip_triangles
@@ -197,6 +197,10 @@ class _Scene:
         for name, values in arrays.items():
             if name != "INDICES" and len(values) != count:
                 raise self.source.broken(f"{name} has {len(values)} elements for {count} positions")
+        if "COLOR_0" in arrays:
+            arrays["COLOR_0"] = finite_colors(arrays["COLOR_0"].astype(np.float64), self.source)
+            if arrays["COLOR_0"].size and arrays["COLOR_0"].max() > 1:
+                self.source.warns("some of its vertex colours are brighter than 1 and are clipped")
         self._morph(arrays, primitive.get("targets", []), weights)
         if not np.isfinite(arrays["POSITION"]).all():
             broken = int((~np.isfinite(arrays["POSITION"])).any(1).sum())
@@ -306,7 +310,7 @@ def _is_read(name: str) -> bool:
 
 
 def _light(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    return np.nan_to_num(arrays["COLOR_0"][:, :3].astype(np.float64)).clip(0, 1)
+    return arrays["COLOR_0"][:, :3].clip(0, 1)
 
 
 def _vertex_colors(arrays: dict[str, np.ndarray], color: BaseColor | None) -> np.ndarray | None:

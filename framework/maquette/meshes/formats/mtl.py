@@ -108,7 +108,10 @@ def _read_map(text: str, material: Material, source: Source) -> None:
             source.leaves("base and gain of a texture (-mm)")
         for _ in range(count + 1):
             rest = rest.split(None, 1)[1] if len(rest.split(None, 1)) > 1 else ""
-    material.texture = rest.strip().strip('"')
+    rest = rest.strip()
+    if " #" in rest and source.find(rest) is None:
+        rest = rest.split(" #")[0].strip()
+    material.texture = rest.strip('"')
 
 
 def _number(word: str) -> float | None:

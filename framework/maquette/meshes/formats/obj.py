@@ -7,7 +7,9 @@ file whose .mtl is missing and drops colours beside uv; so this is our own.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from PIL import Image
@@ -25,14 +27,24 @@ LEFT_OUT = {
 
 
 @dataclass
-class _Lines:
-    """The statements of a file: numbers as text, faces as corners with their line numbers."""
+class _Faces:
+    """Faces of one material: their corners as text, and for each its line and the vertices and uv before it."""
 
-    vertices: list[list[str]] = field(default_factory=list)
-    uv: list[list[str]] = field(default_factory=list)
+    corners: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    vertices: list[int] = field(default_factory=list)
+    uv: list[int] = field(default_factory=list)
+
+
+@dataclass
+class _Lines:
+    """The statements of a file, as text (which the garbage collector need not visit)."""
+
+    vertices: list[str] = field(default_factory=list)
+    uv: list[str] = field(default_factory=list)
     vertex_lines: list[int] = field(default_factory=list)
     uv_lines: list[int] = field(default_factory=list)
-    faces: dict[str, list[tuple[int, list[str], int, int]]] = field(default_factory=lambda: defaultdict(list))
+    faces: dict[str, _Faces] = field(default_factory=lambda: defaultdict(_Faces))
     libraries: list[str] = field(default_factory=list)
     has_normals: bool = False
 
@@ -71,51 +83,65 @@ def _scan(source: Source) -> _Lines:
     text = source.read_text()
     if "\0" in text:
         raise source.broken("it is no text")
-    text_lines = text.replace("\\\n", " ")
-    exact = text_lines.count("\n") == text.count("\n")
-    for number, line in enumerate(text_lines.split("\n"), 1):
-        words = (
-            line.split("#", 1)[0].split() if "#" in line and not line.startswith(("usemtl", "mtllib")) else line.split()
-        )
-        if not words:
-            continue
-        key = words[0]
-        place = number if exact else 0
+    for number, line in _statements(text):
+        key, _, rest = line.partition(" ")
         if key == "v":
-            lines.vertices.append(words[1:])
-            lines.vertex_lines.append(place)
+            lines.vertices.append(rest)
+            lines.vertex_lines.append(number)
         elif key == "vt":
-            lines.uv.append(words[1:])
-            lines.uv_lines.append(place)
+            lines.uv.append(rest)
+            lines.uv_lines.append(number)
         elif key == "vn":
             lines.has_normals = True
         elif key in ("f", "fo"):
-            lines.faces[material].append((place, words[1:], len(lines.vertices), len(lines.uv)))
+            faces = lines.faces[material]
+            faces.corners.append(rest)
+            faces.lines.append(number)
+            faces.vertices.append(len(lines.vertices))
+            faces.uv.append(len(lines.uv))
         elif key == "usemtl":
-            material = line.strip()[6:].strip()
+            material = rest.strip()
         elif key == "mtllib":
-            lines.libraries.append(line.strip()[6:].strip())
+            lines.libraries.append(rest.strip())
         elif key in LEFT_OUT:
             source.leaves(LEFT_OUT[key])
     return lines
 
 
-def _numbers(rows: list[list[str]], places: list[int], least: int, source: Source) -> np.ndarray:
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Statements with the number of their first line: stripped, without comments, continued lines put together."""
+    before: list[str] = []
+    first = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.endswith("\\"):
+            before.append(line[:-1])
+            first = first or number
+            continue
+        line = " ".join([*before, line]).strip() if before else line.strip()
+        if "#" in line and not line.startswith(("usemtl", "mtllib")):
+            line = line.split("#", 1)[0].rstrip()
+        if line:
+            yield first or number, line.replace("\t", " ", 1)
+        before, first = [], 0
+
+
+def _numbers(rows: list[str], places: list[int], least: int, source: Source) -> np.ndarray:
     """Rows of numbers, padded by NaN to equal lengths [n, width]."""
-    width = max(map(len, rows), default=0)
+    words = [row.split() for row in rows]
+    width = max(map(len, words), default=0)
     try:
-        if rows and min(map(len, rows)) == width >= least:
-            return np.array(rows, np.float64)
-        table = np.full((len(rows), max(width, least)), np.nan)
-        for i, row in enumerate(rows):
+        if words and min(map(len, words)) == width >= least:
+            return np.array(list(map(float, chain.from_iterable(words)))).reshape(len(words), width)
+        table = np.full((len(words), max(width, least)), np.nan)
+        for i, row in enumerate(words):
             if len(row) < least:
                 raise ValueError("too short")
             table[i, : len(row)] = [float(word) for word in row]
         return table
     except ValueError:
-        for place, row in zip(places, rows, strict=True):
+        for place, row in zip(places, words, strict=True):
             if len(row) < least or not _are_numbers(row):
-                raise source.broken(f"{' '.join(row)!r} are not {least} numbers", line=place or None) from None
+                raise source.broken(f"{' '.join(row)!r} are not {least} numbers", line=place) from None
         raise
 
 
@@ -146,7 +172,7 @@ def _vertices(lines: _Lines, source: Source) -> tuple[np.ndarray, np.ndarray | N
     if not colored.all():
         source.warns(f"{int((~colored).sum())} of its {len(table)} vertices have no colour and become white")
     colors = np.ones((len(table), 3))
-    colors[colored] = unit_colors(table[colored, 3:6])
+    colors[colored] = unit_colors(table[colored, 3:6], source)
     return positions, colors
 
 
@@ -163,7 +189,7 @@ def _materials(lines: _Lines, source: Source) -> dict[str, Material]:
 
 
 def _part(
-    faces: list[tuple[int, list[str], int, int]], positions: np.ndarray, colors: np.ndarray | None, uv: np.ndarray,
+    faces: _Faces, positions: np.ndarray, colors: np.ndarray | None, uv: np.ndarray,
     material: Material | None, pictures: dict[str, Image.Image], source: Source,
 ) -> Part | None:  # fmt: skip
     """The faces of one material."""
@@ -190,7 +216,8 @@ def _part(
         source.leaves("vertex colors, as there is a texture")
     if material.color is not None and np.ptp(material.color) > 0:
         source.leaves("colours of materials with a texture")
-    pairs, index = np.unique(rows, axis=0, return_inverse=True)
+    keys, index = np.unique(rows[:, 0] * (len(uv) + 1) + rows[:, 1] + 1, return_inverse=True)
+    pairs = np.stack([keys // (len(uv) + 1), keys % (len(uv) + 1) - 1], axis=1)
     if (pairs[:, 1] < 0).any():
         source.warns("some faces with a texture have no uv; its first texel is taken")
     places = np.where(pairs[:, 1:] >= 0, uv[pairs[:, 1]] if len(uv) else 0.0, 0.0)
@@ -201,20 +228,56 @@ def _part(
     return Part(positions[pairs[:, 0]], index.reshape(-1, 3), None, picture, places, None, (wrap, wrap))
 
 
-def _corners(
-    faces: list[tuple[int, list[str], int, int]], vertices: int, uvs: int, source: Source
-) -> tuple[np.ndarray, np.ndarray]:
+def _corners(faces: _Faces, vertices: int, uvs: int, source: Source) -> tuple[np.ndarray, np.ndarray]:
     """Vertex and uv (-1: none) of all corners [n, 2], from 0, and the number of each face's corners [F]."""
-    rows: list[tuple[int, int]] = []
-    for line, words, vertices_before, uv_before in faces:
-        for word in words:
+    lengths = np.array([len(words.split()) for words in faces.corners], np.int64)
+    if (lengths < 3).any():
+        source.warns("faces of fewer than three corners are left out")
+    corners = _uniform_corners(faces, lengths, vertices, uvs)
+    if corners is None:
+        corners = np.array(list(_each_corner(faces, vertices, uvs, source)), np.int64).reshape(-1, 2)
+    return corners, lengths
+
+
+def _uniform_corners(faces: _Faces, lengths: np.ndarray, vertices: int, uvs: int) -> np.ndarray | None:
+    """The corners [n, 2], if all are right and of one form: v, v/vt, v//vn or v/vt/vn; else None."""
+    text, count = " ".join(faces.corners), int(lengths.sum())
+    slashes, double = text.count("/"), text.count("//")
+    forms = {(0, 0): (1, False), (count, 0): (2, True), (2 * count, count): (2, False), (2 * count, 0): (3, True)}
+    if (slashes, double) not in forms:
+        return None
+    width, has_uv = forms[slashes, double]
+    try:
+        numbers = np.array(list(map(int, text.replace("/", " ").split())), np.int64)
+    except (ValueError, OverflowError):
+        return None
+    if len(numbers) != width * count or (has_uv and not uvs):
+        return None
+    columns = numbers.reshape(count, width)
+    corners = np.full((count, 2), -1, np.int64)
+    for column, total, counts in ((0, vertices, faces.vertices), (1, uvs, faces.uv)):
+        if column == 1 and not has_uv:
+            continue
+        before = np.repeat(np.array(counts, np.int64), lengths)
+        index = np.where(columns[:, column] > 0, columns[:, column] - 1, before + columns[:, column])
+        if (columns[:, column] == 0).any() or (index < 0).any() or (index >= total).any():
+            return None
+        corners[:, column] = index
+    return corners
+
+
+def _each_corner(faces: _Faces, vertices: int, uvs: int, source: Source) -> Iterator[tuple[int, int]]:
+    for words, line, vertices_before, uv_before in zip(
+        faces.corners, faces.lines, faces.vertices, faces.uv, strict=True
+    ):
+        for word in words.split():
             fields = word.split("/")
             vertex = _index(fields[0], vertices_before, vertices, "vertices", line, source)
             texture = fields[1] if len(fields) > 1 else ""
-            rows.append((vertex, _index(texture, uv_before, uvs, "uv", line, source) if texture else -1))
-        if len(words) < 3:
-            source.warns("faces of fewer than three corners are left out")
-    return np.array(rows, np.int64).reshape(-1, 2), np.array([len(words) for _, words, _, _ in faces], np.int64)
+            if texture and not uvs:
+                source.warns("its faces name uv, and it has none")
+                texture = ""
+            yield vertex, _index(texture, uv_before, uvs, "uv", line, source) if texture else -1
 
 
 def _index(word: str, before: int, count: int, kind: str, line: int, source: Source) -> int:
@@ -222,10 +285,10 @@ def _index(word: str, before: int, count: int, kind: str, line: int, source: Sou
     try:
         number = int(word)
     except ValueError:
-        raise source.broken(f"{word!r} is no index", line=line or None) from None
+        raise source.broken(f"{word!r} is no index", line=line) from None
     if number == 0:
-        raise source.broken(f"a face has the index 0 of {kind}; indices begin at 1", line=line or None)
+        raise source.broken(f"a face has the index 0 of {kind}; indices begin at 1", line=line)
     index = number - 1 if number > 0 else before + number
     if not 0 <= index < count:
-        raise source.broken(f"index {number} is outside {count} {kind}", line=line or None)
+        raise source.broken(f"index {number} is outside {count} {kind}", line=line)
     return index

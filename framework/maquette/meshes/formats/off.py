@@ -10,7 +10,7 @@ from maquette.meshes.formats.content import Content, Part, Points, split_corners
 from maquette.meshes.formats.polygons import triangulate
 from maquette.meshes.formats.source import Source
 
-KEYWORD = re.compile(r"(ST)?(C)?(N)?(4)?(n)?OFF\b")
+KEYWORD = re.compile(r"(ST)?(C)?(N)?(4)?(n)?OFF(\d*)")
 
 
 def read_off(source: Source) -> Content:
@@ -27,7 +27,7 @@ def read_off(source: Source) -> Content:
             raise source.error("OFF of other than three dimensions is not read", line=number)
         if words[1:2] == ["BINARY"]:
             raise source.error("binary OFF is not read", line=number, hint="save it as text, or as PLY")
-        words = words[1:]
+        words = [keyword[6], *words[1:]] if keyword[6] else words[1:]
         if not words:
             if not rows:
                 raise source.broken("it is cut off after its first word")
@@ -72,7 +72,8 @@ def _vertices(
         line = next(number for number, words in rows if len(words) < 3)
         raise source.broken("a vertex has fewer than three numbers", line=line)
     try:
-        table = np.array([words[:width] for _, words in rows], np.float64).reshape(-1, width)
+        numbers = [float(word) for _, words in rows for word in words[:width]]
+        table = np.array(numbers).reshape(-1, width)
     except ValueError as problem:
         raise source.broken(f"a vertex is not {width} numbers: {problem}") from problem
     first = 3 + (3 if normals else 0)
@@ -83,7 +84,7 @@ def _vertices(
         source.leaves("uv without a texture")
     if left >= 3 and (color or not uv):  # some writers leave out the C
         source.uses("vertex colors")
-        return table[:, :3], unit_colors(table[:, first : first + 3])
+        return table[:, :3], unit_colors(table[:, first : first + 3], source)
     if left > 0:
         source.leaves(f"{left} further numbers of each vertex")
     return table[:, :3], None
@@ -92,19 +93,24 @@ def _vertices(
 def _parts(
     rows: list[tuple[int, list[str]]], positions: np.ndarray, colors: np.ndarray | None, source: Source
 ) -> list[Part]:
-    polygons, shades = [], []
+    indices: list[int] = []
+    lengths, shades = [], []
     for number, words in rows:
-        size = _integers(words[:1], number, source)[0]
-        if len(words) <= size:
-            raise source.broken(f"a face has {len(words) - 1} of {size} corners", line=number)
-        polygon = _integers(words[1 : 1 + size], number, source)
-        if polygon and max(polygon) >= len(positions):
-            raise source.broken(f"index {max(polygon)} is outside {len(positions)} vertices", line=number)
-        polygons.append(polygon)
+        try:
+            size, *polygon = map(int, words[: 1 + int(words[0])])
+        except ValueError:
+            raise source.broken(f"{' '.join(words)!r} are not whole numbers", line=number) from None
+        if len(polygon) < size or size < 0:
+            raise source.broken(f"a face has {len(polygon)} of {size} corners", line=number)
+        if size and not 0 <= min(polygon) <= max(polygon) < len(positions):
+            wrong = min(polygon) if min(polygon) < 0 else max(polygon)
+            raise source.broken(f"index {wrong} is outside {len(positions)} vertices", line=number)
+        indices += polygon
+        lengths.append(size)
         shades.append(words[1 + size :])
-    indices = np.array([index for polygon in polygons for index in polygon], np.int64)
-    corners, polygon_of = triangulate(indices, np.array([len(polygon) for polygon in polygons]), positions)
-    part = Part(positions, indices[corners], colors)
+    corner_indices = np.array(indices, np.int64)
+    corners, polygon_of = triangulate(corner_indices, np.array(lengths), positions)
+    part = Part(positions, corner_indices[corners], colors)
     if not len(corners):
         return []
     if any(len(shade) in (1, 2) for shade in shades):
@@ -118,7 +124,7 @@ def _parts(
     source.uses("face colors")
     table = np.ones((len(shades), 3))
     try:
-        table[colored] = unit_colors(np.array([shade[:3] for shade in shades if len(shade) >= 3], np.float64))
+        table[colored] = unit_colors(np.array([shade[:3] for shade in shades if len(shade) >= 3], np.float64), source)
     except ValueError as problem:
         raise source.broken(f"the colour of a face is not numbers: {problem}") from problem
     return [split_corners(part, table[polygon_of])]

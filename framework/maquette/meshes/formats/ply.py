@@ -24,7 +24,7 @@ def read_ply(source: Source) -> Content:
     if vertex.count and not {"x", "y", "z"} <= vertex.columns.keys():
         raise source.broken("its vertices have no x, y and z")
     positions = np.stack([vertex.columns.get(axis, np.zeros(0)) for axis in "xyz"], axis=-1).astype(np.float64)
-    colors = _colors(vertex)
+    colors = _colors(vertex, source)
     if colors is not None:
         source.uses("vertex colors")
     _note_left_out(ply, vertex, source)
@@ -89,7 +89,7 @@ def _painted(
         source.leaves("uv without a texture")
     elif textures:
         source.leaves("a texture without uv")
-    shades = _colors(face)
+    shades = _colors(face, source)
     if shades is None or part.colors is not None:
         if shades is not None:
             source.leaves("colours of faces, as the vertices have colours")
@@ -128,7 +128,7 @@ def _uv_names(vertex: Element) -> tuple[str, str] | None:
     return next((names for names in UV if set(names) <= vertex.columns.keys()), None)
 
 
-def _colors(element: Element) -> np.ndarray | None:
+def _colors(element: Element, source: Source) -> np.ndarray | None:
     """sRGB [n, 3] of an element; whole numbers are of 255, or of 65535 where they have 16 bits."""
     names = next((names for names in COLORS if set(names) <= element.columns.keys()), None)
     if names is None or not element.count:
@@ -139,7 +139,7 @@ def _colors(element: Element) -> np.ndarray | None:
     values = np.stack(columns, axis=-1).astype(np.float64)
     if any(column.dtype.kind in "iu" for column in columns):
         return values.clip(0, 255) / 255
-    return unit_colors(values)
+    return unit_colors(values, source)
 
 
 def _note_left_out(ply: Ply, vertex: Element, source: Source) -> None:

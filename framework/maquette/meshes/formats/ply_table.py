@@ -6,7 +6,6 @@ and lists of unequal lengths; so this is our own.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -74,9 +73,17 @@ def read_ply_table(source: Source) -> Ply:
     body = memoryview(data)[start:]
     elements: dict[str, Element] = {}
     if encoding == "ascii":
-        words = iter(bytes(body).split())
+        lines = [line for line in bytes(body).splitlines() if line.strip()]
+        by_line = len(lines) >= sum(count for _, count, properties in layout if properties)
+        words = iter([] if by_line else bytes(body).split())  # rows over several lines, or several in one
         for name, count, properties in layout:
-            elements[name] = _from_text(words, count, properties, len(body), name, source)
+            if not properties:
+                elements[name] = Element(count)
+            elif by_line:
+                elements[name] = _from_lines(lines[:count], properties, len(body), name, source)
+                lines = lines[count:]
+            else:
+                elements[name] = _from_text(words, count, properties, len(body), name, source)
     else:
         place = 0
         for name, count, properties in layout:
@@ -120,32 +127,60 @@ def _header(data: bytes, source: Source) -> tuple[str, list[str], list[tuple[str
 def _from_text(
     words: Iterator[bytes], count: int, properties: list[_Property], most: int, name: str, source: Source
 ) -> Element:
-    element = Element(count)
+    """An element from the words of the body."""
+    values: list[list[float]] = [[] for _ in properties]
+    lengths: list[list[int]] = [[] for _ in properties]
     try:
-        if not any(one.length_kind for one in properties):
-            width = len(properties)
-            flat = list(itertools.islice(words, count * width))
-            if len(flat) < count * width:
-                raise source.broken(f"it is cut off: {len(flat) // max(width, 1)} of {count} rows of {name} are there")
-            table = np.array(flat, dtype="S").astype(np.float64).reshape(count, width) if width else None
-            if table is not None:
-                element.columns = {one.name: table[:, i].astype(one.kind) for i, one in enumerate(properties)}
-            return element
-        values: list[list[float]] = [[] for _ in properties]
-        lengths: list[list[int]] = [[] for _ in properties]
         for _ in range(count):
-            for one, column, sizes in zip(properties, values, lengths, strict=True):
-                size = 1
-                if one.length_kind:
-                    size = int(next(words))
-                    if not 0 <= size <= most:
-                        raise source.broken(f"a list of {name} has the length {size}")
-                    sizes.append(size)
-                column += [float(next(words)) for _ in range(size)]
+            _read_row(words, properties, values, lengths, most, name, source)
     except StopIteration:
         raise source.broken(f"it is cut off among its {count} rows of {name}") from None
     except ValueError as problem:
         raise source.broken(f"a number of {name} is none: {problem}") from problem
+    return _collect(count, properties, values, lengths)
+
+
+def _from_lines(lines: list[bytes], properties: list[_Property], most: int, name: str, source: Source) -> Element:
+    """An element from one line for each row; what a line has beyond the properties is left out and said."""
+    count, width = len(lines), len(properties)
+    try:
+        if not any(one.length_kind for one in properties):
+            rows = [line.split() for line in lines]
+            if any(len(row) > width for row in rows):
+                source.warns(f"rows of {name} have more numbers than properties; the last are left out")
+            table = np.array([row[:width] for row in rows], dtype="S").astype(np.float64).reshape(count, width)
+            columns = {one.name: table[:, i].astype(one.kind) for i, one in enumerate(properties)}
+            return Element(count, columns)
+        values: list[list[float]] = [[] for _ in properties]
+        lengths: list[list[int]] = [[] for _ in properties]
+        for line in lines:
+            words = iter(line.split())
+            _read_row(words, properties, values, lengths, most, name, source)
+            if next(words, None) is not None:
+                source.warns(f"rows of {name} have more numbers than properties; the last are left out")
+    except StopIteration:
+        raise source.broken(f"a row of {name} is cut off") from None
+    except ValueError as problem:
+        raise source.broken(f"a number of {name} is none: {problem}") from problem
+    return _collect(count, properties, values, lengths)
+
+
+def _read_row(
+    words: Iterator[bytes], properties: list[_Property], values: list[list[float]], lengths: list[list[int]], most: int,
+    name: str, source: Source,
+) -> None:  # fmt: skip
+    for one, column, sizes in zip(properties, values, lengths, strict=True):
+        size = 1
+        if one.length_kind:
+            size = int(next(words))
+            if not 0 <= size <= most:
+                raise source.broken(f"a list of {name} has the length {size}")
+            sizes.append(size)
+        column += [float(next(words)) for _ in range(size)]
+
+
+def _collect(count: int, properties: list[_Property], values: list[list[float]], lengths: list[list[int]]) -> Element:
+    element = Element(count)
     for one, column, sizes in zip(properties, values, lengths, strict=True):
         array = np.array(column, np.float64)
         if one.length_kind:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
+
+MOST_TESTS = 20_000_000  # of corners against ears, in one face; a face that crosses itself may take their cube
 
 
 def triangulate(indices: np.ndarray, lengths: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,22 +75,50 @@ def _cut_ears(places: np.ndarray) -> np.ndarray:
     normal = _normals(places[None])[0]
     drop = int(np.abs(normal).argmax())
     flat = np.delete(places, drop, axis=1) * np.array([1.0, -1.0 if drop == 1 else 1.0]) * [1.0, np.sign(normal[drop])]
-    left, triangles = list(range(len(places))), []
-    while len(left) > 3:
-        ear = next((i for i in range(len(left)) if _is_ear(flat, left, i)), 0)
-        triangles.append([left[ear - 1], left[ear], left[(ear + 1) % len(left)]])
-        del left[ear]
-    return np.array([*triangles, left])
+    triangles = _clip_ears(np.ascontiguousarray(flat, np.float64))
+    if len(triangles) < len(places) - 2:
+        raise ValueError(f"a face of {len(places)} corners crosses itself; cut it into triangles first")
+    return triangles
 
 
-def _is_ear(flat: np.ndarray, left: list[int], i: int) -> bool:
-    a, b, c = left[i - 1], left[i], left[(i + 1) % len(left)]
-    if _turn(flat[a], flat[b], flat[c]) <= 0:
-        return False
-    others = flat[[k for k in left if k not in (a, b, c)]]
-    sides = [_turn(flat[p], flat[q], others.T) for p, q in ((a, b), (b, c), (c, a))]
-    return not ((sides[0] >= 0) & (sides[1] >= 0) & (sides[2] >= 0)).any()
+@numba.njit(cache=True)
+def _clip_ears(flat: np.ndarray) -> np.ndarray:  # pragma: no cover - compiled
+    left = np.arange(len(flat))
+    count = len(flat)
+    triangles = np.zeros((count - 2, 3), np.int64)
+    start, tests = 0, 0
+    for row in range(len(triangles)):
+        ear = start % count  # where there is none, corners overlap, and any will do
+        for step in range(count):
+            i = (start + step) % count
+            blocking = _blocking_corner(flat, left, count, i)
+            tests += 1 + blocking
+            if blocking == count:
+                ear = i
+                break
+        if tests > MOST_TESTS:
+            return triangles[:row]
+        triangles[row] = left[(ear - 1) % count], left[ear], left[(ear + 1) % count]
+        left[ear : count - 1] = left[ear + 1 : count].copy()
+        count -= 1
+        start = ear
+    return triangles
 
 
-def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+@numba.njit(cache=True)
+def _blocking_corner(flat: np.ndarray, left: np.ndarray, count: int, i: int) -> int:  # pragma: no cover - compiled
+    """The first of the corners left that lies in the ear of corner i; `count` if none does, 0 if it is no ear."""
+    a, b, c = flat[left[(i - 1) % count]], flat[left[i]], flat[left[(i + 1) % count]]
+    if _turn(a, b, c) <= 0:
+        return 0
+    for k in range(count):
+        p = flat[left[k]]
+        corner = (p == a).all() or (p == b).all() or (p == c).all()
+        if not corner and _turn(a, b, p) >= 0 and _turn(b, c, p) >= 0 and _turn(c, a, p) >= 0:
+            return k
+    return count
+
+
+@numba.njit(cache=True)
+def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:  # pragma: no cover - compiled
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

@@ -30,7 +30,7 @@ def read_xyz(source: Source) -> Content:
         table = np.delete(table, 3, axis=1)
     if table.shape[1] == 6 and (table[:, 3:] >= 0).all():
         source.uses("vertex colors")
-        return Content("xyz", points=[Points(table[:, :3], unit_colors(table[:, 3:]))])
+        return Content("xyz", points=[Points(table[:, :3], unit_colors(table[:, 3:], source))])
     if table.shape[1] > 3:
         source.leaves("normals" if table.shape[1] == 6 else f"{table.shape[1] - 3} further numbers of each point")
     return Content("xyz", points=[Points(table[:, :3])])
