@@ -345,7 +345,7 @@ BROKEN = {
     "type": (lambda f: set_in(f, "accessors.0.type", "VEC2"), "POSITION is of type VEC2"),
     "tree": (lambda f: set_in(f, "nodes", "none"), "nodes is no list"),
     "node": (lambda f: set_in(f, "nodes", [7]), r"nodes\[0\] is no object"),
-    "matrix": (lambda f: set_in(f, "nodes.0.matrix", [1, 2, 3]), "its structure is wrong"),
+    "matrix": (lambda f: set_in(f, "nodes.0.matrix", [1, 2, 3]), "cannot reshape|structure is wrong"),
     "nan": (lambda f: set_in(f, "nodes.0.translation", [float("nan"), 0, 0]), "not finite"),
     "no positions": (lambda f: f.primitive["attributes"].pop("POSITION"), "no positions"),
     "lines alone": (lambda f: f.primitive.update(mode=1), "holds nothing"),

@@ -15,7 +15,7 @@ from maquette.meshes.formats.ply import GAUSSIAN
 from maquette.meshes.formats.ply_table import read_ply_table
 from maquette.meshes.formats.source import Source
 from maquette.meshes.points import count_far
-from maquette.meshes.reading import BROKEN_CONTENT, open_source
+from maquette.meshes.reading import BROKEN_CONTENT, describe_problem, open_source
 
 ROW = np.dtype([("place", "<f4", 3), ("scale", "<f4", 3), ("color", "u1", 4), ("turn", "u1", 4)])  # of .splat
 DISK_SCALE = 1e-6  # standard deviation along the normal of disks, whose files have two scales
@@ -54,7 +54,7 @@ def inspect_splats(path: str | Path, key: str = "", allow: Sequence[Path] = ()) 
         with np.errstate(all="ignore"):  # numbers that are too large become infinite, and are left out
             cloud = _read_ply(source) if path.suffix.lower() == ".ply" else _read_splat(source)
     except BROKEN_CONTENT as problem:
-        raise source.broken(f"its structure is wrong ({type(problem).__name__}: {str(problem)[:200]})") from problem
+        raise source.broken(describe_problem(problem)) from problem
     cloud = _finite(cloud, source)
     if far := count_far(cloud.means):
         source.warns(f"{far} of its {len(cloud)} Gaussians lie far from the others")

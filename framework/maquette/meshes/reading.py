@@ -139,11 +139,16 @@ def read_content(source: Source) -> Content:
         with np.errstate(all="ignore"):  # numbers that are too large become infinite, and are refused later
             content = (READERS | POINT_READERS)[source.path.suffix.lower().lstrip(".")](source)
     except BROKEN_CONTENT as problem:
-        name = type(problem).__name__
-        raise source.broken(f"its structure is wrong ({name}: {str(problem)[:200]})") from problem
+        raise source.broken(describe_problem(problem)) from problem
     if any(part.uv is not None and not np.isfinite(part.uv).all() for part in content.parts):
         raise source.error("the mesh cannot be used: some of its uv are not finite")
     return content
+
+
+def describe_problem(problem: Exception) -> str:
+    """Words for an error that a file of the wrong structure makes a reader stumble over."""
+    text = str(problem)[:200]
+    return text if type(problem) is ValueError else f"its structure is wrong ({type(problem).__name__}: {text})"
 
 
 def _merge_parts(parts: list[Part]) -> Part:

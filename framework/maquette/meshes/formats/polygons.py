@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-MOST_TESTS = 20_000_000  # of corners against ears, in one face; a face that crosses itself may take their cube
+MOST_TESTS = 5_000_000  # of corners against ears, in one face; a face that crosses itself may take their cube
 
 
 def triangulate(indices: np.ndarray, lengths: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +95,7 @@ def _clip_ears(flat: np.ndarray) -> np.ndarray:  # pragma: no cover - compiled
             tests += 1 + blocking
             if blocking == count:
                 ear = i
+            if blocking == count or tests > MOST_TESTS:
                 break
         if tests > MOST_TESTS:
             return triangles[:row]
