@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config.capabilities import GEOMETRY_SDF
-from maquette.errors import RunError
 from maquette.geometry.base import GaussianCloud
 from maquette.geometry.splat_cloud import SplatCloud
 from maquette.images.picture import Picture
@@ -23,7 +22,7 @@ from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
 from maquette.materials.base import Reflectance
 from maquette.meshes.isosurface import extract_surface
-from maquette.meshes.mesh import Mesh
+from maquette.meshes.mesh import EmptySurface, Mesh
 from maquette.renderers.base import View
 
 SPLAT_LEVEL = 0.5  # density of Gaussians at their surface: half of what an opaque one has at its centre
@@ -77,7 +76,7 @@ class Scene(nn.Module):
             return extract_surface(self.density, self.bound, resolution, threshold)
         mesh = self.geometry.mesh()
         if not len(mesh.triangles):
-            raise RunError("the surface is empty; start from a larger shape, or weigh sparsity less")
+            raise EmptySurface("the surface is empty; start from a larger shape, or weigh sparsity less")
         return Mesh(mesh.vertices.cpu().numpy(), mesh.triangles.cpu().numpy())
 
     def _inverted_distance(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

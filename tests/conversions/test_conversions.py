@@ -184,3 +184,14 @@ def test_latents_go_on_into_their_refinement():
 def test_an_unknown_pair_names_what_is_possible(sources, other):
     with pytest.raises(ConfigError, match=r"a field cannot become a voxel-grid.*dmtet.*mesh.*sdf-grid.*same settings"):
         convert(sources["field"], other, Draws(0, 0))
+
+
+@pytest.mark.parametrize("kind", ["mesh", "sdf-grid", "dmtet", "gaussians"])
+def test_what_has_no_surface_leaves_the_target_as_it_starts_and_says_so(kind, caplog):
+    nothing = field_ball()
+    nothing.geometry.grid.data.fill_(-1e4)
+    target, fresh = empty(kind), empty(kind)
+    convert(nothing, target, Draws(0, 0))
+    pairs = zip(target.geometry.state_dict().values(), fresh.geometry.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert "starts with its initial shape: the surface is empty" in caplog.text

@@ -6,9 +6,14 @@ from analytic import distance
 from PIL import Image
 
 from maquette import registry
+from maquette.config.parts import PartSpec
 from maquette.errors import RunError
+from maquette.geometry.splat_cloud import SplatCloud
 from maquette.materials.base import Reflectance
-from maquette.meshes.mesh import Mesh
+from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.stages.base import Artifacts, StageContext
+from maquette.stages.export import Export
+from maquette.training.run_folder import RunFolder
 
 
 def export(name, subject, folder, **config):
@@ -106,3 +111,38 @@ def test_empty_subject_teaches(subject, tmp_path):
     with pytest.raises(RunError, match=r"largest density .* is 0\.01"):
         export("mesh", Empty(), tmp_path, resolution=16)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("faces", range(1, 12))
+def test_too_few_faces_are_an_empty_export_or_a_mesh(subject, tmp_path, faces):
+    try:
+        export("mesh", subject, tmp_path, resolution=24, texture_size=32, max_faces=faces)
+    except EmptySurface as problem:
+        assert f"max_faces={faces} leaves no face" in str(problem) and not list(tmp_path.iterdir())
+    else:
+        assert len(trimesh.load(tmp_path / "mesh.glb", force="mesh").faces)
+
+
+class Ghost:
+    """A cloud whose Gaussians all lie below the opacity, and with no surface."""
+
+    bound, extracted = 1.0, True
+
+    def splats(self, min_opacity):
+        return SplatCloud(*(np.zeros((0, *size)) for size in ((3,), (4,), (3,), (), (1, 3))))
+
+    def surface(self, resolution, threshold):
+        raise EmptySurface("the surface is empty")
+
+
+def test_no_gaussian_above_the_opacity_is_an_empty_export(tmp_path):
+    with pytest.raises(EmptySurface, match=r"no Gaussian has an opacity of 0\.005 or more"):
+        export("splats", Ghost(), tmp_path)
+
+
+def test_empty_exports_are_warnings_and_the_run_goes_on(tmp_path, caplog):
+    classes = {name: registry.get("exporter", name) for name in ("splats", "mesh")}
+    specs = {name: PartSpec("exporter", name, cls, cls.Config()) for name, cls in classes.items()}
+    context = StageContext("export", None, RunFolder(tmp_path), False, Artifacts(scene=Ghost()))
+    Export(Export.Config(specs)).run(context)
+    assert "splats: no Gaussian" in caplog.text and "mesh: the surface is empty" in caplog.text

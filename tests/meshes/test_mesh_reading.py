@@ -208,7 +208,6 @@ def test_a_large_texture_is_shrunk(tmp_path):
         ("points.obj", TRIANGLE.encode(), "3 points and no faces"),
         ("point.obj", b"v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "all its vertices lie at one point"),
         ("nan.obj", b"v nan 1 1\nv 0 1 1\nv 1 1 1\nf 1 2 3\n", "1 of its vertices are not finite"),
-        ("lost.obj", b"mtllib lost.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "lost.mtl, which is not beside"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_said_with_key_and_path(tmp_path, name, content, message):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.meshes.clean import clean, decimate
-from maquette.meshes.mesh import Mesh
+from maquette.meshes.mesh import EmptySurface, Mesh
 from maquette.randomness import Draws
 from maquette.scene import Scene
 
@@ -19,15 +19,25 @@ MIN_COMPONENT = 0.05  # fraction of the largest component's area; smaller compon
 
 
 def clean_surface(source: Scene) -> Mesh:
-    """The surface of a scene without small floating parts and inner cavities; an explicit mesh stays unchanged."""
+    """The surface of a scene without small floating parts and inner cavities; an explicit mesh stays unchanged.
+
+    Raises:
+        EmptySurface: there is none.
+    """
     mesh = source.surface(SURFACE_RESOLUTION)
-    return clean(mesh, MIN_COMPONENT) if source.extracted else mesh
+    return _filled(clean(mesh, MIN_COMPONENT) if source.extracted else mesh, "its surface has no area")
 
 
 def decimate_within(mesh: Mesh, max_faces: int, bound: float) -> Mesh:
     """A mesh with at most about `max_faces` faces; vertices are clipped to the cube of half side `bound`."""
-    decimated = decimate(mesh, max_faces)
+    decimated = _filled(decimate(mesh, max_faces), f"max_faces={max_faces} leaves no face")
     return replace(decimated, vertices=decimated.vertices.clip(-bound, bound))
+
+
+def _filled(mesh: Mesh, problem: str) -> Mesh:
+    if mesh.is_empty:
+        raise EmptySurface(problem)
+    return mesh
 
 
 def sample_surface(mesh: Mesh, count: int, draws: Draws) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import torch
 
 from maquette.errors import ConfigError
+from maquette.meshes.mesh import EmptySurface
 from maquette.randomness import Draws
 from maquette.scene import Scene
+
+_log = logging.getLogger(__name__)
 
 Conversion = Callable[[Scene, Scene, Draws], None]
 _conversions: dict[tuple[str, type], Conversion] = {}
@@ -28,6 +32,7 @@ def convert(source: Scene, target: Scene, draws: Draws) -> None:
     """Give `target` the shape and colours of `source`, and its material and background where class and shapes agree.
 
     A field of the same class and config as the source's, under the same class of material, gets the source's weights.
+    Where the source has no surface, a warning says so, and the target keeps its initial shape.
 
     Raises:
         ConfigError: there is no conversion for the pair; names those from the same source.
@@ -48,7 +53,10 @@ def convert(source: Scene, target: Scene, draws: Draws) -> None:
     if same_field:
         target.geometry.load_state_dict(source.geometry.state_dict())
     else:
-        _conversions[pair](source, target, draws)
+        try:
+            _conversions[pair](source, target, draws)
+        except EmptySurface as problem:
+            _log.warning("there is nothing to go on from, so the stage starts with its initial shape: %s", problem)
 
 
 def _same_field(source: Scene, target: Scene) -> bool:

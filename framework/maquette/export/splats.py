@@ -15,7 +15,7 @@ def write_splat_ply(path: Path, cloud: SplatCloud) -> Path:
 
     Source: the layout of the code released with Kerbl et al. 2023 (3DGS, arXiv 2308.04079).
     """
-    rest = cloud.harmonics[:, 1:].transpose(0, 2, 1).reshape(len(cloud), -1)
+    rest = cloud.harmonics[:, 1:].transpose(0, 2, 1).reshape(len(cloud), 3 * (cloud.harmonics.shape[1] - 1))
     opacity = np.clip(cloud.opacities, 1e-6, 1 - 1e-6)
     columns = {
         **dict(zip(("x", "y", "z"), cloud.means.T, strict=True)),

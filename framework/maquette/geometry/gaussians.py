@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.config.parts import DensificationSpec, part_field
 from maquette.config.schedules import Schedule
+from maquette.errors import ConfigError
 from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
 from maquette.geometry.densification.base import CloudParameters, Densification
+from maquette.geometry.splat_reading import holds_splats, inspect_splats
 from maquette.kernels.splatting import HARMONIC_0, Projected
+from maquette.kernels.splatting.harmonics import harmonic_basis
 from maquette.meshes.points import read_points
 from maquette.randomness import Moment
 from maquette.registry import register
+
+_log = logging.getLogger(__name__)
 
 
 @register("geometry", "gaussians")
@@ -34,8 +41,8 @@ class Gaussians(Splats):
         bound: float = 1.0  # half side of the cube that holds the object, scene units
         count: int = 5000  # Gaussians at the start
         radius: float = 0.5  # of the initial ball, scene units
-        points: str = ""  # path of a point cloud or mesh (.ply, .obj, .glb) that replaces the initial ball
-        opacity: float = 0.1  # at the start
+        points: str = ""  # file that replaces the initial ball: points, a mesh, or Gaussians (.ply of 3DGS, .splat)
+        opacity: float = 0.1  # at the start, where no file of Gaussians gives it
         flat: bool = False  # disks instead of ellipsoids
         degree: int = 0  # of the spherical harmonics; 0: no dependence on the view, 3: as 3DGS
         active_degree: Schedule = Schedule.constant(3)  # degree in use, rounded down
@@ -47,16 +54,15 @@ class Gaussians(Splats):
         def __post_init__(self) -> None:
             if self.count < 1 or not 0 < self.opacity < 1 or self.degree not in (0, 1, 2, 3):
                 raise ValueError("gaussians need a count of 1 or more, an opacity between 0 and 1, and degree 0 to 3")
-            if self.points and not Path(self.points).is_file():
+            if self.points and not Path(self.points).expanduser().is_file():
                 raise ValueError(f"points: there is no file {self.points}")
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels
         self._active = config.degree
-        positions, colors = (
-            read_points(config.points) if config.points else (_points_in_ball(config.count, config.radius), None)
-        )
+        stored = _stored_cloud(config) if config.points and holds_splats(config.points) else None
+        positions, colors = _start_points(config) if stored is None else (stored.means, None)
         n = len(positions)
         self.means = nn.Parameter(positions)
         self.scales = nn.Parameter(neighbour_distance(positions).log()[:, None].repeat(1, 3))
@@ -68,6 +74,8 @@ class Gaussians(Splats):
         self.features = nn.Parameter(first)
         self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, config.channels))
         self.densification: Densification = config.densification.build(count=n)
+        if stored is not None:
+            self.replace(stored)
 
     def prepare(self, moment: Moment) -> None:
         self._active = min(self.config.degree, int(self.config.active_degree.at(moment)))
@@ -121,6 +129,73 @@ def neighbour_distance(points: Float[Tensor, "n 3"], neighbours: int = 3) -> Flo
         return torch.full((len(points),), 0.1)
     distances, _ = cKDTree(points.numpy()).query(points.numpy(), k=neighbours + 1)
     return torch.from_numpy(distances[:, 1:]).square().mean(-1).sqrt().clamp(min=1e-4).float()
+
+
+def _start_points(config: Gaussians.Config) -> tuple[Tensor, Tensor | None]:
+    """Positions [n, 3] and colours [n, 3] or None of the start."""
+    if not config.points:
+        return _points_in_ball(config.count, config.radius), None
+    positions, colors = read_points(config.points, "geometry.points")
+    inside = _inside(positions, config)
+    return positions[inside], None if colors is None else colors[inside]
+
+
+def _inside(positions: Tensor, config: Gaussians.Config) -> Tensor:
+    """Which points [n] lie within the bound; a few others are left out.
+
+    Raises:
+        ConfigError: most do not.
+    """
+    inside = (positions.abs() <= config.bound).all(1)
+    missed = int((~inside).sum())
+    if 2 * missed > len(positions):
+        raise ConfigError(
+            f"{missed} of {len(positions)} points lie beyond the bound {config.bound:g}; they reach "
+            f"{float(positions.abs().max()):.4g}", key="geometry.points", file=config.points,
+            hint="scale and centre the file, or make bound larger",
+        )  # fmt: skip
+    if missed:
+        _log.warning(
+            "%s: %d of %d points lie beyond the bound %g and are left out", config.points, missed, len(positions),
+            config.bound,
+        )  # fmt: skip
+    return inside
+
+
+def _stored_cloud(config: Gaussians.Config) -> GaussianCloud:
+    """The cloud of a file of Gaussians, its colours as the inputs of a material that takes their sigmoid."""
+    cloud = inspect_splats(config.points, "geometry.points").unwrap(config.points)
+    inside = _inside(torch.from_numpy(cloud.means), config).numpy()
+    columns = (cloud.means, cloud.quaternions, cloud.scales, cloud.opacities, cloud.harmonics)
+    means, quaternions, scales, opacities, harmonics = (torch.from_numpy(column[inside]).float() for column in columns)
+    if harmonics.shape[1] > (config.degree + 1) ** 2:
+        _log.warning("%s: spherical harmonics beyond geometry.degree=%d are left out", config.points, config.degree)
+        harmonics = harmonics[:, : (config.degree + 1) ** 2]
+    features = _inputs_of_colors(harmonics)
+    padding = features.new_zeros(*features.shape[:2], max(config.channels - 3, 0))
+    features = torch.cat([features, padding], dim=-1)[..., : config.channels]
+    return GaussianCloud(means, quaternions, scales, opacities, features, config.flat)
+
+
+def _inputs_of_colors(harmonics: Float[Tensor, "n K 3"]) -> Float[Tensor, "n K 3"]:
+    """Harmonics of the logits of colours whose own harmonics, of colour - 0.5, are those."""
+    if harmonics.shape[1] == 1:
+        return (0.5 + HARMONIC_0 * harmonics).clamp(0.01, 0.99).logit() / HARMONIC_0
+    directions = torch.from_numpy(_directions()).float()
+    basis = harmonic_basis(directions, round(harmonics.shape[1] ** 0.5) - 1)
+    inverse = torch.linalg.pinv(basis)
+    logits = [
+        torch.einsum("kd,ndc->nkc", inverse, (0.5 + torch.einsum("dk,nkc->ndc", basis, some)).clamp(0.01, 0.99).logit())
+        for some in harmonics.split(2**16)
+    ]
+    return torch.cat(logits)
+
+
+def _directions() -> np.ndarray:
+    """Unit vectors spread over the sphere [42, 3]."""
+    import trimesh
+
+    return np.asarray(trimesh.creation.icosphere(1).vertices)
 
 
 def _points_in_ball(count: int, radius: float) -> Float[Tensor, "n 3"]:

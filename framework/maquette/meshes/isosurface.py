@@ -14,7 +14,7 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from maquette.errors import RunError
-from maquette.meshes.mesh import Mesh
+from maquette.meshes.mesh import EmptySurface, Mesh
 
 FAINT_DEPTH = 0.1  # optical depth across the half side below which a density is invisible
 OPAQUE_DEPTH = 3.0  # optical depth of one voxel (95 % opaque) above which more density changes nothing
@@ -50,7 +50,8 @@ def extract_surface(
         Vertices and faces, wound outward.
 
     Raises:
-        RunError: a density is not finite, or none reaches the threshold.
+        RunError: a density is not finite.
+        EmptySurface: none reaches the threshold.
     """
     axis = torch.linspace(-bound, bound, resolution)
     grid = sample_grid(density_fn, axis, chunk)
@@ -63,7 +64,7 @@ def extract_surface(
     if level <= 0:
         raise RunError(f"the surface threshold must be positive, not {level:g}: densities outside the object are 0")
     if not grid.max() > level:
-        raise RunError(
+        raise EmptySurface(
             f"the surface is empty: the largest density on the {resolution}^3 grid is {grid.max():.4g}, which does not "
             f"reach the threshold {level:.4g}; give a lower one (threshold={grid.max() / 2:.2g}), or threshold=auto, "
             "and if renderings are empty too, train longer"
@@ -71,8 +72,8 @@ def extract_surface(
     padded = np.pad(_fill_hollows(grid, level, math.ceil(gap / voxel)), 1)
     places, faces, _, _ = marching_cubes(padded, level=level, gradient_direction="ascent")
     places = _refine_vertices(places.astype(np.float64) - 1, density_fn, level, axis.numpy(), chunk)
-    vertices = np.clip(places * voxel - bound, -bound, bound)
-    return Mesh(vertices, faces)
+    mesh = Mesh(np.clip(places * voxel - bound, -bound, bound), faces)
+    return mesh if mesh.volume >= 0 else Mesh(mesh.vertices, mesh.faces[:, ::-1])  # scikit-image's order has changed
 
 
 def auto_threshold(densities: np.ndarray, bound: float, voxel: float) -> float:

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maquette.errors import RunError
+
 if TYPE_CHECKING:
     import trimesh
+
+
+class EmptySurface(RunError):
+    """There is nothing to export or convert: no surface, no Gaussian, no face. A run says so and goes on."""
 
 
 @dataclass(frozen=True, eq=False)

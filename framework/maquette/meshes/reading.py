@@ -2,194 +2,187 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from maquette.errors import ConfigError
-from maquette.images.color import linear_to_srgb, srgb_to_linear
-from maquette.meshes.atlas import LARGEST_ATLAS, TexturedPart, color_palette, pack_atlas, to_unit_tile
+from maquette.loaded import Loaded
+from maquette.meshes.atlas import LARGEST_ATLAS, pack_atlas, to_unit_tile
+from maquette.meshes.formats.content import Content, Part
+from maquette.meshes.formats.gltf import read_gltf
+from maquette.meshes.formats.obj import read_obj
+from maquette.meshes.formats.off import read_off
+from maquette.meshes.formats.ply import read_ply
+from maquette.meshes.formats.source import Source
+from maquette.meshes.formats.stl import read_stl
+from maquette.meshes.formats.xyz import read_xyz
 from maquette.meshes.mesh import Mesh
-from maquette.meshes.placement import Y_UP_FORMATS, Placement
+from maquette.meshes.painting import mean_color, plain_part, textured_part, vertex_colors
+from maquette.meshes.placement import Placement
+from maquette.meshes.topology import count_components, is_watertight, orient_outward
 
-FORMATS = ("obj", "glb", "gltf", "ply", "off", "stl")
-DEFAULT_COLOR = (1.0, 1.0, 1.0)  # of a part without colours among coloured ones, as in glTF 2.0
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One mesh of a file in the file's axes: with a texture, with vertex colours, or with neither."""
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    colors: np.ndarray | None = None
-    textured: TexturedPart | None = None
+READERS: dict[str, Callable[[Source], Content]] = {
+    "obj": read_obj, "glb": read_gltf, "gltf": read_gltf, "ply": read_ply, "off": read_off, "stl": read_stl,
+}  # fmt: skip
+FORMATS = tuple(READERS)
+POINT_READERS = {"xyz": read_xyz, "pts": read_xyz}
+QUIET = ("normals", "metallic and roughness", "uv without a texture")  # an ordinary run does not mention their loss
+BROKEN_CONTENT = (
+    ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError, ValueError,
+    struct.error,
+)  # fmt: skip
+"""Errors that a file of the wrong structure makes a reader stumble over."""
 
 
 def read_mesh(
-    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path"
-) -> Mesh:
-    """Read the triangles of an .obj, .glb, .gltf, .ply, .off or .stl file, placed in the world.
+    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path",
+    allow: Sequence[Path] = (),
+) -> Mesh:  # fmt: skip
+    """Read a mesh file and log what of it was left out; arguments and errors as for `inspect_mesh`.
+
+    Args:
+        placement: None for the defaults of `Placement`: centred, the longest side 1.2.
+    """
+    loaded = inspect_mesh(path, placement or Placement(), largest, key, allow)
+    return replace(loaded, ignored=tuple(name for name in loaded.ignored if name not in QUIET)).unwrap(path)
+
+
+def inspect_mesh(
+    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path",
+    allow: Sequence[Path] = (),
+) -> Loaded[Mesh]:  # fmt: skip
+    """Read the triangles of an .obj, .glb, .gltf, .ply, .off or .stl file, placed in the world, with an account of it.
 
     All meshes of the file are merged, each with its transform in the scene. Colours are the base colours alone, without
-    light or transparency: the texture (times the base colour factor in glTF, unchanged in OBJ), else the colours of
-    vertices or faces, else the plain colour of the material. Several textures are merged into an atlas; colours in a
-    file with textures become texels.
+    light or transparency. In glTF they are factor, texture and vertex colours multiplied as light; in OBJ and PLY the
+    texture, else the colours of vertices or faces, else the colour of the material. Several textures are merged into an
+    atlas; colours in a file with textures become texels. Closed pieces are wound outward.
 
     Args:
         path: the file; files that it refers to are searched in its folder.
-        placement: orientation and size in the world; None for the defaults of `Placement`.
+        placement: orientation and size in the world; None turns the file's axes to the world's and keeps its position
+            and size.
         largest: texels along the longer side of the texture; a larger one is shrunk.
         key: config key of the path, for error messages.
+        allow: further folders in which files that it names may lie.
 
     Returns:
-        Vertices, faces, and either `uv` with `texture`, or `vertex_colors`, or neither.
+        Vertices, faces, and either `uv` with `texture`, or `vertex_colors`, or neither. Facts: `vertices` and `faces`,
+        their numbers; `bounds`, the smallest and largest corner after placement [[x, y, z], [x, y, z]]; `components`,
+        the number of pieces that share no position; `watertight`, whether exactly two faces meet at each edge;
+        `uv_sets`; `textures`, width and height in pixels of each picture of the file [[w, h], ...]; `mean_color`,
+        the area-weighted mean in sRGB [r, g, b], or null where the file gives no colours.
 
     Raises:
-        ConfigError: the file is missing, of another format, broken, without faces, or refers to a missing file.
+        ConfigError: the file is missing, of another format, broken, without faces, requires what is not read, or refers
+            to a file that is missing or outside its folder.
     """
-    path, placement = Path(path).expanduser(), placement or Placement()
+    path, placement = Path(path).expanduser(), placement or Placement(fit="none")
+    source = open_source(path, key, FORMATS, "mesh file", allow)
     extension = path.suffix.lower().lstrip(".")
-    if not path.is_file():
-        raise ConfigError(f"there is no mesh file {path}", key=key)
-    if extension not in FORMATS:
-        formats = ", ".join(f".{name}" for name in FORMATS)
-        raise ConfigError(f"a mesh file ends in {formats}, not in {path.suffix!r}", key=key, file=str(path))
+    content = read_content(source)
+    if not content.parts:
+        count = sum(len(points.positions) for points in content.points)
+        held = f"{count} points and no faces" if count else "nothing"
+        raise source.error(f"the mesh file holds {held}", hint="give one with triangles")
+    if content.points:
+        source.leaves(f"{sum(len(points.positions) for points in content.points)} points")
     try:
-        whole = _merge_parts(_read_parts(path, extension, key))
+        whole = _merge_parts(content.parts)
         used, index = np.unique(whole.faces, return_inverse=True)
         vertices = placement.place_vertices(whole.vertices[used], extension)
-        return _to_mesh(whole, used, vertices, index.reshape(-1, 3), largest)
-    except ValueError as problem:
-        raise ConfigError(f"the mesh cannot be used: {problem}", key=key, file=str(path)) from problem
+        if not np.ptp(vertices, axis=0).any():
+            raise ValueError("all its vertices lie at one point")
+        mesh, turned = orient_outward(_to_mesh(whole, used, vertices, index.reshape(-1, 3), largest))
+        flat = int((mesh.face_areas == 0).sum())
+        if flat == len(mesh.faces):
+            raise ValueError("its faces have no area")
+    except (ValueError, MemoryError) as problem:
+        raise source.error(f"the mesh cannot be used: {problem}") from problem
+    if flat:
+        source.warns(f"{flat} of its {len(mesh.faces)} faces have no area")
+    if turned:
+        source.warns(f"{turned} of its {len(mesh.faces)} faces looked inward and were turned")
+    return Loaded(
+        mesh, "mesh", content.format, tuple(source.used), tuple(source.ignored), tuple(source.warnings),
+        _facts(mesh, content, source),
+    )  # fmt: skip
 
 
-def _read_parts(path: Path, extension: str, key: str) -> list[_Part]:
-    import trimesh
+def open_source(path: Path, key: str, formats: Sequence[str], kind: str, allow: Sequence[Path] = ()) -> Source:
+    """The file at `path`, which exists and has the extension of one of the formats.
 
-    companions = _companions(path)
+    Raises:
+        ConfigError: it does not, or has not.
+    """
+    if not path.is_file():
+        raise ConfigError(f"there is no {kind} {path}", key=key)
+    if path.suffix.lower().lstrip(".") not in formats:
+        available = ", ".join(f".{name}" for name in formats)
+        raise ConfigError(f"a {kind} ends in {available}, not in {path.suffix!r}", key=key, file=str(path))
+    return Source(path, key, allow)
+
+
+def read_content(source: Source) -> Content:
+    """Parts and points of a mesh file, by the reader of its extension.
+
+    Raises:
+        ConfigError: the file is broken.
+    """
     try:
-        scene = trimesh.load_scene(path, process=False, resolver=companions)
-    except Exception as problem:  # trimesh's readers raise whatever a broken file makes them stumble over
-        raise ConfigError(f"the mesh cannot be read: {problem}", key=key, file=str(path)) from problem
-    if companions.missing:
-        raise ConfigError(
-            f"the mesh refers to {', '.join(companions.missing)}, which is not beside it", key=key, file=str(path),
-            hint="put it there, or delete the line that names it",
-        )  # fmt: skip
-    parts, points = [], 0
-    for node in scene.graph.nodes_geometry:
-        transform, name = scene.graph[node]
-        body = scene.geometry[name]
-        if isinstance(body, trimesh.Trimesh) and len(body.faces):
-            parts.append(_part(body, np.asarray(transform), extension))
-        else:
-            points += len(getattr(body, "vertices", ()))
-    if not parts:
-        content = f"{points} points and no faces" if points else "nothing"
-        raise ConfigError(f"the mesh file holds {content}", key=key, file=str(path), hint="give one with triangles")
-    return parts
+        with np.errstate(all="ignore"):  # numbers that are too large become infinite, and are refused later
+            content = (READERS | POINT_READERS)[source.path.suffix.lower().lstrip(".")](source)
+    except BROKEN_CONTENT as problem:
+        raise source.broken(describe_problem(problem)) from problem
+    if any(part.uv is not None and not np.isfinite(part.uv).all() for part in content.parts):
+        raise source.error("the mesh cannot be used: some of its uv are not finite")
+    return content
 
 
-def _companions(path: Path) -> Any:
-    """trimesh's resolver of files beside `path`, which records missing ones in `missing`."""
-    from trimesh.resolvers import FilePathResolver
-
-    class Companions(FilePathResolver):
-        missing: tuple[str, ...] = ()
-
-        def get(self, name: str) -> bytes:
-            try:
-                return super().get(name)
-            except (OSError, ValueError):
-                self.missing = (*self.missing, name.strip())
-                raise
-
-    return Companions(str(path))
+def describe_problem(problem: Exception) -> str:
+    """Words for an error that a file of the wrong structure makes a reader stumble over."""
+    text = str(problem)[:200]
+    return text if type(problem) is ValueError else f"its structure is wrong ({type(problem).__name__}: {text})"
 
 
-def _part(body: Any, transform: np.ndarray, extension: str) -> _Part:
-    """A trimesh body with its transform in the scene applied."""
-    vertices = np.asarray(body.vertices, np.float64) @ transform[:3, :3].T + transform[:3, 3]
-    faces = np.asarray(body.faces, np.int64)
-    if np.linalg.det(transform[:3, :3]) < 0:
-        faces = faces[:, ::-1]  # a mirror turns triangles inside out
-    kind, visual = body.visual.kind, body.visual
-    if kind == "texture":
-        picture = _picture(visual.material)
-        if picture is not None and visual.uv is not None:
-            uv = np.asarray(visual.uv, np.float64)
-            return _Part(vertices, faces, textured=TexturedPart(vertices, faces, uv, picture))
-        return _Part(vertices, faces, np.tile(_plain_color(visual.material), (len(vertices), 1)))
-    if kind == "face":
-        colors = np.repeat(visual.face_colors[:, :3] / 255, 3, axis=0)
-        return _Part(vertices[faces].reshape(-1, 3), np.arange(3 * len(faces)).reshape(-1, 3), colors)
-    if kind == "vertex":
-        colors = visual.vertex_colors[:, :3] / 255
-        return _Part(vertices, faces, _to_srgb(colors) if extension in Y_UP_FORMATS else colors)
-    return _Part(vertices, faces)
-
-
-def _picture(material: Any) -> Image.Image | None:
-    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    factor = getattr(material, "baseColorFactor", None)
-    if picture is None:
-        return None
-    picture = picture.convert("RGB")
-    if factor is None or (factor[:3] == 255).all():
-        return picture
-    light = torch.arange(256) / 255
-    tables = [linear_to_srgb(srgb_to_linear(light) * (int(value) / 255)) for value in factor[:3]]
-    return picture.point([round(entry * 255) for table in tables for entry in table.tolist()])
-
-
-def _plain_color(material: Any) -> np.ndarray:
-    """sRGB [3]: glTF's base colour factor is linear, MTL's Kd is not."""
-    if hasattr(material, "baseColorFactor"):
-        factor = material.baseColorFactor
-        return np.array(DEFAULT_COLOR) if factor is None else _to_srgb(factor[:3] / 255)
-    return material.main_color[:3] / 255
-
-
-def _to_srgb(light: np.ndarray) -> np.ndarray:
-    return linear_to_srgb(torch.from_numpy(light)).numpy()
-
-
-def _merge_parts(parts: list[_Part]) -> _Part:
+def _merge_parts(parts: list[Part]) -> Part:
     """Merge parts into one: textured if any part is, else with vertex colours if any part has them."""
-    if any(part.textured is not None for part in parts):
-        whole = pack_atlas([to_unit_tile(part.textured or _textured_part(part)) for part in parts])
-        return _Part(whole.vertices, whole.faces, textured=whole)
+    parts = [plain_part(part) for part in parts]
+    if any(part.picture is not None for part in parts):
+        whole = pack_atlas([to_unit_tile(textured_part(part)) for part in parts])
+        return Part(whole.vertices, whole.faces, None, whole.picture, whole.uv)
     first = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
     colors = None
     if any(part.colors is not None for part in parts):
-        colors = np.concatenate([_vertex_colors(part) for part in parts])
+        colors = np.concatenate([vertex_colors(part) for part in parts])
     faces = [part.faces + start for part, start in zip(parts, first, strict=True)]
-    return _Part(np.concatenate([part.vertices for part in parts]), np.concatenate(faces), colors)
+    return Part(np.concatenate([part.vertices for part in parts]), np.concatenate(faces), colors)
 
 
-def _vertex_colors(part: _Part) -> np.ndarray:
-    return part.colors if part.colors is not None else np.tile(DEFAULT_COLOR, (len(part.vertices), 1))
-
-
-def _textured_part(part: _Part) -> TexturedPart:
-    """Convert a part with vertex colours to a textured one, with one texel for each distinct colour of a face."""
-    mean = _vertex_colors(part)[part.faces].mean(1)
-    distinct, which = np.unique(mean, axis=0, return_inverse=True)
-    picture, uv = color_palette(distinct)
-    faces, uv = np.arange(3 * len(part.faces)).reshape(-1, 3), np.repeat(uv[which.reshape(-1)], 3, axis=0)
-    return TexturedPart(part.vertices[part.faces].reshape(-1, 3), faces, uv, picture)
-
-
-def _to_mesh(part: _Part, used: np.ndarray, vertices: np.ndarray, faces: np.ndarray, largest: int) -> Mesh:
-    if part.textured is None:
+def _to_mesh(part: Part, used: np.ndarray, vertices: np.ndarray, faces: np.ndarray, largest: int) -> Mesh:
+    if part.picture is None or part.uv is None:
         return Mesh(vertices, faces, None if part.colors is None else part.colors[used])
-    picture = part.textured.picture
+    picture = part.picture
     if max(picture.size) > largest:
         picture = picture.copy()
         picture.thumbnail((largest, largest), Image.Resampling.BOX)
-    return Mesh(vertices, faces, uv=part.textured.uv[used], texture=np.asarray(picture, np.float32) / 255)
+    return Mesh(vertices, faces, uv=part.uv[used], texture=np.asarray(picture, np.float32) / 255)
+
+
+def _facts(mesh: Mesh, content: Content, source: Source) -> dict[str, Any]:
+    return {
+        "vertices": len(mesh.vertices),
+        "faces": len(mesh.faces),
+        "bounds": [[float(f"{value:.7g}") for value in corner] for corner in mesh.bounds.tolist()],
+        "components": count_components(mesh),
+        "watertight": is_watertight(mesh),
+        "uv_sets": content.uv_sets,
+        "textures": [list(size) for size in source.textures],
+        "mean_color": mean_color(mesh),
+    }

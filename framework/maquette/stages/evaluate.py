@@ -16,6 +16,7 @@ from maquette.errors import RunError
 from maquette.files import write_atomically
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
+from maquette.meshes.mesh import EmptySurface
 from maquette.registry import register
 from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
@@ -91,7 +92,11 @@ class Evaluate(Stage):
         import trimesh
         from scipy.spatial import cKDTree
 
-        mesh = scene.surface(self.config.resolution).to_trimesh()
+        try:
+            mesh = scene.surface(self.config.resolution).to_trimesh()
+        except EmptySurface as problem:
+            _log.warning("chamfer distance: %s", problem)
+            return {}
         ours, _ = trimesh.sample.sample_surface(mesh, POINTS, seed=0)
         true = surface.cpu().numpy()
         there, back = cKDTree(true).query(ours)[0], cKDTree(ours).query(true)[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from maquette.config.parts import ExporterSpec
 from maquette.errors import RunError
+from maquette.meshes.mesh import EmptySurface
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
 
@@ -30,14 +31,15 @@ class Export(Stage):
         scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to export: no stage before it made a scene")
-        failed = []
+        failed, empty = [], 0
         for name, spec in self.config.exporters.items():
             with context.timings.measure(f"export {name}"):
                 try:
                     spec.build()(scene, context.run.export)
                 except RunError as problem:  # an empty mesh must not cost the turntable
                     failed.append(f"{name}: {problem}")
+                    empty += isinstance(problem, EmptySurface)
         for line in failed:
             _log.warning("%s", line)
-        if failed and len(failed) == len(self.config.exporters):
+        if len(failed) > empty and len(failed) == len(self.config.exporters):
             raise RunError("; ".join(failed))

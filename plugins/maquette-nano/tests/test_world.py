@@ -86,6 +86,20 @@ def test_mesh_and_tracer_agree_in_silhouette():
     assert (drawn & traced).sum() / (drawn | traced).sum() > 0.97
 
 
+@pytest.mark.parametrize("name", ["car", "mug", "duck"])
+def test_truth_meshes_are_wound_outward(name):
+    from maquette.meshes.mesh import Mesh
+    from maquette_nano.world.meshing import mesh
+
+    surface = mesh(thing(name), 64)
+    whole = Mesh(surface.vertices, surface.faces)
+    middles = surface.vertices[surface.faces].mean(1)
+    crosses = np.cross(*(surface.vertices[surface.faces[:, i]] - surface.vertices[surface.faces[:, 0]] for i in (1, 2)))
+    normals = crosses / np.maximum(np.linalg.norm(crosses, axis=1, keepdims=True), 1e-12)
+    rises = thing(name).sdf((middles + 0.01 * normals).astype(np.float32)) > thing(name).sdf(middles.astype(np.float32))
+    assert whole.volume > 0 and rises.mean() > 0.97
+
+
 def test_mesh_colours_are_the_objects_colours():
     from maquette_nano.world.meshing import mesh
 

@@ -13,7 +13,7 @@ from maquette.export.base import Exporter, Subject
 from maquette.export.usdz import INSTALL_USD, can_write_usdz, write_usdz
 from maquette.export.writers import write_glb, write_obj, write_ply
 from maquette.meshes.clean import clean, decimate, smooth
-from maquette.meshes.mesh import Mesh
+from maquette.meshes.mesh import EmptySurface, Mesh
 from maquette.meshes.texture import bake, bake_texels, color_vertices, unwrap
 from maquette.registry import register
 
@@ -56,7 +56,11 @@ class MeshExporter(Exporter):
         mesh = subject.surface(config.resolution, config.threshold)
         if subject.extracted:
             mesh = clean(mesh, config.min_component)
+        if mesh.is_empty:
+            raise EmptySurface("the surface has no area; no mesh is written")
         mesh = decimate(smooth(mesh, config.smoothing), config.max_faces)
+        if mesh.is_empty:
+            raise EmptySurface(f"max_faces={config.max_faces} leaves no face; no mesh is written; allow more faces")
         written: list[Path] = []
         if {"glb", "obj", "usdz"} & set(config.formats):
             textured = _bake_textures(mesh, subject, config.texture_size)

@@ -11,6 +11,7 @@ import numpy as np
 from maquette.export.base import Exporter, Subject
 from maquette.export.writers import write_points
 from maquette.meshes.clean import clean
+from maquette.meshes.mesh import EmptySurface
 from maquette.meshes.texture import query_colors
 from maquette.registry import register
 
@@ -37,6 +38,8 @@ class PointsExporter(Exporter):
         config = self.config
         mesh = subject.surface(config.resolution, config.threshold)
         mesh = clean(mesh, config.min_component) if subject.extracted else mesh
+        if mesh.is_empty:
+            raise EmptySurface("the surface has no area; no points are written")
         body = mesh.to_trimesh()
         points, face = trimesh.sample.sample_surface(body, config.count, seed=config.seed)
         weights = trimesh.triangles.points_to_barycentric(body.triangles[face], points)

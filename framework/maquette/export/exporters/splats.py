@@ -9,6 +9,7 @@ from typing import Literal
 from maquette.errors import RunError
 from maquette.export.base import Exporter, Subject
 from maquette.export.splats import write_splat, write_splat_ply
+from maquette.meshes.mesh import EmptySurface
 from maquette.registry import register
 
 
@@ -29,5 +30,8 @@ class SplatsExporter(Exporter):
         cloud = subject.splats(self.config.min_opacity)
         if cloud is None:
             raise RunError("this scene has no Gaussians; let its last stage have geometry: gaussians")
+        if not len(cloud):
+            least = self.config.min_opacity
+            raise EmptySurface(f"no Gaussian has an opacity of {least:g} or more; no splats are written")
         write = {"ply": write_splat_ply, "splat": write_splat}
         return [write[kind](folder / f"splats.{kind}", cloud) for kind in self.config.formats]

@@ -30,4 +30,10 @@ def mesh(obj: NanoObject, resolution: int = 96) -> NanoMesh:
     spacing = (2 * extent / (resolution - 1),) * 3
     vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=spacing, gradient_direction="ascent")
     vertices = (vertices - extent).astype(np.float32)
-    return NanoMesh(vertices, faces.astype(np.int64), obj.albedo(vertices))
+    faces = faces if _volume(vertices, faces) >= 0 else faces[:, ::-1]  # scikit-image's order has changed
+    return NanoMesh(vertices, np.ascontiguousarray(faces, np.int64), obj.albedo(vertices))
+
+
+def _volume(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> float:
+    a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
+    return float(np.einsum("fi,fi->", a, np.cross(b, c)) / 6)
