@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -185,6 +186,7 @@ class Lens:
         return x * p.focal_x + p.center_x, y * p.focal_y + p.center_y
 
 
+@lru_cache(maxsize=1024)
 def undistorted_pinhole(lens: Lens) -> Pinhole:
     """The camera without distortion of these focal lengths whose whole picture `lens` sees.
 
