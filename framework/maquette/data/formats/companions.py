@@ -91,12 +91,11 @@ class Companions:
         candidates = self._listing(path.parent).get(path.name.lower(), [])
         if candidates:
             return candidates[0]
-        has_suffix = path.suffix.lower() in SUFFIXES
-        stems = (path.name, path.stem) if has_suffix else (path.name,)
+        stems = (path.name, path.stem) if path.suffix.lower() in SUFFIXES else (path.name,)
         for stem in stems:
             for suffix in SUFFIXES:
                 for candidate in self._listing(path.parent).get(stem.lower() + suffix, []):
-                    self.by_suffix.extend([name] if has_suffix else [])
+                    self.by_suffix.extend([name] if stem != path.name else [])
                     return candidate
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,12 @@ def load_posed_images(folder: Path | str, reading: Reading | None = None) -> Pos
     """
     loaded = inspect_posed_images(folder, reading)
     facts = loaded.facts
-    low, high = (", ".join(f"{number:.2f}" for number in corner) for corner in facts["bounds"])
+    low, high = (_coordinates(corner) for corner in facts["bounds"])
     _log.info(
         "%s: %s, %d cameras (%s), %s, positions from (%s) to (%s), up (%s)", display_path(Path(folder)), loaded.format,
         facts["cameras"], ", ".join(facts["camera_models"]),
         f"{len(facts['frames_skipped'])} skipped" if facts["frames_skipped"] else "none skipped",
-        low, high, ", ".join(f"{number:.2f}" for number in facts["up"]),
+        low, high, _coordinates(facts["up"]),
     )  # fmt: skip
     return loaded.unwrap(display_path(Path(folder)))
 
@@ -86,7 +87,7 @@ def _account(layout: Layout, reading: Reading) -> Loaded[PosedImages]:
         reasons = listing(f"{frame.name!r}: {frame.reason}" for frame in layout.skipped)
         warnings.append(f"{len(layout.skipped)} of {len(layout.skipped) + len(images)} pictures are skipped: {reasons}")
     if float(up[2]) < LEAST_UPRIGHT:
-        direction = ", ".join(f"{number:.2f}" for number in up.tolist())
+        direction = _coordinates(up.tolist())
         warnings.append(f"the cameras' mean up vector is ({direction}), and not z: turn the world upright")
     lens = layout.frames[0].lens
     p = lens.pinhole
@@ -107,3 +108,7 @@ def _account(layout: Layout, reading: Reading) -> Loaded[PosedImages]:
     }  # fmt: skip
     ignored = [*layout.ignored, *assembly.ignored]
     return Loaded(images, "posed-images", layout.format, tuple(used), tuple(ignored), tuple(warnings), facts)
+
+
+def _coordinates(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{round(number, 2) + 0.0:.2f}" for number in numbers)

@@ -77,7 +77,7 @@ class FrameLens:
         focal_y = self._number("fl_y", 0.0)
         if not focal_y and "fl_x" not in self._both:
             focal_y = self._focal("camera_angle_y", height)
-        if not focal_x and not focal_y:
+        if not focal_x and ("fl_x" in self._both or not focal_y):
             zeros = [name for name in ("fl_x", "camera_angle_x") if name in self._both]
             raise ConfigError(
                 f"{' and '.join(zeros)} is 0" if zeros else "there is no angle of view",
