@@ -237,3 +237,12 @@ def test_the_account_of_a_picture(tmp_path):
     assert inspect_picture(tmp_path / "b.png").facts["object_box"] is None
     large = inspect_picture(Path(tmp_path / "a.png"), largest=20)
     assert large.value.size == (15, 20) and large.facts["width"] == 40
+
+
+def test_the_account_says_what_image_to_3d_will_make_of_alpha(tmp_path):
+    rgba = np.full((20, 20, 4), 254, np.uint8)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    assert "counts as one without alpha" in inspect_picture(tmp_path / "a.png").warnings[0]
+    rgba[..., 3] = 90
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    assert inspect_picture(tmp_path / "a.png").warnings == ("nothing of it is opaque",)

@@ -17,13 +17,11 @@ from maquette.errors import ConfigError, MissingDependency
 from maquette.images.decoding import Decoded, decode_picture
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
-from maquette.images.reading import LARGEST_SIDE, picture_of
+from maquette.images.reading import LARGEST_SIDE, counts_as_opaque, picture_of
 from maquette.images.resampling import area_mean, area_resample
 from maquette.loaded import Loaded
 
 REMBG_MODEL = "u2net"  # rembg's default changes with its version, and may not be free for every use
-
-LEAST_TRANSPARENT = 0.005  # fraction of the pixels below which a picture counts as one without alpha
 
 RemoveBackground = Literal["auto", "never"]
 """Whether to remove the background of a picture without alpha."""
@@ -127,8 +125,8 @@ def read_object_picture(path: Path, remove_background: RemoveBackground, mask: P
     A picture of more than `LARGEST_SIDE` pixels a side is cut to what is not transparent, and then reduced.
 
     Args:
-        path: a picture, with an alpha channel or without. One of which less than `LEAST_TRANSPARENT` is transparent
-            counts as one without.
+        path: a picture, with an alpha channel or without. One that is transparent almost nowhere counts as one
+            without (`counts_as_opaque`).
         remove_background: "auto": remove it if the picture has no alpha; "never": keep it.
         mask: a picture of the same size, white where the object is; no background is removed then.
 
@@ -141,7 +139,7 @@ def read_object_picture(path: Path, remove_background: RemoveBackground, mask: P
     image = decoded.image
     if mask is not None:
         image = _masked(decoded, path, mask)
-    matted = mask is None and remove_background == "auto" and _is_opaque(image)
+    matted = mask is None and remove_background == "auto" and counts_as_opaque(image)
     box = (0, 0, *image.size)
     if max(image.size) > LARGEST_SIDE and not matted and image.mode == "RGBA":
         box = image.getchannel("A").getbbox() or box
@@ -155,14 +153,6 @@ def read_object_picture(path: Path, remove_background: RemoveBackground, mask: P
         )
     corner = (box[1] * decoded.scale, box[0] * decoded.scale)
     return ObjectPicture(picture, corner, factor * decoded.scale, decoded.size[::-1])
-
-
-def _is_opaque(image: Image.Image) -> bool:
-    """Whether a picture counts as one without alpha."""
-    if image.mode != "RGBA":
-        return True
-    counts = image.getchannel("A").histogram()
-    return sum(counts[:128]) < LEAST_TRANSPARENT * sum(counts)
 
 
 def _reduce(image: Image.Image, box: tuple[int, int, int, int], factor: int) -> Image.Image:
@@ -191,7 +181,7 @@ def _masked(decoded: Decoded, path: Path, mask: Path) -> Image.Image:
     levels = grey.convert("L")
     if grey.mode == "RGBA":  # one color, cut out: the shape is in its alpha
         alpha, (low, high) = grey.getchannel("A"), levels.getextrema()
-        levels = alpha if low == high and not _is_opaque(grey) else ImageChops.multiply(levels, alpha)
+        levels = alpha if low == high and not counts_as_opaque(grey) else ImageChops.multiply(levels, alpha)
     low, high = levels.point([255 * (level >= 128) for level in range(256)]).getextrema()
     if low == high:
         raise ConfigError(
@@ -212,7 +202,8 @@ def _without_background(picture: Picture, path: Path) -> Picture:
     except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
         raise MissingDependency(
             f"{path} has no transparent background, and removing what it has needs rembg: run "
-            '`pip install "maquette[image]"`, or save the picture with a transparent background'
+            '`pip install "maquette[image]"`, or save the picture with a transparent background, or give a mask of the '
+            "object (data.mask)"
         ) from problem
     try:
         session = rembg.new_session(REMBG_MODEL)

@@ -16,6 +16,7 @@ from maquette.images.decoding import Decoded, decode_picture, open_picture, seen
 from maquette.images.picture import Picture
 from maquette.loaded import Loaded
 
+LEAST_TRANSPARENT = 0.005  # fraction of the pixels below which a picture counts as one without alpha
 LARGEST_SIDE = 2048  # pixels of the longer side to which larger pictures of an object are reduced
 
 
@@ -74,6 +75,11 @@ def inspect_picture(path: Path, largest: int = LARGEST_SIDE) -> Loaded[Picture]:
         "width": width, "height": height, "mode": decoded.mode, "color_profile": decoded.color_profile,
         "alpha_coverage": alpha_coverage(decoded.image), "object_box": object_box(decoded.image),
     }  # fmt: skip
+    if decoded.image.mode == "RGBA" and facts["alpha_coverage"] < 1:
+        if counts_as_opaque(decoded.image):
+            decoded = decoded.noting(warning="almost nothing of it is transparent: it counts as one without alpha")
+        elif facts["object_box"] is None:
+            decoded = decoded.noting(warning="nothing of it is opaque")
     factor = -(-max(width, height) // largest)
     return _account(decoded, picture_of(decoded.image.reduce(factor) if factor > 1 else decoded.image), facts)
 
@@ -109,6 +115,14 @@ def object_box(image: Image.Image, least: int = 128) -> list[int] | None:
     opaque = image.getchannel("A").point([255 * (level >= least) for level in range(256)])
     box = opaque.getbbox()
     return None if box is None or opaque.histogram()[0] == 0 else list(box)
+
+
+def counts_as_opaque(image: Image.Image) -> bool:
+    """Whether so little of a decoded image is transparent that it counts as a picture without alpha."""
+    if image.mode != "RGBA":
+        return True
+    counts = image.getchannel("A").histogram()
+    return sum(counts[:128]) < LEAST_TRANSPARENT * sum(counts)
 
 
 def _account(decoded: Decoded, picture: Picture, facts: dict) -> Loaded[Picture]:

@@ -171,3 +171,17 @@ def test_a_missing_folder_and_an_unknown_layout_are_told_apart(tmp_path):
         load_posed_images(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"none of cameras\.json, transforms_train\.json, .*images\.txt"):
         load_posed_images(tmp_path)
+
+
+def test_a_placement_that_is_no_matrix_is_refused(tmp_path):
+    data = write(tmp_path)
+    for placement in ([[1, 0], [0, 1]], [[1, 0, 0, 0], [1], [0], [0]], [[math.nan] * 4] * 4):
+        (tmp_path / "cameras.json").write_text(json.dumps({**data, "placement": placement}))
+        with pytest.raises(ConfigError, match="placement: expected 4 rows of 4 finite numbers"):
+            load_posed_images(tmp_path)
+
+
+def test_the_cameras_of_a_splatting_program_are_another_format(tmp_path):
+    (tmp_path / "cameras.json").write_text('[{"id": 0, "img_name": "a", "width": 8, "height": 8}]')
+    with pytest.raises(ConfigError, match="no posed images in"):
+        load_posed_images(tmp_path)

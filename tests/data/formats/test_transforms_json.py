@@ -10,46 +10,12 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from balls import POINTS, draw, misplacement, orbit
+from balls import draw, misplacement
 from PIL import Image
+from transforms import FIELD, SHIFTED, rewrite, write_captured, write_synthetic
 
 from maquette.data.formats import PosedImages, Reading, inspect_posed_images, load_posed_images
 from maquette.errors import ConfigError
-from maquette.loaded import Loaded
-
-TURNS = (10, 100, 190, 280)
-FIELD = 1.5 * POINTS  # NeRF-synthetic's objects reach to 1.5
-
-
-def write_synthetic(folder: Path, splits: tuple[str, ...] = ("train", "val", "test"), width: int = 96) -> None:
-    """A NeRF-synthetic scene, four pictures of 96 x 64 to a split, paths without suffix."""
-    for split in splits:
-        frames = []
-        for i, turn in enumerate(TURNS):
-            c2w = orbit(turn + 7 * len(split), 30, 4.03)
-            draw(folder / split / f"r_{i}.png", c2w, (110.0, 110.0), (width, 64), points=FIELD)
-            frames.append({"file_path": f"./{split}/r_{i}", "rotation": 0.01, "transform_matrix": c2w.tolist()})
-        data = {"camera_angle_x": 2 * math.atan(width / 2 / 110), "frames": frames}
-        (folder / f"transforms_{split}.json").write_text(json.dumps(data))
-
-
-LENS = {"fl_x": 100.0, "fl_y": 110.0, "cx": 45.0, "cy": 35.5, "w": 96, "h": 64, "k1": 0.0, "camera_model": "OPENCV"}
-
-
-def write_captured(folder: Path, lens: dict | None = None, turns: int = 9, **more: object) -> None:
-    """A capture by nerfstudio's tools: opaque, with oblong pixels and an off-centre lens, in a shifted world."""
-    lens = {**LENS, **(lens or {})}
-    frames = []
-    for i in range(turns):
-        c2w = orbit(20 + 360 / turns * i, 25, 2.0)
-        c2w[:3, 3] += (3.0, -1.0, 0.5)
-        place = folder / "images" / f"frame_{i:05}.jpg.png"
-        draw(place, c2w, (lens["fl_x"], lens["fl_y"]), (96, 64), (lens["cx"], lens["cy"]), SHIFTED, mode="RGB")
-        frames.append({"file_path": f"images/{place.name}", "transform_matrix": c2w.tolist()})
-    (folder / "transforms.json").write_text(json.dumps({**lens, **more, "frames": frames}))
-
-
-SHIFTED = 0.6 * POINTS + (3.0, -1.0, 0.5)
 
 
 def test_the_synthetic_angle_is_horizontal_and_objects_come_into_our_cube(tmp_path):
@@ -140,13 +106,6 @@ def test_lenses_that_cannot_be_are_refused_by_key(tmp_path, lens, message):
         load_posed_images(tmp_path)
 
 
-def rewrite(folder: Path, change) -> Loaded[PosedImages]:
-    """The account of a set whose file is changed."""
-    data = json.loads((folder / "transforms.json").read_text())
-    (folder / "transforms.json").write_text(json.dumps(change(data) or data))
-    return inspect_posed_images(folder)
-
-
 def test_a_model_of_one_frame_is_named_with_it(tmp_path):
     write_captured(tmp_path)
     with pytest.raises(ConfigError, match=r"frames\.3\.camera_model: cameras of the model 'VR180_L' are not read"):
@@ -234,84 +193,6 @@ def test_nulls_are_values_that_are_not_there(tmp_path):
         rewrite(tmp_path, lambda data: data.update(train_filenames="images/frame_00000.jpg.png"))
 
 
-@pytest.mark.parametrize(
-    "spell",
-    [
-        lambda name: f"./{name}",
-        lambda name: ".\\" + name.replace("/", "\\"),
-        lambda name: f"images/../{name}",
-        lambda name: name.removesuffix(".png"),
-        lambda name: name.replace(".png", ".jpg"),
-        lambda name: name.replace(".png", ".PNG"),
-        lambda name: f"/home/someone/project/{name}",
-        lambda name: "C:\\Users\\some one\\" + name.replace("/", "\\"),
-        lambda name: "\\\\server\\captures\\" + name.replace("/", "\\"),
-    ],
-)
-def test_names_of_other_machines_are_found(tmp_path, spell):
-    write_captured(tmp_path)
-    expected = load_posed_images(tmp_path)
-
-    def rename(data):
-        for frame in data["frames"]:
-            frame["file_path"] = spell(frame["file_path"])
-
-    loaded = rewrite(tmp_path, rename)
-    assert torch.equal(loaded.value.picture.rgba, expected.picture.rgba) and loaded.facts["cameras"] == 9
-    spelt = spell("images/a.png")
-    assert (len(loaded.warnings) == 1) == (spelt.endswith(".jpg") or "some" in spelt or "server" in spelt)
-
-
-@pytest.mark.parametrize("suffix", [".JPG", ".PNG", ".webp", ".JPEG", ".tif"])
-def test_any_suffix_may_be_left_out(tmp_path, suffix):
-    write_synthetic(tmp_path, ("train",))
-    for file in list((tmp_path / "train").iterdir()):
-        Image.open(file).convert("RGB").save(file.with_suffix(suffix))
-        file.unlink()
-    assert inspect_posed_images(tmp_path).facts["cameras"] == 4
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("../secret.png", r"frames\.0\.file_path: '\.\./secret\.png' leads out of the folder .*--allow"),
-        ("images/../../secret.png", "leads out of the folder"),
-        ("..\\secret.png", "leads out of the folder"),
-        ("../gone.png", "leads out of the folder"),
-        ("link.png", "'link.png' leads out of the folder"),
-        ("folder/secret.png", "leads out of the folder"),
-        ("http://example.com/0.png", "is a URL"),
-        ("file:///etc/0.png", "is a URL"),
-        ("file:images/0.png", "is a URL"),
-        ("", "is no name of a file"),
-        ("images/\x00.png", "is no name of a file"),
-        ("\ud800.png", "is no name of a file"),
-        ("a" * 1000, r"cannot look for 'aaa"),
-    ],
-)
-def test_names_that_leave_the_folder_or_are_none_are_refused(tmp_path, name, message):
-    folder = tmp_path / "set"
-    write_captured(folder)
-    (tmp_path / "secret.png").write_bytes((folder / "images/frame_00000.jpg.png").read_bytes())
-    (folder / "link.png").symlink_to(tmp_path / "secret.png")
-    (folder / "folder").symlink_to(tmp_path)
-    with pytest.raises(ConfigError, match=message) as error:
-        rewrite(folder, lambda data: data["frames"][0].update(file_path=name))
-    assert "\n" not in str(error.value)
-    if "secret" in name or "link" in name:
-        assert len(load_posed_images(folder, Reading(allow=(str(tmp_path),)))) == 9
-
-
-def test_an_absolute_path_is_never_followed_out_of_the_folder(tmp_path):
-    folder = tmp_path / "set"
-    write_captured(folder)
-    (tmp_path / "secret.png").write_bytes((folder / "images/frame_00000.jpg.png").read_bytes())
-    loaded = rewrite(folder, lambda data: data["frames"][0].update(file_path=str(tmp_path / "secret.png")))
-    assert loaded.facts["frames_skipped"][0]["name"].endswith("secret.png") and loaded.facts["cameras"] == 8
-    inside = folder / "images/frame_00000.jpg.png"
-    assert rewrite(folder, lambda data: data["frames"][0].update(file_path=str(inside))).facts["cameras"] == 9
-
-
 def test_missing_pictures_are_counted_and_fewer_than_half_is_an_error(tmp_path):
     write_captured(tmp_path)
     (tmp_path / "images/frame_00003.jpg.png").unlink()
@@ -397,7 +278,7 @@ def test_a_world_that_is_not_upright_is_said(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [b"\xef\xbb\xbf{}", b"", b"[" * 100_000, b'{"frames": 3}', b'{"frames": [1]}', b'{"frames": [{}]}', b"[1]",
-     b'{"frames": [{"file_path": 3}]}', 
+     b'{"frames": [{"file_path": 3}]}',
      b'{"frames": [{"file_path": "images/frame_00000.jpg.png", "transform_matrix": 3}]}',
      b'{"frames": null}', b'{"fl_x": ' + b"9" * 5000 + b"}", b"\xff\xfe", b'{"frames": {"a": 1}}'],
 )  # fmt: skip

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from maquette.data.formats.companions import Companions
 from maquette.data.formats.frames import Frame, Layout, Reading
-from maquette.data.formats.parsing import parse_rigid, parse_typed, read_json
+from maquette.data.formats.parsing import parse_rigid, parse_typed, read_json, read_text
 from maquette.data.formats.placement import similarity
 from maquette.data.formats.posed_images import PosedImages, Split
 from maquette.errors import ConfigError
@@ -53,9 +55,12 @@ class CamerasFile:
 
 
 def find_file(folder: Path) -> Path | None:
-    """The file that describes a folder in this format; None if there is none."""
+    """The file that describes a folder in this format; None if there is none.
+
+    Gaussian splatting's programs write another `cameras.json`, a list, beside what they read.
+    """
     path = folder / FILE
-    return path if path.is_file() else None
+    return path if path.is_file() and not read_text(path).lstrip().startswith("[") else None
 
 
 def read_layout(path: Path, reading: Reading) -> Layout:
@@ -80,8 +85,14 @@ def read_layout(path: Path, reading: Reading) -> Layout:
     ]
     center = torch.zeros(3) if reading.center == "auto" else torch.tensor(reading.center)
     scale = 1.0 if reading.scale == "auto" else reading.scale
-    earlier = torch.tensor(content.placement, dtype=torch.float64)
+    earlier = _similarity(content.placement, path)
     return Layout(path, frames, similarity(torch.eye(3), center, scale).double(), earlier=earlier, format=FORMAT)
+
+
+def _similarity(rows: list[list[float]], path: Path) -> Float[Tensor, "4 4"]:
+    if [len(row) for row in rows] != [4, 4, 4, 4] or not all(math.isfinite(number) for row in rows for number in row):
+        raise ConfigError("expected 4 rows of 4 finite numbers", key="placement", file=display_path(path))
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _frame(entry: FrameEntry, shared: float | None, key: str, path: Path, companions: Companions) -> Frame:
