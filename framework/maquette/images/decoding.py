@@ -216,7 +216,8 @@ def _to_srgb(decoded: Decoded, name: str) -> Decoded:
         raise ConfigError("pictures of floating-point numbers are not read", file=name, hint="save it as PNG")
     if image.mode == "LAB":
         to_rgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
-        return replace(decoded, image=ImageCms.applyTransform(image, to_rgb))
+        image = ImageCms.applyTransform(image, to_rgb) or image.convert("RGB")
+        return replace(decoded, image=image)
     alpha = _alpha(image)
     if info.get("icc_profile"):
         decoded = _apply_profile(decoded, info["icc_profile"])

@@ -156,7 +156,7 @@ class Lens:
         """A camera by COLMAP's list of parameters, whose number is that of the model."""
         focals = MODELS[model].focals
         focal, center, rest = parameters[:focals], parameters[focals : focals + 2], parameters[focals + 2 :]
-        return Lens(Pinhole(focal[0], focal[-1], *center, width, height), model, rest)
+        return Lens(Pinhole(focal[0], focal[-1], center[0], center[1], width, height), model, rest)
 
     @property
     def distorts(self) -> bool:
@@ -169,8 +169,11 @@ class Lens:
     def reduced(self, factor: int) -> Lens:
         """The same camera with pixels `factor` times as large; part of a pixel counts as one."""
         p = self.pinhole
-        numbers = (p.focal_x / factor, p.focal_y / factor, p.center_x / factor, p.center_y / factor)
-        return replace(self, pinhole=Pinhole(*numbers, -(-p.width // factor), -(-p.height // factor)))
+        pinhole = Pinhole(
+            p.focal_x / factor, p.focal_y / factor, p.center_x / factor, p.center_y / factor,
+            -(-p.width // factor), -(-p.height // factor),
+        )  # fmt: skip
+        return replace(self, pinhole=pinhole)
 
     def project(self, x: Points, y: Points) -> tuple[Points, Points]:
         """Pixel positions, right and down from the upper left corner, of points (x, y) at depth 1.
@@ -203,12 +206,12 @@ def undistorted_pinhole(lens: Lens) -> Pinhole:
     if min(half_x, half_y, p.focal_x, p.focal_y) <= 0:
         return p
     low, high = 0.0, 1.0
-    if _sees(lens, half_x / p.focal_x, half_y / p.focal_y):
+    if _covers(lens, half_x / p.focal_x, half_y / p.focal_y):
         low = 1.0
     for _ in range(0 if low else 24):
         middle = (low + high) / 2
-        sees = _sees(lens, middle * half_x / p.focal_x, middle * half_y / p.focal_y)
-        low, high = (middle, high) if sees else (low, middle)
+        covered = _covers(lens, middle * half_x / p.focal_x, middle * half_y / p.focal_y)
+        low, high = (middle, high) if covered else (low, middle)
     columns, rows = whole_pixels(2 * half_x * low), whole_pixels(2 * half_y * low)
     if low < LEAST_FIELD or min(rows, columns) < 1:
         raise ValueError(f"this lens distorts too much: {lens.model} {lens.distortion} leaves {low:.0%} of its picture")
@@ -238,7 +241,7 @@ def undistort(picture: Picture, lens: Lens, pinhole: Pinhole) -> Picture:
     return Picture((values[..., :3] / torch.where(alpha > 0, alpha, 1)).clamp(0, 1), alpha)
 
 
-def _sees(lens: Lens, half_x: float, half_y: float) -> bool:
+def _covers(lens: Lens, half_x: float, half_y: float) -> bool:
     """Whether a whole rectangle at depth 1 falls into the picture, and no part of it is folded over."""
     x, y = (torch.linspace(-half, half, GRID, dtype=torch.float64) for half in (half_x, half_y))
     u, v = lens.project(*torch.meshgrid(x, y, indexing="xy"))

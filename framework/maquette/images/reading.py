@@ -71,14 +71,15 @@ def inspect_picture(path: Path, largest: int = LARGEST_SIDE) -> Loaded[Picture]:
     """
     decoded = decode_picture(path)
     width, height = decoded.size
+    coverage, box = alpha_coverage(decoded.image), object_box(decoded.image)
     facts = {
         "width": width, "height": height, "mode": decoded.mode, "color_profile": decoded.color_profile,
-        "alpha_coverage": alpha_coverage(decoded.image), "object_box": object_box(decoded.image),
+        "alpha_coverage": coverage, "object_box": box,
     }  # fmt: skip
-    if decoded.image.mode == "RGBA" and facts["alpha_coverage"] < 1:
+    if decoded.image.mode == "RGBA" and coverage < 1:
         if counts_as_opaque(decoded.image):
             decoded = decoded.noting(warning="almost nothing of it is transparent: it counts as one without alpha")
-        elif facts["object_box"] is None:
+        elif box is None:
             decoded = decoded.noting(warning="nothing of it is opaque")
     factor = -(-max(width, height) // largest)
     return _account(decoded, picture_of(decoded.image.reduce(factor) if factor > 1 else decoded.image), facts)

@@ -64,13 +64,13 @@ class CommonView(NamedTuple):
     Attributes:
         rows, columns: of every picture.
         focals: focal length in pixels of each camera at that size.
-        kept: least fraction of an extent's width or height that is within its view.
+        remaining: least fraction of an extent's width or height that is within its view.
     """
 
     rows: int
     columns: int
     focals: tuple[float, ...]
-    kept: float
+    remaining: float
 
 
 def centred_extent(lens: Pinhole) -> CentredExtent:
@@ -107,9 +107,9 @@ def common_view(extents: Sequence[CentredExtent], size: int | None) -> CommonVie
         ValueError: `size` is more rows than an extent has.
     """
     rows, columns = (min(whole_pixels(getattr(extent, name)) for extent in extents) for name in ("rows", "columns"))
-    kept = min(min(rows / extent.rows, columns / extent.columns) for extent in extents)
-    if size is None and (kept > NEARLY_ONE_SIZE or len(extents) == 1):
-        return CommonView(rows, columns, tuple(extent.focal for extent in extents), kept)
+    remaining = min(min(rows / extent.rows, columns / extent.columns) for extent in extents)
+    if size is None and (remaining > NEARLY_ONE_SIZE or len(extents) == 1):
+        return CommonView(rows, columns, tuple(extent.focal for extent in extents), remaining)
     shapes = [extent.half_x / extent.half_y for extent in extents]
     shape = math.sqrt(min(shapes) * max(shapes))
     largest = whole_pixels(min(min(extent.rows, extent.columns / shape) for extent in extents))
@@ -120,9 +120,9 @@ def common_view(extents: Sequence[CentredExtent], size: int | None) -> CommonVie
     rows = size or largest
     columns = max(1, whole_pixels(shape * rows))
     focals = tuple(max(rows / (2 * extent.half_y), (columns - 1e-6) / (2 * extent.half_x)) for extent in extents)
-    shown = zip(extents, focals, strict=True)
-    kept = min(min(rows / 2 / focal / extent.half_y, columns / 2 / focal / extent.half_x) for extent, focal in shown)
-    return CommonView(rows, columns, focals, kept)
+    pairs = zip(extents, focals, strict=True)
+    remaining = min(min(rows / extent.half_y, columns / extent.half_x) / 2 / focal for extent, focal in pairs)
+    return CommonView(rows, columns, focals, remaining)
 
 
 def pinhole_view(picture: Picture, lens: Pinhole, focal: float, shape: tuple[int, int]) -> tuple[Picture, float]:

@@ -106,7 +106,7 @@ def _numbered(folder: Path) -> list[Path]:
 
 
 def _models(place: Path) -> list[Path]:
-    """The lists of pictures of the models in a folder: its own, or those of its numbered folders."""
+    """The lists of pictures of the models in a folder: its own, or of the numbered folders in it."""
     for folders in ([place], _numbered(place)):
         files = [file for folder in folders if (file := _list_of_pictures(folder)) is not None]
         if files:

@@ -184,10 +184,10 @@ def assemble(layout: Layout, reading: Reading) -> Assembly:
     whole = (layout.placement @ layout.earlier).float()
     images = PosedImages(Picture.cat(pictures), cameras, split, names, whole, points)
     ignored, warnings = (_sentences(remarks, kind) for kind in ("ignored", "warning"))
-    if view.kept < NEARLY_WHOLE:
+    if view.remaining < NEARLY_WHOLE:
         warnings.append(
             f"the pictures differ in shape or size, and are cropped to {view.columns} x {view.rows}; of some only "
-            f"{view.kept:.0%} of a side is left"
+            f"{view.remaining:.0%} of a side is left"
         )
     return Assembly(images, ignored, warnings)
 

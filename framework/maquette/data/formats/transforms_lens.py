@@ -61,16 +61,16 @@ class FrameLens:
     def warnings(self) -> list[str]:
         """What is odd about the lens."""
         angle, width = self._number("camera_angle_x", 0.0), self._number("w", 0.0)
-        said = []
+        sentences = []
         if angle > math.pi:
-            said.append(f"camera_angle_x is {angle:g}, and read as degrees: radians are less than 3.14")
+            sentences.append(f"camera_angle_x is {angle:g}, and read as degrees: radians are less than 3.14")
             angle = math.radians(angle)
         focal = self._number("fl_x", 0.0)
         if focal > 0 and width > 0 and 0 < angle < math.pi:
             other = width / 2 / math.tan(angle / 2)
             if abs(other / focal - 1) > AGREEMENT:
-                said.append(f"fl_x is {focal:g} and camera_angle_x says {other:.4g}; fl_x is used")
-        return said
+                sentences.append(f"fl_x is {focal:g} and camera_angle_x says {other:.4g}; fl_x is used")
+        return sentences
 
     def _focals(self, width: int, height: int) -> tuple[float, float]:
         focal_x = self._number("fl_x", 0.0) or self._focal("camera_angle_x", width)
@@ -97,8 +97,8 @@ class FrameLens:
 
     def _distortion(self) -> tuple[str, tuple[float, ...]]:
         """COLMAP's name of the model, and its parameters."""
-        given = str(self._both.get("camera_model", "OPENCV_FISHEYE" if self._both.get("is_fisheye") else "OPENCV"))
-        model = NAMES.get(given.upper(), given.upper())
+        name = str(self._both.get("camera_model", "OPENCV_FISHEYE" if self._both.get("is_fisheye") else "OPENCV"))
+        model = NAMES.get(name.upper(), name.upper())
         values = {name: self._number(name, 0.0) for name in DISTORTION}
         if self._both.get("is_fisheye") and model in ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE"):
             model = "OPENCV_FISHEYE"
@@ -113,7 +113,7 @@ class FrameLens:
         if model in ("SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE"):
             return "OPENCV_FISHEYE", (values["k1"], values["k2"], 0.0, 0.0)
         raise ConfigError(
-            f"cameras of the model {given!r} are not read", key=self.where("camera_model"),
+            f"cameras of the model {name!r} are not read", key=self.where("camera_model"),
             file=display_path(self._path), hint="give perspective or fisheye pictures: OPENCV, OPENCV_FISHEYE, ...",
         )  # fmt: skip
 
