@@ -43,7 +43,7 @@ def exif(orientation: int) -> Image.Exif:
 
 
 @pytest.mark.parametrize("orientation", TURNED)
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif"])
 def test_pictures_are_turned_upright(tmp_path, orientation, suffix):
     stored = np.ascontiguousarray(TURNED[orientation](corners()))
     path = tmp_path / f"turned.{suffix}"
@@ -211,7 +211,7 @@ def test_programs_are_never_started_for_a_picture(tmp_path):
 def test_heic_names_the_package_that_reads_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     (tmp_path / "phone.heic").write_bytes(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + b"\0" * 64)
-    with pytest.raises(MissingDependency, match=r"phone\.heic is a HEIC picture.*pip install pillow-heif"):
+    with pytest.raises(MissingDependency, match=r"phone\.heic is a HEIC picture.*needs pillow-heif: run `pip install "):
         read_picture(tmp_path / "phone.heic")
 
 

@@ -133,6 +133,13 @@ def test_a_nearly_opaque_picture_counts_as_one_without_alpha(tmp_path, level, mo
     )
 
 
+def test_an_object_of_a_few_pixels_is_refused(tmp_path):
+    rgba = np.zeros((40, 40, 4))
+    rgba[9:11, 7:10] = 255
+    with pytest.raises(ConfigError, match=r"what is opaque of it, is 3 pixels wide and high at most .*a\.png"):
+        read_object_picture(save(tmp_path / "a.png", rgba), "auto")
+
+
 def test_a_mask_is_white_where_the_object_is(tmp_path):
     path = save(tmp_path / "photo.png", np.full((20, 30, 3), 90))
     white = np.zeros((20, 30))

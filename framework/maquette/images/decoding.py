@@ -94,7 +94,8 @@ def decode_picture(
             if largest is not None:
                 decoded = _draft(decoded, largest)
             image.load()
-            return _to_srgb(_turn(decoded, upright), name)
+            decoded = _to_srgb(_turn(decoded, upright), name)
+            return replace(decoded, image=decoded.image.copy()) if decoded.image is image else decoded
         except ConfigError:
             raise
         except Exception as problem:  # decoders meet damaged files with errors of any class
@@ -162,8 +163,8 @@ def _open_heif(stream: Path | io.BytesIO, name: str) -> Image.Image:
         import pillow_heif
     except ImportError as problem:
         raise MissingDependency(
-            f"{name} is a HEIC picture, and reading those needs pillow-heif: run `pip install pillow-heif`, or save "
-            "the picture as JPEG or PNG"
+            f"{name} is a HEIC picture, and reading those needs pillow-heif: run "
+            '`pip install "maquette[heic]"`, or save the picture as JPEG or PNG'
         ) from problem
     image = pillow_heif.open_heif(stream, convert_hdr_to_8bit=True).to_pillow()  # libheif turns it upright
     image.format = "HEIF"

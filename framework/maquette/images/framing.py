@@ -23,6 +23,8 @@ from maquette.loaded import Loaded
 
 REMBG_MODEL = "u2net"  # rembg's default changes with its version, and may not be free for every use
 
+LEAST_SIDE = 4  # pixels of the object's longer side
+
 RemoveBackground = Literal["auto", "never"]
 """Whether to remove the background of a picture without alpha."""
 
@@ -114,9 +116,9 @@ class ObjectPicture:
         return SquareCrop((row, column), square.side / self.scale)
 
 
-def read_object(path: Path, remove_background: RemoveBackground) -> Picture:
+def read_object(path: Path, remove_background: RemoveBackground, mask: Path | None = None) -> Picture:
     """`read_object_picture` for those who need its picture alone."""
-    return read_object_picture(path, remove_background).picture
+    return read_object_picture(path, remove_background, mask).picture
 
 
 def read_object_picture(path: Path, remove_background: RemoveBackground, mask: Path | None = None) -> ObjectPicture:
@@ -152,7 +154,13 @@ def read_object_picture(path: Path, remove_background: RemoveBackground, mask: P
             "nothing in this picture is opaque", file=str(path), hint="the object has to be, and its background not"
         )
     corner = (box[1] * decoded.scale, box[0] * decoded.scale)
-    return ObjectPicture(picture, corner, factor * decoded.scale, decoded.size[::-1])
+    thing = ObjectPicture(picture, corner, factor * decoded.scale, decoded.size[::-1])
+    if (side := thing.square(1).side) < LEAST_SIDE:
+        raise ConfigError(
+            f"the object of this picture, what is opaque of it, is {side:.0f} pixels wide and high at most",
+            file=str(path), hint="give a picture in which it is larger",
+        )  # fmt: skip
+    return thing
 
 
 def _reduce(image: Image.Image, box: tuple[int, int, int, int], factor: int) -> Image.Image:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from maquette.images.picture import Picture
 
+LEAST_TANGENT = 1e-5  # of half an angle of view; more than its inverse is as senseless
 NEARLY_ONE_SIZE = 0.9  # fraction of every picture that a crop to their least rows and columns leaves of each side
 
 
@@ -89,7 +90,11 @@ def centred_extent(lens: Pinhole) -> CentredExtent:
         raise ValueError(f"no picture of {lens.width} x {lens.height} pixels has this {lens}")
     half_x = min(lens.center_x, lens.width - lens.center_x) / lens.focal_x
     half_y = min(lens.center_y, lens.height - lens.center_y) / lens.focal_y
-    return CentredExtent(half_x, half_y, min(lens.focal_x, lens.focal_y))
+    extent = CentredExtent(half_x, half_y, min(lens.focal_x, lens.focal_y))
+    narrow, wide = min(half_x, half_y) < LEAST_TANGENT, not max(half_x, half_y) < 1 / LEAST_TANGENT
+    if narrow or wide or min(whole_pixels(extent.rows), whole_pixels(extent.columns)) < 1:
+        raise ValueError(f"this {lens} leaves nothing of a picture of {lens.width} x {lens.height} pixels")
+    return extent
 
 
 def common_view(extents: Sequence[CentredExtent], size: int | None) -> CommonView:
@@ -113,6 +118,8 @@ def common_view(extents: Sequence[CentredExtent], size: int | None) -> CommonVie
     shapes = [extent.half_x / extent.half_y for extent in extents]
     shape = math.sqrt(min(shapes) * max(shapes))
     largest = whole_pixels(min(min(extent.rows, extent.columns / shape) for extent in extents))
+    if largest < 1:
+        raise ValueError("the pictures are too narrow and too wide to have a shape in common")
     if size is not None and size > largest:
         raise ValueError(
             f"the picture has {largest} rows about its principal point; give a size of at most that, not {size}"

@@ -131,6 +131,19 @@ def test_distortion_is_taken_out(tmp_path, keys, model):
     assert ("lens distortion" in loaded.used) == (model != "PINHOLE")
 
 
+def test_large_distorted_pictures_are_straightened_where_they_are_read_smaller(tmp_path):
+    columns, rows = np.meshgrid(np.arange(960) + 0.5, np.arange(720) + 0.5)
+    disc = np.hypot(columns - 784, rows - 588) < 30  # where k1 = -0.2 shows the ray (0.4, 0.3)
+    Image.fromarray((disc * 255).astype(np.uint8)).save(tmp_path / "disc.png")
+    frames = [{"file_path": "disc.png", "transform_matrix": orbit(i * 90, 0, 4).tolist()} for i in range(3)]
+    lens = {"fl_x": 800, "cx": 480, "cy": 360, "w": 960, "h": 720, "k1": -0.2}
+    (tmp_path / "transforms.json").write_text(json.dumps({**lens, "frames": frames}))
+    seen = load_posed_images(tmp_path, Reading(size=36)).picture.color[0, ..., 0].numpy()
+    places = np.indices(seen.shape) + 0.5
+    middle = (places * seen).sum((1, 2)) / seen.sum()
+    assert seen.shape == (36, 48) and middle == pytest.approx([30, 40], abs=0.05)
+
+
 def test_lenses_that_differ_by_a_pixel_share_a_crop(tmp_path):
     write_captured(tmp_path)
     rng = np.random.default_rng(0)

@@ -65,7 +65,9 @@ def read_layout(path: Path, reading: Reading) -> Layout:
     return Layout(
         path, frames, similarity(upright_rotation(c2w, center), center, scale), model.points,
         format="colmap-text" if reader is colmap_text else "colmap-binary", skipped=skipped,
-        used=("sparse points",) if model.points is not None else (), warnings=[*warnings, *companions.warnings()],
+        used=("sparse points",) if model.points is not None else (),
+        ignored=("masks",) if any((base / "masks").is_dir() for base in bases) else (),
+        warnings=[*warnings, *companions.warnings()],
     )  # fmt: skip
 
 

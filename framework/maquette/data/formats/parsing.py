@@ -54,7 +54,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_typed(expected: Any, value: Any, key: str, file: Path) -> Any:
     """`value` converted to the type `expected`; raises ConfigError naming the innermost key at fault and the file."""
     file_name = display_path(file)
-    return check(expected, value, key, lambda _: Origin(file_name, file_name))
+    try:
+        return check(expected, value, key, lambda _: Origin(file_name, file_name))
+    except OverflowError:  # JSON's numbers have no limits
+        raise ConfigError("this number is too large", key=key, file=file_name) from None
 
 
 def required_value(data: Mapping[str, Any], name: str, key: str, file: Path) -> Any:

@@ -93,6 +93,8 @@ class _Content:
             frame = self._frame(entry, data, f"frames.{i}", path, companions, splits, split)
             self.frames.extend([frame] if frame is not None else [])
         self._read_points(data, path, companions)
+        if {"applied_transform", "applied_scale"} & data.keys():
+            self.used.append("applied_transform, which is in the poses already")
         masked = sum(frame.mask is not None for frame in self.frames)
         if masked and "masks" not in self.used:
             self.used.append("masks")
@@ -148,6 +150,9 @@ class _Content:
         file = companions.find(_text(data, "ply_file_path", "", path), "ply_file_path")
         if file is None:
             self.warnings.append(f"there is no file of points {data['ply_file_path']}")
+            return
+        if file.suffix.lower() != ".ply":
+            self._unread["ply_file_path"] = None
             return
         positions, colors = read_points(file)
         grey = torch.full_like(positions, 0.5)
