@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from balls import draw, misplacement
+from balls import draw, misplacement, orbit
 from PIL import Image
 from transforms import FIELD, SHIFTED, rewrite, write_captured, write_synthetic
 
