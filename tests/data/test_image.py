@@ -124,6 +124,27 @@ def test_wrong_pictures_are_named(tmp_path, picture):
         prepared(picture)
 
 
+def test_an_object_that_vanishes_at_the_working_size_is_refused(tmp_path):
+    rgba = np.zeros((512, 512, 4))
+    rgba[20:22, 20:500] = 255  # a wire
+    path = write(tmp_path / "wire_rgba.png", rgba)
+    with pytest.raises(
+        ConfigError, match=r"data\.size: the object vanishes at 32 x 32 .*raise data\.size or data\.fill"
+    ):
+        prepared(path, size=32)
+    assert prepared(path, size=512).picture.alpha.max() > 0.5
+
+
+def test_a_mask_file_cuts_the_object_out(tmp_path):
+    path = write(tmp_path / "photo.png", np.full((80, 100, 3), 90))
+    white = np.zeros((80, 100))
+    white[10:30, 60:80] = 255
+    target = prepared(path, size=40, fill=0.5, mask=str(write(tmp_path / "mask.png", white)))
+    assert float(target.picture.alpha.sum()) == pytest.approx(400, abs=1e-2)
+    with pytest.raises(ValueError, match="mask: there is no picture nowhere"):
+        ImageData.Config(path=str(path), mask="nowhere.png")
+
+
 @pytest.fixture
 def estimator(tmp_path: Path) -> str:
     """A random network that sees depth and normals."""

@@ -15,15 +15,13 @@ from maquette.config.capabilities import REFERENCE, TARGET, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.errors import ConfigError
 from maquette.images.framing import (
+    ObjectPicture,
     RemoveBackground,
     SquareCrop,
-    crop_and_resize,
     crop_and_resize_values,
-    read_object,
-    square_around_object,
+    read_object_picture,
 )
 from maquette.images.picture import Picture
-from maquette.images.reading import read_picture
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -31,6 +29,7 @@ from maquette.weights.loading import carried_weights, check_path
 
 LARGEST_REFERENCE_PX = 512  # largest side in pixels of the reference that priors are conditioned on
 MAPS = ("depth", "normal")
+LEAST_OBJECT = 1e-3  # fraction of the target's pixels that the object covers at least
 OMNIDATA_AXES = (1.0, -1.0, -1.0)  # of its camera axes right, down, forward along ours: right, up, backward
 
 
@@ -58,6 +57,7 @@ class ImageData(Data):
         normal: str = "auto"  # likewise
         estimator: str = ""  # weights of the depth and normal estimator: a plugin's name, a folder or a hub name
         remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
+        mask: str = ""  # path of a mask of the image's size, white where the object is; no background is removed then
 
         def __post_init__(self) -> None:
             if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:
@@ -69,6 +69,8 @@ class ImageData(Data):
             if not Path(self.path).expanduser().is_file():
                 what = ", which is a folder" if Path(self.path).expanduser().is_dir() else ""
                 raise ValueError(f'path: there is no picture {self.path}{what}; give the file of one: image="..."')
+            if self.mask and not Path(self.mask).expanduser().is_file():
+                raise ValueError(f"mask: there is no picture {self.mask}; give the file of one, or leave it out")
             for name in MAPS:
                 if getattr(self, name) == "estimate" and not self.estimator:
                     raise ValueError(
@@ -98,16 +100,22 @@ class ImageData(Data):
     def prepare(self, device: torch.device) -> None:
         c = self.config
         path = Path(c.path).expanduser()
-        picture = read_object(path, c.remove_background)
-        square = square_around_object(picture, c.fill)
+        mask = Path(c.mask).expanduser() if c.mask else None
+        thing = read_object_picture(path, c.remove_background, mask)
+        square = thing.square(c.fill)
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)
-        large = crop_and_resize(picture, square, min(max(c.size, int(square.side)), LARGEST_REFERENCE_PX))
+        large = thing.crop(square, min(max(c.size, int(square.side)), LARGEST_REFERENCE_PX))
         self._reference = Reference(large, cameras.resized(large.size[0]))
 
-        small = crop_and_resize(picture, square, c.size)
+        small = thing.crop(square, c.size)
+        if float((small.alpha > 0.5).float().mean()) < LEAST_OBJECT:
+            raise ConfigError(
+                f"the object vanishes at {c.size} x {c.size} pixels: what is opaque is too small or too thin",
+                key="data.size", file=str(path), hint="crop the picture to the object, or raise data.size or data.fill",
+            )  # fmt: skip
         inside = small.alpha > 0.5
-        maps = self._estimate_maps(large, path) | self._read_maps(picture, square, path)
+        maps = self._estimate_maps(large, path) | self._read_maps(thing, square, path)
         depth, normal = maps.get("depth"), maps.get("normal")
         if normal is not None:
             normal = functional.normalize(normal @ cameras.c2w[0, :3, :3].T, dim=-1)
@@ -145,13 +153,13 @@ class ImageData(Data):
             if name in names and values is not None
         }
 
-    def _read_maps(self, picture: Picture, square: SquareCrop, path: Path) -> dict[str, Float[Tensor, "1 size size C"]]:
+    def _read_maps(
+        self, thing: ObjectPicture, square: SquareCrop, path: Path
+    ) -> dict[str, Float[Tensor, "1 size size C"]]:
         """Maps read from files: depth up to a scale and a shift, normals in the camera's frame."""
         files = {name: _companion(path, name, getattr(self.config, name)) for name in MAPS}
         return {
-            name: crop_and_resize_values(
-                DECODERS[name](_read_map_file(file, picture)), picture.alpha, square, self.config.size
-            )
+            name: thing.crop_values(DECODERS[name](thing.read_map(file)), square, self.config.size)
             for name, file in files.items()
             if file is not None
         }
@@ -181,16 +189,6 @@ def _companion(path: Path, name: str, setting: str) -> Path | None:
             f"there is no picture {setting}", key=f"data.{name}", hint=f'give a map, or leave it out: {name}=""'
         )
     return Path(setting).expanduser()
-
-
-def _read_map_file(path: Path, picture: Picture) -> Float[Tensor, "1 H W 3"]:
-    rgb = read_picture(path).color
-    if rgb.shape != picture.color.shape:
-        map_size, picture_size = (f"{tensor.shape[2]} x {tensor.shape[1]}" for tensor in (rgb, picture.color))
-        raise ConfigError(
-            f"this map is {map_size} pixels and its picture {picture_size}", file=str(path), hint="make them alike"
-        )
-    return rgb
 
 
 def _midas_depth(rgb: Float[Tensor, "1 H W 3"]) -> Float[Tensor, "1 H W 1"]:

@@ -89,7 +89,7 @@ class PosedImagesData(Data):
         return torch.randperm(count, generator=Draws(draws.seed, epoch, "epoch").generator("order")).tolist()
 
     def _surface(self) -> Float[Tensor, "P 3"] | None:
-        path = Path(self.config.path) / SURFACE_FILE
+        path = Path(self.config.path).expanduser() / SURFACE_FILE
         if not path.is_file():
             return None
         return read_points(path)[0]

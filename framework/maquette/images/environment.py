@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from maquette.errors import ConfigError
 from maquette.images.color import srgb_to_linear
+from maquette.images.decoding import decode_picture
+from maquette.images.reading import picture_of
 from maquette.kernels.rasterise import sample_texture
 
 STUDIO = "studio"
@@ -165,7 +166,7 @@ def read_panorama(path: Path) -> Float[Tensor, "H W 3"]:
     """
     try:
         pixels = _read_floats(path) if path.suffix.lower() in FLOAT_FORMATS else _read_bytes(path)
-    except (OSError, subprocess.CalledProcessError) as problem:  # what pillow and ffmpeg say
+    except (OSError, ValueError, subprocess.CalledProcessError) as problem:  # what ffmpeg says, or leaves out
         hint = "it is damaged or of another format than its name says"
         raise ConfigError(f"cannot read the picture {path}", key="environment", hint=hint) from problem
     height, width = pixels.shape[:2]
@@ -196,6 +197,9 @@ def _read_floats(path: Path) -> np.ndarray:
 
 
 def _read_bytes(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture.convert("RGB"), np.float32) / 255
-    return srgb_to_linear(torch.from_numpy(pixels)).numpy()
+    try:
+        color = picture_of(decode_picture(path).image).color[0]
+    except ConfigError as problem:
+        message = f"cannot read the picture {path}: {problem.message}"
+        raise ConfigError(message, key="environment", hint=problem.hint) from problem
+    return srgb_to_linear(color).numpy()

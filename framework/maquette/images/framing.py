@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image, ImageChops
 from torch import Tensor
 
 from maquette.errors import ConfigError, MissingDependency
+from maquette.images.decoding import Decoded, decode_picture
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
-from maquette.images.reading import read_picture
+from maquette.images.reading import LARGEST_SIDE, counts_as_opaque, picture_of
 from maquette.images.resampling import area_mean, area_resample
+from maquette.loaded import Loaded
 
 REMBG_MODEL = "u2net"  # rembg's default changes with its version, and may not be free for every use
+
+LEAST_SIDE = 4  # pixels of the object's longer side
 
 RemoveBackground = Literal["auto", "never"]
 """Whether to remove the background of a picture without alpha."""
@@ -57,25 +64,144 @@ def crop_and_resize_values(
     return area_mean(values, alpha, square.center, (step, step), (size, size))[0]
 
 
-def read_object(path: Path, remove_background: RemoveBackground) -> Picture:
+@dataclass(frozen=True)
+class ObjectPicture:
+    """The part of a picture that shows an object, reduced where it is large.
+
+    Attributes:
+        picture: what was read.
+        corner: its upper left corner (row, column) in the file's picture as seen.
+        scale: side of its pixels, in pixels of the file.
+        whole: rows and columns of the file's picture as seen.
+    """
+
+    picture: Picture
+    corner: tuple[int, int]
+    scale: int
+    whole: tuple[int, int]
+
+    def square(self, fill: float) -> SquareCrop:
+        """`square_around_object` in pixels of the file."""
+        height, width = self.whole
+        if fill == 0:
+            return SquareCrop((height / 2, width / 2), float(max(height, width)))
+        center, side = square_around_object(self.picture, fill)
+        row, column = (corner + self.scale * place for corner, place in zip(self.corner, center, strict=True))
+        return SquareCrop((row, column), side * self.scale)
+
+    def crop(self, square: SquareCrop, size: int) -> Picture:
+        """`crop_and_resize` of a square in pixels of the file."""
+        return crop_and_resize(self.picture, self._local(square), size)
+
+    def crop_values(
+        self, values: Float[Tensor, "1 H W C"], square: SquareCrop, size: int
+    ) -> Float[Tensor, "1 size size C"]:
+        """`crop_and_resize_values` of a map that `read_map` read, by a square in pixels of the file."""
+        return crop_and_resize_values(values, self.picture.alpha, self._local(square), size)
+
+    def read_map(self, path: Path) -> Float[Tensor, "1 H W 3"]:
+        """The same part of a map of the same size, in [0, 1].
+
+        Raises:
+            ConfigError: the map cannot be read, or has another size.
+        """
+        decoded = decode_picture(path)
+        _check_size(decoded, self.whole, path, "map")
+        (top, left), (height, width) = self.corner, self.picture.size
+        box = (left, top, left + width * self.scale, top + height * self.scale)
+        return picture_of(_reduce(decoded.image, _inside(box, decoded.size), self.scale)).color
+
+    def _local(self, square: SquareCrop) -> SquareCrop:
+        row, column = ((place - corner) / self.scale for corner, place in zip(self.corner, square.center, strict=True))
+        return SquareCrop((row, column), square.side / self.scale)
+
+
+def read_object(path: Path, remove_background: RemoveBackground, mask: Path | None = None) -> Picture:
+    """`read_object_picture` for those who need its picture alone."""
+    return read_object_picture(path, remove_background, mask).picture
+
+
+def read_object_picture(path: Path, remove_background: RemoveBackground, mask: Path | None = None) -> ObjectPicture:
     """Read the picture of an object, with a transparent background.
 
+    A picture of more than `LARGEST_SIDE` pixels a side is cut to what is not transparent, and then reduced.
+
     Args:
-        path: a picture, with an alpha channel or without.
+        path: a picture, with an alpha channel or without. One that is transparent almost nowhere counts as one
+            without (`counts_as_opaque`).
         remove_background: "auto": remove it if the picture has no alpha; "never": keep it.
+        mask: a picture of the same size, white where the object is; no background is removed then.
 
     Raises:
-        ConfigError: nothing in it is opaque, or rembg's model is not available.
+        ConfigError: nothing in it is opaque, the mask says nothing, or rembg's model is not available.
         MissingDependency: its background has to be removed, and rembg is not installed.
     """
-    picture = read_picture(path)
-    if remove_background == "auto" and bool((picture.alpha == 1).all()):
+    decoded = decode_picture(path, largest=None if mask else LARGEST_SIDE)
+    Loaded(None, "picture", decoded.format, ignored=decoded.ignored, warnings=decoded.warnings).unwrap(path)
+    image = decoded.image
+    if mask is not None:
+        image = _masked(decoded, path, mask)
+    matted = mask is None and remove_background == "auto" and counts_as_opaque(image)
+    box = (0, 0, *image.size)
+    if max(image.size) > LARGEST_SIDE and not matted and image.mode == "RGBA":
+        box = image.getchannel("A").getbbox() or box
+    factor = -(-max(box[2] - box[0], box[3] - box[1]) // LARGEST_SIDE)
+    picture = picture_of(_reduce(image, box, factor))
+    if matted:
         picture = _without_background(picture, path)
     if not bool((picture.alpha > 0.5).any()):
         raise ConfigError(
             "nothing in this picture is opaque", file=str(path), hint="the object has to be, and its background not"
         )
-    return picture
+    corner = (box[1] * decoded.scale, box[0] * decoded.scale)
+    thing = ObjectPicture(picture, corner, factor * decoded.scale, decoded.size[::-1])
+    if (side := thing.square(1).side) < LEAST_SIDE:
+        raise ConfigError(
+            f"the object of this picture, what is opaque of it, is {side:.0f} pixels wide and high at most",
+            file=str(path), hint="give a picture in which it is larger",
+        )  # fmt: skip
+    return thing
+
+
+def _reduce(image: Image.Image, box: tuple[int, int, int, int], factor: int) -> Image.Image:
+    if factor > 1:
+        return image.reduce(factor, box)
+    return image if box == (0, 0, *image.size) else image.crop(box)
+
+
+def _inside(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    return (box[0], box[1], min(box[2], size[0]), min(box[3], size[1]))
+
+
+def _check_size(decoded: Decoded, shape: tuple[int, int], path: Path, what: str) -> None:
+    if decoded.size != shape[::-1]:
+        raise ConfigError(
+            f"this {what} is {decoded.size[0]} x {decoded.size[1]} pixels and its picture {shape[1]} x {shape[0]}",
+            file=str(path), hint="make them alike",
+        )  # fmt: skip
+
+
+def _masked(decoded: Decoded, path: Path, mask: Path) -> Image.Image:
+    """The picture with its alpha times the mask."""
+    cover = decode_picture(mask)
+    _check_size(cover, decoded.size[::-1], mask, "mask")
+    grey = Image.fromarray(np.asarray(cover.image).astype(np.uint8)) if cover.image.mode == "F" else cover.image
+    levels = grey.convert("L")
+    if grey.mode == "RGBA":  # one color, cut out: the shape is in its alpha
+        alpha, (low, high) = grey.getchannel("A"), levels.getextrema()
+        levels = alpha if low == high and not counts_as_opaque(grey) else ImageChops.multiply(levels, alpha)
+    low, high = levels.point([255 * (level >= 128) for level in range(256)]).getextrema()
+    if low == high:
+        raise ConfigError(
+            f"this mask of {path} is {'white' if low else 'black'} all over", key="data.mask", file=str(mask),
+            hint="white is the object, black its background",
+        )  # fmt: skip
+    image = decoded.image
+    if image.mode == "F":
+        image = Image.fromarray((np.asarray(image) + 0.5).astype(np.uint8))
+    image = image.convert("RGBA")
+    image.putalpha(ImageChops.multiply(image.getchannel("A"), levels))
+    return image
 
 
 def _without_background(picture: Picture, path: Path) -> Picture:
@@ -84,7 +210,8 @@ def _without_background(picture: Picture, path: Path) -> Picture:
     except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
         raise MissingDependency(
             f"{path} has no transparent background, and removing what it has needs rembg: run "
-            '`pip install "maquette[image]"`, or save the picture with a transparent background'
+            '`pip install "maquette[image]"`, or save the picture with a transparent background, or give a mask of the '
+            "object (data.mask)"
         ) from problem
     try:
         session = rembg.new_session(REMBG_MODEL)

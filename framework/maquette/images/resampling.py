@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -11,6 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.images.picture import Picture
+
+LEAST_TANGENT = 1e-5  # of half an angle of view; more than its inverse is as senseless
+NEARLY_ONE_SIZE = 0.9  # fraction of every picture that a crop to their least rows and columns leaves of each side
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,112 @@ class Pinhole:
         return Pinhole(focal, focal, size[0] / 2, size[1] / 2, *size)
 
 
-def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Picture, float]:
-    """The picture of a camera with square pixels and a centred principal point, and its vertical angle of view.
+class CentredExtent(NamedTuple):
+    """What lies about a principal point: tangents of half the angles of view, and the pixels of a tangent of 1."""
 
-    It is cropped to the largest rectangle about the principal point that lies within the picture. Its focal length in
-    pixels is the smaller of the two, so that nothing is enlarged. A picture of such a camera is returned unchanged.
+    half_x: float
+    half_y: float
+    focal: float
+
+    @property
+    def rows(self) -> float:
+        """Rows of square pixels that are no finer than the picture's."""
+        return 2 * self.half_y * self.focal
+
+    @property
+    def columns(self) -> float:
+        """Columns of such pixels."""
+        return 2 * self.half_x * self.focal
+
+
+class CommonView(NamedTuple):
+    """One size for the pictures of several cameras.
+
+    Attributes:
+        rows, columns: of every picture.
+        focals: focal length in pixels of each camera at that size.
+        remaining: least fraction of an extent's width or height that is within its view.
+    """
+
+    rows: int
+    columns: int
+    focals: tuple[float, ...]
+    remaining: float
+
+
+def centred_extent(lens: Pinhole) -> CentredExtent:
+    """The largest rectangle about the principal point that lies within the picture, in square pixels.
+
+    Its focal length in pixels is the smaller of the two, so that nothing is enlarged.
+
+    Raises:
+        ValueError: the lens leaves nothing of the picture.
+    """
+    if (
+        not min(lens.focal_x, lens.focal_y) > 0
+        or not 0 < lens.center_x < lens.width
+        or not 0 < lens.center_y < lens.height
+    ):
+        raise ValueError(f"no picture of {lens.width} x {lens.height} pixels has this {lens}")
+    half_x = min(lens.center_x, lens.width - lens.center_x) / lens.focal_x
+    half_y = min(lens.center_y, lens.height - lens.center_y) / lens.focal_y
+    extent = CentredExtent(half_x, half_y, min(lens.focal_x, lens.focal_y))
+    narrow, wide = min(half_x, half_y) < LEAST_TANGENT, not max(half_x, half_y) < 1 / LEAST_TANGENT
+    if narrow or wide or min(whole_pixels(extent.rows), whole_pixels(extent.columns)) < 1:
+        raise ValueError(f"this {lens} leaves nothing of a picture of {lens.width} x {lens.height} pixels")
+    return extent
+
+
+def common_view(extents: Sequence[CentredExtent], size: int | None) -> CommonView:
+    """The size that pictures of several extents are brought to.
+
+    Extents of nearly one size are cropped to the least rows and columns, at their own focal lengths. Others are
+    scaled and cropped to one shape, the geometric mean of the narrowest and the widest.
+
+    Args:
+        extents: one for each camera.
+        size: rows of the result; None keeps the pixels' size where the extents are nearly of one size, and else takes
+            as many rows as no picture has to be enlarged for.
+
+    Raises:
+        ValueError: `size` is more rows than an extent has.
+    """
+    rows, columns = (min(whole_pixels(getattr(extent, name)) for extent in extents) for name in ("rows", "columns"))
+    remaining = min(min(rows / extent.rows, columns / extent.columns) for extent in extents)
+    if size is None and (remaining > NEARLY_ONE_SIZE or len(extents) == 1):
+        return CommonView(rows, columns, tuple(extent.focal for extent in extents), remaining)
+    shapes = [extent.half_x / extent.half_y for extent in extents]
+    shape = math.sqrt(min(shapes) * max(shapes))
+    largest = whole_pixels(min(min(extent.rows, extent.columns / shape) for extent in extents))
+    if largest < 1:
+        raise ValueError("the pictures are too narrow and too wide to have a shape in common")
+    if size is not None and size > largest:
+        raise ValueError(
+            f"the picture has {largest} rows about its principal point; give a size of at most that, not {size}"
+        )
+    rows = size or largest
+    columns = max(1, whole_pixels(shape * rows))
+    focals = tuple(max(rows / (2 * extent.half_y), (columns - 1e-6) / (2 * extent.half_x)) for extent in extents)
+    pairs = zip(extents, focals, strict=True)
+    remaining = min(min(rows / extent.half_y, columns / extent.half_x) / 2 / focal for extent, focal in pairs)
+    return CommonView(rows, columns, focals, remaining)
+
+
+def pinhole_view(picture: Picture, lens: Pinhole, focal: float, shape: tuple[int, int]) -> tuple[Picture, float]:
+    """The picture of a camera with square pixels and a centred principal point, and its full vertical angle in degrees.
+
+    Args:
+        picture: one or more pictures of one camera, `lens`.
+        focal: focal length of the result, in its pixels.
+        shape: rows and columns of the result. A picture of such a camera is returned unchanged.
+    """
+    step = (lens.focal_y / focal, lens.focal_x / focal)
+    view = area_resample(picture, (lens.center_y, lens.center_x), step, shape)
+    return view, math.degrees(2 * math.atan(shape[0] / 2 / focal))
+
+
+def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Picture, float]:
+    """`pinhole_view` of all that lies about the principal point.
 
     Args:
         picture: one or more pictures of one camera.
@@ -53,26 +159,8 @@ def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Pic
     Raises:
         ValueError: the lens leaves nothing of the picture, or `size` is more rows than the view has.
     """
-    if (
-        min(lens.focal_x, lens.focal_y) <= 0
-        or not 0 < lens.center_x < lens.width
-        or not 0 < lens.center_y < lens.height
-    ):
-        raise ValueError(f"no picture of {lens.width} x {lens.height} pixels has this {lens}")
-    half_x = min(lens.center_x, lens.width - lens.center_x) / lens.focal_x  # tangents of half the angles of view
-    half_y = min(lens.center_y, lens.height - lens.center_y) / lens.focal_y
-    focal = min(lens.focal_x, lens.focal_y)
-    rows = whole_pixels(2 * half_y * focal)
-    if size is not None:
-        if size > rows:
-            raise ValueError(
-                f"the picture has {rows} rows about its principal point; give a size of at most that, not {size}"
-            )
-        rows, focal = size, size / (2 * half_y)
-    columns = whole_pixels(2 * half_x * focal)
-    step = (lens.focal_y / focal, lens.focal_x / focal)
-    view = area_resample(picture, (lens.center_y, lens.center_x), step, (rows, columns))
-    return view, math.degrees(2 * math.atan(rows / 2 / focal))
+    view = common_view([centred_extent(lens)], size)
+    return pinhole_view(picture, lens, view.focals[0], (view.rows, view.columns))
 
 
 def area_resample(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from balls import POINTS, draw, misplacement, orbit
 from PIL import Image
 
 from maquette.cameras import orbit_cameras
-from maquette.data.formats import PosedImages, Reading, load_posed_images, save_posed_images
+from maquette.data.formats import PosedImages, Reading, inspect_posed_images, load_posed_images, save_posed_images
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
 
@@ -126,12 +127,23 @@ def test_a_set_without_training_pictures_is_refused(tmp_path):
         load_posed_images(tmp_path)
 
 
-def test_pictures_of_different_sizes_need_a_common_one(tmp_path):
+def test_pictures_of_different_sizes_are_brought_to_that_of_the_smallest(tmp_path):
     write(tmp_path)
     draw(tmp_path / "1.png", orbit(110, 25, 3.2), (2 * FOCAL, 2 * FOCAL), (128, 128))
-    with pytest.raises(ConfigError, match=r"'1' is 128 x 128 pixels and '0' is 64 x 64.*size=64"):
-        load_posed_images(tmp_path)
-    assert misplacement(load_posed_images(tmp_path, Reading(size=64))) < 0.05
+    images = load_posed_images(tmp_path)
+    assert images.picture.size == (64, 64) and misplacement(images) < 0.05
+    torch.testing.assert_close(images.cameras.fov_y_deg, torch.tensor([FOV_Y_DEG, FOV_Y_DEG]), atol=1e-3, rtol=0)
+
+
+def test_upright_and_level_pictures_are_cropped_to_one_shape_and_it_is_said(tmp_path):
+    write(tmp_path)
+    for i, size in enumerate(((128, 64), (64, 128))):
+        draw(tmp_path / f"{i}.png", orbit(20 + 90 * i, 25, 3.2), (size[1] / 64 * FOCAL,) * 2, size)
+    loaded = inspect_posed_images(tmp_path)
+    assert loaded.value.picture.size == (64, 64)
+    half_fov = math.degrees(math.atan(math.tan(math.radians(FOV_Y_DEG / 2)) / 2))  # of the upright one's 128 rows
+    torch.testing.assert_close(loaded.value.cameras.fov_y_deg, torch.tensor([FOV_Y_DEG, 2 * half_fov]))
+    assert "cropped to 64 x 64; of some only 50% of a side is left" in loaded.warnings[0]
 
 
 def test_pictures_smaller_than_asked_for_are_refused(tmp_path):
@@ -147,15 +159,29 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
         load_posed_images(tmp_path)
 
 
-def test_pictures_of_16_bits_are_refused_rather_than_rounded(tmp_path):
+def test_pictures_of_16_bits_keep_their_levels(tmp_path):
     write(tmp_path)
     Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(tmp_path / "1.png")
-    with pytest.raises(ConfigError, match=r"mode I;16 are not read \(.*1\.png\); save it as PNG with 8 bits"):
-        load_posed_images(tmp_path)
+    color = load_posed_images(tmp_path).picture.color
+    torch.testing.assert_close(color[1], torch.full((64, 64, 3), 40_000 / 65535))
 
 
 def test_a_missing_folder_and_an_unknown_layout_are_told_apart(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         load_posed_images(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"none of cameras\.json, transforms_train\.json, .*images\.txt"):
+        load_posed_images(tmp_path)
+
+
+def test_a_placement_that_is_no_matrix_is_refused(tmp_path):
+    data = write(tmp_path)
+    for placement in ([[1, 0], [0, 1]], [[1, 0, 0, 0], [1], [0], [0]], [[math.nan] * 4] * 4):
+        (tmp_path / "cameras.json").write_text(json.dumps({**data, "placement": placement}))
+        with pytest.raises(ConfigError, match="placement: expected 4 rows of 4 finite numbers"):
+            load_posed_images(tmp_path)
+
+
+def test_the_cameras_of_a_splatting_program_are_another_format(tmp_path):
+    (tmp_path / "cameras.json").write_text('[{"id": 0, "img_name": "a", "width": 8, "height": 8}]')
+    with pytest.raises(ConfigError, match="no posed images in"):
         load_posed_images(tmp_path)

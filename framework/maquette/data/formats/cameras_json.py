@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
+from maquette.data.formats.companions import Companions
 from maquette.data.formats.frames import Frame, Layout, Reading
-from maquette.data.formats.parsing import parse_rigid, parse_typed, read_json
+from maquette.data.formats.parsing import parse_rigid, parse_typed, read_json, read_text
 from maquette.data.formats.placement import similarity
 from maquette.data.formats.posed_images import PosedImages, Split
 from maquette.errors import ConfigError
 from maquette.files import atomic_path, display_path
+from maquette.images.lenses import Lens
 from maquette.images.pixels import to_bytes
 from maquette.images.reading import image_size
 from maquette.images.resampling import Pinhole
@@ -51,9 +55,12 @@ class CamerasFile:
 
 
 def find_file(folder: Path) -> Path | None:
-    """The file that describes a folder in this format; None if there is none."""
+    """The file that describes a folder in this format; None if there is none.
+
+    Gaussian splatting's programs write another `cameras.json`, a list, beside what they read.
+    """
     path = folder / FILE
-    return path if path.is_file() else None
+    return path if path.is_file() and not read_text(path).lstrip().startswith("[") else None
 
 
 def read_layout(path: Path, reading: Reading) -> Layout:
@@ -72,24 +79,37 @@ def read_layout(path: Path, reading: Reading) -> Layout:
                 hint="see docs/multiview.md",
             )
     content: CamerasFile = parse_typed(CamerasFile, data, "", path)
-    frames = [_frame(entry, content.fov_y_deg, f"frames.{i}", path) for i, entry in enumerate(content.frames)]
+    companions = Companions(path, [path.parent], [path.parent], reading.allowed_folders)
+    frames = [
+        _frame(entry, content.fov_y_deg, f"frames.{i}", path, companions) for i, entry in enumerate(content.frames)
+    ]
     center = torch.zeros(3) if reading.center == "auto" else torch.tensor(reading.center)
     scale = 1.0 if reading.scale == "auto" else reading.scale
-    earlier = torch.tensor(content.placement, dtype=torch.float64)
-    return Layout(path, frames, similarity(torch.eye(3), center, scale).double(), earlier=earlier)
+    earlier = _similarity(content.placement, path)
+    return Layout(path, frames, similarity(torch.eye(3), center, scale).double(), earlier=earlier, format=FORMAT)
 
 
-def _frame(entry: FrameEntry, shared: float | None, key: str, path: Path) -> Frame:
+def _similarity(rows: list[list[float]], path: Path) -> Float[Tensor, "4 4"]:
+    if [len(row) for row in rows] != [4, 4, 4, 4] or not all(math.isfinite(number) for row in rows for number in row):
+        raise ConfigError("expected 4 rows of 4 finite numbers", key="placement", file=display_path(path))
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def _frame(entry: FrameEntry, shared: float | None, key: str, path: Path, companions: Companions) -> Frame:
     fov_y_deg = shared if entry.fov_y_deg is None else entry.fov_y_deg
     if fov_y_deg is None or not 0 < fov_y_deg < 180:
         raise ConfigError(
             f"no angle of view between 0 and 180 but {fov_y_deg}", key=f"{key}.fov_y_deg", file=display_path(path),
             hint="give one here or for the whole file",
         )  # fmt: skip
-    picture = path.parent / entry.file
-    width, height = image_size(picture, f"{key}.file", path)
-    lens = Pinhole.centred(height / 2 / math.tan(math.radians(fov_y_deg) / 2), (width, height))
-    return Frame(entry.name or picture.stem, picture, parse_rigid(entry.c2w, f"{key}.c2w", path), lens, entry.split)
+    picture = companions.find(entry.file, f"{key}.file")
+    if picture is None:
+        missing = display_path(path.parent / entry.file)
+        raise ConfigError(f"there is no picture {missing}", key=f"{key}.file", file=display_path(path))
+    width, height = image_size(picture, f"{key}.file", path, upright=True)
+    lens = Lens(Pinhole.centred(height / 2 / math.tan(math.radians(fov_y_deg) / 2), (width, height)))
+    c2w = parse_rigid(entry.c2w, f"{key}.c2w", path)
+    return Frame(entry.name or Path(entry.file).stem, picture, c2w, lens, entry.split, upright=True)
 
 
 def save_posed_images(folder: Path | str, images: PosedImages) -> Path:

@@ -1,114 +1,94 @@
 """COLMAP's sparse models as text: `cameras.txt`, `images.txt` and, if it is there, `points3D.txt`.
 
-COLMAP's world has no orientation, place or size of its own. Ours: the cameras' mean up vector is +z, the first picture
-by name stands at azimuth 0, the origin is the point that the viewing axes pass most closely (least squares), and the
-cameras stand 3.2 away from it in the mean.
-
-Source: https://colmap.github.io/format.html. Poses there are world-to-camera, camera axes x right, y down, z forward;
-the upper left corner of a picture is (0, 0).
+Source: https://colmap.github.io/format.html.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from pathlib import Path
 
 import torch
 
-from maquette.data.formats.frames import Frame, Layout, Reading, stack_poses
-from maquette.data.formats.parsing import parse_rigid, read_text
-from maquette.data.formats.placement import nearest_point_to_axes, orbit_scale, similarity, upright_rotation
+from maquette.data.formats.colmap_model import ColmapImage, ColmapModel, colmap_lens, colmap_parameters
+from maquette.data.formats.parsing import read_text
 from maquette.data.formats.posed_images import SparsePoints
 from maquette.errors import ConfigError
 from maquette.files import display_path
-from maquette.images.reading import image_size
-from maquette.images.resampling import Pinhole
-from maquette.kernels.rotations import rotation_matrices
+from maquette.images.lenses import MODELS, Lens
 
 CAMERAS, IMAGES, POINTS = "cameras.txt", "images.txt", "points3D.txt"
-MODEL_FOLDERS = ("", "sparse/0", "sparse")  # folders of a model by COLMAP's tools, relative to the data's folder
-PICTURE_FOLDERS = ("images", "")  # relative to the data's folder
-PARAMETERS = {"SIMPLE_PINHOLE": ("F", "CX", "CY"), "PINHOLE": ("FX", "FY", "CX", "CY")}
-"""Parameters in `cameras.txt` of the models without distortion; COLMAP's other models are refused."""
+IMAGE_FORM = "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then a line of 2D points"
 Location = tuple[Path, int]  # a file and a line in it
-TO_OPENGL = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))  # camera axes; its own inverse
 
 
-def find_file(folder: Path) -> Path | None:
-    """The file that lists the pictures of a folder in this format; None if there is none."""
-    return next((folder / sub / IMAGES for sub in MODEL_FOLDERS if (folder / sub / IMAGES).is_file()), None)
-
-
-def read_layout(path: Path, reading: Reading) -> Layout:
-    """The content of a model: `images.txt`, and `cameras.txt` and `points3D.txt` in the same folder.
+def read_model(folder: Path) -> ColmapModel:
+    """The model in a folder.
 
     Raises:
-        ConfigError: a file or picture is missing, a line is malformed, a camera has a model that distorts.
+        ConfigError: a file is missing, a line is malformed, a camera's model is not known.
     """
-    lenses = _lenses(path.with_name(CAMERAS))
-    frames = sorted(_frames(path, lenses), key=lambda frame: frame.name)
-    c2w = stack_poses(frames, path)
-    center = nearest_point_to_axes(c2w) if reading.center == "auto" else torch.tensor(reading.center).double()
-    scale = orbit_scale(c2w, center) if reading.scale == "auto" else reading.scale
-    points = path.with_name(POINTS)
-    return Layout(
-        path,
-        frames,
-        similarity(upright_rotation(c2w, center), center, scale),
-        _points(points) if points.is_file() else None,
-    )
+    cameras = _cameras(folder / CAMERAS)
+    images, bare = _images(folder / IMAGES)
+    model = ColmapModel(cameras, images)
+    if bare and bare < len(images):
+        model.warnings.append(f"{IMAGES} has no line of 2D points after {bare} of its {len(images)} pictures")
+    if (folder / POINTS).is_file():
+        model.points = _points(folder / POINTS)
+    return model
 
 
-def _frames(path: Path, lenses: dict[str, Pinhole]) -> Iterator[Frame]:
-    root = path.parent
-    while root.name in ("sparse", "0"):
-        root = root.parent
-    lines = _lines(path)
-    for location, line in lines[::2]:  # of each picture's two lines the second lists its 2D points, and may be empty
+def count_images(folder: Path) -> int:
+    """Pictures of the model in a folder; 0 if it cannot be read."""
+    try:
+        return len(_images(folder / IMAGES)[0])
+    except ConfigError:
+        return 0
+
+
+def _images(path: Path) -> tuple[list[ColmapImage], int]:
+    """The pictures, and how many have no line of 2D points, not even an empty one, though another picture follows."""
+    images: list[ColmapImage] = []
+    bare, awaits_points = 0, False
+    for location, line in _lines(path):
         words = line.split(maxsplit=9)
-        if not words:
-            continue
-        pose_numbers = _numbers(
-            words[1:8], 7, location, "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then a line of 2D points"
-        )
-        if len(words) < 10 or words[8] not in lenses:
-            raise _malformed(location, f"expected a camera of {CAMERAS} and a name after the pose")
-        key = f"image {words[0]}"
-        candidates = [root / sub / words[9] for sub in PICTURE_FOLDERS]
-        picture = next((file for file in candidates if file.is_file()), candidates[0])
-        size = image_size(picture, key, path)
-        lens = lenses[words[8]]
-        if size != (lens.width, lens.height):
-            raise ConfigError(
-                f"the picture is {size[0]} x {size[1]}, its camera {lens.width} x {lens.height}", key=key,
-                file=display_path(path), hint="give the pictures of the model; size= makes them smaller",
-            )  # fmt: skip
-        w2c = torch.eye(4).double()
-        w2c[:3, :3], w2c[:3, 3] = (
-            rotation_matrices(torch.tensor([pose_numbers[:4]]).double())[0],
-            torch.tensor(pose_numbers[4:]).double(),
-        )
-        yield Frame(words[9], picture, parse_rigid(torch.linalg.inv(w2c) @ TO_OPENGL, key, path), lens, None)
+        if awaits_points and _is_points(line):
+            awaits_points = False
+        elif words:
+            bare += awaits_points
+            images.append(_image(words, location))
+            awaits_points = True
+    return images, bare
 
 
-def _lenses(path: Path) -> dict[str, Pinhole]:
-    lenses = {}
+def _is_points(line: str) -> bool:
+    """Whether a line may list 2D points, (X, Y, POINT3D_ID) each; that of a picture ends with a name."""
+    words = line.split()
+    return len(words) % 3 == 0 and all(_number(word) is not None for word in words)
+
+
+def _image(words: list[str], location: Location) -> ColmapImage:
+    pose = _numbers(words[1:8], 7, location, IMAGE_FORM)
+    if len(words) < 10 or not words[0].isdecimal() or not words[8].isdecimal():
+        raise _malformed(location, f"expected {IMAGE_FORM}")
+    if not sum(number * number for number in pose[:4]) > 0:
+        raise _malformed(location, "a rotation of length 0")
+    return ColmapImage(int(words[0]), tuple(pose[:4]), tuple(pose[4:]), int(words[8]), words[9].strip())
+
+
+def _cameras(path: Path) -> dict[int, Lens]:
+    cameras = {}
     for location, line in _lines(path):
         words = line.split()
         if not words:
             continue
-        model = words[1] if len(words) > 1 else ""
-        if model not in PARAMETERS:
-            raise ConfigError(
-                f"camera {words[0]} has the model {model!r}, which distorts or is unknown", file=display_path(path),
-                line=location[1], hint="undistort first: colmap image_undistorter makes pictures and a PINHOLE model",
-            )  # fmt: skip
-        names = PARAMETERS[model]
-        width, height, *focal, center_x, center_y = _numbers(
-            words[2:], 2 + len(names), location, f"WIDTH HEIGHT {' '.join(names)}"
-        )
-        lenses[words[0]] = Pinhole(focal[0], focal[-1], center_x, center_y, int(width), int(height))
-    return lenses
+        if len(words) < 4 or not words[0].isdecimal():
+            raise _malformed(location, "expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS[]")
+        model = words[1].upper()
+        names = " ".join(name.upper() for name in colmap_parameters(model)) if model in MODELS else "PARAMS[]"
+        width, height, *parameters = _numbers(words[2:], len(words) - 2, location, f"WIDTH HEIGHT {names}")
+        cameras[int(words[0])] = colmap_lens(model, int(width), int(height), tuple(parameters), *location)
+    return cameras
 
 
 def _points(path: Path) -> SparsePoints:
@@ -122,14 +102,19 @@ def _points(path: Path) -> SparsePoints:
 
 
 def _lines(path: Path) -> list[tuple[Location, str]]:
-    return [((path, i), line) for i, line in enumerate(read_text(path).splitlines(), 1) if not line.startswith("#")]
+    lines = read_text(path).split("\n")
+    return [((path, i), line.rstrip()) for i, line in enumerate(lines, 1) if not line.lstrip().startswith("#")]
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 def _numbers(words: list[str], count: int, location: Location, form: str) -> list[float]:
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        numbers = []
+    numbers = [number for word in words if (number := _number(word)) is not None and math.isfinite(number)]
     if len(numbers) != count:
         raise _malformed(location, f"expected {form}")
     return numbers

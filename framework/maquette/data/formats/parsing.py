@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,13 +21,15 @@ RIGID_TOLERANCE = 1e-3  # of the entries of R^T R: files are often written with 
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark, its lines ended by "\\n".
 
     Raises:
         ConfigError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"cannot read this file: {problem}", file=display_path(path)) from problem
 
@@ -41,6 +44,8 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(read_text(path))
     except json.JSONDecodeError as problem:
         raise ConfigError(f"not JSON: {problem.msg}", file=display_path(path), line=problem.lineno) from problem
+    except (ValueError, RecursionError) as problem:  # numbers of thousands of digits, lists in thousands of lists
+        raise ConfigError(f"not JSON that is read: {problem}", file=display_path(path)) from problem
     if not isinstance(data, dict):
         raise ConfigError("expected an object of keys and values", file=display_path(path), line=1)
     return data
@@ -49,7 +54,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_typed(expected: Any, value: Any, key: str, file: Path) -> Any:
     """`value` converted to the type `expected`; raises ConfigError naming the innermost key at fault and the file."""
     file_name = display_path(file)
-    return check(expected, value, key, lambda _: Origin(file_name, file_name))
+    try:
+        return check(expected, value, key, lambda _: Origin(file_name, file_name))
+    except OverflowError:  # JSON's numbers have no limits
+        raise ConfigError("this number is too large", key=key, file=file_name) from None
 
 
 def required_value(data: Mapping[str, Any], name: str, key: str, file: Path) -> Any:
@@ -67,7 +75,7 @@ def parse_rigid(value: Any, key: str, file: Path) -> Float[Tensor, "4 4"]:
     """
     try:
         matrix = torch.as_tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # text, lists of several lengths, huge numbers
         matrix = torch.empty(0)
     if tuple(matrix.shape) not in ((4, 4), (3, 4)) or not matrix.isfinite().all():
         raise ConfigError("expected 4 rows of 4 finite numbers", key=key, file=display_path(file))
