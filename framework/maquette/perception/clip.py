@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ClipPreprocessor
-from maquette.perception.tokens import tokenize
+from maquette.perception.tokens import cut_to_fit, most_tokens, text_limit, tokenize, warn_of_cut
 from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
 from maquette.weights.raw_files import readable_folder
 
@@ -70,7 +70,11 @@ class Clip:
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
         """Unit embeddings of texts."""
-        ids = tokenize(self._tokenizer, texts).input_ids.to(self._model.device)
+        most = most_tokens(self._tokenizer, self._model.config.text_config.max_position_embeddings)
+        limits = [text_limit(self._tokenizer, most)]
+        for text in texts:
+            warn_of_cut(f"the text {text[:20]!r}...", text, cut_to_fit(text, limits), limits)
+        ids = tokenize(self._tokenizer, texts, most).input_ids.to(self._model.device)
         output = self._model.get_text_features(input_ids=ids)
         return functional.normalize(_embedding(output), dim=-1)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from maquette.diffusion.noise import SCALED_LINEAR_BETAS, DiscreteSchedule, schedule_of
 from maquette.errors import ConfigError
+from maquette.perception.tokens import TextLimit, most_tokens, text_limit
 from maquette.priors.autoencoder import picture_size
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.weights import ldm, ldm_clip
@@ -40,6 +41,7 @@ class Parts:
         size: picture side in pixels.
         text_encoder_id: cache key of the text encoder.
         encode_texts: texts -> embeddings [n, L, D]; the text encoder is loaded for each call.
+        load_limit: how long a text may be; the tokenizer is loaded for each call.
     """
 
     unet: Any
@@ -48,6 +50,7 @@ class Parts:
     size: int
     text_encoder_id: str
     encode_texts: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
+    load_limit: Callable[[], TextLimit]
 
 
 def is_file(path: str) -> bool:
@@ -78,8 +81,15 @@ def from_file(path: str, tokenizer: str) -> Parts:
         beta_schedule="scaled_linear", beta_start=SCALED_LINEAR_BETAS[0], beta_end=SCALED_LINEAR_BETAS[1]
     )
 
+    def load_tokenizer() -> Any:
+        return Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
+
+    def load_limit() -> TextLimit:
+        words = load_tokenizer()
+        return text_limit(words, most_tokens(words))
+
     def encode_texts(texts: Sequence[str]) -> Tensor:
-        clip_tokenizer = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
+        clip_tokenizer = load_tokenizer()
         build = ldm_clip.clip if prefix == CLIP else ldm_clip.open_clip
         tensors = ldm.tensors_with_prefix(read_tensors(file, "prior.path"), prefix)
         encoder = build(tensors, f"the text encoder in {file}")
@@ -93,6 +103,7 @@ def from_file(path: str, tokenizer: str) -> Parts:
         FILE_SIZE,
         f"{file.name}/{facts.st_size}/{facts.st_mtime_ns}/{tokenizer}",
         encode_texts,
+        load_limit,
     )
 
 
@@ -120,9 +131,14 @@ def from_folder(path: str) -> Parts:
             )
         side = unet.config.sample_size
 
+    def load_limit() -> TextLimit:
+        tokenizer = weights.load(AutoTokenizer, "tokenizer")
+        positions = weights.config("text_encoder").get("max_position_embeddings")
+        return text_limit(tokenizer, most_tokens(tokenizer, positions))
+
     def encode_texts(texts: Sequence[str]) -> Tensor:
         tokenizer = weights.load(AutoTokenizer, "tokenizer")
         return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
     schedule = schedule_of(scheduler, torch.device("cpu"))
-    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_encoder_id, encode_texts)
+    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_encoder_id, encode_texts, load_limit)

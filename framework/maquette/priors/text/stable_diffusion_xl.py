@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from maquette.errors import ConfigError
-from maquette.perception.tokens import tokenize
-from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
+from maquette.perception.tokens import most_tokens, tokenize
+from maquette.priors.text.text_to_image import TextPart, TextToImage, TextToImageConfig
 from maquette.priors.text.textual_inversion import expand_tokens, read_embeddings
 from maquette.registry import register
 
@@ -34,6 +34,10 @@ class StableDiffusionXL(TextToImage):
 
     Config = TextToImageConfig
     encoders = ("CLIPTextModel", "CLIPTextModelWithProjection")
+    text_parts = (
+        TextPart("tokenizer", "text_encoder", "clip_l"),
+        TextPart("tokenizer_2", "text_encoder_2", "clip_g"),
+    )
 
     def __init__(self, config: TextToImageConfig) -> None:
         super().__init__(config)
@@ -51,12 +55,12 @@ class StableDiffusionXL(TextToImage):
 
         learned = [read_embeddings(path, "clip_l") for path in words]
         tokenizer, encoder, token_words = self.load_text_encoder(CLIPTextModel, "tokenizer", "text_encoder", learned)
-        first = encoder(tokenize(tokenizer, expand_tokens(texts, token_words)).input_ids, output_hidden_states=True)
+        first = _hidden_states(tokenizer, encoder, expand_tokens(texts, token_words))
         learned = [read_embeddings(path, "clip_g") for path in words]
         tokenizer, encoder, token_words = self.load_text_encoder(
             CLIPTextModelWithProjection, "tokenizer_2", "text_encoder_2", learned
         )
-        second = encoder(tokenize(tokenizer, expand_tokens(texts, token_words)).input_ids, output_hidden_states=True)
+        second = _hidden_states(tokenizer, encoder, expand_tokens(texts, token_words))
         rows = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled = pad(second.text_embeds, (0, rows.shape[-1] - self._pooled))
         embeddings = torch.cat([rows, pooled[:, None]], dim=1)
@@ -70,3 +74,8 @@ class StableDiffusionXL(TextToImage):
         sizes = condition.new_tensor([side, side, 0.0, 0.0, side, side]).expand(len(condition), SIZES)
         added = {"text_embeds": condition[:, -1, : self._pooled], "time_ids": sizes}
         return condition[:, :-1], {"added_cond_kwargs": added}
+
+
+def _hidden_states(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Any:
+    length = most_tokens(tokenizer, encoder.config.max_position_embeddings)
+    return encoder(tokenize(tokenizer, texts, length).input_ids, output_hidden_states=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
+from maquette.perception.tokens import TextLimit, most_tokens, text_limit
 from maquette.priors.autoencoder import picture_size
 from maquette.priors.base import CopyKind, Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
@@ -27,7 +28,13 @@ from maquette.priors.text.conditions import (
     text_conditions,
 )
 from maquette.priors.text.lora import LoraFile, fold_lora
-from maquette.priors.text.textual_inversion import LearnedEmbeddings, add_embeddings
+from maquette.priors.text.textual_inversion import (
+    LearnedEmbeddings,
+    add_embeddings,
+    add_names,
+    expand_tokens,
+    read_embeddings,
+)
 from maquette.priors.text.unet_copies import UNetCopy
 from maquette.weights.diffusers_folder import Weights, run_unet
 from maquette.weights.embedding_cache import file_signature
@@ -52,6 +59,21 @@ class TextToImageConfig(NetworkConfig):
         super().__post_init__()
 
 
+class TextPart(NamedTuple):
+    """A text encoder of a model.
+
+    Args:
+        tokenizer, encoder: names of its parts.
+        learned: its name in files of textual inversion for several encoders; "": the files are for one.
+        length: number of tokens; 0: that of the tokenizer and the encoder.
+    """
+
+    tokenizer: str
+    encoder: Part
+    learned: str = ""
+    length: int = 0
+
+
 class TextToImage(DiffusionPrior):
     """A UNet conditioned on a text: latent with an autoencoder, or in pixel space without one.
 
@@ -59,10 +81,11 @@ class TextToImage(DiffusionPrior):
     input channels (a learned variance), the first half is used. Only safetensors are read, never pickles. The
     autoencoder always computes in float32, since SDXL's overflows in half precision.
 
-    A subclass names its text `encoders`, a key of FAMILIES, and defines `encode_texts`.
+    A subclass names its text `encoders`, a key of FAMILIES, and its `text_parts`, and defines `encode_texts`.
     """
 
     encoders: tuple[str, ...]
+    text_parts: tuple[TextPart, ...] = (TextPart("tokenizer", "text_encoder"),)
 
     @classmethod
     def capabilities(cls, config: TextToImageConfig) -> Capabilities:
@@ -96,10 +119,29 @@ class TextToImage(DiffusionPrior):
     def condition(self, request: Request) -> TextConditions:
         c = self.config
         words = [*(Path(name).expanduser() for name in c.embeddings), *request.words]
-        encode_texts = partial(self.encode_texts, words)
+        encode_texts, limits = partial(self.encode_texts, words), [self._limit(part, words) for part in self.text_parts]
         return text_conditions(
-            request, c.view_prompts, c.view_dependent, self.text_encoder_id(words), encode_texts, self.device
+            request, c.view_prompts, c.view_dependent, self.text_encoder_id(words), encode_texts, self.device, limits
         )
+
+    def _limit(self, part: TextPart, words: Sequence[Path]) -> TextLimit:
+        """How long a text may be for one text encoder, with the learned words of these files counted as they are."""
+        from transformers import AutoTokenizer
+
+        tokenizer, token_words = self.weights.load(AutoTokenizer, part.tokenizer), {}
+        for path in words:
+            for token, vectors in read_embeddings(path, part.learned).items():
+                name = self.prepare_text(token)
+                token_words[name] = " ".join(add_names(tokenizer, name, len(vectors)))
+        positions = part.length or self.weights.config(part.encoder).get("max_position_embeddings")
+        return text_limit(
+            tokenizer, part.length or most_tokens(tokenizer, positions),
+            lambda text: expand_tokens([self.prepare_text(text)], token_words)[0],
+        )  # fmt: skip
+
+    def prepare_text(self, text: str) -> str:
+        """What is done to a text before it is tokenised."""
+        return text
 
     def text_encoder_id(self, words: Sequence[Path]) -> str:
         """Cache key of the text encoders with LoRAs and with the learned words of these files."""

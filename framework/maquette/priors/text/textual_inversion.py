@@ -81,16 +81,26 @@ def add_embeddings(tokenizer: Any, encoder: Any, learned: LearnedEmbeddings) -> 
                 f"the embedding of {token!r} has {vectors.shape[1]} numbers, and this text encoder's have "
                 f"{table.shape[1]}", key=KEY, hint="it was learned for another family of models",
             )  # fmt: skip
-        names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
-        if {token, f"{token}</w>"} & tokenizer.get_vocab().keys():
-            raise ConfigError(f"the tokenizer has the word {token!r} already", key=KEY)
-        tokenizer.add_tokens(names)
+        names = add_names(tokenizer, token, len(vectors))
         ids = tokenizer.convert_tokens_to_ids(names)
         grown = torch.cat([table, table.new_zeros(max(max(ids) + 1 - len(table), 0), table.shape[1])])
         grown[ids] = vectors.to(grown)
         table, words[token] = grown, " ".join(names)
     encoder.set_input_embeddings(nn.Embedding.from_pretrained(table))
     return words
+
+
+def add_names(tokenizer: Any, token: str, count: int) -> list[str]:
+    """Add a learned token of `count` vectors to a tokenizer, in place, as that many words; returns them.
+
+    Raises:
+        ConfigError: the tokenizer has the token already.
+    """
+    if {token, f"{token}</w>"} & tokenizer.get_vocab().keys():
+        raise ConfigError(f"the tokenizer has the word {token!r} already", key=KEY)
+    names = [token, *(f"{token}_{i}" for i in range(1, count))]
+    tokenizer.add_tokens(names)
+    return names
 
 
 def expand_tokens(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:
