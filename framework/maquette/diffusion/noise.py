@@ -18,8 +18,8 @@ Prediction = Literal["epsilon", "v_prediction", "sample"]
 ScheduleName = Literal["cosine", "scaled-linear"]
 """Names of noise schedules: that of pixel-space models, and that of Stable Diffusion."""
 
-LEAST_ALPHA_BAR = 2.0**-24
-"""Least alpha^2 of a scheduler's timesteps; a terminal signal-to-noise ratio of zero would be divided by.
+ALMOST_ZERO = 2.0**-24
+"""alpha^2 at the end of a schedule whose terminal signal-to-noise ratio is zero, so that it can be divided by.
 
 Source: diffusers, EulerDiscreteScheduler with rescale_betas_zero_snr.
 """
@@ -135,6 +135,6 @@ def alphas_cumprod(name: ScheduleName) -> Float[Tensor, " T"]:
 
 
 def schedule_of(scheduler: Any, device: torch.device) -> DiscreteSchedule:
-    """The noise schedule of a diffusers scheduler, on a device; alpha^2 is at least LEAST_ALPHA_BAR."""
-    table = scheduler.alphas_cumprod.clamp(min=LEAST_ALPHA_BAR)
+    """The noise schedule of a diffusers scheduler, on a device, with ALMOST_ZERO in place of an alpha^2 of 0."""
+    table = torch.where(scheduler.alphas_cumprod == 0, ALMOST_ZERO, scheduler.alphas_cumprod)
     return DiscreteSchedule(table.to(device), scheduler.config.prediction_type)

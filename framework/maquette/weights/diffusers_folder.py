@@ -105,7 +105,7 @@ class Weights:
         Raises:
             ConfigError: naming the missing ones.
         """
-        if missing := [part for part in parts if not self.has(part)]:
+        if missing := [part for part in parts if self.index.get(part) in (None, [None, None])]:
             raise ConfigError(
                 f"{self.path!r} is no {kind} model: model_index.json names no {', '.join(missing)}", key=self.key
             )

@@ -49,11 +49,22 @@ def check_path(path: str) -> None:
     """
     if Path(path).expanduser().is_dir() or path in plugins.weights():
         return
+    if Path(path).expanduser().is_file():
+        raise ValueError(single_file(path))
     if path.startswith(("/", ".", "~")) or not HUB_NAME.match(path):
         raise ValueError(
             f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({carried_weights()}), "
             "nor a hub name like org/model"
         )
+
+
+def single_file(path: str) -> str:
+    """The message that a single file is of no model that is read from one."""
+    return (
+        f"{path} is a single file, and of those only the original Zero-1-to-3 (zero123) and MVDream (mvdream) are "
+        f"read; convert it with diffusers: StableDiffusionPipeline.from_single_file({Path(path).name!r})"
+        ".save_pretrained(FOLDER), and give the folder"
+    )
 
 
 def halved(network: Network) -> Network:

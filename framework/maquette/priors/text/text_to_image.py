@@ -18,7 +18,7 @@ from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
 from maquette.perception.tokens import TextLimit, most_tokens, text_limit
-from maquette.priors.autoencoder import picture_size
+from maquette.priors.autoencoder import trained_size
 from maquette.priors.base import CopyKind, Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
 from maquette.priors.text.conditions import (
@@ -59,6 +59,9 @@ class TextToImageConfig(NetworkConfig):
         super().__post_init__()
 
 
+RGB = 3  # channels of what a model without an autoencoder denoises
+
+
 class TextPart(NamedTuple):
     """A text encoder of a model.
 
@@ -96,14 +99,16 @@ class TextToImage(DiffusionPrior):
         self.weights = Weights(config.path)
         self.index = self.weights.index
         self._refuse_other_families()
+        self.weights.refuse_without("text-to-image", "unet", "scheduler", "tokenizer")
         schedule, vae = schedule_of(self.weights.scheduler(), torch.device("cpu")), self.weights.vae()
         unet = self.weights.unet()
         for lora in config.lora:
             fold_lora(unet, "unet", lora, len(self.encoders))
-        super().__init__(config, schedule, unet, vae, picture_size(unet.config.sample_size, vae))
+        super().__init__(config, schedule, unet, vae, trained_size(unet.config.sample_size, vae, config.size))
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
-        self.channels = vae.config.latent_channels if vae is not None else self.unet.config.in_channels
+        self.channels = vae.config.latent_channels if vae is not None else RGB
+        self.refuse_other_inputs()
 
     def _refuse_other_families(self) -> None:
         classes = {part: self.weights.part_class(part) for part in self.index if part.startswith("text_encoder")}
@@ -114,6 +119,21 @@ class TextToImage(DiffusionPrior):
                 f"the text encoders of {self.config.path!r} are {' and '.join(encoders) or 'not named'}, and prior "
                 f"{FAMILIES[self.encoders]!r} is for {' and '.join(self.encoders)}", key="prior.path",
                 hint=f"say prior.type={right}" if right else "no prior here is for such a model",
+            )  # fmt: skip
+
+    def refuse_other_inputs(self) -> None:
+        """Refuse a UNet that takes more than noisy pictures and a text, such as one that fills in masks."""
+        c = self.unet.config
+        if c.in_channels != self.channels:
+            raise ConfigError(
+                f"the UNet of {self.config.path!r} takes {c.in_channels} channels, and one that makes pictures of a "
+                f"text takes {self.channels}", key="prior.path",
+                hint="it may edit pictures (prior.type=instruct-pix2pix) or fill in masks, which no prior here does",
+            )  # fmt: skip
+        if c.class_embed_type is not None or c.num_class_embeds is not None:
+            raise ConfigError(
+                f"the UNet of {self.config.path!r} takes a class or camera beside the text", key="prior.path",
+                hint="for views with cameras say prior.type=mvdream",
             )  # fmt: skip
 
     def condition(self, request: Request) -> TextConditions:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from maquette.errors import ConfigError
+from maquette.weights.raw_files import check_tensor_file, is_safetensors, refuse_non_finite
 
 KEY = "prior.embeddings"
 LearnedEmbeddings: TypeAlias = dict[str, Float[Tensor, "n D"]]
@@ -34,10 +35,11 @@ def read_embeddings(path: Path, encoder: str = "") -> LearnedEmbeddings:
         encoder: which of several text encoders, by its name in the file; "": the file is for one.
 
     Raises:
-        ConfigError: the file cannot be read as tensors alone, or has another layout.
+        ConfigError: the file cannot be read as tensors alone, has another layout, or is not finite.
     """
+    check_tensor_file(path, KEY)
     try:
-        data = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        data = load_file(path) if is_safetensors(path) else torch.load(path, "cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise ConfigError(
             f"{path} holds more than tensors, and nothing in it is executed", key=KEY, hint="save it as safetensors"
@@ -49,6 +51,7 @@ def read_embeddings(path: Path, encoder: str = "") -> LearnedEmbeddings:
         keys = ", ".join(map(str, list(data)[:3])) if isinstance(data, Mapping) else type(data).__name__
         kind = f"textual inversion with {encoder}" if encoder else "textual inversion"
         raise ConfigError(f"{path} is no {kind}: it holds {keys}", key=KEY)
+    refuse_non_finite(embeddings.items(), str(path), KEY)
     return {token: torch.atleast_2d(value.detach().float()) for token, value in embeddings.items()}
 
 
