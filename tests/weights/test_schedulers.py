@@ -2,15 +2,16 @@
 
 import json
 import shutil
+from typing import get_args
 
 import diffusers
 import pytest
 import torch
 
-from maquette.diffusion.noise import DiscreteSchedule, schedule_of
+from maquette.diffusion.noise import DiscreteSchedule, Prediction, schedule_of
 from maquette.errors import ConfigError
 from maquette.priors.text.stable_diffusion import StableDiffusion
-from maquette.weights.schedulers import DISCRETE, noise_scheduler
+from maquette.weights.schedulers import DISCRETE, PREDICTIONS, noise_scheduler
 
 EDM = {"_class_name": "EDMEulerScheduler", "sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 3.0}
@@ -68,6 +69,10 @@ def test_a_terminal_ratio_of_zero_is_never_divided_by():
     schedule = schedule_of(scheduler, torch.device("cpu"))
     alpha, sigma = schedule.alpha_sigma(torch.tensor([999]))
     assert scheduler.alphas_cumprod[-1] == 0 < float(alpha) < 1e-3 and torch.isfinite(sigma / alpha).all()
+
+
+def test_the_prediction_types_of_schedules_and_of_models_are_the_same():
+    assert get_args(Prediction) == PREDICTIONS
 
 
 def test_a_schedule_of_an_unknown_prediction_is_no_schedule():

@@ -96,7 +96,7 @@ def quiet(source: str = "") -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class NetworkReport:
-    """A network, and how its tensors differ from those of its files.
+    """A network, and the differences between its tensors and the files'.
 
     Args:
         network: of diffusers or transformers.

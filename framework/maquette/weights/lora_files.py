@@ -169,8 +169,8 @@ def _settings(file: Path, notes: Mapping[str, str], peft: bool, warnings: list[s
     """Part -> settings of its additions, from the file's metadata and, for "", from peft's file beside it."""
     settings: dict[str, dict[str, Any]] = {}
     for name, value in _notes(notes, warnings).items():
-        part, _, own = name.rpartition(".")
-        settings.setdefault(part, {})[own] = value
+        part, _, setting = name.rpartition(".")
+        settings.setdefault(part, {})[setting] = value
     auxiliary = file.with_name(SETTINGS)
     if peft or file.name == NAMES[0]:
         if auxiliary.is_file():

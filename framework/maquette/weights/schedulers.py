@@ -6,9 +6,8 @@ import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from maquette.diffusion.noise import Prediction
 from maquette.errors import ConfigError
 
 DISCRETE = frozenset({
@@ -21,7 +20,7 @@ DISCRETE = frozenset({
 })  # fmt: skip
 """Schedulers of diffusers for one noise process: whole timesteps, and variances from a table of betas."""
 BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid")
-PREDICTIONS = get_args(Prediction)
+PREDICTIONS = ("epsilon", "v_prediction", "sample")  # as in `maquette.diffusion.noise.Prediction`
 FLOW = ("use_flow_sigmas", "use_flow_matching")
 """Settings with which solvers of DISCRETE sample flow-matching models."""
 MOST_TIMESTEPS = 100_000
