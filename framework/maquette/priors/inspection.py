@@ -17,7 +17,7 @@ from maquette.priors.zero123.ldm import PROJECTION, LdmParts
 from maquette.weights.diffusers_folder import Weights
 from maquette.weights.families import PORTED_MVDREAM, PROJECTIONS, RAMP, prior_types, text_encoders
 from maquette.weights.ldm import unet as ldm_unet
-from maquette.weights.loading import single_file
+from maquette.weights.single_file import SingleFile
 from maquette.weights.tensor_files import read_tensors
 
 NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2", "image_encoder", "vision_encoder")
@@ -57,7 +57,7 @@ def inspect_prior(path: str) -> Loaded[None]:
 
     Args:
         path: folder or hub repository in diffusers' layout, name of weights that a plugin carries, or a single file of
-            the original Zero-1-to-3 or MVDream.
+            Stable Diffusion 1 or 2, the original Zero-1-to-3 or MVDream.
 
     Returns:
         An account without a value. Its facts: class, parts (part -> class, parameters, dtype, variant), parameters,
@@ -172,7 +172,11 @@ def _inspect_file(file: Path) -> Loaded[None]:
         schedule = loaded.noise_schedule
         prediction, betas, timesteps = schedule.prediction, "scaled_linear", schedule.timesteps
     else:
-        raise ConfigError(single_file(str(file)), key="prior.path")
+        model = SingleFile(str(file))
+        name, users = "StableDiffusion", ("stable-diffusion", "controlnet")
+        encoder = model.load_network(None, "text_encoder")
+        networks = {"unet": model.unet(), "vae": model.vae(), "text_encoder": encoder}
+        prediction, betas, timesteps = model.prediction, "scaled_linear", model.scheduler().config.num_train_timesteps
     for part, network in networks.items():
         account.add(part, network, dtype)
     return Loaded(

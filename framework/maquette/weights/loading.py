@@ -61,9 +61,9 @@ def check_path(path: str) -> None:
 def single_file(path: str) -> str:
     """The message that a single file is of no model that is read from one."""
     return (
-        f"{path} is a single file, and of those only the original Zero-1-to-3 (zero123) and MVDream (mvdream) are "
-        f"read; convert it with diffusers: StableDiffusionPipeline.from_single_file({Path(path).name!r})"
-        ".save_pretrained(FOLDER), and give the folder"
+        f"{path} is a single file, and of those only Stable Diffusion 1 and 2 (stable-diffusion), the original "
+        "Zero-1-to-3 (zero123) and MVDream (mvdream) are read; convert it with diffusers: "
+        f"StableDiffusionPipeline.from_single_file({Path(path).name!r}).save_pretrained(FOLDER), and give the folder"
     )
 
 

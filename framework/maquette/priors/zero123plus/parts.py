@@ -92,4 +92,7 @@ class Parts:
 
     def ramp(self) -> Float[Tensor, "L 1"]:
         """Ramping coefficients: weight with which the image embedding is added to each of the text's L tokens."""
-        return torch.tensor(self.weights.index[RAMP], dtype=torch.float32)[:, None]
+        stored = self.weights.index[RAMP]
+        if not (isinstance(stored, list) and all(isinstance(value, int | float) for value in stored)):
+            raise ConfigError(f"{RAMP} in model_index.json is a list of numbers, not {stored!r:.80}", key="prior.path")
+        return torch.tensor(stored, dtype=torch.float32)[:, None]
