@@ -157,7 +157,7 @@ def _unusable(classes: Mapping[str, str], unet: Mapping[str, Any], vae: Mapping[
 
 def _inspect_file(file: Path) -> Loaded[None]:
     tensors = read_tensors(file, "prior.path")
-    account = _Account()
+    account, users = _Account(), tuple[str, ...]()
     dtypes = {str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.is_floating_point()}
     dtype = " and ".join(sorted(dtypes))
     if PROJECTION[0] in tensors:

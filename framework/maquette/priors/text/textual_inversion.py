@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -44,8 +43,9 @@ def read_embeddings(path: Path, encoder: str = "") -> LearnedEmbeddings:
         raise ConfigError(
             f"{path} holds more than tensors, and nothing in it is executed", key=KEY, hint="save it as safetensors"
         ) from problem
-    except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
-        raise ConfigError(f"cannot read embeddings from {path}: {problem}", key=KEY) from problem
+    except Exception as problem:  # zip, pickle, safetensors and storage errors have no common base
+        reason = f"{type(problem).__name__}: {(str(problem).splitlines() or [''])[0][:200]}"
+        raise ConfigError(f"cannot read embeddings from {path}: {reason}", key=KEY) from problem
     embeddings = _by_token(data, path.stem, encoder) if isinstance(data, Mapping) else {}
     if not embeddings or not all(isinstance(value, Tensor) and value.ndim in (1, 2) for value in embeddings.values()):
         keys = ", ".join(map(str, list(data)[:3])) if isinstance(data, Mapping) else type(data).__name__
