@@ -1,6 +1,7 @@
 """A prompt over the encoder's limit loses its end, with a warning, and keeps its view words."""
 
 import logging
+import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -131,3 +132,10 @@ def test_what_is_no_unicode_is_refused(tiny_stable_diffusion):
         prior.condition(Request("a caf\udce9"))
     with pytest.raises(ConfigError, match=r"^negative_prompt: character 0"):
         prior.condition(Request("a red mug", "\ud800"))
+
+
+def test_a_tokenizer_of_another_model_is_refused(tiny_stable_diffusion, tmp_path):
+    model = Path(shutil.copytree(tiny_stable_diffusion, tmp_path / "model"))
+    word_tokenizer(["a", "teapot", "mug", "of", "glass", "red"], 16).save_pretrained(model / "tokenizer")
+    with pytest.raises(ConfigError, match=r"prior\.path: the tokenizer has the token \d+, and the text encoder knows"):
+        load(model).condition(Request("a teapot of glass"))

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from jaxtyping import Int
+from torch import Tensor
+
 from maquette.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -44,6 +47,23 @@ def tokenize(tokenizer: Any, texts: Sequence[str], length: int | None = None) ->
         list(texts), padding="max_length", truncation=True, max_length=length or most_tokens(tokenizer),
         return_tensors="pt",
     )  # fmt: skip
+
+
+def token_ids(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Int[Tensor, "n L"]:
+    """The tokens of texts for a CLIP text encoder, on its device.
+
+    Raises:
+        ConfigError: the tokenizer has tokens that the encoder does not know.
+    """
+    length = most_tokens(tokenizer, encoder.config.max_position_embeddings)
+    ids = tokenize(tokenizer, texts, length).input_ids
+    count = len(encoder.get_input_embeddings().weight)
+    if int(ids.max()) >= count:
+        raise ConfigError(
+            f"the tokenizer has the token {int(ids.max())}, and the text encoder knows {count}: the two are not of one "
+            "model", key="prior.path",
+        )  # fmt: skip
+    return ids.to(encoder.device)
 
 
 def most_tokens(tokenizer: Any, positions: int | None = None) -> int:

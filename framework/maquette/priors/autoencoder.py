@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -88,11 +89,28 @@ def latent_scale(config: Any) -> tuple[Float[Tensor, "C 1 1"], Float[Tensor, "C 
     With `latents_mean` and `latents_std`, the factor is `scaling_factor` / std (Playground 2.5).
 
     Source: diffusers, StableDiffusionXLPipeline and, for `shift_factor`, StableDiffusion3Pipeline.
+
+    Raises:
+        ConfigError: the config has something else than numbers for these.
     """
     mean = config.get("latents_mean") or [config.get("shift_factor") or 0.0]
     std = config.get("latents_std") or [1.0]
+    factor, channels = config.get("scaling_factor"), config.get("latent_channels")
+    lists = all(
+        isinstance(values, list | tuple) and len(values) in (1, channels) and all(_is_number(one) for one in values)
+        for values in (mean, std)
+    )
+    if not (lists and _is_number(factor) and factor and all(std)):
+        raise ConfigError(
+            f"the autoencoder's config has scaling_factor {factor!r}, mean {mean!r:.60} and deviation {std!r:.60} of "
+            f"its latents, and numbers are right, one or {channels} of mean and deviation", key="prior.path",
+        )  # fmt: skip
     shift, deviation = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (mean, std))
-    return shift, config["scaling_factor"] / deviation
+    return shift, factor / deviation
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def picture_size(side: int, vae: Any) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from maquette.errors import ConfigError
-from maquette.perception.tokens import most_tokens, tokenize
+from maquette.perception.tokens import token_ids
 from maquette.priors.text.text_to_image import TextPart, TextToImage, TextToImageConfig
 from maquette.priors.text.textual_inversion import expand_tokens, read_embeddings
 from maquette.registry import register
@@ -55,12 +55,12 @@ class StableDiffusionXL(TextToImage):
 
         learned = [read_embeddings(path, "clip_l") for path in words]
         tokenizer, encoder, token_words = self.load_text_encoder(CLIPTextModel, "tokenizer", "text_encoder", learned)
-        first = _hidden_states(tokenizer, encoder, expand_tokens(texts, token_words))
+        first = encoder(token_ids(tokenizer, encoder, expand_tokens(texts, token_words)), output_hidden_states=True)
         learned = [read_embeddings(path, "clip_g") for path in words]
         tokenizer, encoder, token_words = self.load_text_encoder(
             CLIPTextModelWithProjection, "tokenizer_2", "text_encoder_2", learned
         )
-        second = _hidden_states(tokenizer, encoder, expand_tokens(texts, token_words))
+        second = encoder(token_ids(tokenizer, encoder, expand_tokens(texts, token_words)), output_hidden_states=True)
         rows = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled = pad(second.text_embeds, (0, rows.shape[-1] - self._pooled))
         embeddings = torch.cat([rows, pooled[:, None]], dim=1)
@@ -74,8 +74,3 @@ class StableDiffusionXL(TextToImage):
         sizes = condition.new_tensor([side, side, 0.0, 0.0, side, side]).expand(len(condition), SIZES)
         added = {"text_embeds": condition[:, -1, : self._pooled], "time_ids": sizes}
         return condition[:, :-1], {"added_cond_kwargs": added}
-
-
-def _hidden_states(tokenizer: Any, encoder: Any, texts: Sequence[str]) -> Any:
-    length = most_tokens(tokenizer, encoder.config.max_position_embeddings)
-    return encoder(tokenize(tokenizer, texts, length).input_ids, output_hidden_states=True)
