@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Shaped
@@ -18,6 +18,11 @@ Prediction = Literal["epsilon", "v_prediction", "sample"]
 ScheduleName = Literal["cosine", "scaled-linear"]
 """Names of noise schedules: that of pixel-space models, and that of Stable Diffusion."""
 
+ALMOST_ZERO = 2.0**-24
+"""alpha^2 at the end of a schedule whose terminal signal-to-noise ratio is zero, so that it can be divided by.
+
+Source: diffusers, EulerDiscreteScheduler with rescale_betas_zero_snr.
+"""
 TIMESTEPS = 1000  # T of the named schedules
 SCALED_LINEAR_BETAS = (0.00085, 0.012)  # first and last beta of Stable Diffusion and the models that descend from it
 
@@ -89,6 +94,10 @@ class DiscreteSchedule(NoiseSchedule):
     alphas_cumprod: Float[Tensor, " T"]
     prediction: Prediction = "epsilon"
 
+    def __post_init__(self) -> None:
+        if self.prediction not in get_args(Prediction):
+            raise ValueError(f"a prediction type is one of {', '.join(get_args(Prediction))}, not {self.prediction!r}")
+
     def to(self, device: torch.device) -> DiscreteSchedule:
         """The same schedule on a device."""
         return DiscreteSchedule(self.alphas_cumprod.to(device), self.prediction)
@@ -126,5 +135,6 @@ def alphas_cumprod(name: ScheduleName) -> Float[Tensor, " T"]:
 
 
 def schedule_of(scheduler: Any, device: torch.device) -> DiscreteSchedule:
-    """The noise schedule of a diffusers scheduler, on a device."""
-    return DiscreteSchedule(scheduler.alphas_cumprod.to(device), scheduler.config.prediction_type)
+    """The noise schedule of a diffusers scheduler, on a device, with ALMOST_ZERO in place of an alpha^2 of 0."""
+    table = torch.where(scheduler.alphas_cumprod == 0, ALMOST_ZERO, scheduler.alphas_cumprod)
+    return DiscreteSchedule(table.to(device), scheduler.config.prediction_type)

@@ -11,9 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ClipPreprocessor
-from maquette.perception.tokens import tokenize
+from maquette.perception.tokens import cut_to_fit, most_tokens, text_limit, tokenize, warn_of_cut
 from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
+from maquette.weights.raw_files import readable_folder
 
 
 def load_clip(path: str) -> tuple[Any, Any, ClipPreprocessor]:
@@ -31,9 +33,11 @@ def load_clip(path: str) -> tuple[Any, Any, ClipPreprocessor]:
     hint = f"give a folder in transformers' layout, a hub name, or one of: {carried_weights()}"
     model = read_network(CLIPModel, source, what, hint=hint, dtype=torch.float32)
     try:
-        with quiet(source):
-            tokenizer: Any = CLIPTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as problem:
+        with quiet(source), readable_folder(Path(source)) as readable:
+            tokenizer: Any = CLIPTokenizer.from_pretrained(str(readable) if Path(source).is_dir() else source)
+    except ConfigError:
+        raise
+    except Exception as problem:  # the errors of tokenizers have no base but this
         raise unreadable(what, problem, hint=hint) from problem
     preprocess = ClipPreprocessor(model.config.vision_config.image_size, Path(source) / ClipPreprocessor.FILE)
     return model, tokenizer, preprocess
@@ -66,7 +70,11 @@ class Clip:
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
         """Unit embeddings of texts."""
-        ids = tokenize(self._tokenizer, texts).input_ids.to(self._model.device)
+        most = most_tokens(self._tokenizer, self._model.config.text_config.max_position_embeddings)
+        limits = [text_limit(self._tokenizer, most)]
+        for text in texts:
+            warn_of_cut(f"the text {text[:20]!r}...", text, cut_to_fit(text, limits), limits)
+        ids = tokenize(self._tokenizer, texts, most).input_ids.to(self._model.device)
         output = self._model.get_text_features(input_ids=ids)
         return functional.normalize(_embedding(output), dim=-1)
 

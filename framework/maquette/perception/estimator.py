@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
+from maquette.weights.raw_files import readable_folder
 
 METRIC = ("glpn", "zoedepth")  # transformers' models of metric depth
 DEPTH_AND_NORMALS = "DPTForDepthAndNormals"
@@ -54,15 +56,16 @@ class Estimator:
             "layout, or a hub name such as depth-anything/Depth-Anything-V2-Small-hf"
         )
         try:
-            with quiet(source):
-                config: Any = AutoConfig.from_pretrained(source)
-                settings, _ = ImageProcessingMixin.get_image_processor_dict(source)
-        except (OSError, ValueError, KeyError) as problem:
+            with quiet(source), readable_folder(Path(source), key) as readable:
+                place = str(readable) if Path(source).is_dir() else source
+                config: Any = AutoConfig.from_pretrained(place)
+                settings, _ = ImageProcessingMixin.get_image_processor_dict(place)
+                side: int = get_size_dict(settings["size"])["height"]
+        except (OSError, ValueError, KeyError, TypeError) as problem:
             raise unreadable(what, problem, key, hint) from problem
         self.sees_normals = DEPTH_AND_NORMALS in (config.architectures or ())
         cls: Any = _depth_and_normals_class() if self.sees_normals else AutoModelForDepthEstimation
         network = read_network(cls, source, what, key, hint, spare=(UNUSED,), dtype=torch.float32, use_safetensors=True)
-        side: int = get_size_dict(settings["size"])["height"]
         self._input_format = (side, settings.get("image_mean", [0.0] * 3), settings.get("image_std", [1.0] * 3))
         self._network = network
         self._metric = config.model_type in METRIC or getattr(config, "depth_estimation_type", "") == "metric"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maquette.weights.loading import carried_weights, halved, quiet, read_network, unreadable, weights_source
+from maquette.weights.raw_files import read_json, readable_folder
 
 TEXT_TOWER = ("text_model.", "text_projection.", "logit_scale")
 """Prefixes of the tensors of a CLIP outside its image tower."""
@@ -31,7 +31,7 @@ class ClipPreprocessor:
     FILE = "preprocessor_config.json"
 
     def __init__(self, size: int, settings: Path | None = None, smooth: bool = True) -> None:
-        stored = json.loads(settings.read_text()) if settings is not None and settings.is_file() else {}
+        stored = read_json(settings) if settings is not None and settings.is_file() else {}
         self.size, self.smooth = size, smooth
         self.mean: list[float] = stored.get("image_mean", [0.48145466, 0.4578275, 0.40821073])
         self.std: list[float] = stored.get("image_std", [0.26862954, 0.26130258, 0.27577711])
@@ -92,11 +92,12 @@ class ImageEncoder(nn.Module):
         what = f"a CLIP image encoder from {path!r}"
         hint = f"give a folder in transformers' layout, a hub name, or a plugin's weights ({carried_weights()})"
         try:
-            with quiet(source):
+            with quiet(source), readable_folder(Path(tower)) as readable:
+                place = str(readable) if Path(tower).is_dir() else tower
                 if alone:
-                    config: Any = CLIPVisionConfig.from_pretrained(tower)
+                    config: Any = CLIPVisionConfig.from_pretrained(place)
                 else:
-                    both: Any = CLIPConfig.from_pretrained(tower)
+                    both: Any = CLIPConfig.from_pretrained(place)
                     config = both.vision_config
                     config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
         except (OSError, ValueError) as problem:

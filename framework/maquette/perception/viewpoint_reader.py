@@ -12,6 +12,8 @@ from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.weights.loading import carried_weights, weights_source
+from maquette.weights.raw_files import refuse_non_finite
+from maquette.weights.tensor_files import read_tensors
 
 HIDDEN = 256  # width of the network from embedding to direction
 
@@ -60,13 +62,12 @@ class ViewpointReader(nn.Module):
         Raises:
             ConfigError: it cannot be loaded.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         reader = cls(ImageEncoder.load(path, smooth=False))
         try:
-            reader.direction.load_state_dict(load_file(Path(weights_source(path)) / cls.FOLDER / cls.FILE))
-        except (OSError, SafetensorError, RuntimeError) as problem:
+            tensors = read_tensors(Path(weights_source(path)) / cls.FOLDER / cls.FILE)
+            refuse_non_finite(tensors.items(), f"{path}/{cls.FOLDER}/{cls.FILE}")
+            reader.direction.load_state_dict(tensors)
+        except (ConfigError, RuntimeError) as problem:
             raise ConfigError(
                 f"cannot read viewpoints with {path!r}: {str(problem).splitlines()[0]}",
                 hint=f"give what the learner viewpoint saved: a folder, or a plugin's weights ({carried_weights()})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,11 @@ from torch import Tensor
 
 from maquette.errors import ConfigError
 from maquette.weights.embedding_cache import text_encoder_hash
-from maquette.weights.loading import quiet, read_network, unreadable, weights_source
+from maquette.weights.loading import NetworkReport, quiet, read_network, report_network, unreadable, weights_source
+from maquette.weights.part_files import part_files
+from maquette.weights.raw_files import read_json, readable_folder
+from maquette.weights.schedulers import noise_scheduler
+from maquette.weights.tensor_files import read_tensors
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 LAYOUT = "give a folder in diffusers' layout with safetensors, or a hub name you can reach"
@@ -65,22 +68,32 @@ class Weights:
     @cached_property
     def index(self) -> dict[str, Any]:
         """`model_index.json`: part -> [library, class]."""
-        folder = Path(self.source)
-        if folder.is_dir():
-            path = folder / "model_index.json"
-            if not path.is_file():
-                raise ConfigError(f"not a model in diffusers' layout: {path} is missing", key=self.key)
-            return json.loads(path.read_text())
-        from diffusers import DiffusionPipeline
+        path = self.find("model_index.json")
+        if path is None:
+            raise ConfigError(
+                f"not a model in diffusers' layout: {Path(self.source) / 'model_index.json'} is missing", key=self.key
+            )
+        return read_json(path, self.key)
 
-        try:
-            return dict(DiffusionPipeline.load_config(self.source))
-        except (OSError, ValueError) as problem:
-            raise self.unreadable("model_index.json", problem) from problem
+    def part_class(self, part: str) -> str | None:
+        """The class of a part; None: the model has none of that name.
+
+        Raises:
+            ConfigError: `model_index.json` has something else than [library, class] for it.
+        """
+        entry = self.index.get(part)
+        if entry is None or entry == [None, None]:
+            return None
+        if not (isinstance(entry, list) and len(entry) == 2 and all(isinstance(name, str) for name in entry)):
+            raise ConfigError(
+                f"model_index.json of {self.path!r} has {entry!r} for {part}, and [library, class] is right",
+                key=self.key,
+            )
+        return entry[1]
 
     def has(self, part: str) -> bool:
         """Whether the model has a part of that name."""
-        return (self.index.get(part) or [None])[0] is not None
+        return self.part_class(part) is not None
 
     def refuse_without(self, kind: str, *parts: str) -> None:
         """Check that the model has these parts.
@@ -92,20 +105,14 @@ class Weights:
         Raises:
             ConfigError: naming the missing ones.
         """
-        if missing := [part for part in parts if not self.has(part)]:
+        if missing := [part for part in parts if self.index.get(part) in (None, [None, None])]:
             raise ConfigError(
                 f"{self.path!r} is no {kind} model: model_index.json names no {', '.join(missing)}", key=self.key
             )
 
     def config(self, part: str) -> dict[str, Any]:
-        """The `config.json` of one of diffusers' parts, whatever its class."""
-        from diffusers import UNet2DConditionModel
-
-        try:
-            with quiet(self.source):
-                return dict(UNet2DConditionModel.load_config(self.source, subfolder=part))
-        except (OSError, ValueError) as problem:
-            raise self.unreadable(part, problem) from problem
+        """The `config.json` of a part."""
+        return read_json(self.file(f"{part}/config.json"), self.key)
 
     def find(self, name: str) -> Path | None:
         """A file by its path inside the model, downloaded if need be; None if there is none of that name."""
@@ -113,10 +120,12 @@ class Weights:
         if folder.is_dir():
             return folder / name if (folder / name).is_file() else None
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         try:
             return Path(hf_hub_download(self.source, name))
+        except LocalEntryNotFoundError as problem:  # the hub cannot be reached
+            raise self.unreadable(name, problem) from problem
         except EntryNotFoundError:
             return None
         except (OSError, ValueError) as problem:
@@ -134,18 +143,32 @@ class Weights:
         return path
 
     def load(self, cls: Any, part: str) -> Any:
-        """A part without weights of its own: a scheduler or tokenizer."""
+        """A part without weights of its own, such as a tokenizer."""
+        folder = Path(self.source) / part
         try:
             with quiet(self.source):
-                return cls.from_pretrained(self.source, subfolder=part)
+                if not Path(self.source).is_dir():
+                    return cls.from_pretrained(self.source, subfolder=part)
+                with readable_folder(folder, self.key) as readable:
+                    return cls.from_pretrained(str(readable))
+        except ConfigError:
+            raise
         except Exception as problem:  # json, hub and key errors have no common base
             raise self.unreadable(part, problem) from problem
 
     def scheduler(self) -> Any:
-        """diffusers' DDPMScheduler, from the config of any scheduler."""
-        from diffusers import DDPMScheduler
+        """diffusers' DDPMScheduler of the noise process that the model was trained on; see `noise_scheduler`."""
+        path = self.file("scheduler/scheduler_config.json")
+        return noise_scheduler(read_json(path, self.key), path, self.part_class("scheduler") or "", self.key)
 
-        return self.load(DDPMScheduler, "scheduler")
+    def tensors(self, part: str) -> dict[str, Tensor]:
+        """Name -> tensor of a part that is no network of diffusers: whole, in shards or in a variant; all finite."""
+        folder, pickles = Path(self.source) / part, self._safetensors is None
+        if not Path(self.source).is_dir():
+            endings = (".safetensors", ".bin") if pickles else (".safetensors",)
+            folder = self.file(*(f"{part}/diffusion_pytorch_model{ending}" for ending in endings)).parent
+        paths = part_files(folder, pickles, self.key).paths
+        return {name: tensor for path in paths for name, tensor in read_tensors(path, self.key).items()}
 
     def unet(self) -> Any:
         """diffusers' UNet2DConditionModel."""
@@ -161,11 +184,20 @@ class Weights:
 
     def load_network(self, cls: Any, part: str) -> Any:
         """A frozen network in float32, with all of its tensors in the file; part "": the model is a single network."""
-        return read_network(
-            cls, self.source, f"{part or cls.__name__} of {self.path!r}", self.key, LAYOUT, subfolder=part,
-            use_safetensors=self._safetensors, torch_dtype=torch.float32,
-            low_cpu_mem_usage=False,  # which would need accelerate
-        )  # fmt: skip
+        return read_network(cls, self.source, self._what(cls, part), self.key, LAYOUT, **self._settings(part))
+
+    def report_network(self, cls: Any, part: str) -> NetworkReport:
+        """A network as `load_network` loads it, with its missing and unexpected tensors listed, not refused."""
+        return report_network(cls, self.source, self._what(cls, part), self.key, LAYOUT, **self._settings(part))
+
+    def _what(self, cls: Any, part: str) -> str:
+        return f"{part or cls.__name__} of {self.path!r}"
+
+    def _settings(self, part: str) -> dict[str, Any]:
+        return {
+            "subfolder": part, "use_safetensors": self._safetensors, "torch_dtype": torch.float32,
+            "low_cpu_mem_usage": False,  # which would need accelerate
+        }  # fmt: skip
 
     def unreadable(self, part: str, problem: Exception) -> ConfigError:
         """The error that a part cannot be loaded."""

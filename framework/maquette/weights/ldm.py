@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from maquette.weights.loading import refuse_differences
+from maquette.weights.raw_files import refuse_non_finite
 
 State = Mapping[str, Tensor]
 VAE_SCALE = 0.18215  # of the latents of SD 1 and 2
@@ -164,7 +165,7 @@ def load_tensors(network: Any, state: State, what: str, names: Mapping[str, str]
         names: name in the network -> name in `state`.
 
     Raises:
-        ConfigError: tensors are missing, unexpected or of another shape.
+        ConfigError: tensors are missing, unexpected, of another shape, or not finite.
     """
     expected = set(names.values())
     refuse_differences(what, sorted(expected - state.keys()), sorted(state.keys() - expected))
@@ -176,5 +177,6 @@ def load_tensors(network: Any, state: State, what: str, names: Mapping[str, str]
             shapes.append(f"{names[name]} {list(value.shape)}, not {list(own.shape)}")
         tensors[name] = flat.float()
     refuse_differences(what, (), (), shapes)
+    refuse_non_finite(((name, state[name]) for name in sorted(expected)), what, "prior.path")
     network.load_state_dict(tensors, assign=True)
     return network.requires_grad_(False).eval()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from maquette import plugins
 from maquette.errors import ConfigError
+from maquette.weights.part_files import PartFiles, part_files
+from maquette.weights.raw_files import is_finite, readable_folder, refuse_non_finite
 
 if TYPE_CHECKING:
     from torch import nn
+
+_log = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound="nn.Module")
 HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
@@ -43,11 +49,22 @@ def check_path(path: str) -> None:
     """
     if Path(path).expanduser().is_dir() or path in plugins.weights():
         return
+    if Path(path).expanduser().is_file():
+        raise ValueError(single_file(path))
     if path.startswith(("/", ".", "~")) or not HUB_NAME.match(path):
         raise ValueError(
             f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({carried_weights()}), "
             "nor a hub name like org/model"
         )
+
+
+def single_file(path: str) -> str:
+    """The message that a single file is of no model that is read from one."""
+    return (
+        f"{path} is a single file, and of those only Stable Diffusion 1 and 2 (stable-diffusion), the original "
+        "Zero-1-to-3 (zero123) and MVDream (mvdream) are read; convert it with diffusers: "
+        f"StableDiffusionPipeline.from_single_file({Path(path).name!r}).save_pretrained(FOLDER), and give the folder"
+    )
 
 
 def halved(network: Network) -> Network:
@@ -65,7 +82,7 @@ def quiet(source: str = "") -> Iterator[None]:
     verbosities = [library.get_verbosity() for library in libraries]
     bars = not source or Path(source).is_dir()
     for library in libraries:
-        library.set_verbosity_error()
+        library.set_verbosity(logging.CRITICAL)  # their errors come as exceptions, too
         if bars:
             library.disable_progress_bar()
     try:
@@ -75,6 +92,25 @@ def quiet(source: str = "") -> Iterator[None]:
             library.set_verbosity(verbosity)
             if bars:
                 library.enable_progress_bar()
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkReport:
+    """A network, and the differences between its tensors and the files'.
+
+    Args:
+        network: of diffusers or transformers.
+        missing: tensors of the network that the files lack; they have random values.
+        unexpected: tensors of the files that the network lacks.
+        misshapen: tensors of another shape.
+        files: its files; None: they are on the hub.
+    """
+
+    network: Any
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshapen: tuple[str, ...]
+    files: PartFiles | None
 
 
 def read_network(
@@ -92,21 +128,80 @@ def read_network(
         settings: arguments of `from_pretrained`.
 
     Raises:
-        ConfigError: it cannot be read, or tensors are missing, unexpected or of another shape; naming them.
+        ConfigError: it cannot be read, tensors are missing, unexpected or of another shape, or are not finite; naming
+            them.
     """
-    try:
-        with quiet(source):
-            network, report = cls.from_pretrained(
-                source, output_loading_info=True, ignore_mismatched_sizes=True, **settings
-            )
-    except Exception as problem:  # safetensors, json, pickle, hub and key errors have no common base
-        raise unreadable(what, problem, key, hint) from problem
+    report = report_network(cls, source, what, key, hint, spare, **settings)
+    refuse_differences(what, report.missing, report.unexpected, report.misshapen, key)
+    return report.network.requires_grad_(False).eval()
+
+
+def report_network(
+    cls: Any, source: str, what: str, key: str = "", hint: str = "", spare: tuple[str, ...] = (), **settings: Any
+) -> NetworkReport:
+    """Load a network as `read_network` does, and report missing and unexpected tensors instead of refusing them.
+
+    A variant of its files, such as fp16, is taken where there are no others.
+
+    Raises:
+        ConfigError: it cannot be read, or tensors are not finite; naming file and tensor.
+    """
+    folder, pickles = Path(source) / settings.get("subfolder", ""), not settings.get("use_safetensors")
+    if not Path(source).is_dir():
+        network, report = _from_hub(cls, source, what, key, hint, settings)
+        files = None
+    else:
+        with readable_folder(folder, key) as readable:
+            files = _files(folder, what, pickles, key, hint)
+            local = {name: value for name, value in settings.items() if name != "subfolder"}
+            network, report = _from_pretrained(cls, str(readable), what, key, hint, variant=files.variant, **local)
+    _refuse_non_finite(network, {*report["missing_keys"]}, files, what, key)
     missing, unexpected = (
-        [name for name in report[kind] if not name.startswith(spare) and not name.endswith(COUNTED)]
+        tuple(name for name in report[kind] if not name.startswith(spare) and not name.endswith(COUNTED))
         for kind in ("missing_keys", "unexpected_keys")
     )
-    refuse_differences(what, missing, unexpected, [entry[0] for entry in report["mismatched_keys"]], key)
-    return network.requires_grad_(False).eval()
+    return NetworkReport(network, missing, unexpected, tuple(entry[0] for entry in report["mismatched_keys"]), files)
+
+
+def _files(folder: Path, what: str, pickles: bool, key: str, hint: str) -> PartFiles:
+    try:
+        return part_files(folder, pickles, key)
+    except ConfigError as problem:
+        raise ConfigError(f"cannot load {what}: {problem.message}", key=key, hint=problem.hint or hint) from problem
+
+
+def _from_pretrained(cls: Any, source: str, what: str, key: str, hint: str, **settings: Any) -> tuple[Any, Any]:
+    try:
+        with quiet(source):
+            return cls.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
+    except Exception as problem:  # safetensors, json, pickle, hub and key errors have no common base
+        raise unreadable(what, problem, key, hint) from problem
+
+
+def _from_hub(cls: Any, source: str, what: str, key: str, hint: str, settings: dict[str, Any]) -> tuple[Any, Any]:
+    """A network of the hub; its variant fp16 if it has no files without one."""
+    try:
+        return _from_pretrained(cls, source, what, key, hint, **settings)
+    except ConfigError:
+        try:
+            loaded = _from_pretrained(cls, source, what, key, hint, variant="fp16", **settings)
+        except ConfigError:
+            loaded = None
+        if loaded is None:
+            raise
+        _log.info("%s: taking the variant fp16, since there are no other weights", what)
+        return loaded
+
+
+def _refuse_non_finite(network: Any, missing: set[str], files: PartFiles | None, what: str, key: str) -> None:
+    """Refuse a network with a NaN or an infinity; naming the file and the tensor as the file does."""
+    tensors = {name: tensor for name, tensor in network.state_dict().items() if name not in missing}
+    if all(is_finite(tensor) for tensor in tensors.values()):
+        return
+    if files is not None and (entry := files.first_non_finite()) is not None:
+        path, name, tensor = entry
+        refuse_non_finite([(name, tensor)], str(path), key)
+    refuse_non_finite(tensors.items(), what, key)
 
 
 def unreadable(what: str, problem: Exception, key: str = "", hint: str = "") -> ConfigError:

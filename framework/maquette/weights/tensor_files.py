@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from maquette.errors import ConfigError
+from maquette.weights.raw_files import check_tensor_file, is_safetensors
 
 INERT = ("pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "numpy")
 """Packages with objects in Lightning's checkpoints other than weights: callbacks, settings, scalars."""
@@ -42,12 +43,13 @@ def read_tensors(path: Path, key: str = "") -> dict[str, Tensor]:
         key: config key, for errors.
 
     Raises:
-        ConfigError: the file is damaged, or holds objects that could run code.
+        ConfigError: the file is damaged or a failed download, or holds objects that could run code.
     """
     from safetensors.torch import load_file
 
+    check_tensor_file(path, key)
     try:
-        data = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
+        data = load_file(path) if is_safetensors(path) else _read_pickle(path)
     except Exception as problem:  # zip, pickle, safetensors and storage errors have no common base
         raise _refusal(path, key, problem) from problem
     named: dict[Any, Any] = data if isinstance(data, dict) else {}

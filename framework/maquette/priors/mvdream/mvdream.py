@@ -67,12 +67,14 @@ class MVDream(DiffusionPrior):
         join_views(self.unet, config.views)
         self.channels: int = self.unet.config.in_channels
         self._encode_texts, self._text_encoder_id = parts.encode_texts, parts.text_encoder_id
+        self._load_limit = parts.load_limit
 
     def condition(self, request: Request) -> TextConditions:
         c = self.config
         return text_conditions(
-            request, c.view_prompts, c.view_dependent, self._text_encoder_id, self._encode_texts, self.device
-        )
+            request, c.view_prompts, c.view_dependent, self._text_encoder_id, self._encode_texts, self.device,
+            [self._load_limit()],
+        )  # fmt: skip
 
     @torch.no_grad()
     def predict(

@@ -13,6 +13,7 @@ from maquette.cameras.base import Cameras
 from maquette.cameras.directions import view_weights, wrap_deg
 from maquette.config.capabilities import ANY_CAMERA, Capabilities, condition
 from maquette.errors import ConfigError
+from maquette.perception.tokens import Frame, TextLimit, cut_to_fit, warn_of_cut
 from maquette.priors.base import Conditions, Request
 from maquette.weights.embedding_cache import cached_embeddings
 
@@ -56,8 +57,13 @@ class ViewPrompts:
 
     def text(self, prompt: str, view: str) -> str:
         """The prompt with the view prompt of one of `names`."""
-        before, _, after = self.template.replace("{view}", view).partition("{prompt}")
+        before, after = self.frame(view)
         return before + prompt + after
+
+    def frame(self, view: str) -> Frame:
+        """What the view prompt of one of `names` puts before the prompt and after it."""
+        before, _, after = self.template.replace("{view}", view).partition("{prompt}")
+        return before, after
 
     def choose(self, cameras: Cameras) -> list[str]:
         """The name of each camera's view."""
@@ -139,8 +145,12 @@ def text_conditions(
     model: str,
     compute: Callable[[Sequence[str]], Float[Tensor, "n L D"]],
     device: torch.device,
+    limits: Sequence[TextLimit] = (),
 ) -> TextConditions:
     """The text conditions of a request; embeddings are cached on disk.
+
+    The end of a prompt that is too long for an encoder is cut off, with a warning; the view prompts stay. All views
+    have the same cut, so that their embeddings differ by the view prompt alone.
 
     Args:
         request: prompt and negative prompt.
@@ -148,9 +158,10 @@ def text_conditions(
         view_dependent: whether they are added to the prompt.
         model, compute: as in `cached_embeddings`.
         device: device of the embeddings.
+        limits: of the text encoders.
 
     Raises:
-        ConfigError: the prompt is empty.
+        ConfigError: the prompt is empty, or a view prompt alone is too long.
     """
     if not request.prompt.strip():
         raise ConfigError(
@@ -158,13 +169,24 @@ def text_conditions(
             key="prompt",
             hint='say prompt="a red mug", or take a prior that is conditioned on a picture, such as prior=zero123',
         )
-    texts = {
-        view: view_prompts.text(request.prompt, view) if view_dependent else request.prompt
-        for view in view_prompts.names
-    }
-    embeddings = cached_embeddings([*texts.values(), request.prompt, request.negative_prompt, ""], model, compute)
+    for name, text in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)):
+        _refuse_surrogates(name, text)
+    frames = [view_prompts.frame(view) for view in view_prompts.names] if view_dependent else [("", "")]
+    prompt, negative = cut_to_fit(request.prompt, limits, frames), cut_to_fit(request.negative_prompt, limits)
+    warn_of_cut("prompt", request.prompt, prompt, limits, "; view words stay" if view_dependent else "")
+    warn_of_cut("negative_prompt", request.negative_prompt, negative, limits)
+    texts = {view: view_prompts.text(prompt, view) if view_dependent else prompt for view in view_prompts.names}
+    embeddings = cached_embeddings([*texts.values(), prompt, negative, ""], model, compute)
     embeddings = {text: embedding.to(device) for text, embedding in embeddings.items()}
     by_view = {view: embeddings[text] for view, text in texts.items()}
-    return TextConditions(
-        by_view, embeddings[request.prompt], embeddings[request.negative_prompt], embeddings[""], view_prompts
-    )
+    return TextConditions(by_view, embeddings[prompt], embeddings[negative], embeddings[""], view_prompts)
+
+
+def _refuse_surrogates(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        raise ConfigError(
+            f"character {problem.start} of the text is {text[problem.start]!r}, which is no character of Unicode",
+            key=name, hint="the terminal or file it came from is not UTF-8",
+        ) from problem  # fmt: skip

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from maquette.errors import MissingDependency
 from maquette.perception.tokens import tokenize
-from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
+from maquette.priors.base import Request
+from maquette.priors.text.conditions import TextConditions
+from maquette.priors.text.text_to_image import TextPart, TextToImage, TextToImageConfig
 from maquette.priors.text.textual_inversion import expand_tokens, read_embeddings
 from maquette.registry import register
 
@@ -31,15 +33,24 @@ class DeepFloydIF(TextToImage):
 
     Config = TextToImageConfig
     encoders = ("T5EncoderModel",)
+    text_parts = (TextPart("tokenizer", "text_encoder", length=TOKENS),)
+
+    def prepare_text(self, text: str) -> str:
+        return text.lower().strip()
 
     def encode_texts(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L D"]:
         from transformers import T5EncoderModel
 
-        self._refuse_unreadable_tokens()
         files = [read_embeddings(path) for path in words]
         learned = [{token.lower(): vectors for token, vectors in file.items()} for file in files]
         tokenizer, encoder, token_words = self.load_text_encoder(T5EncoderModel, "tokenizer", "text_encoder", learned)
-        return t5_embeddings(tokenizer, encoder, expand_tokens([text.lower().strip() for text in texts], token_words))
+        return t5_embeddings(
+            tokenizer, encoder, expand_tokens([self.prepare_text(text) for text in texts], token_words)
+        )
+
+    def condition(self, request: Request) -> TextConditions:
+        self._refuse_unreadable_tokens()
+        return super().condition(request)
 
     def _refuse_unreadable_tokens(self) -> None:
         from transformers.utils import is_protobuf_available, is_sentencepiece_available

@@ -16,6 +16,7 @@ from maquette.errors import ConfigError
 from maquette.priors.base import Conditions, Request
 from maquette.priors.diffusion_prior import predict_each
 from maquette.priors.text.over_stable_diffusion import OverStableDiffusion
+from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.priors.text.text_to_image import TextToImageConfig
 from maquette.registry import register
 
@@ -35,6 +36,18 @@ class EditConditioning:
     picture: Float[Tensor, "B C h w"] | None = None
 
 
+class EditingModel(StableDiffusion):
+    """A Stable Diffusion whose UNet takes the latents of a picture beside the noisy ones."""
+
+    def refuse_other_inputs(self) -> None:
+        channels, expected = self.unet.config.in_channels, 2 * self.channels
+        if channels != expected:
+            raise ConfigError(
+                f"the UNet of {self.config.path!r} takes {channels} channels, and one that edits pictures takes "
+                f"{expected}", key="prior.path", hint="give InstructPix2Pix weights, e.g. timbrooks/instruct-pix2pix",
+            )  # fmt: skip
+
+
 @register("prior", "instruct-pix2pix")
 class InstructPix2Pix(OverStableDiffusion):
     """Edits pictures by the instruction in the prompt, such as "make it a bronze statue".
@@ -46,6 +59,8 @@ class InstructPix2Pix(OverStableDiffusion):
     Source: Brooks et al. 2022 (arXiv 2211.09800), sec. 3.2.
     """
 
+    model_class = EditingModel
+
     @dataclass(frozen=True)
     class Config(TextToImageConfig):
         view_dependent: bool = False  # an instruction has no view prompt
@@ -54,15 +69,6 @@ class InstructPix2Pix(OverStableDiffusion):
     def capabilities(cls, config: Config) -> Capabilities:
         gives = (condition(name) for name in ("positive", "image", "unconditional"))
         return Capabilities(needs=frozenset({SOURCE_PICTURE}), gives=frozenset({ANY_CAMERA, *gives}))
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        channels, expected = self.model.unet.config.in_channels, 2 * self.model.channels
-        if channels != expected:
-            raise ConfigError(
-                f"the UNet of {config.path!r} takes {channels} channels, and one that edits pictures takes {expected}",
-                key="prior.path", hint="give InstructPix2Pix weights, e.g. timbrooks/instruct-pix2pix",
-            )  # fmt: skip
 
     def condition(self, request: Request) -> Conditions:
         return _TextsWithoutPicture(self.model.condition(request))

@@ -13,8 +13,10 @@ from maquette.priors.text.text_to_image import TextToImageConfig
 class OverStableDiffusion(Prior):
     """A prior around a Stable Diffusion model: same latents, noise schedule and device."""
 
+    model_class: type[StableDiffusion] = StableDiffusion
+
     def __init__(self, config: TextToImageConfig) -> None:
-        self.model = StableDiffusion(config)
+        self.model = self.model_class(config)
         self.noise_schedule = self.model.noise_schedule
         self.device = self.model.device
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from maquette.errors import ConfigError
-from maquette.perception.tokens import tokenize
-from maquette.priors.text.text_to_image import TextToImage, TextToImageConfig
+from maquette.perception.tokens import token_ids
+from maquette.priors.text.text_to_image import TextPart, TextToImage, TextToImageConfig
 from maquette.priors.text.textual_inversion import expand_tokens, read_embeddings
 from maquette.registry import register
 
@@ -34,6 +34,10 @@ class StableDiffusionXL(TextToImage):
 
     Config = TextToImageConfig
     encoders = ("CLIPTextModel", "CLIPTextModelWithProjection")
+    text_parts = (
+        TextPart("tokenizer", "text_encoder", "clip_l"),
+        TextPart("tokenizer_2", "text_encoder_2", "clip_g"),
+    )
 
     def __init__(self, config: TextToImageConfig) -> None:
         super().__init__(config)
@@ -51,12 +55,12 @@ class StableDiffusionXL(TextToImage):
 
         learned = [read_embeddings(path, "clip_l") for path in words]
         tokenizer, encoder, token_words = self.load_text_encoder(CLIPTextModel, "tokenizer", "text_encoder", learned)
-        first = encoder(tokenize(tokenizer, expand_tokens(texts, token_words)).input_ids, output_hidden_states=True)
+        first = encoder(token_ids(tokenizer, encoder, expand_tokens(texts, token_words)), output_hidden_states=True)
         learned = [read_embeddings(path, "clip_g") for path in words]
         tokenizer, encoder, token_words = self.load_text_encoder(
             CLIPTextModelWithProjection, "tokenizer_2", "text_encoder_2", learned
         )
-        second = encoder(tokenize(tokenizer, expand_tokens(texts, token_words)).input_ids, output_hidden_states=True)
+        second = encoder(token_ids(tokenizer, encoder, expand_tokens(texts, token_words)), output_hidden_states=True)
         rows = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled = pad(second.text_embeds, (0, rows.shape[-1] - self._pooled))
         embeddings = torch.cat([rows, pooled[:, None]], dim=1)

@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from maquette.errors import ConfigError
+from maquette.weights.raw_files import check_tensor_file, is_safetensors, refuse_non_finite
 
 KEY = "prior.embeddings"
 LearnedEmbeddings: TypeAlias = dict[str, Float[Tensor, "n D"]]
@@ -34,21 +34,24 @@ def read_embeddings(path: Path, encoder: str = "") -> LearnedEmbeddings:
         encoder: which of several text encoders, by its name in the file; "": the file is for one.
 
     Raises:
-        ConfigError: the file cannot be read as tensors alone, or has another layout.
+        ConfigError: the file cannot be read as tensors alone, has another layout, or is not finite.
     """
+    check_tensor_file(path, KEY)
     try:
-        data = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        data = load_file(path) if is_safetensors(path) else torch.load(path, "cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise ConfigError(
             f"{path} holds more than tensors, and nothing in it is executed", key=KEY, hint="save it as safetensors"
         ) from problem
-    except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
-        raise ConfigError(f"cannot read embeddings from {path}: {problem}", key=KEY) from problem
+    except Exception as problem:  # zip, pickle, safetensors and storage errors have no common base
+        reason = f"{type(problem).__name__}: {(str(problem).splitlines() or [''])[0][:200]}"
+        raise ConfigError(f"cannot read embeddings from {path}: {reason}", key=KEY) from problem
     embeddings = _by_token(data, path.stem, encoder) if isinstance(data, Mapping) else {}
     if not embeddings or not all(isinstance(value, Tensor) and value.ndim in (1, 2) for value in embeddings.values()):
         keys = ", ".join(map(str, list(data)[:3])) if isinstance(data, Mapping) else type(data).__name__
         kind = f"textual inversion with {encoder}" if encoder else "textual inversion"
         raise ConfigError(f"{path} is no {kind}: it holds {keys}", key=KEY)
+    refuse_non_finite(embeddings.items(), str(path), KEY)
     return {token: torch.atleast_2d(value.detach().float()) for token, value in embeddings.items()}
 
 
@@ -81,16 +84,26 @@ def add_embeddings(tokenizer: Any, encoder: Any, learned: LearnedEmbeddings) -> 
                 f"the embedding of {token!r} has {vectors.shape[1]} numbers, and this text encoder's have "
                 f"{table.shape[1]}", key=KEY, hint="it was learned for another family of models",
             )  # fmt: skip
-        names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
-        if {token, f"{token}</w>"} & tokenizer.get_vocab().keys():
-            raise ConfigError(f"the tokenizer has the word {token!r} already", key=KEY)
-        tokenizer.add_tokens(names)
+        names = add_names(tokenizer, token, len(vectors))
         ids = tokenizer.convert_tokens_to_ids(names)
         grown = torch.cat([table, table.new_zeros(max(max(ids) + 1 - len(table), 0), table.shape[1])])
         grown[ids] = vectors.to(grown)
         table, words[token] = grown, " ".join(names)
     encoder.set_input_embeddings(nn.Embedding.from_pretrained(table))
     return words
+
+
+def add_names(tokenizer: Any, token: str, count: int) -> list[str]:
+    """Add a learned token of `count` vectors to a tokenizer, in place, as that many words; returns them.
+
+    Raises:
+        ConfigError: the tokenizer has the token already.
+    """
+    if {token, f"{token}</w>"} & tokenizer.get_vocab().keys():
+        raise ConfigError(f"the tokenizer has the word {token!r} already", key=KEY)
+    names = [token, *(f"{token}_{i}" for i in range(1, count))]
+    tokenizer.add_tokens(names)
+    return names
 
 
 def expand_tokens(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:

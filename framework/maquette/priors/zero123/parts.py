@@ -7,10 +7,8 @@ from typing import Any, Protocol
 from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.weights.diffusers_folder import Weights
+from maquette.weights.families import PROJECTIONS
 from maquette.weights.loading import refuse_differences
-from maquette.weights.tensor_files import read_tensors
-
-PROJECTIONS = ("clip_camera_projection", "cc_projection")  # names of its folder in the ports
 
 
 class Parts(Protocol):
@@ -57,8 +55,7 @@ class DiffusersParts:
 
     def projection(self) -> CameraProjection:
         folder = self._projection
-        path = self._weights.file(*(f"{folder}/diffusion_pytorch_model{ending}" for ending in (".safetensors", ".bin")))
-        tensors = {name.rpartition(".")[2]: tensor for name, tensor in read_tensors(path, "prior.path").items()}
+        tensors = {name.rpartition(".")[2]: tensor for name, tensor in self._weights.tensors(folder).items()}
         expected = {"weight", "bias"}
         refuse_differences(
             f"{folder} of {self._weights.path!r}", [*expected - tensors.keys()], [*tensors.keys() - expected]

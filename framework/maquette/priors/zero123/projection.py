@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.weights.loading import refuse_differences
+from maquette.weights.raw_files import refuse_non_finite
+from maquette.weights.tensor_files import read_tensors
 
 RELATIVE_POSE_SIZE = 4
 """Numbers of a relative pose, `maquette.cameras.directions.relative_pose`."""
@@ -61,9 +63,8 @@ class CameraProjection(nn.Module):
     @classmethod
     def load(cls, folder: Path) -> CameraProjection:
         """Read `clip_camera_projection/` in `folder`, in float32."""
-        from safetensors.torch import load_file
-
-        state = load_file(folder / cls.FOLDER / "diffusion_pytorch_model.safetensors")
+        state = read_tensors(folder / cls.FOLDER / "diffusion_pytorch_model.safetensors")
+        refuse_differences(cls.FOLDER, sorted({"proj.weight", "proj.bias"} - state.keys()), ())
         return cls.of(state["proj.weight"], state["proj.bias"])
 
     @classmethod
@@ -72,5 +73,7 @@ class CameraProjection(nn.Module):
         projection = cls(len(bias))
         if weight.shape != projection.proj.weight.shape:
             refuse_differences("the projection of picture and camera", (), (), ["proj.weight"])
-        projection.load_state_dict({"proj.weight": weight, "proj.bias": bias})
+        tensors = {"proj.weight": weight, "proj.bias": bias}
+        refuse_non_finite(tensors.items(), "the projection of picture and camera", "prior.path")
+        projection.load_state_dict(tensors)
         return projection

@@ -16,7 +16,7 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import ANY_CAMERA, REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
-from maquette.priors.autoencoder import picture_size
+from maquette.priors.autoencoder import trained_size
 from maquette.priors.base import Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, distinct_conditions
 from maquette.priors.references import check_references
@@ -68,7 +68,7 @@ class Zero123(DiffusionPrior):
         self.parts = _parts(config.path)
         schedule = schedule_of(self.parts.scheduler(), torch.device("cpu"))
         unet, vae = self.parts.unet(), self.parts.vae()
-        super().__init__(config, schedule, unet, vae, picture_size(unet.config.sample_size, vae))
+        super().__init__(config, schedule, unet, vae, trained_size(unet.config.sample_size, vae, config.size))
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
         self.channels: int = self.unet.config.out_channels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,14 @@ from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.weights.diffusers_folder import Weights
 from maquette.weights.embedding_cache import cached_embeddings
+from maquette.weights.families import RAMP
+from maquette.weights.raw_files import read_json
 
-RAMP = "ramping_coefficients"
 NEEDED = (
     "unet", "scheduler", "text_encoder", "tokenizer", "vision_encoder", "feature_extractor_clip",
     "feature_extractor_vae", RAMP,
 )  # fmt: skip
+PREPROCESSING = ("crop_size", "size", "resample", "image_mean", "image_std")
 RESAMPLING = {Resampling.BILINEAR: "bilinear", Resampling.BICUBIC: "bicubic"}
 
 
@@ -34,7 +35,9 @@ class ReferencePreprocessor:
     """
 
     def __init__(self, settings: Path) -> None:
-        stored = json.loads(settings.read_text())
+        stored = read_json(settings, "prior.path")
+        if missing := [name for name in PREPROCESSING if name not in stored]:
+            raise ConfigError(f"{settings} does not state {', '.join(missing)}", key="prior.path")
         self.size: int = _side(stored["crop_size"])
         if self.size != _side(stored["size"]):
             raise ConfigError(f"{settings} cuts its pictures, which would cut off what they show", key="prior.path")
@@ -89,4 +92,7 @@ class Parts:
 
     def ramp(self) -> Float[Tensor, "L 1"]:
         """Ramping coefficients: weight with which the image embedding is added to each of the text's L tokens."""
-        return torch.tensor(self.weights.index[RAMP], dtype=torch.float32)[:, None]
+        stored = self.weights.index[RAMP]
+        if not (isinstance(stored, list) and all(isinstance(value, int | float) for value in stored)):
+            raise ConfigError(f"{RAMP} in model_index.json is a list of numbers, not {stored!r:.80}", key="prior.path")
+        return torch.tensor(stored, dtype=torch.float32)[:, None]
