@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maquette import __version__, plugins
+from maquette.config.paths import owner
 from maquette.files import write_atomically
 
 PACKAGES = ("torch", "lightning", "diffusers", "transformers", "numpy", "numba", "omegaconf", "safetensors", "trimesh")
@@ -100,6 +101,6 @@ def peak_gpu_memory_mb() -> dict[str, dict[str, float]]:
 
 def write_manifest(path: Path, **facts: Any) -> None:
     """Create or update a run's manifest with `facts`."""
-    manifest = json.loads(path.read_text()) if path.is_file() else {}
+    manifest = json.loads(path.read_text()) if path.is_file() else {"owner": owner()}
     manifest.update(facts)
     write_atomically(path, json.dumps(manifest, indent=1, ensure_ascii=False))
