@@ -33,7 +33,7 @@ class Range:
         return self.low < value < self.high if self.open else self.low <= value <= self.high
 
     def __str__(self) -> str:
-        low, high = (f"{end:.15g}" for end in (self.low, self.high))
+        low, high = (str(end) if isinstance(end, int) else f"{end:g}" for end in (self.low, self.high))
         if math.isinf(self.high):
             return f"above {low}" if self.open else f"at least {low}"
         if math.isinf(self.low):
@@ -43,9 +43,15 @@ class Range:
 
 @dataclass(frozen=True)
 class PathKind:
-    """What a text names: an input file or folder, weights (which may be a name instead), or a folder for results."""
+    """What a text names.
+
+    Args:
+        kind: an input file or folder; weights, which may be a name instead; or a folder for results.
+        words: texts that are no paths, such as "auto".
+    """
 
     kind: Literal["input", "weights", "output"]
+    words: tuple[str, ...] = ()
 
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]
@@ -53,12 +59,15 @@ Count = Annotated[int, Range(1)]
 CountOrNone = Annotated[int, Range(0)]
 Pixels = Annotated[int, Range(1, 16_384)]  # side of a picture
 Samples = Annotated[int, Range(2, 4096)]  # along a side of a grid
+Channels = Annotated[int, Range(1, 65_536)]  # or hidden units
 
 Positive = Annotated[float, Range(0, open=True)]
 NonNegative = Annotated[float, Range(0)]
 Fraction = Annotated[float, Range(0, 1)]
-Elevation = Annotated[float, Range(-90, 90)]  # degrees above the horizon
-FieldOfView = Annotated[float, Range(0, 180, open=True)]  # degrees
+OpenFraction = Annotated[float, Range(0, 1, open=True)]
+ElevationDeg = Annotated[float, Range(-90, 90)]
+FovDeg = Annotated[float, Range(0, 180, open=True)]  # an angle of view
+HalfTurnDeg = Annotated[float, Range(0, 180)]
 
 InputPath = Annotated[str, PathKind("input")]
 WeightsPath = Annotated[str, PathKind("weights")]

@@ -12,7 +12,7 @@ from typing import Any
 
 from maquette.config.loading import ResolvedConfig
 from maquette.errors import ConfigError
-from maquette.files import write_atomically
+from maquette.files import display_path, write_atomically
 from maquette.kernels.devices import choose_device
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
@@ -44,7 +44,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     run = RunFolder.open(resume) if resume else RunFolder.create(method.output, method.name, _subject(resolved))
     if resume is None:
         write_atomically(run.config, resolved.to_yaml())
-    _log.info("run folder: %s", run.path)
+    _log.info("run folder: %s", display_path(run.path))
     timings, state = Timings(), run.read_state()
     write_manifest(
         run.manifest, method=method.name, prompt=method.prompt, image=method.image, data=method.data, seed=method.seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -14,6 +15,7 @@ import typer
 from maquette import __version__
 from maquette.cli.messages import show_messages
 from maquette.errors import MaquetteError
+from maquette.files import display_path
 
 app = typer.Typer(
     name="maquette",
@@ -104,11 +106,11 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
         resolved = load_method(name, overrides, folder)
     from maquette.pipeline import run_method
 
-    path = run_method(resolved, Path(name) if resume else None)
+    path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
     typer.echo(f"\ndone: {path}")
     for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
         typer.echo(f"  {product}")
-    typer.echo(f"again: maquette run {path / 'config.yaml'}")
+    typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
 
 
 @app.command()
@@ -149,17 +151,15 @@ def show(
     """Print the resolved config, each value with the file and line it comes from."""
     from maquette.config.loading import load_method
 
-    has_prompt = any(word.startswith("prompt=") for word in overrides or [])
-    words = [*(overrides or []), *([] if has_prompt else ["prompt=(your prompt)"])]
     folder = "training" if method.startswith("configs/training") else "methods"
-    resolved = load_method(method, words, folder)
+    resolved = load_method(method, overrides or [], folder, stand_ins={"prompt": "(your prompt)"})
     text = resolved.to_yaml()
     if plain:
         typer.echo(text, nl=False)
         return
-    from maquette.config.show import annotate_origins
+    from maquette.config.show import annotate_origins, legal_ranges
 
-    typer.echo(annotate_origins(text, resolved.origin), nl=False)
+    typer.echo(annotate_origins(text, resolved.origin, legal_ranges(resolved.method)), nl=False)
 
 
 @app.command("list")

@@ -110,15 +110,14 @@ def resolve(path: str, kind: Literal["input", "weights", "output"], folder: Path
     Raises:
         ValueError: an environment variable is not set.
     """
-    if not path:
-        return path
     expanded = expand(path)
     absolute = os.path.abspath(os.path.join(folder or Path.cwd(), expanded))
     if kind == "weights" and path in plugins.weights():
         return path
-    if kind == "output" or os.path.exists(absolute) or (folder is not None and expanded.startswith(_EXPLICIT)):
+    explicit = kind == "input" or expanded.startswith(_EXPLICIT)
+    if kind == "output" or os.path.exists(absolute) or (folder is not None and explicit):
         return absolute
-    return expanded  # a name, or an input that is missed by the path that was typed
+    return expanded  # a name, or a missing file by the path that was typed
 
 
 def stray_path(path: str, confines: Path, allowed: Sequence[Path] = ()) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from maquette.annotations import Range
 
 EASINGS = ("linear", "cosine", "exponential", "step")
 FIELDS = ("type", "from", "to", "start", "end")
@@ -94,6 +96,12 @@ class Schedule:
             return [list(point) for point in self.points]
         (start, low), (end, high) = self.points
         return {"type": self.easing, "from": low, "to": high, "start": start, "end": end}
+
+
+CountSchedule = Annotated[Schedule, Range(1)]
+PixelSchedule = Annotated[Schedule, Range(1, 16_384)]
+NonNegativeSchedule = Annotated[Schedule, Range(0)]
+FractionSchedule = Annotated[Schedule, Range(0, 1)]
 
 
 def _is_number(value: Any) -> bool:

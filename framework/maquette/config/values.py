@@ -101,6 +101,8 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate, allow: Sequ
     Raises:
         ConfigError: a variable is not set, or the path leaves the folder that its file may not leave.
     """
+    if not value or value in kind.words:
+        return value
     origin = locate(key)
     folder = origin.folder if origin else None
     try:

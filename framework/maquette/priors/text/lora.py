@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from maquette.annotations import InputPath
 from maquette.errors import ConfigError
 from maquette.weights.ldm import original_layers
 
@@ -41,7 +42,7 @@ UNSUPPORTED = ("use_dora", "use_rslora", "alpha_pattern")
 class LoraFile:
     """A LoRA file and its scale."""
 
-    path: str  # a .safetensors file
+    path: InputPath  # a .safetensors file
     scale: float = 1.0  # 0: nothing, 1: as it was trained
 
     def __post_init__(self) -> None:

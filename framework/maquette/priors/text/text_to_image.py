@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import InputPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import schedule_of
@@ -48,7 +49,7 @@ class TextToImageConfig(NetworkConfig):
     view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
     attention_slicing: bool = False  # less memory, slower
     lora: tuple[LoraFile, ...] = ()  # merged into the weights of UNet and text encoders
-    embeddings: tuple[str, ...] = ()  # files of textual inversion; prompts may use their tokens
+    embeddings: tuple[InputPath, ...] = ()  # files of textual inversion; prompts may use their tokens
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
