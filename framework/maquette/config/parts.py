@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -180,8 +180,18 @@ class _Check:
             cls = registry.get(kind, str(value["type"]))
         except registry.UnknownPartError as problem:
             raise self._error(problem.message, f"{key}.type", hint=problem.hint) from None
-        config = {name: item for name, item in value.items() if name != "type"}
-        return PartSpec(kind, str(value["type"]), cls, self._dataclass(cls.Config, config, key))
+        config = self._dataclass(cls.Config, {name: item for name, item in value.items() if name != "type"}, key)
+        if kind == "stage" and hasattr(config, "steps"):
+            self._check_schedules(config, config.steps, key)
+        return PartSpec(kind, str(value["type"]), cls, config)
+
+    def _check_schedules(self, config: Any, total: int, key: str) -> None:
+        """Check all schedules of a stage against its number of steps."""
+        for child, schedule in schedules_within(config, key):
+            try:
+                schedule.check_order(total)
+            except ValueError as problem:
+                raise self._error(str(problem), child) from None
 
     def _dataclass(self, cls: Any, value: Any, key: str) -> Any:
         self._require(isinstance(value, Mapping), value, "a mapping of keys to values", key)
@@ -234,6 +244,20 @@ def _with_type(name: str, value: Any, expected: Any) -> Any:
 def field_types(cls: Any) -> dict[str, Any]:
     """Name -> type of the fields of a dataclass, with their annotations."""
     return typing.get_type_hints(cls, include_extras=True)
+
+
+def schedules_within(config: Any, key: str) -> Iterator[tuple[str, Schedule]]:
+    """Dotted keys and schedules within typed config data."""
+    if isinstance(config, Schedule):
+        yield key, config
+    elif isinstance(config, PartSpec):
+        yield from schedules_within(config.config, key)
+    elif isinstance(config, Mapping):
+        for name, item in config.items():
+            yield from schedules_within(item, f"{key}.{name}")
+    elif dataclasses.is_dataclass(config) and not isinstance(config, type):
+        for field in dataclasses.fields(config):
+            yield from schedules_within(getattr(config, field.name, None), f"{key}.{field.name}")
 
 
 def plain(value: Any) -> Any:
