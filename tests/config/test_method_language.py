@@ -98,7 +98,10 @@ def test_a_file_takes_a_stage_out_and_replaces_a_mapping(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("~stages.exprot:", r"^~stages\.exprot: there is nothing to remove \(.*method\.yaml:2\); known here: nerf, export"),
+        (
+            "~stages.exprot:",
+            r"^~stages\.exprot: there is nothing to remove \(.*method\.yaml:2\); known here: nerf, export",
+        ),
         ("~seed: 3", r"^~seed: a key to take out has no value \(.*method\.yaml:2\)"),
         ("stages: {nerf: {~losses.mask: }}", r"stages\.nerf\.~losses\.mask: there is nothing to remove .*opacity"),
     ],
@@ -202,7 +205,10 @@ def test_a_choice_replaces_the_prior_that_a_file_wrote(folder):
     text = "extends: base\nprior: {path: org/mine}\n"
     assert prior(load(folder, text)).path == "org/mine"
     assert prior(load(folder, text, "prior=fancy")).path == "org/fancy"
-    assert prior(load(folder, "defaults: {prior: plain}\n" + BASE.replace("defaults: {prior: plain}", text[14:]))).path == "org/mine"
+    assert (
+        prior(load(folder, "defaults: {prior: plain}\n" + BASE.replace("defaults: {prior: plain}", text[14:]))).path
+        == "org/mine"
+    )
 
 
 def test_a_mapping_of_the_command_line_is_merged_and_replaces_after_a_removal(folder):
@@ -221,7 +227,9 @@ def test_a_replaced_part_of_the_command_line_takes_its_origins_along(folder):
 
 
 def test_values_of_a_list_are_set_by_their_place(folder):
-    resolved = load(folder, "extends: base\n", "stages.nerf.cameras.distance=[1, 2]", "stages.nerf.cameras.distance.1=3")
+    resolved = load(
+        folder, "extends: base\n", "stages.nerf.cameras.distance=[1, 2]", "stages.nerf.cameras.distance.1=3"
+    )
     assert resolved.method.stages["nerf"].config.cameras.config.distance == (1, 3)
     with pytest.raises(ConfigError, match=r"'2' is not a place in a list of 2"):
         load(folder, "extends: base\n", "stages.nerf.cameras.distance=[1, 2]", "stages.nerf.cameras.distance.2=3")
@@ -237,11 +245,15 @@ def test_a_setting_that_would_not_reach_the_stages_of_a_run_is_refused(folder):
 
 
 def test_references_lead_to_values_of_any_kind_and_to_their_lines(folder):
-    text = BASE.replace("prompt: a mug", "prompt: a ${variables.colour} mug\nvariables: {colour: red, n: 3, m: '${variables.n}'}")
+    text = BASE.replace(
+        "prompt: a mug", "prompt: a ${variables.colour} mug\nvariables: {colour: red, n: 3, m: '${variables.n}'}"
+    )
     text = text.replace("levels: 2", "levels: '${variables.m}'")
     resolved = load(folder, text)
     assert resolved.method.prompt == "a red mug"
     assert resolved.method.stages["nerf"].config.geometry.config.levels == 3
+    levels = resolved.origin("stages.nerf.geometry.levels")
+    assert levels.line == 10 and levels.text.endswith(":10 from mine/method.yaml:4 from mine/method.yaml:4")
 
 
 @pytest.mark.parametrize(

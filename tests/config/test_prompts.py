@@ -34,12 +34,25 @@ PIECES = st.lists(
     st.sampled_from([
         "\\", "${", "}", "$", "???", "\x85", "\u2028", "\u2029", "\ufeff", "\n", "\r\n", "\t", " ", "  ", "'", '"', "#",
         ": ", "- ", "{", "[", "]", "&", "*", "!", "|", ">", "%", "@", "`", "=", "~", "-", "--", "0", "1984", "0o10",
-        "1e3", ".nan", "null", "yes", "true", "🦊", "é", "e\u0301", "\x00", "\x1b", "\U0001f468\u200d\U0001f469", "{}", "seed",
+        "1e3", ".nan", "null", "yes", "true", "🦊", "é", "e\u0301", "\x00", "\x1b", "\U0001f468\u200d\U0001f469", "{}",
         "${seed}", "${variables.colour}", "\\${prompt}", "\ue0000\ue001", "prompt=", "a",
     ]),
     min_size=1, max_size=12,
 ).map("".join)  # fmt: skip
-CASES = ["a red \\${ball}", "a ${ ball", "a red\x85ball", "???", "-dash", "1984", "a: b", "a\nb", " a ", "\\", "\\\\${x}", "${"]
+CASES = [
+    "a red \\${ball}",
+    "a ${ ball",
+    "a red\x85ball",
+    "???",
+    "-dash",
+    "1984",
+    "a: b",
+    "a\nb",
+    " a ",
+    "\\",
+    "\\\\${x}",
+    "${",
+]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +130,10 @@ def test_numbers_in_the_place_of_text_are_taken_as_they_are_typed(folder):
     method = load_method(str(folder / "numbers.yaml")).method
     assert (method.prompt, method.stages["nerf"].config.guidance["a"].prompt) == ("1e3", "010")
     own = load_method(str(folder / "numbers.yaml"), ["stages.nerf.guidance.a.prompt=1984", "name=0x10"]).method
+    view = "{template: 3, tell_sides: true}"
+    words = ["prior={type: stable-diffusion, path: org/x}", f"prior.view_prompts={view}", "prior.embeddings=[1, 2]"]
+    with pytest.raises(ConfigError, match="embeddings: there is no file 1"):
+        load_method("dreamfusion", ["prompt=x", *words])
     assert (own.name, own.stages["nerf"].config.guidance["a"].prompt) == ("0x10", "1984")
 
 

@@ -22,8 +22,9 @@ from maquette.training.settings import LoopConfig
 plugins.load()
 PARTS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
 FREE = {
-    "azimuth_deg", "azimuth_offset_deg", "azimuths_deg", "rotation_deg", "exposure", "shift", "blob_strength", "weight", "a", "b",
-    "scale", "image_scale", "text_scale", "sample_scale", "weights", "gradient", "fill", "means", "image", "center", "c",
+    "azimuth_deg", "azimuth_offset_deg", "azimuths_deg", "rotation_deg", "exposure", "shift", "blob_strength",
+    "scale", "image_scale", "text_scale", "sample_scale", "weights", "gradient", "fill", "means", "image", "center",
+    "weight", "a", "b", "c",
 }  # fmt: skip
 """Fields of which every finite number is legal, or that are checked together with others."""
 
@@ -94,7 +95,7 @@ WRONG = {
     "stages.nerf.learning_rates.default=-1": "stages.nerf.learning_rates.default: must be at least 0, and not -1",
     "stages.nerf.view.distance=0": "stages.nerf.view.distance: must be above 0",
     "stages.nerf.renderer.samples=0": "stages.nerf.renderer.samples: must be at least 1",
-    "stages.export.exporters.mesh.max_faces=1": "stages.export.exporters.mesh.max_faces: must be at least 4, and not 1",
+    "stages.export.exporters.mesh.max_faces=1": "exporters.mesh.max_faces: must be at least 4, and not 1",
     "stages.export.exporters.turntable.fps=0": "stages.export.exporters.turntable.fps: must be at least 1",
 }
 

@@ -32,6 +32,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
 ]
+Allowed = Annotated[
+    list[Path] | None,
+    typer.Option("--allow", help="a folder into which the paths of a plugin's file or another user's run may lead"),
+]
 
 
 def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,6 +67,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
     ] = False,
+    allow: Allowed = None,
 ) -> None:
     """Run a method.
 
@@ -72,7 +77,7 @@ def run(
 
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
-    _run(method, overrides or [], "methods", resume)
+    _run(method, overrides or [], "methods", resume, allow or [])
 
 
 @app.command()
@@ -83,15 +88,16 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
     ] = False,
+    allow: Allowed = None,
 ) -> None:
     """Train a prior from a recipe.
 
     maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
-    _run(recipe, overrides or [], "training", resume)
+    _run(recipe, overrides or [], "training", resume, allow or [])
 
 
-def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
     from maquette.config.loading import load_method
 
     if resume:
@@ -101,9 +107,9 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
         if overrides:
             raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
         run_folder = RunFolder.open(Path(name))
-        resolved = load_method(str(run_folder.config))
+        resolved = load_method(str(run_folder.config), allow=allow)
     else:
-        resolved = load_method(name, overrides, folder)
+        resolved = load_method(name, overrides, folder, allow=allow)
     from maquette.pipeline import run_method
 
     path = Path(display_path(run_method(resolved, Path(name) if resume else None)))

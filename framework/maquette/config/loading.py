@@ -16,7 +16,7 @@ from maquette.config.layers import compose
 from maquette.config.merging import Origins
 from maquette.config.method_files import read_files
 from maquette.config.origins import Origin, dump_yaml, leaves, locate
-from maquette.config.overrides import apply_settings, check_reach, parse_overrides
+from maquette.config.overrides import apply_settings, check_reach, parse_overrides, restore_references
 from maquette.config.parts import check, plain
 from maquette.config.references import Verbatim, escape, resolve_references
 from maquette.config.schema import MethodConfig
@@ -87,12 +87,14 @@ def load_method(
     chosen, settings = parse_overrides(overrides, groups)
     is_run = files[-1].resolved_groups is not None
     if is_run:
-        check_reach({"groups": groups}, chosen, settings)
+        check_reach(groups, chosen, settings)
     groups.update(chosen)
     data, origins = compose(files, groups, swapped=chosen)
     data.setdefault("name", path.stem)
     data.setdefault("output", MethodConfig.output)  # resolved like one that is given
     required = [] if is_run else [key for key, value in leaves(data).items() if value == MISSING]
+    if is_run:
+        restore_references(data)
     apply_settings(data, origins, settings)
     for key in required:
         if key in (stand_ins or {}) and data.get(key) == MISSING:

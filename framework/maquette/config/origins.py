@@ -217,7 +217,7 @@ class _Construction:
             return str(node.value)
         try:
             return self._loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, KeyError):
             kind = node.tag.rpartition(":")[2]
             raise self._error(f"{node.value!r} is no {kind}", key, node, hint="quote it if it is text") from None
 

@@ -97,7 +97,8 @@ def _apply(data: dict[str, Any], origins: Origins, setting: Setting) -> None:
     index = _last_list(data, words)
     for word in words[:index]:
         node = node[int(word)] if isinstance(node, list) else node[word]
-    origin = Origin(f"override '{setting.key}=...'", typed=setting.typed)
+    typed = None if isinstance(setting.value, (dict, list)) else setting.typed
+    origin = Origin(f"override '{setting.key}=...'", typed=typed)
     if isinstance(node, list):
         if not words[index].isdigit() or int(words[index]) >= len(node):
             raise ConfigError(f"{words[index]!r} is not a place in a list of {len(node)}", key=setting.key)
@@ -158,7 +159,7 @@ def _check_stage(data: dict[str, Any], setting: Setting) -> None:
         raise ConfigError("this method has no such stage", key=setting.key, hint=f"{hint}known: {', '.join(stages)}")
 
 
-def check_reach(data: Mapping[str, Any], choices: Mapping[str, str], settings: Sequence[Setting]) -> None:
+def check_reach(groups: Mapping[str, str], choices: Mapping[str, str], settings: Sequence[Setting]) -> None:
     """Check that settings of a run's saved config reach its stages, in which all references are filled in.
 
     Raises:
@@ -166,8 +167,24 @@ def check_reach(data: Mapping[str, Any], choices: Mapping[str, str], settings: S
     """
     for key in (*choices, *(setting.key for setting in settings)):
         first = key.partition(".")[0]
-        if first in ("variables", *(data.get("groups") or {})):
+        if first == "variables" or first in groups:
             raise ConfigError(
                 f"in the config of a run, what was ${{{first}}} is written out in each stage, out of reach",
                 key=key, hint="set it in the stages, or run the method again with this choice",
             )  # fmt: skip
+
+
+def restore_references(data: dict[str, Any]) -> None:
+    """Let the stages of a run's saved config refer to its picture, data and prompt again, so that others reach them."""
+    for name, keys in (("image", ("path",)), ("data", ("path",)), ("prompt", ("prompt", "init"))):
+        if data.get(name):
+            _refer(data.get("stages"), name, data[name], keys)
+
+
+def _refer(node: Any, name: str, value: Any, keys: Sequence[str]) -> None:
+    if not isinstance(node, dict):
+        return
+    for key, item in node.items():
+        if key in keys and item == value:
+            node[key] = f"${{{name}}}"
+        _refer(item, name, value, keys)

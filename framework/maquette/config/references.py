@@ -145,7 +145,8 @@ class _Resolver:
         """Give the keys below `key` the origins of those below `other`; a path stays relative to its file."""
         written, source = self._origins.get(key), locate(self._origins, other)
         if written is not None:
-            self._origins[key] = replace(written, typed=None, folder=source.folder if source else None)
+            text = f"{written.text} from {source.text}" if source else written.text
+            self._origins[key] = replace(written, text=text, typed=None, folder=source.folder if source else None)
         for at in [at for at in self._origins if at.startswith(f"{other}.")]:
             self._origins.setdefault(f"{key}.{at.removeprefix(f'{other}.')}", self._origins[at])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
@@ -121,6 +122,6 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate, allow: Sequ
     if stray:
         raise config_error(
             f"{path} lies outside {confines}, which the paths of this file may not leave", key, locate,
-            hint=f"give it on the command line as {key}=..., or allow its folder",
+            hint=f"give it as {key}=..., or allow its folder: --allow {shlex.quote(os.path.dirname(path))}",
         )  # fmt: skip
     return path

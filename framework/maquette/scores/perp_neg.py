@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.cameras.base import Cameras
 from maquette.cameras.directions import view_weights
 from maquette.config.capabilities import Capabilities
-from maquette.annotations import Fraction
 from maquette.registry import register
 from maquette.scores.base import Base, Score, noise_prediction_from
 

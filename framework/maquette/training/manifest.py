@@ -16,7 +16,7 @@ from maquette import __version__, plugins
 from maquette.config.paths import owner
 from maquette.files import write_atomically
 
-PACKAGES = ("torch", "lightning", "diffusers", "transformers", "numpy", "numba", "omegaconf", "safetensors", "trimesh")
+PACKAGES = ("torch", "lightning", "diffusers", "transformers", "numpy", "numba", "safetensors", "trimesh")
 
 
 def versions() -> dict[str, str]:
