@@ -97,14 +97,17 @@ def dump_yaml(data: Any) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def parse_value(text: str, key: str = "") -> Any:
-    """Parse one YAML value, such as the right side of an override.
+def parse_value(text: str, key: str = "") -> tuple[Any, dict[str, Origin]]:
+    """One YAML value, such as the right side of an override, and the origins of the keys within it, as typed.
 
     Raises:
         ConfigError: it is no YAML value.
     """
     node = _compose(text, key=key, hint="quote it")
-    return None if node is None else _Construction(key, "").value(node, key)
+    if node is None:
+        return None, {}
+    construction = _Construction(key, "")
+    return construction.value(node, key), construction.origins
 
 
 def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:

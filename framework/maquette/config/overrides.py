@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from maquette.config.merging import Origins, is_reference, overlay
-from maquette.config.origins import TEXT_KEYS, Origin, leaves, parse_value
+from maquette.config.origins import TEXT_KEYS, Origin, parse_value
 from maquette.config.references import Verbatim
 from maquette.errors import ConfigError, did_you_mean
 
@@ -27,14 +27,14 @@ class Setting:
     Args:
         key: dotted.
         value: plain data; texts in which `${` is no reference are `Verbatim`.
-        typed: the value as it was typed.
         remove: whether the key is taken out.
+        origins: of the key and those within the value.
     """
 
     key: str
     value: Any = None
-    typed: str = ""
     remove: bool = False
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def parse_overrides(words: Sequence[str], groups: Mapping[str, str]) -> tuple[dict[str, str], list[Setting]]:
@@ -57,7 +57,7 @@ def parse_overrides(words: Sequence[str], groups: Mapping[str, str]) -> tuple[di
         elif key in groups and not text.lstrip().startswith("{"):
             choices[key] = text
         else:
-            settings.append(Setting(key, _parse(key, text), text))
+            settings.append(_parse(key, text))
     return choices, settings
 
 
@@ -82,13 +82,17 @@ def _check_encoding(key: str, text: str) -> None:
         )  # fmt: skip
 
 
-def _parse(key: str, text: str) -> Any:
+def _parse(key: str, text: str) -> Setting:
+    source = f"override '{key}=...'"
     if key in TEXT_KEYS or key.rpartition(".")[2] in PROMPTS:
         if key in PROMPTS and text.startswith("[") and text.endswith("]"):
             _log.warning("%s: %s is one prompt, and not a list of them", key, text)
-        return Verbatim(text)
-    value = parse_value(text, key)
-    return Verbatim(value) if isinstance(value, str) and not is_reference(value) else value
+        return Setting(key, Verbatim(text), origins={key: Origin(source)})
+    value, within = parse_value(text, key)
+    if isinstance(value, str) and not is_reference(value):
+        value = Verbatim(value)
+    typed = {at: Origin(source, typed=origin.typed) for at, origin in within.items()}
+    return Setting(key, value, origins={key: Origin(source), **typed})
 
 
 def _apply(data: dict[str, Any], origins: Origins, setting: Setting) -> None:
@@ -97,14 +101,12 @@ def _apply(data: dict[str, Any], origins: Origins, setting: Setting) -> None:
     index = _last_list(data, words)
     for word in words[:index]:
         node = node[int(word)] if isinstance(node, list) else node[word]
-    typed = None if isinstance(setting.value, (dict, list)) else setting.typed
-    origin = Origin(f"override '{setting.key}=...'", typed=typed)
     if isinstance(node, list):
         if not words[index].isdigit() or int(words[index]) >= len(node):
             raise ConfigError(f"{words[index]!r} is not a place in a list of {len(node)}", key=setting.key)
         if index == len(words) - 1 and not setting.remove:
             node[int(words[index])] = setting.value
-            origins[setting.key] = origin
+            origins.update(setting.origins)
             return
         raise ConfigError(
             "a value of a list has no keys that could be set", key=setting.key, hint="give the whole list"
@@ -114,7 +116,7 @@ def _apply(data: dict[str, Any], origins: Origins, setting: Setting) -> None:
     for word in reversed(rest[:-1]):
         nested = {word: nested}
     try:
-        overlay(node, origins, nested, _origins(setting, origin))
+        overlay(node, origins, nested, setting.origins)
     except ConfigError as problem:
         raise ConfigError(problem.message, key=setting.key, hint=problem.hint) from None
 
@@ -133,14 +135,6 @@ def _last_list(data: Any, words: Sequence[str]) -> int:
         if isinstance(node, list) or (inside and isinstance(node, dict)):
             place = number
     return place
-
-
-def _origins(setting: Setting, origin: Origin) -> Origins:
-    if setting.remove:
-        return {}
-    below = Origin(origin.text)
-    keys = leaves(setting.value, setting.key) if isinstance(setting.value, dict) else {}
-    return {**dict.fromkeys(keys, below), setting.key: origin}
 
 
 def _check_variable(data: dict[str, Any], key: str) -> None:

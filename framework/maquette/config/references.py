@@ -47,7 +47,7 @@ def resolve_references(data: dict[str, Any], origins: Origins) -> dict[str, Any]
 
 class _Resolver:
     def __init__(self, data: dict[str, Any], origins: Origins) -> None:
-        self._data, self._origins = data, origins
+        self._data, self._origins, self._written = data, origins, dict(origins)
         self._open: list[str] = []
         self._count = 0
 
@@ -143,7 +143,7 @@ class _Resolver:
 
     def _copy_origins(self, other: str, key: str) -> None:
         """Give the keys below `key` the origins of those below `other`; a path stays relative to its file."""
-        written, source = self._origins.get(key), locate(self._origins, other)
+        written, source = self._written.get(key), locate(self._origins, other)
         if written is not None:
             text = f"{written.text} from {source.text}" if source else written.text
             self._origins[key] = replace(written, text=text, typed=None, folder=source.folder if source else None)
