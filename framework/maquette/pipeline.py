@@ -53,7 +53,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
         run = RunFolder.open(resume)
     else:
         run = RunFolder.create(method.output, method.name, _subject(resolved), resolved.to_yaml())
-    _log.info("run folder: %s", run.path)
+    _log.info("run folder: %s", display_path(run.path))
     with sole_writer(run.path, "run"):
         try:
             _run_stages(resolved, stages, run, resume is not None)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from maquette.annotations import FovDeg, Positive
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config.capabilities import GEOMETRY_SDF
 from maquette.geometry.base import GaussianCloud
@@ -35,8 +36,8 @@ LEAST_STD = 0.01  # standard deviation of Gaussians at least, where density is s
 class Viewpoint:
     """Camera distance and angle of view for renderings of a finished scene."""
 
-    distance: float = 3.2  # scene units
-    fov_y_deg: float = 35.0
+    distance: Positive = 3.2  # scene units
+    fov_y_deg: FovDeg = 35.0
 
 
 class Scene(nn.Module):

@@ -1,6 +1,5 @@
 """A learned texture behind the object."""
 
-import pytest
 import torch
 
 from maquette.backgrounds.textured import Textured
@@ -29,8 +28,3 @@ def test_it_learns_a_picture_of_its_surroundings():
         (background(directions, None) - target).square().mean().backward()
         optimiser.step()
     assert float((background(directions, None) - target).abs().mean().detach()) < 0.02
-
-
-def test_a_texture_without_texels_is_refused():
-    with pytest.raises(ValueError, match="at least one texel, not 0 x 8"):
-        Textured.Config(height=0, width=8)

@@ -98,11 +98,6 @@ def test_contact_sheet_has_a_row_per_kind(subject, tmp_path):
         assert sheet.width > 4 * 48
 
 
-def test_wrong_numbers_are_refused_by_their_config():
-    with pytest.raises(ValueError, match="resolution must be 8 or more"):
-        registry.get("exporter", "mesh").Config(resolution=2)
-
-
 def test_empty_subject_teaches(subject, tmp_path):
     class Empty(type(subject)):
         def density(self, points):

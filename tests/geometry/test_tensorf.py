@@ -135,9 +135,3 @@ def ball(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     inside = (points - torch.tensor([0.1, -0.2, 0.15])).norm(dim=-1) < 0.55
     red, green = points[:, 0] / 2 + 0.5, (points[:, 2] > 0).float() * 0.6 + 0.2
     return inside, torch.stack([red, green, 0 * red + 0.3], dim=-1)
-
-
-@pytest.mark.parametrize("wrong", [{"resolution": 1}, {"density_components": 0}, {"layers": -1}])
-def test_impossible_sizes_are_refused(wrong):
-    with pytest.raises(ValueError, match="at least"):
-        TensoRF.Config(**wrong)

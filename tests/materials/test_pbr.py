@@ -195,8 +195,8 @@ def test_light_from_a_file_is_the_light_in_the_file(tmp_path):
     torch.testing.assert_close(radiance(made, features(1.0, 1.0, 0.0)), expected, atol=2e-3, rtol=0)
 
 
-@pytest.mark.parametrize("wrong", [{"metallic": (0.5, 0.2)}, {"roughness": (0.0, 1.5)}, {"resolution": 1}])
-def test_impossible_settings_are_refused_by_name(wrong):
+@pytest.mark.parametrize("wrong", [{"metallic": (0.5, 0.2)}, {"roughness": (0.9, 0.5)}])
+def test_a_range_from_high_to_low_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PBR.Config(**wrong)
 

@@ -46,5 +46,5 @@ def test_edges_are_where_the_colour_changes():
 
 
 def test_thresholds_the_wrong_way_round_are_refused():
-    with pytest.raises(ValueError, match="low is at least 0 and at most high"):
+    with pytest.raises(ValueError, match=r"low \(0.5\) lies above high \(0.1\)"):
         Canny(low=0.5, high=0.1)

@@ -214,5 +214,3 @@ def test_models_without_cameras_or_with_a_picture_are_refused(tmp_path, tiny_pix
 def test_a_path_that_is_not_there_is_refused_early():
     with pytest.raises(ValueError, match=r"there is no file 'nowhere/4view.pt'"):
         MVDream.Config(path="nowhere/4view.pt")
-    with pytest.raises(ValueError, match="views is at least 1"):
-        MVDream.Config(path="a/b", views=0)

@@ -1,6 +1,5 @@
 """The occupancy grid remembers where a field is dense, level by level."""
 
-import pytest
 import torch
 
 from maquette.randomness import Moment
@@ -41,8 +40,3 @@ def test_densities_that_are_not_met_again_fade():
     before = grid.density.clone()
     grid.update(lambda points: torch.zeros(len(points)), Moment.at(1, 10, 0))
     assert torch.equal(grid.density, before / 2)
-
-
-def test_a_grid_without_cells_is_refused():
-    with pytest.raises(ValueError, match="at least 1"):
-        OccupancyConfig(resolution=0)

@@ -96,7 +96,14 @@ def test_guidance_whose_weight_is_zero_is_not_asked(tiny_run, tiny_pixel_model):
     }
     rows = run([*tiny_run, "stages.nerf.steps=4", f"stages.nerf.guidance.late={json.dumps(late)}"])
     assert ["loss/late/sds" in row for row in rows] == [False, False, True, True]
-    assert all("loss/sds/sds" in row for row in rows)
+    assert all("loss/sds" in row and "timestep" in row for row in rows)  # as without the second
+
+
+def test_a_step_at_which_all_weights_are_zero_changes_nothing(tiny_run):
+    weight = "stages.nerf.guidance.sds.weight=[[0, 0.0], [2, 0.0], [3, 1.0]]"
+    rows = run([*tiny_run, "~stages.nerf.losses", weight, "stages.nerf.steps=4"])
+    assert ["loss/sds" in row for row in rows] == [False, False, False, True]
+    assert [row["gradient_norm"] > 0 for row in rows] == [False, False, False, True]
 
 
 def test_latents_are_drawn_for_a_latent_prior(tiny_run, tiny_stable_diffusion):

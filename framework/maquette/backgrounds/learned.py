@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Channels, Count, CountOrNone, Fraction
 from maquette.backgrounds.base import Background, uniform_by_group
 from maquette.config.capabilities import Capabilities
 from maquette.randomness import Draws
@@ -26,15 +27,13 @@ class Learned(Background):
 
     @dataclass(frozen=True)
     class Config:
-        frequencies: int = 3  # octaves of the direction's encoding
-        width: int = 32  # hidden units
-        random_solid: float = 0.0  # probability that a training step has a random solid colour instead
-        channels: int = 3  # 3: colour; another number: that many latent channels
-        views: int = 1  # consecutive pictures with one random colour; for multi-view priors their number of views
+        frequencies: CountOrNone = 3  # octaves of the direction's encoding
+        width: Channels = 32  # hidden units
+        random_solid: Fraction = 0.0  # probability that a training step has a random solid colour instead
+        channels: Channels = 3  # 3: colour; another number: that many latent channels
+        views: Count = 1  # consecutive pictures with one random colour; for multi-view priors their number of views
 
         def __post_init__(self) -> None:
-            if self.channels < 1:
-                raise ValueError(f"a background has at least one channel, not {self.channels}")
             if self.channels != 3 and self.random_solid > 0:
                 raise ValueError("a random colour cannot stand behind latents; set random_solid: 0")
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Count, Fraction
 from maquette.backgrounds.base import Background, uniform_by_group
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -19,11 +20,11 @@ class RandomSolid(Background):
 
     @dataclass(frozen=True)
     class Config:
-        low: float = 0.0  # darkest grey
-        high: float = 1.0  # lightest grey
-        tint: float = 0.5  # largest reduction of each channel below the grey
-        eval_grey: float = 0.85  # grey outside training
-        views: int = 1  # consecutive pictures with one colour; for multi-view priors their number of views
+        low: Fraction = 0.0  # darkest grey
+        high: Fraction = 1.0  # lightest grey
+        tint: Fraction = 0.5  # largest reduction of each channel below the grey
+        eval_grey: Fraction = 0.85  # grey outside training
+        views: Count = 1  # consecutive pictures with one colour; for multi-view priors their number of views
 
     config: Config
 

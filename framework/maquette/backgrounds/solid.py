@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.backgrounds.base import Background
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -19,11 +20,7 @@ class Solid(Background):
 
     @dataclass(frozen=True)
     class Config:
-        color: tuple[float, ...] = (1.0, 1.0, 1.0)  # RGB in [0, 1]
-
-        def __post_init__(self) -> None:
-            if len(self.color) != 3 or not all(0 <= part <= 1 for part in self.color):
-                raise ValueError(f"color is three numbers in [0, 1], not {list(self.color)}")
+        color: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)  # RGB in [0, 1]
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

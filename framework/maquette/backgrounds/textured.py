@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Channels, Pixels
 from maquette.backgrounds.base import Background
 from maquette.config.capabilities import Capabilities
 from maquette.images.environment import sample_panorama
@@ -27,15 +28,9 @@ class Textured(Background):
 
     @dataclass(frozen=True)
     class Config:
-        height: int = 16  # rows of texels, from zenith to nadir
-        width: int = 32  # columns of texels, once around
-        channels: int = 3  # 3: colour; another number: that many latent channels
-
-        def __post_init__(self) -> None:
-            if self.height < 1 or self.width < 1:
-                raise ValueError(f"a texture has at least one texel, not {self.height} x {self.width}")
-            if self.channels < 1:
-                raise ValueError(f"a texture has at least one channel, not {self.channels}")
+        height: Pixels = 16  # rows of texels, from zenith to nadir
+        width: Pixels = 32  # columns of texels, once around
+        channels: Channels = 3  # 3: colour; another number: that many latent channels
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from maquette.annotations import ElevationDeg, FovDeg, Pixels, Positive
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -17,11 +18,11 @@ class Fixed(CameraSampler):
 
     @dataclass(frozen=True)
     class Config:
-        size: int = 64  # picture side in pixels
+        size: Pixels = 64  # picture side in pixels
         azimuth_deg: float = 0.0
-        elevation_deg: float = 0.0
-        distance: float = 3.0  # scene units
-        fov_y_deg: float = 40.0
+        elevation_deg: ElevationDeg = 0.0
+        distance: Positive = 3.0  # scene units
+        fov_y_deg: FovDeg = 40.0
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import ElevationDeg, FovDeg, Positive
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import PixelSchedule, Schedule
 from maquette.randomness import Moment
 from maquette.registry import register
 
@@ -26,11 +27,11 @@ class ListedCameras(CameraSampler):
     @dataclass(frozen=True)
     class Config:
         azimuth_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
-        elevation_deg: tuple[float, ...] = (15.0,)
-        distance: tuple[float, ...] = (3.0,)  # scene units
-        fov_y_deg: tuple[float, ...] = (40.0,)
+        elevation_deg: tuple[ElevationDeg, ...] = (15.0,)
+        distance: tuple[Positive, ...] = (3.0,)  # scene units
+        fov_y_deg: tuple[FovDeg, ...] = (40.0,)
         azimuth_offset_deg: float = 0.0  # added to all azimuths: the azimuth of the reference that they are relative to
-        size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
+        size: PixelSchedule = Schedule.constant(64)  # picture side in pixels, rounded down
 
         def __post_init__(self) -> None:
             lengths = {name: len(getattr(self, name)) for name in LIST_FIELDS}
@@ -38,8 +39,6 @@ class ListedCameras(CameraSampler):
             for name, length in lengths.items():
                 if length == 0 or longest % length:
                     raise ValueError(f"{name} has {length} entries, which do not go evenly into {longest} cameras")
-            if min(value for _, value in self.size.points) < 1:
-                raise ValueError("size is at least 1 pixel")
 
     def __init__(self, config: Config) -> None:
         self.config = config

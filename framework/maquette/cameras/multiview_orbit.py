@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import normalize
 
-from maquette.cameras._ranges import Elevation, Range, check_ranges, sample_elevations, scale_to_range
+from maquette.annotations import Count, ElevationDeg, FovDeg, NonNegative, Positive
+from maquette.cameras._ranges import Elevation, check_ranges, sample_elevations, scale_to_range
 from maquette.cameras.base import Cameras, CameraSampler, orbit_cameras, orbit_directions
 from maquette.cameras.directions import wrap_deg
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import CountSchedule, PixelSchedule, Schedule
 from maquette.randomness import Moment
 from maquette.registry import register
 
@@ -27,22 +28,21 @@ class MultiviewOrbit(CameraSampler):
 
     @dataclass(frozen=True)
     class Config:
-        groups: Schedule = Schedule.constant(1)  # groups per step, rounded down
-        views: int = 4  # cameras of a group
-        size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
-        elevation_deg: Range = (0.0, 30.0)
+        groups: CountSchedule = Schedule.constant(1)  # groups per step, rounded down
+        views: Count = 4  # cameras of a group
+        size: PixelSchedule = Schedule.constant(64)  # picture side in pixels, rounded down
+        elevation_deg: tuple[ElevationDeg, ElevationDeg] = (0.0, 30.0)
         elevation: Elevation = "mixed"  # uniform in angle, in area, or either with probability 1/2
-        fov_y_deg: Range = (15.0, 60.0)
-        relative_distance: Range = (0.8, 1.0)  # times 1 / tan(fov / 2): at 1 the picture is 2 scene units high
-        light_spread: float = 1.0  # standard deviation of the lights' direction about their cameras'
-        light_distance: Range = (0.8, 1.5)  # scene units from the origin
+        fov_y_deg: tuple[FovDeg, FovDeg] = (15.0, 60.0)
+        relative_distance: tuple[Positive, Positive] = (
+            0.8,
+            1.0,
+        )  # times 1 / tan(fov / 2): at 1 a picture is 2 high
+        light_spread: NonNegative = 1.0  # standard deviation of the lights' direction about their cameras'
+        light_distance: tuple[NonNegative, NonNegative] = (0.8, 1.5)  # scene units from the origin
 
         def __post_init__(self) -> None:
             check_ranges(self, "elevation_deg", "fov_y_deg", "relative_distance", "light_distance")
-            if self.views < 1 or min(value for _, value in self.groups.points) < 1:
-                raise ValueError("views and groups are at least 1")
-            if min(value for _, value in self.size.points) < 1:
-                raise ValueError("size is at least 1 pixel")
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import normalize
 
+from maquette.annotations import Count, ElevationDeg, FovDeg, NonNegative, Positive
 from maquette.cameras._ranges import Elevation, Range, check_ranges, sample_elevations, scale_to_range
 from maquette.cameras.base import Cameras, CameraSampler, look_at, orbit_positions
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import FractionSchedule, PixelSchedule, Schedule
 from maquette.randomness import Moment
 from maquette.registry import register
 
@@ -23,26 +24,24 @@ class RandomOrbit(CameraSampler):
 
     @dataclass(frozen=True)
     class Config:
-        batch: int = 1  # cameras per step
-        size: Schedule = Schedule.constant(64)  # picture side in pixels, rounded down
+        batch: Count = 1  # cameras per step
+        size: PixelSchedule = Schedule.constant(64)  # picture side in pixels, rounded down
         azimuth_deg: Range = (-180.0, 180.0)
-        elevation_deg: Range = (-10.0, 90.0)
+        elevation_deg: tuple[ElevationDeg, ElevationDeg] = (-10.0, 90.0)
         elevation: Elevation = "mixed"  # uniform in angle, in area, or either with probability 1/2
-        distance: Range = (1.0, 1.5)  # scene units
-        fov_y_deg: Range = (40.6, 71.1)
-        widening: Schedule = Schedule.constant(
+        distance: tuple[Positive, Positive] = (1.0, 1.5)  # scene units
+        fov_y_deg: tuple[FovDeg, FovDeg] = (40.6, 71.1)
+        widening: FractionSchedule = Schedule.constant(
             1.0
         )  # fraction of the azimuth and elevation ranges that is used, about their centres
-        position_jitter: float = 0.0  # largest displacement of the position per axis, scene units
-        target_jitter: float = 0.0  # standard deviation of the look-at point
-        up_jitter: float = 0.0  # standard deviation added to the up vector
-        light_spread: float = 1.0  # standard deviation of the light's direction about the camera's
-        light_distance: Range = (0.8, 1.5)  # scene units from the origin
+        position_jitter: NonNegative = 0.0  # largest displacement of the position per axis, scene units
+        target_jitter: NonNegative = 0.0  # standard deviation of the look-at point
+        up_jitter: NonNegative = 0.0  # standard deviation added to the up vector
+        light_spread: NonNegative = 1.0  # standard deviation of the light's direction about the camera's
+        light_distance: tuple[NonNegative, NonNegative] = (0.8, 1.5)  # scene units from the origin
 
         def __post_init__(self) -> None:
             check_ranges(self, "azimuth_deg", "elevation_deg", "distance", "fov_y_deg", "light_distance")
-            if min(value for _, value in self.size.points) < 1:
-                raise ValueError("size is at least 1 pixel")
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -14,6 +15,7 @@ import typer
 from maquette import __version__
 from maquette.cli.messages import show_messages
 from maquette.errors import MaquetteError
+from maquette.files import display_path
 
 app = typer.Typer(
     name="maquette",
@@ -29,6 +31,10 @@ app.add_typer(plugin_app, name="plugin")
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
+]
+Allowed = Annotated[
+    list[Path] | None,
+    typer.Option("--allow", help="a folder into which the paths of a plugin's file or another user's run may lead"),
 ]
 
 
@@ -61,6 +67,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
     ] = False,
+    allow: Allowed = None,
 ) -> None:
     """Run a method.
 
@@ -70,7 +77,7 @@ def run(
 
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
-    _run(method, overrides or [], "methods", resume)
+    _run(method, overrides or [], "methods", resume, allow or [])
 
 
 @app.command()
@@ -81,15 +88,16 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
     ] = False,
+    allow: Allowed = None,
 ) -> None:
     """Train a prior from a recipe.
 
     maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
-    _run(recipe, overrides or [], "training", resume)
+    _run(recipe, overrides or [], "training", resume, allow or [])
 
 
-def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
     from maquette.config.loading import load_method
 
     if resume:
@@ -99,16 +107,16 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool) -> None:
         if overrides:
             raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
         run_folder = RunFolder.open(Path(name))
-        resolved = load_method(str(run_folder.config))
+        resolved = load_method(str(run_folder.config), allow=allow)
     else:
-        resolved = load_method(name, overrides, folder)
+        resolved = load_method(name, overrides, folder, allow=allow)
     from maquette.pipeline import run_method
 
-    path = run_method(resolved, Path(name) if resume else None)
+    path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
     typer.echo(f"\ndone: {path}")
     for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
         typer.echo(f"  {product}")
-    typer.echo(f"again: maquette run {path / 'config.yaml'}")
+    typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
 
 
 @app.command()
@@ -161,17 +169,15 @@ def show(
     """Print the resolved config, each value with the file and line it comes from."""
     from maquette.config.loading import load_method
 
-    has_prompt = any(word.startswith("prompt=") for word in overrides or [])
-    words = [*(overrides or []), *([] if has_prompt else ["prompt=(your prompt)"])]
     folder = "training" if method.startswith("configs/training") else "methods"
-    resolved = load_method(method, words, folder)
+    resolved = load_method(method, overrides or [], folder, stand_ins={"prompt": "(your prompt)"})
     text = resolved.to_yaml()
     if plain:
         typer.echo(text, nl=False)
         return
-    from maquette.config.show import annotate_origins
+    from maquette.config.show import annotate_origins, legal_ranges
 
-    typer.echo(annotate_origins(text, resolved.origin), nl=False)
+    typer.echo(annotate_origins(text, resolved.origin, legal_ranges(resolved.method)), nl=False)
 
 
 @app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -23,7 +24,13 @@ class MessageHandler(logging.Handler):
 
 
 def show_messages() -> None:
-    """Print maquette's log messages from INFO on, with MAQUETTE_DEBUG set from DEBUG on. Idempotent."""
+    """Print maquette's log messages from INFO on, with MAQUETTE_DEBUG set from DEBUG on. Idempotent.
+
+    Letters that the console's encoding lacks are printed as escapes; they end no run.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logger = logging.getLogger("maquette")
     logger.setLevel(logging.DEBUG if os.environ.get("MAQUETTE_DEBUG") else logging.INFO)
     if not any(isinstance(handler, MessageHandler) for handler in logger.handlers):

@@ -1,90 +1,42 @@
-"""Composition of a config from its layers: a file, the files it extends, its groups, laptop file and conditions.
+"""Composition of a config from its layers: which key wins.
 
-The method at the root of `extends:` comes first and the file itself last, so that a file's keys override those of all
-files that it extends. Each file contributes, in increasing precedence: its keys; the files of the groups that it
-introduces (`defaults:`); its laptop file `../laptop/NAME.yaml`, where the choices match; its matching `when:` blocks.
+Later layers win: the files that a method extends, in the order of `extends:`, each after those that it extends itself;
+then the method's own file. Each file contributes, later ones over earlier ones:
+
+1. the files of the groups that it introduces in `defaults:`, under its keys if the choice is its own;
+2. its keys; over them the file of a group for which another file or the command line chooses;
+3. its laptop file `../laptop/NAME.yaml`, where the choices match;
+4. its matching `when:` blocks.
+
+So a file's keys win over all that it extends, laptop files and `when:` blocks included. The words of the command line
+come last, in their order. `merging` says what one layer does to those below.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from maquette.config import paths
+from maquette.config.merging import Origins, overlay
+from maquette.config.method_files import MethodFile
 from maquette.config.origins import Origin, load_yaml, locate
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, did_you_mean
 from maquette.files import display_path
 
-Origins = dict[str, Origin]
-
-
-@dataclass(frozen=True)
-class MethodFile:
-    """One file of a method, split into its keys and directives.
-
-    Args:
-        path: the file.
-        keys: its settings, without the directives below.
-        origins: dotted key -> origin.
-        defaults: group -> default choice.
-        resolved_groups: group -> choice that the keys already contain, in the saved config of a run; None in a method
-            file.
-        when: condition, such as "prior=sd15,sd21" -> settings that apply under it.
-    """
-
-    path: Path
-    keys: dict[str, Any]
-    origins: Origins
-    defaults: dict[str, str]
-    resolved_groups: dict[str, str] | None
-    when: dict[str, dict[str, Any]]
-
-    @property
-    def choices(self) -> dict[str, str]:
-        """Group -> choice, unless an extending file or an override chooses another."""
-        return {**(self.resolved_groups or {}), **self.defaults}
-
-
-def read_files(path: Path, folder: str, above: tuple[Path, ...] = ()) -> list[MethodFile]:
-    """The file and all files that it extends, the root first.
-
-    Args:
-        path: the file.
-        folder: config folder in which the names of `extends:` are looked up, such as "methods".
-        above: the files that extend this one.
-
-    Raises:
-        ConfigError: a file is missing or unreadable, or the files extend each other in a circle.
-    """
-    if path in above:
-        raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
-    keys, origins = load_yaml(path)
-    base = keys.pop("extends", None)
-    file = MethodFile(
-        path,
-        keys,
-        origins,
-        defaults=keys.pop("defaults", None) or {},
-        resolved_groups=(keys.pop("groups") or {}) if "groups" in keys else None,
-        when=keys.pop("when", None) or {},
-    )
-    if base is None:
-        return [file]
-    return [*read_files(paths.find_config(str(base), folder, "method"), folder, (*above, path)), file]
+_log = logging.getLogger(__name__)
 
 
 def compose(
-    files: Iterable[MethodFile], groups: Mapping[str, str], swapped: Iterable[str]
+    files: Sequence[MethodFile], groups: Mapping[str, str], swapped: Iterable[str]
 ) -> tuple[dict[str, Any], Origins]:
     """Merge all layers of the files into plain data, with the origin of each dotted key.
 
     Args:
-        files: the root of `extends:` first.
+        files: those that are extended first.
         groups: group -> effective choice.
-        swapped: groups with a new choice, which replaces their content in a resolved config.
+        swapped: groups whose choice is the command line's.
 
     Raises:
         ConfigError: a choice or a condition does not exist.
@@ -92,18 +44,35 @@ def compose(
     data: dict[str, Any] = {}
     origins: Origins = {}
     introduced: set[str] = set()
-    for file in files:
-        overlay(data, origins, file.keys, file.origins)
-        for group in file.choices:
-            if group in introduced:
-                continue  # its content is already merged below this file's keys
-            introduced.add(group)
-            if group in swapped or (file.resolved_groups or {}).get(group) != groups[group]:
-                overlay(data, origins, *load_yaml(paths.find_config(groups[group], paths.group_folder(group), group)))
+    chooser = {group: index for index, file in enumerate(files) for group in file.choices}
+    chooser |= {group: len(files) for group in swapped}
+    for index, file in enumerate(files):
+        new = [group for group in file.choices if group not in introduced]
+        own = [group for group in new if chooser[group] == index and file.resolved_groups is None]
+        keys = {
+            name: item for name, item in file.keys.items() if index >= chooser.get(name, 0) or name not in introduced
+        }
+        for group in own:
+            overlay(data, origins, *_group_file(group, groups[group], file))
+        overlay(data, origins, keys, file.origins)
+        for group in new:
+            if group not in own and (file.resolved_groups or {}).get(group) != groups[group]:
+                overlay(data, origins, *_group_file(group, groups[group], files[min(chooser[group], len(files) - 1)]))
+        introduced.update(new)
         if file.resolved_groups is None:
             _overlay_laptop(data, origins, file, groups)
         _overlay_conditions(data, origins, file, groups)
     return data, origins
+
+
+def _group_file(group: str, choice: str, file: MethodFile) -> tuple[dict[str, Any], Origins]:
+    here = file.path.absolute().parent if file.choices.get(group) == choice else None
+    try:
+        return load_yaml(paths.find_config(choice, paths.group_folder(group), group, here))
+    except ConfigError as problem:
+        if problem.file or here is None:
+            raise
+        raise _error(problem.message, f"defaults.{group}", file.origins, problem.hint) from None
 
 
 def _overlay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
@@ -118,8 +87,8 @@ def _overlay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, gr
             "a laptop file says what choices of a group it is for", key="for", file=display_path(path),
             hint="begin it with, for instance, for: {prior: [sd15]}",
         )  # fmt: skip
-    for group in choices:
-        _check_group(group, groups, f"for.{group}", laptop_origins)
+    for group, names in choices.items():
+        _check_condition(group, _as_list(names), groups, f"for.{group}", laptop_origins, strict=False)
     if all(groups[group] in _as_list(names) for group, names in choices.items()):
         overlay(data, origins, keys, laptop_origins)
 
@@ -127,9 +96,10 @@ def _overlay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, gr
 def _overlay_conditions(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
     for condition, block in file.when.items():
         key = f"when.{condition}"
-        group, _, choice = condition.partition("=")
-        _check_group(group, groups, key, file.origins)
-        if groups[group] in choice.split(","):
+        group, _, text = condition.partition("=")
+        choices = [choice.strip() for choice in text.split(",")]
+        _check_condition(group.strip(), choices, groups, key, file.origins)
+        if groups[group.strip()] in choices:
             block_origins = {
                 at.removeprefix(f"{key}."): origin for at, origin in file.origins.items() if at.startswith(f"{key}.")
             }
@@ -140,46 +110,23 @@ def _as_list(choices: Any) -> list[Any]:
     return choices if isinstance(choices, list) else [choices]
 
 
-def _check_group(group: str, groups: Mapping[str, str], key: str, origins: Origins) -> None:
+def _check_condition(
+    group: str, choices: Iterable[Any], groups: Mapping[str, str], key: str, origins: Origins, strict: bool = True
+) -> None:
+    """Raise ConfigError for a group that the method does not have, or a choice that does not exist; or warn of that."""
     if group not in groups:
-        origin = locate(origins, key) or Origin("")
         conditions = ", ".join(f"{name}=..." for name in groups) or "none"
-        raise ConfigError(
-            "not a condition on a group", key=key, file=origin.file, line=origin.line, hint=f"known: {conditions}"
-        )
+        raise _error("not a condition on a group", key, origins, f"known: {conditions}")
+    available = paths.available(paths.group_folder(group))
+    for choice in choices:
+        if choice not in available and choice != groups[group] and not str(choice).endswith(paths.SUFFIXES):
+            hint = f"{did_you_mean(str(choice), available, cutoff=0.4)}known: {', '.join(available) or 'none'}"
+            problem = _error(f"there is no {group} called {choice!r}", key, origins, hint)
+            if strict:
+                raise problem
+            _log.warning("%s", problem)
 
 
-def overlay(data: dict[str, Any], origins: Origins, top: dict[str, Any], top_origins: Mapping[str, Origin]) -> None:
-    """Merge `top` over `data`, and its `top_origins` into `origins`."""
-    for replaced in merge(data, top):
-        for key in [key for key in origins if key.startswith(f"{replaced}.")]:
-            del origins[key]
-    origins.update(top_origins)
-
-
-def merge(base: dict[str, Any], top: dict[str, Any], prefix: str = "") -> list[str]:
-    """Merge `top` over `base`; returns the dotted keys that were replaced rather than merged.
-
-    A mapping is merged into the mapping below it, unless its `type` differs. A mapping over a part given by name alone
-    adds settings to that part.
-    """
-    replaced: list[str] = []
-    for name, value in top.items():
-        below = base.get(name)
-        if isinstance(value, dict) and "type" not in value and is_name(below):
-            below = base[name] = {"type": below}
-        if (
-            isinstance(below, dict)
-            and isinstance(value, dict)
-            and value.get("type", below.get("type")) == below.get("type")
-        ):
-            replaced += merge(below, value, f"{prefix}{name}.")
-        else:
-            base[name] = copy.deepcopy(value)
-            replaced.append(f"{prefix}{name}")
-    return replaced
-
-
-def is_name(value: Any) -> bool:
-    """Whether a value may be a part with default settings, written as its type alone."""
-    return isinstance(value, str) and not value.startswith("${")
+def _error(message: str, key: str, origins: Mapping[str, Origin], hint: str) -> ConfigError:
+    origin = locate(origins, key) or Origin("")
+    return ConfigError(message, key=key, file=origin.file, line=origin.line, hint=hint)

@@ -1,7 +1,8 @@
-"""Loading of YAML files as plain data, with the file and line of every key."""
+"""Loading of YAML 1.2 files as plain data, with the file and line of every key."""
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,30 +17,47 @@ from maquette.files import display_path
 MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which merges in the keys of another mapping
 TEXT_KEYS = ("prompt", "negative_prompt", "image", "data", "summary", "name", "output")
 """Top-level keys with text values, which are never parsed as numbers or other YAML types."""
+MOST_VALUES = 50_000  # of one file, with its aliases written out
+DEEPEST = 64  # mappings and lists in each other
+TAGS = {
+    yaml.ScalarNode: ("str", "int", "float", "bool", "null"),
+    yaml.MappingNode: ("map",),
+    yaml.SequenceNode: ("seq",),
+}
+"""YAML's own tags by kind of node; others would make objects of a text."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of a value: a file and line, an override, or a default."""
+    """The origin of a value: a file and line, an override, or a default.
+
+    Args:
+        text: for people.
+        file, line: its place in a file.
+        folder: folder of the file, to which the value is relative if it is a path; None: the working folder.
+        typed: the value as it was typed, for keys that hold text: `prompt: 1984` is no number.
+    """
 
     text: str
     file: str = ""
     line: int | None = None
+    folder: Path | None = None
+    typed: str | None = None
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with `1e-3` a number and with `yes`, `no`, `on`, `off` plain words (YAML 1.2)."""
+    """YAML 1.2: `1e-3` is a number, `010` ten and `1:30` text, and `yes`, `no`, `on`, `off` are plain words."""
 
 
+_REPLACED = ("bool", "float", "int", "timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
-    ]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf|\.nan)$"),
@@ -47,65 +65,181 @@ _Loader.add_implicit_resolver(
 )
 
 
-def parse_value(text: str) -> Any:
-    """Parse one YAML value, such as the right side of an override. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Loader)
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(node.value)
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML that this module loads to the same data: text that either version of YAML would change is quoted."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_Loader.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+}  # fmt: skip
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump_yaml(data: Any) -> str:
+    """Plain data as YAML that `load_yaml` reads back."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def parse_value(text: str, key: str = "") -> tuple[Any, dict[str, Origin]]:
+    """One YAML value, such as the right side of an override, and the origins of the keys within it, as typed.
+
+    Raises:
+        ConfigError: it is no YAML value.
+    """
+    node = _compose(text, key=key, hint="quote it")
+    if node is None:
+        return None, {}
+    construction = _Construction(key, "")
+    return construction.value(node, key), construction.origins
 
 
 def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
     """A YAML mapping and the origin of each dotted key.
 
     Raises:
-        ConfigError: not readable, empty, not a mapping, a syntax error or a repeated key, with file and line.
+        ConfigError: not readable, empty, not a mapping, not YAML or not plain data, with file and line.
     """
-    file_name = display_path(path)
+    file = display_path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _decode(path.read_bytes())
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"cannot read this file: {problem}", file=file_name) from problem
+        reason = problem.strerror if isinstance(problem, OSError) else f"it is no text: {problem}"
+        raise ConfigError(f"cannot read this file: {reason}", file=file) from problem
+    node = _compose(text, file=file)
+    if node is None:
+        raise ConfigError("this file is empty", file=file, hint="a method needs at least 'stages:'")
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError("a config is a mapping of keys to values", file=file, line=node.start_mark.line + 1)
+    construction = _Construction("", file, path.absolute().parent)
+    return construction.value(node, ""), construction.origins
+
+
+def _decode(data: bytes) -> str:
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig")
+
+
+def _compose(text: str, file: str = "", key: str = "", hint: str = "") -> yaml.Node | None:
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        return yaml.compose(text, Loader=_Loader)
+    except RecursionError:
+        raise ConfigError("mappings and lists are nested too deeply", key=key, file=file) from None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
-        detail = getattr(problem, "problem", None) or str(problem)
-        raise ConfigError(
-            f"YAML syntax error: {detail}", file=file_name, line=mark.line + 1 if mark else None
-        ) from problem
-    if node is None:
-        raise ConfigError("this file is empty", file=file_name, hint="a method needs at least 'stages:'")
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError("a config is a mapping of keys to values", file=file_name, line=node.start_mark.line + 1)
-    origins: dict[str, Origin] = {}
-    return _construct(node, "", file_name, origins, _Loader("")), origins
+        detail = getattr(problem, "problem", None) or getattr(problem, "reason", None) or str(problem)
+        if isinstance(problem, yaml.reader.ReaderError):
+            line: int | None = text.count("\n", 0, int(problem.position)) + 1
+            detail = (
+                f"the character U+{ord(text[problem.position]):04X} is not allowed; write it as an escape in quotes"
+            )
+        else:
+            line = mark.line + 1 if mark else None
+        if not file:
+            raise ConfigError(f"cannot read the value {text!r}: {detail}", key=key, hint=hint) from problem
+        raise ConfigError(f"YAML syntax error: {detail}", file=file, line=line) from problem
 
 
-def _construct(node: yaml.Node, key: str, file: str, origins: dict[str, Origin], loader: _Loader) -> Any:
-    line = node.start_mark.line + 1
-    if key:
-        origins.setdefault(key, Origin(f"{file}:{line}", file, line))
-    if isinstance(node, yaml.MappingNode):
+class _Construction:
+    """Construction of plain data from the nodes of one file, with origins.
+
+    Args:
+        root: dotted key of the value.
+        file: for messages; "": the command line.
+        folder: of the file.
+    """
+
+    def __init__(self, root: str, file: str, folder: Path | None = None) -> None:
+        self.origins: dict[str, Origin] = {}
+        self._file, self._folder, self._loader = file, folder, _Loader("")
+        self._open: list[yaml.Node] = []
+        self._count = 0
+
+    def value(self, node: yaml.Node, key: str) -> Any:
+        """The value of a node, whose dotted key is `key`."""
+        self._count += 1
+        if any(node is outer for outer in self._open):
+            raise self._error("this alias takes itself in", key, node)
+        if len(self._open) > DEEPEST:
+            raise self._error(f"mappings and lists are nested more than {DEEPEST} deep", key, node)
+        if self._count > MOST_VALUES:
+            raise self._error(f"the aliases of this file expand to more than {MOST_VALUES} values", key, node)
+        self._check_tag(node, key)
+        if key:
+            self.origins.setdefault(key, self._origin(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, key)
+        self._open.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, key)
+            return [self.value(item, f"{key}.{i}") for i, item in enumerate(node.value)]
+        finally:
+            self._open.pop()
+
+    def _mapping(self, node: yaml.MappingNode, key: str) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        pairs = [pair for pair in node.value if pair[0].tag != MERGE]
         for _, base in (pair for pair in node.value if pair[0].tag == MERGE):
             for mapping in reversed(base.value if isinstance(base, yaml.SequenceNode) else [base]):
                 if not isinstance(mapping, yaml.MappingNode):
-                    raise ConfigError("'<<' takes in a mapping, such as *anchor", key=key, file=file, line=line)
-                result.update(_construct(mapping, key, file, origins, loader))
+                    raise self._error("'<<' takes in a mapping, such as *anchor", key, node)
+                result.update(self.value(mapping, key))
         names: set[str] = set()
-        for key_node, value_node in pairs:
+        for key_node, value_node in node.value:
+            if key_node.tag == MERGE:
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error("a key is a word, and not a list or mapping", key, key_node)
             name = str(key_node.value)
             child = f"{key}.{name}" if key else name
             if name in names:
-                raise ConfigError("this key stands twice", key=child, file=file, line=key_node.start_mark.line + 1)
+                raise self._error("this key stands twice", child, key_node)
             names.add(name)
-            origins[child] = Origin(f"{file}:{key_node.start_mark.line + 1}", file, key_node.start_mark.line + 1)
-            result[name] = _construct(value_node, child, file, origins, loader)
+            self.origins[child] = self._origin(key_node, value_node)
+            result[name] = self.value(value_node, child)
         return result
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(item, f"{key}.{i}", file, origins, loader) for i, item in enumerate(node.value)]
-    if key in TEXT_KEYS and node.tag != "tag:yaml.org,2002:null":
-        return node.value
-    return loader.construct_object(node, deep=True)
+
+    def _scalar(self, node: yaml.ScalarNode, key: str) -> Any:
+        if key in TEXT_KEYS and node.tag != "tag:yaml.org,2002:null":
+            return str(node.value)
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError, KeyError):
+            kind = node.tag.rpartition(":")[2]
+            raise self._error(f"{node.value!r} is no {kind}", key, node, hint="quote it if it is text") from None
+
+    def _check_tag(self, node: yaml.Node, key: str) -> None:
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag == "value":
+            raise self._error("a lone '=' is no value", key, node, hint="quote it if it is text")
+        if tag != "!" and (tag == node.tag or tag not in TAGS[type(node)]):
+            name = node.tag if tag == node.tag else f"!!{tag}"
+            raise self._error(f"the tag {name} is not read here", key, node, hint="write plain values")
+
+    def _origin(self, node: yaml.Node, value: yaml.Node | None = None) -> Origin:
+        line, value = node.start_mark.line + 1, value or node
+        typed = str(value.value) if isinstance(value, yaml.ScalarNode) and not value.tag.endswith(":null") else None
+        return Origin(f"{self._file}:{line}", self._file, line, self._folder, typed)
+
+    def _error(self, message: str, key: str, node: yaml.Node, hint: str = "") -> ConfigError:
+        line = node.start_mark.line + 1 if self._file else None
+        return ConfigError(message, key=key, file=self._file, line=line, hint=hint)
 
 
 def leaves(data: Any, key: str = "") -> Mapping[str, Any]:

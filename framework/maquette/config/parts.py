@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from maquette import plugins, registry
+from maquette.annotations import PathKind, Range
 from maquette.config.capabilities import Capabilities
-from maquette.config.origins import Origin
 from maquette.config.schedules import Schedule
+from maquette.config.values import Locate, check_leaf, check_path, check_ranges, config_error, quoted, ranges
 from maquette.errors import ConfigError, did_you_mean
 
 
@@ -91,52 +93,138 @@ def part_field(kind: str, name: str, **settings: Any) -> Any:
     return dataclasses.field(default_factory=build_spec)
 
 
-Locate = Callable[[str], Origin | None]
-_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-
-
-def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:
-    """Convert `value` to the type `expected`: leaves are checked, dataclasses built, parts looked up.
+def check(expected: Any, value: Any, key: str, locate: Locate, allow: Sequence[Path] = ()) -> Any:
+    """Convert `value` to the type `expected`: leaves are checked, dataclasses built, parts looked up, paths resolved.
 
     Args:
         expected: a type; dataclasses, Annotated parts, containers and unions nest.
         value: plain data.
         key: dotted key of the value.
         locate: dotted key -> its origin.
+        allow: folders that paths in the files of plugins and foreign runs may lie in.
 
     Raises:
         ConfigError: naming the innermost key at fault.
     """
-    part = _part_kind(expected)
-    if part is not None:
-        return _check_part(part, value, key, locate)
-    if expected is Any:
-        return value
-    if expected is Schedule:
-        try:
-            return Schedule.parse(value)
-        except (ValueError, TypeError) as problem:
-            raise _error(str(problem), key, locate) from None
-    if dataclasses.is_dataclass(expected):
-        return _check_dataclass(expected, value, key, locate)
-    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if origin in (typing.Union, types.UnionType):
+    return _Check(locate, allow).value(expected, value, key)
+
+
+@dataclass(frozen=True)
+class _Check:
+    locate: Locate
+    allow: Sequence[Path]
+
+    def value(self, expected: Any, value: Any, key: str) -> Any:
+        part = _part_kind(expected)
+        if part is not None:
+            return self._part(part, value, key)
+        origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+        if origin is Annotated:
+            return self._annotated(arguments[0], arguments[1:], value, key)
+        if expected is Any:
+            return value
+        if expected is Schedule:
+            try:
+                return Schedule.parse(value)
+            except (ValueError, TypeError) as problem:
+                raise self._error(str(problem), key) from None
+        if dataclasses.is_dataclass(expected):
+            return self._dataclass(expected, value, key)
+        if origin in (typing.Union, types.UnionType):
+            return self._union(expected, arguments, value, key)
+        if origin is dict:
+            self._require(isinstance(value, Mapping), value, "a mapping of names to values", key)
+            return {
+                name: self.value(arguments[1], _with_type(name, item, arguments[1]), f"{key}.{name}")
+                for name, item in value.items()
+            }
+        if origin in (list, tuple) and (origin is list or arguments[1:] == (...,)):
+            self._require(isinstance(value, (list, tuple)), value, "a list", key)
+            return origin(self.value(arguments[0], item, f"{key}.{i}") for i, item in enumerate(value))
+        if origin is tuple and any(typing.get_origin(argument) is Annotated for argument in arguments):
+            length = f"a list of {len(arguments)} values"
+            self._require(isinstance(value, (list, tuple)) and len(value) == len(arguments), value, length, key)
+            return tuple(
+                self.value(argument, item, f"{key}.{i}")
+                for i, (argument, item) in enumerate(zip(arguments, value, strict=True))
+            )
+        return check_leaf(expected, value, key, self.locate)
+
+    def _annotated(self, expected: Any, marks: Sequence[Any], value: Any, key: str) -> Any:
+        result = self.value(expected, value, key)
+        check_ranges([mark for mark in marks if isinstance(mark, Range)], result, key, self.locate)
+        for mark in marks:
+            if isinstance(mark, PathKind):
+                result = check_path(mark, result, key, self.locate, self.allow)
+        return result
+
+    def _union(self, expected: Any, arguments: Sequence[Any], value: Any, key: str) -> Any:
         if value is None and type(None) in arguments:
             return None
-        inner = [a for a in arguments if a is not type(None)]
+        inner = [argument for argument in arguments if argument is not type(None)]
         if len(inner) == 1:
-            return check(inner[0], value, key, locate)
-        return _check_leaf(expected, value, key, locate)
-    if origin is dict:
-        _require(isinstance(value, Mapping), value, "a mapping of names to values", key, locate)
-        return {
-            name: check(arguments[1], _with_type(name, item, arguments[1]), f"{key}.{name}", locate)
-            for name, item in value.items()
-        }
-    if origin in (list, tuple) and (origin is list or arguments[1:] == (...,)):
-        _require(isinstance(value, (list, tuple)), value, "a list", key, locate)
-        return origin(check(arguments[0], item, f"{key}.{i}", locate) for i, item in enumerate(value))
-    return _check_leaf(expected, value, key, locate)
+            return self.value(inner[0], value, key)
+        result = check_leaf(expected, value, key, self.locate)
+        check_ranges(ranges(expected), result, key, self.locate)
+        return result
+
+    def _part(self, kind: str, value: Any, key: str) -> PartSpec:
+        plugins.load()
+        if isinstance(value, str):
+            value = {"type": value}
+        self._require(isinstance(value, Mapping), value, f"a {kind}: its name, or a mapping with 'type'", key)
+        if "type" not in value:
+            names = ", ".join(registry.names(kind))
+            raise self._error(f"a {kind} needs a 'type'", key, hint=f"known: {names}")
+        try:
+            cls = registry.get(kind, str(value["type"]))
+        except registry.UnknownPartError as problem:
+            raise self._error(problem.message, f"{key}.type", hint=problem.hint) from None
+        config = self._dataclass(cls.Config, {name: item for name, item in value.items() if name != "type"}, key)
+        if kind == "stage" and hasattr(config, "steps"):
+            self._check_schedules(config, config.steps, key)
+        return PartSpec(kind, str(value["type"]), cls, config)
+
+    def _check_schedules(self, config: Any, total: int, key: str) -> None:
+        """Check all schedules of a stage against its number of steps."""
+        for child, schedule in schedules_within(config, key):
+            try:
+                schedule.check_order(total)
+            except ValueError as problem:
+                raise self._error(str(problem), child) from None
+
+    def _dataclass(self, cls: Any, value: Any, key: str) -> Any:
+        self._require(isinstance(value, Mapping), value, "a mapping of keys to values", key)
+        fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+        for name in value:
+            if name not in fields:
+                child = f"{key}.{name}".lstrip(".")
+                if str(name).startswith("~"):
+                    raise self._error("there is nothing to remove", child, hint="nothing below this file has the key")
+                hint = did_you_mean(str(name), fields)
+                field_names = ", ".join(fields) or "none"
+                raise self._error("unknown key", child, hint=f"{hint}known here: {field_names}")
+        arguments = {}
+        for name, field in fields.items():
+            child = f"{key}.{name}".lstrip(".")
+            if name in value:
+                arguments[name] = self.value(field_types(cls)[name], value[name], child)
+            elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise self._error("missing value", child, hint=f"give it as {child}=...")
+        try:
+            return cls(**arguments)
+        except SettingError as problem:
+            child = f"{key}.{problem.key}".lstrip(".")
+            raise self._error(problem.message, child, hint=problem.hint.replace("{key}", child)) from None
+        except ValueError as problem:
+            raise self._error(str(problem), key) from None
+
+    def _require(self, good: bool, value: Any, expectation: str, key: str) -> None:
+        if not good:
+            raise self._error(f"expected {expectation}, got {quoted(value)}", key)
+
+    def _error(self, message: str, key: str, hint: str = "") -> ConfigError:
+        return config_error(message, key, self.locate, hint)
 
 
 def _part_kind(expected: Any) -> str | None:
@@ -152,79 +240,24 @@ def _with_type(name: str, value: Any, expected: Any) -> Any:
     return {"type": name, **(value or {})} if value is None or isinstance(value, Mapping) else value
 
 
-def _check_part(kind: str, value: Any, key: str, locate: Locate) -> PartSpec:
-    plugins.load()
-    if isinstance(value, str):
-        value = {"type": value}
-    _require(isinstance(value, Mapping), value, f"a {kind}: its name, or a mapping with 'type'", key, locate)
-    if "type" not in value:
-        names = ", ".join(registry.names(kind))
-        raise _error(f"a {kind} needs a 'type'", key, locate, hint=f"known: {names}")
-    try:
-        cls = registry.get(kind, str(value["type"]))
-    except registry.UnknownPartError as problem:
-        raise _error(problem.message, f"{key}.type", locate, hint=problem.hint) from None
-    config = {name: item for name, item in value.items() if name != "type"}
-    return PartSpec(kind, str(value["type"]), cls, _check_dataclass(cls.Config, config, key, locate))
-
-
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
+def field_types(cls: Any) -> dict[str, Any]:
+    """Name -> type of the fields of a dataclass, with their annotations."""
     return typing.get_type_hints(cls, include_extras=True)
 
 
-def _check_dataclass(cls: Any, value: Any, key: str, locate: Locate) -> Any:
-    _require(isinstance(value, Mapping), value, "a mapping of keys to values", key, locate)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    for name in value:
-        if name not in fields:
-            hint = did_you_mean(str(name), fields)
-            field_names = ", ".join(fields) or "none"
-            raise _error("unknown key", f"{key}.{name}".lstrip("."), locate, hint=f"{hint}known here: {field_names}")
-    arguments = {}
-    for name, field in fields.items():
-        child = f"{key}.{name}".lstrip(".")
-        if name in value:
-            arguments[name] = check(_hints(cls)[name], value[name], child, locate)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise _error("missing value", child, locate, hint=f"give it as {child}=...")
-    try:
-        return cls(**arguments)
-    except SettingError as problem:
-        child = f"{key}.{problem.key}".lstrip(".")
-        raise _error(problem.message, child, locate, hint=problem.hint.replace("{key}", child)) from None
-    except ValueError as problem:
-        raise _error(str(problem), key, locate) from None
-
-
-def _check_leaf(expected: Any, value: Any, key: str, locate: Locate) -> Any:
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if isinstance(value, list):
-        value = tuple(value)
-    try:
-        return TypeAdapter(expected, config=ConfigDict(strict=True)).validate_python(value)
-    except ValidationError as problem:
-        expectation = _NAMES.get(expected) or problem.errors()[0]["msg"].lower().removeprefix("input should be ")
-        raise _error(f"expected {expectation}, got {_show(value)}", key, locate) from None
-
-
-def _show(value: Any) -> str:
-    kind = {str: "the text", bool: "the truth value", int: "the number", float: "the number"}.get(type(value), "")
-    return f"{kind} {value!r}".strip() if value is not None else "nothing"
-
-
-def _require(good: bool, value: Any, expectation: str, key: str, locate: Locate) -> None:
-    if not good:
-        raise _error(f"expected {expectation}, got {_show(value)}", key, locate)
-
-
-def _error(message: str, key: str, locate: Locate, hint: str = "") -> ConfigError:
-    origin = locate(key)
-    file, line = (origin.file or origin.text, origin.line) if origin else ("", None)
-    return ConfigError(message, key=key, file=file, line=line, hint=hint)
+def schedules_within(config: Any, key: str) -> Iterator[tuple[str, Schedule]]:
+    """Dotted keys and schedules within typed config data."""
+    if isinstance(config, Schedule):
+        yield key, config
+    elif isinstance(config, PartSpec):
+        yield from schedules_within(config.config, key)
+    elif isinstance(config, Mapping):
+        for name, item in config.items():
+            yield from schedules_within(item, f"{key}.{name}")
+    elif dataclasses.is_dataclass(config) and not isinstance(config, type):
+        for field in dataclasses.fields(config):
+            yield from schedules_within(getattr(config, field.name, None), f"{key}.{field.name}")
 
 
 def plain(value: Any) -> Any:

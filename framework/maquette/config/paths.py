@@ -1,13 +1,28 @@
-"""The search for config files: paths of the user, the package or checkout, and plugins."""
+"""Where config files lie, and what the paths in them mean.
+
+A path in a file is relative to the file, one of the command line or of Python to the working folder. `~` and
+environment variables (`$NAME`) are expanded. Input paths become absolute, so that a run's config works from any folder.
+"""
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from maquette import plugins
 from maquette.errors import ConfigError, did_you_mean
 
 PACKAGE = Path(__file__).resolve().parents[1]
+SUFFIXES = (".yaml", ".yml")
+_VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
+_EXPLICIT = ("/", "./", "../", "~", "$")
 
 
 def config_roots() -> list[Path]:
@@ -36,14 +51,22 @@ def available(folder: str) -> dict[str, Path]:
     return files
 
 
-def find_config(name: str, folder: str, what: str) -> Path:
+def find_config(name: str, folder: str, what: str, folder_of_file: Path | None = None) -> Path:
     """The file of a config name or path.
+
+    Args:
+        name: a name, or a path.
+        folder: of the roots, in which names are looked up.
+        what: what the file is, for messages.
+        folder_of_file: the folder to which a path is relative, and which may have the file of a name that no root
+            has; None: the working folder, for paths only.
 
     Raises:
         ConfigError: there is no such file; the message names the nearest name.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name)
+    here = folder_of_file or Path()
+    if name.endswith(SUFFIXES) or "/" in name or name.startswith("~"):
+        path = here / expand(name)
         if path.is_file():
             return path
         for root in config_roots():
@@ -51,7 +74,82 @@ def find_config(name: str, folder: str, what: str) -> Path:
                 return root.parent / name
         raise ConfigError(f"there is no such file: {name}")
     files = available(folder)
-    if name not in files:
-        hint = did_you_mean(name, files, cutoff=0.4)
-        raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join(files) or 'none'}")
-    return files[name]
+    if name in files:
+        return files[name]
+    own = {path.stem: path for suffix in SUFFIXES for path in here.glob(f"*{suffix}")} if folder_of_file else {}
+    if name in own:
+        return own[name]
+    hint = did_you_mean(name, [*files, *own], cutoff=0.4)
+    raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join([*files, *own]) or 'none'}")
+
+
+def expand(path: str) -> str:
+    """The path with `~` and environment variables filled in. Raises ValueError for a variable that is not set.
+
+    Example:
+        >>> import os
+        >>> os.environ["MUGS"] = "/data/mugs"
+        >>> expand("$MUGS/red.png")
+        '/data/mugs/red.png'
+    """
+    expanded = os.path.expanduser(os.path.expandvars(path))
+    unset = _VARIABLE.search(expanded)
+    if unset and not os.path.lexists(expanded):
+        raise ValueError(f"the environment variable {unset[0].strip('${}')} is not set")
+    return expanded
+
+
+def resolve(path: str, kind: Literal["input", "weights", "output"], folder: Path | None) -> str:
+    """What a path of a config means: a path that works from any folder.
+
+    Args:
+        path: as it was written.
+        kind: of an input or weights, which may be a name and no path; or of a folder for results.
+        folder: of the file that says so; None: the working folder.
+
+    Raises:
+        ValueError: an environment variable is not set.
+    """
+    expanded = expand(path)
+    absolute = os.path.abspath(os.path.join(folder or Path.cwd(), expanded))
+    if kind == "weights" and path in plugins.weights():
+        return path
+    explicit = kind == "input" or expanded.startswith(_EXPLICIT)
+    if kind == "output" or os.path.exists(absolute) or (folder is not None and explicit):
+        return absolute
+    return expanded  # a name, or a missing file by the path that was typed
+
+
+def stray_path(path: str, confines: Path, allowed: Sequence[Path] = ()) -> bool:
+    """Whether a path leads out of a folder, and of the allowed ones, links resolved."""
+    place = Path(path).resolve()
+    return not any(place.is_relative_to(Path(root).resolve()) for root in (confines, *allowed))
+
+
+def owner() -> str:
+    """This host and user as a hash, by which a run's folder is known to be its own."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return hashlib.blake2b(f"{platform.node()}/{user}".encode(), digest_size=8).hexdigest()
+
+
+def confines(path: Path) -> Path | None:
+    """The folder that the paths in a config file may not leave; None: they are free.
+
+    Files of plugins stay in the plugin's folder of configs, and the config of a run that another host or user recorded
+    in the run's folder. What this user wrote, or ran here, is free.
+    """
+    place = path.resolve()
+    for root in plugins.config_folders():
+        if place.is_relative_to(root.resolve()):
+            return root.resolve()
+    folder = path.absolute().parent
+    if path.name != "config.yaml" or not any((folder / "checkpoints").glob("*/*")):
+        return None
+    try:
+        recorded = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["owner"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder
+    return None if recorded == owner() else folder

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from maquette.annotations import Range
 
 EASINGS = ("linear", "cosine", "exponential", "step")
 FIELDS = ("type", "from", "to", "start", "end")
@@ -67,10 +69,10 @@ class Schedule:
         easing = value.get("type", "linear")
         if easing not in EASINGS:
             raise ValueError(f"unknown schedule type {easing!r}; known: {', '.join(EASINGS)}")
-        if easing == "exponential" and min(value["from"], value["to"]) <= 0:
+        points = _points([[value.get("start", 0), value["from"]], [value.get("end", "100%"), value["to"]]])
+        if easing == "exponential" and min(number for _, number in points) <= 0:
             raise ValueError("an exponential schedule needs positive values")
-        points = [[value.get("start", 0), value["from"]], [value.get("end", "100%"), value["to"]]]
-        return cls(tuple(_points(points)), easing)
+        return cls(tuple(points), easing)
 
     def __call__(self, step: int, total: int) -> float:
         """The value at `step` of a stage of `total` steps."""
@@ -86,6 +88,19 @@ class Schedule:
         """The value at a step."""
         return self(moment.step, moment.total)
 
+    def check_order(self, total: int) -> None:
+        """Check that the positions increase in a stage of `total` steps, where steps and percentages are mixed.
+
+        Raises:
+            ValueError: naming the first two that do not.
+        """
+        for (a, _), (b, _) in pairwise(self.points):
+            if isinstance(a, str) != isinstance(b, str) and _absolute(a, total) >= _absolute(b, total):
+                raise ValueError(
+                    f"the steps of a schedule must increase, but of {total} steps {b} does not come after {a}; "
+                    "give both in steps, or both in percent"
+                )
+
     def to_plain(self) -> Any:
         """The YAML form that `parse` reads back."""
         if len(self.points) == 1:
@@ -94,6 +109,12 @@ class Schedule:
             return [list(point) for point in self.points]
         (start, low), (end, high) = self.points
         return {"type": self.easing, "from": low, "to": high, "start": start, "end": end}
+
+
+CountSchedule = Annotated[Schedule, Range(1)]
+PixelSchedule = Annotated[Schedule, Range(1, 16_384)]
+NonNegativeSchedule = Annotated[Schedule, Range(0)]
+FractionSchedule = Annotated[Schedule, Range(0, 1)]
 
 
 def _is_number(value: Any) -> bool:
@@ -112,7 +133,7 @@ def _points(items: list[Any]) -> list[tuple[Position, float]]:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             raise ValueError(f"each point of a schedule is [step, value], got {item!r}; {HINT}")
         position, value = item
-        if not (isinstance(position, int) and position >= 0) and not (
+        if not (isinstance(position, int) and not isinstance(position, bool) and position >= 0) and not (
             isinstance(position, str) and position.endswith("%") and _is_percent(position)
         ):
             raise ValueError(f"a schedule's step is a whole number or a text like '50%', got {position!r}")
@@ -120,7 +141,9 @@ def _points(items: list[Any]) -> list[tuple[Position, float]]:
     if not points:
         raise ValueError(f"an empty schedule; {HINT}")
     for (a, _), (b, _) in pairwise(points):
-        if type(a) is type(b) and _absolute(a, 10**6) >= _absolute(b, 10**6):
+        mixed = isinstance(a, str) != isinstance(b, str)
+        never = (isinstance(a, str) and _absolute(a, 1) == 1) or (isinstance(b, str) and _absolute(b, 1) == 0)
+        if never if mixed else _absolute(a, 10**6) >= _absolute(b, 10**6):
             raise ValueError(f"the steps of a schedule must increase, but {a} is followed by {b}")
     return points
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from maquette.annotations import InputPath, OutputPath, Seed
 from maquette.config.parts import StageSpec
 
 
@@ -31,10 +33,10 @@ class MethodConfig:
     summary: str = ""  # one line for `maquette list methods`
     prompt: str = ""  # text prompt of the object
     negative_prompt: str = ""  # negative text prompt
-    image: str | None = None  # path of the reference image
-    data: str | None = None  # folder of posed images
-    seed: int = 0  # keys every random draw
-    output: str = "outputs"  # folder that holds the run folders
+    image: InputPath | None = None  # path of the reference image
+    data: InputPath | None = None  # folder of posed images
+    seed: Seed = 0  # keys every random draw
+    output: OutputPath = "outputs"  # folder that holds the run folders
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     prior: Any = None  # shared by stages through ${prior}
     variables: dict[str, Any] = field(default_factory=dict)  # numbers that several keys use through ${variables.x}
@@ -43,3 +45,6 @@ class MethodConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a method needs at least one stage under 'stages'")
+        for name in self.stages:
+            if not re.fullmatch(r"\w[\w -]*", name):  # it names folders, and a part of dotted keys
+                raise ValueError(f"a stage's name is made of letters, digits, '-' and '_', unlike {name!r}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import ElevationDeg, FovDeg, Fraction, InputPath, PathKind, Positive, Range, WeightsPath
 from maquette.cameras.base import orbit_cameras
 from maquette.config.capabilities import REFERENCE, TARGET, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
@@ -33,6 +35,9 @@ LEAST_OBJECT = 1e-3  # fraction of the target's pixels that the object covers at
 OMNIDATA_AXES = (1.0, -1.0, -1.0)  # of its camera axes right, down, forward along ours: right, up, backward
 
 
+MapPath = Annotated[str, PathKind("input", words=("auto", "estimate"))]
+
+
 @register("data", "image")
 class ImageData(Data):
     """The reference view of image-to-3D, the object centred and scaled to a fraction of the image.
@@ -46,16 +51,18 @@ class ImageData(Data):
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # image with an alpha channel; without one its background is removed by rembg
-        elevation_deg: float = 0.0  # of the reference camera
+        path: InputPath  # image with an alpha channel; without one its background is removed by rembg
+        elevation_deg: ElevationDeg = 0.0  # of the reference camera
         azimuth_deg: float = 0.0  # of the reference camera; 0: it faces the front
-        distance: float = 3.2  # scene units
-        fov_y_deg: float = 35.0
-        size: int = 64  # side of the target in pixels
-        fill: float = 0.7  # fraction of the image side that the object's longer side takes; 0: keep the framing
-        depth: str = "auto"  # path of a depth map; auto: NAME_depth.png, or else estimated; estimate; "": none
-        normal: str = "auto"  # likewise
-        estimator: str = ""  # weights of the depth and normal estimator: a plugin's name, a folder or a hub name
+        distance: Positive = 3.2  # scene units
+        fov_y_deg: FovDeg = 35.0
+        size: Annotated[int, Range(8, 16_384)] = 64  # side of the target in pixels
+        fill: Fraction = 0.7  # fraction of the image side that the object's longer side takes; 0: keep the framing
+        depth: MapPath = "auto"  # path of a depth map; auto: NAME_depth.png, or else estimated; estimate; "": none
+        normal: MapPath = "auto"  # likewise
+        estimator: WeightsPath = (
+            ""  # weights of the depth and normal estimator: a plugin's name, a folder or a hub name
+        )
         remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
         mask: str = ""  # path of a mask of the image's size, white where the object is; no background is removed then
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Count, InputPath, NonNegative
 from maquette.config.capabilities import REFERENCE, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.data.formats import PosedImages, Reading, load_posed_images
@@ -30,9 +31,11 @@ class PosedImagesData(Data):
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # folder of pictures and cameras
-        batch: int = 1  # pictures per step
-        references: dict[str, float] = field(default_factory=dict)  # names of pictures that condition priors -> weights
+        path: InputPath  # folder of pictures and cameras
+        batch: Count = 1  # pictures per step
+        references: dict[str, NonNegative] = field(
+            default_factory=dict
+        )  # names of pictures that condition priors -> weights
         reading: Reading = field(default_factory=Reading)
 
         def __post_init__(self) -> None:

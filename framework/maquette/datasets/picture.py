@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Fraction, InputPath, NonNegative, Range
 from maquette.backgrounds.random_solid import RandomSolid
 from maquette.images.framing import RemoveBackground, SquareCrop, crop_and_resize, read_object, square_around_object
 from maquette.images.picture import Picture
@@ -29,11 +31,11 @@ class PictureVariations:
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # image with an alpha channel; without one its background is removed by rembg
-        size: int = 64  # side in pixels
+        path: InputPath  # image with an alpha channel; without one its background is removed by rembg
+        size: Annotated[int, Range(8, 16_384)] = 64  # side in pixels
         fill: tuple[float, float] = (0.6, 0.9)  # range of the fraction of the side that the object's longer side takes
-        shift: float = 0.08  # largest offset of the object from the centre, per axis, as a fraction of the side
-        mirror: float = 0.5  # probability of mirroring left and right
+        shift: NonNegative = 0.08  # largest offset of the object from the centre, per axis, as a fraction of the side
+        mirror: Fraction = 0.5  # probability of mirroring left and right
         background: RandomSolid.Config = LIGHT_BACKGROUND  # distribution of the background colour
         remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from maquette.config.schedules import Schedule
+from maquette.annotations import Fraction, Positive
+from maquette.config.schedules import FractionSchedule, Schedule
 from maquette.diffusion.noise import NoiseSchedule
 from maquette.randomness import Moment
 
@@ -33,21 +34,16 @@ class Timesteps:
     """
 
     kind: Literal["uniform", "sqrt", "linear", "time-prioritised"] = "uniform"
-    low: Schedule = Schedule.constant(0.02)
-    high: Schedule = Schedule.constant(0.98)
+    low: FractionSchedule = Schedule.constant(0.02)
+    high: FractionSchedule = Schedule.constant(0.98)
     shared: bool = False  # one timestep for all pictures of a step, as multi-view priors need
-    centre: float = 0.5  # m, of time-prioritised
-    width: float = 0.125  # s, of time-prioritised
+    centre: Fraction = 0.5  # m, of time-prioritised
+    width: Positive = 0.125  # s, of time-prioritised
 
     def __post_init__(self) -> None:
-        for name, end in (("low", self.low), ("high", self.high)):
-            if odd := [value for _, value in end.points if not 0 <= value <= 1]:
-                raise ValueError(f"{name} is a fraction of the training steps, from 0 to 1, and not {odd[0]:g}")
         constant = len(self.low.points) == len(self.high.points) == 1
         if constant and self.low.points[0][1] > self.high.points[0][1]:
             raise ValueError(f"low ({self.low.points[0][1]:g}) lies above high ({self.high.points[0][1]:g})")
-        if self.width <= 0:
-            raise ValueError(f"width is above 0, not {self.width:g}")
 
     @property
     def same_for_all(self) -> bool:

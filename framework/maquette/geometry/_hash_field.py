@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.config.schedules import Schedule
+from maquette.annotations import Channels, Count, CountOrNone, Positive, Range
+from maquette.config.schedules import CountSchedule, Schedule
 from maquette.geometry._mlp import mlp
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 from maquette.randomness import Moment
@@ -18,16 +20,16 @@ from maquette.randomness import Moment
 class HashFieldConfig:
     """Settings of the hash encoding and of the MLP that decodes it."""
 
-    bound: float = 1.0  # half side of the cube that holds the object, scene units
-    levels: int = 16  # resolutions of the encoding, L
-    features_per_level: int = 2  # F
-    log2_table_size: int = 19  # log2 T
-    base_resolution: int = 16  # N_min
-    finest_resolution: int = 2048  # N_max
-    active_levels: Schedule = Schedule.constant(64)  # levels in use, rounded down; growing: coarse to fine
-    width: int = 64  # of the MLP's hidden layers
-    layers: int = 1  # hidden layers of the MLP
-    channels: int = 3  # features for the material
+    bound: Positive = 1.0  # half side of the cube that holds the object, scene units
+    levels: Annotated[int, Range(1, 64)] = 16  # resolutions of the encoding, L
+    features_per_level: Annotated[int, Range(1, 64)] = 2  # F
+    log2_table_size: Annotated[int, Range(1, 30)] = 19  # log2 T
+    base_resolution: Count = 16  # N_min
+    finest_resolution: Count = 2048  # N_max
+    active_levels: CountSchedule = Schedule.constant(64)  # levels in use, rounded down; growing: coarse to fine
+    width: Channels = 64  # of the MLP's hidden layers
+    layers: CountOrNone = 1  # hidden layers of the MLP
+    channels: Channels = 3  # features for the material
     backend: str = "auto"  # of the hash-grid kernel
 
 

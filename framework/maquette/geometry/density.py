@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Positive
+
 Blob = Literal["none", "dreamfusion", "magic3d"]
 Activation = Literal["softplus", "exp"]
 Normals = Literal["analytic", "finite-difference", "predicted"]
@@ -24,9 +26,9 @@ class DensityConfig:
     shift: float = 0.0  # added to the raw density
     blob: Blob = "magic3d"  # initial shape
     blob_strength: float = 10.0  # lambda_tau
-    blob_radius: float = 0.5  # sigma_tau, scene units
+    blob_radius: Positive = 0.5  # sigma_tau, scene units
     normals: Normals = "finite-difference"  # how normals are computed
-    normal_epsilon: float = 0.02  # of finite differences, scene units
+    normal_epsilon: Positive = 0.02  # of finite differences, scene units
 
 
 def density_of(raw: Float[Tensor, " n"], points: Float[Tensor, "n 3"], config: DensityConfig) -> Float[Tensor, " n"]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Positive, Samples
 from maquette.config.capabilities import GEOMETRY_DEVIATION, GEOMETRY_SIGN_CHANGES, Capabilities
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
@@ -42,8 +43,8 @@ class FlexiCubes(Surface):
 
     @dataclass(frozen=True)
     class Config(HashFieldConfig):
-        resolution: int = 32  # cubes of the grid along each side
-        radius: float = 0.5  # of the initial sphere, scene units
+        resolution: Samples = 32  # cubes of the grid along each side
+        radius: Positive = 0.5  # of the initial sphere, scene units
         move_corners: bool = True  # learn offsets too
         learn_weights: bool = True  # learn alpha, beta and gamma too
 

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Channels, Count, InputPath, OpenFraction, Positive, Range
 from maquette.config.parts import DensificationSpec, part_field
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.errors import ConfigError
 from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
 from maquette.geometry.densification.base import CloudParameters, Densification
@@ -38,23 +39,23 @@ class Gaussians(Splats):
 
     @dataclass(frozen=True)
     class Config:
-        bound: float = 1.0  # half side of the cube that holds the object, scene units
-        count: int = 5000  # Gaussians at the start
-        radius: float = 0.5  # of the initial ball, scene units
-        points: str = ""  # file that replaces the initial ball: points, a mesh, or Gaussians (.ply of 3DGS, .splat)
-        opacity: float = 0.1  # at the start, where no file of Gaussians gives it
+        bound: Positive = 1.0  # half side of the cube that holds the object, scene units
+        count: Count = 5000  # Gaussians at the start
+        radius: Positive = 0.5  # of the initial ball, scene units
+        points: InputPath = (
+            ""  # file that replaces the initial ball: points, a mesh, or Gaussians (.ply of 3DGS, .splat)
+        )
+        opacity: OpenFraction = 0.1  # at the start, where no file of Gaussians gives it
         flat: bool = False  # disks instead of ellipsoids
-        degree: int = 0  # of the spherical harmonics; 0: no dependence on the view, 3: as 3DGS
-        active_degree: Schedule = Schedule.constant(3)  # degree in use, rounded down
-        channels: int = 3  # features for the material
+        degree: Annotated[int, Range(0, 3)] = 0  # of the spherical harmonics; 0: no dependence on the view, 3: as 3DGS
+        active_degree: NonNegativeSchedule = Schedule.constant(3)  # degree in use, rounded down
+        channels: Channels = 3  # features for the material
         densification: DensificationSpec = part_field(
             "densification", "default"
         )  # strategy that adds and removes Gaussians
 
         def __post_init__(self) -> None:
-            if self.count < 1 or not 0 < self.opacity < 1 or self.degree not in (0, 1, 2, 3):
-                raise ValueError("gaussians need a count of 1 or more, an opacity between 0 and 1, and degree 0 to 3")
-            if self.points and not Path(self.points).expanduser().is_file():
+            if self.points and not Path(self.points).is_file():
                 raise ValueError(f"points: there is no file {self.points}")
 
     def __init__(self, config: Config) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Positive
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Field, FieldSample
 from maquette.geometry.density import DensityConfig, Normals, density_normal, density_of
@@ -21,7 +22,7 @@ class HashGrid(HashField, Field):
     @dataclass(frozen=True)
     class Config(DensityConfig, HashFieldConfig):
         normals: Normals = "analytic"  # how normals are computed
-        normal_epsilon: float = 0.01  # of finite differences, scene units
+        normal_epsilon: Positive = 0.01  # of finite differences, scene units
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, 1 + config.channels + (3 if config.normals == "predicted" else 0))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import InputPath, Positive, Range
 from maquette.errors import ConfigError
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
@@ -37,25 +38,25 @@ class TriangleMesh(Surface):
 
     @dataclass(frozen=True)
     class Config(HashFieldConfig):
-        path: str = ""  # .obj, .glb, .gltf, .ply, .off or .stl file; empty: `shape`
+        path: InputPath = ""  # .obj, .glb, .gltf, .ply, .off or .stl file; empty: `shape`
         shape: Literal["sphere", "box"] = "sphere"  # initial mesh where there is no path
-        subdivisions: int = 4  # of the shape; each makes four triangles of one
+        subdivisions: Annotated[int, Range(0, 10)] = 4  # of the shape; each makes four triangles of one
         up: Up = "auto"  # axis of the file that points up; auto: y for glTF, z for other formats
         front: Front = "auto"  # direction of the file that the object faces; auto: +z where y is up, +x where z is
         fit: Fit = "extent"  # extent, radius: centre and scale that measure to `size`; none: as in the file
-        size: float = 1.2  # longest side or radius, see fit; scene units
+        size: Positive = 1.2  # longest side or radius, see fit; scene units
         colors: Literal["auto", "vertex", "texture", "field"] = (
             "auto"  # where features are; auto: texture if the file has one
         )
-        texture_size: int = 1024  # side of a new texture in texels; a file's texture is shrunk to it
-        max_faces: int = 30_000  # a mesh converted from another geometry is decimated to about this many
+        texture_size: Annotated[int, Range(16, 16_384)] = 1024  # of a new texture; a file's texture is shrunk to it
+        max_faces: Annotated[int, Range(4)] = (
+            30_000  # a mesh converted from another geometry is decimated to about this many
+        )
         move_vertices: bool = False  # optimise the vertex positions
         learn_colors: bool = True  # optimise the features
 
         def __post_init__(self) -> None:
             Placement(self.up, self.front, self.fit, self.size)
-            if self.subdivisions < 0 or self.texture_size < 16 or self.max_faces < 4:
-                raise ValueError("a mesh has 0 subdivisions or more, a texture_size of at least 16, and max_faces of 4")
 
     explicit = True
 

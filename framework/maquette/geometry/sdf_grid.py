@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.annotations import Positive
 from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, Capabilities
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import FractionSchedule, Schedule
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Field, FieldSample
 from maquette.geometry.density import gradient_of
@@ -38,13 +39,13 @@ class SDFGrid(HashField, Field):
 
     @dataclass(frozen=True)
     class Config(HashFieldConfig):
-        radius: float = 0.5  # of the initial sphere, scene units
+        radius: Positive = 0.5  # of the initial sphere, scene units
         density: Literal["volsdf", "neus"] = "volsdf"  # signed distance -> density
-        scale: float = 0.05  # initial b, scene units
-        least_scale: float = 0.002  # lower bound of b, scene units
+        scale: Positive = 0.05  # initial b, scene units
+        least_scale: Positive = 0.002  # lower bound of b, scene units
         gradients: Literal["analytic", "finite-difference"] = "finite-difference"  # of the distance, for normals
-        gradient_epsilon: float = 0.01  # of finite differences, scene units
-        anneal: Schedule = Schedule.constant(1.0)  # neus: weight of the true cosine
+        gradient_epsilon: Positive = 0.01  # of finite differences, scene units
+        anneal: FractionSchedule = Schedule.constant(1.0)  # neus: weight of the true cosine
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -8,6 +8,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Channels, Count, CountOrNone, Positive, Samples
 from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.geometry._factors import TriPlane, VectorMatrix
 from maquette.geometry._mlp import mlp
@@ -32,21 +33,15 @@ class TensoRF(Field):
     @dataclass(frozen=True)
     class Config(DensityConfig):
         decomposition: Literal["vm", "triplane"] = "vm"  # form of the factors
-        bound: float = 1.0  # half side of the cube, scene units
-        resolution: int = 128  # samples along each side of the planes and lines
-        density_components: int = 16  # R_sigma, for each of the three directions
-        feature_components: int = 48  # R_c, for each of the three directions
-        width: int = 64  # MLP width
-        layers: int = 1  # hidden layers; 0: linear
-        channels: int = 3  # features for the material
+        bound: Positive = 1.0  # half side of the cube, scene units
+        resolution: Samples = 128  # samples along each side of the planes and lines
+        density_components: Count = 16  # R_sigma, for each of the three directions
+        feature_components: Count = 48  # R_c, for each of the three directions
+        width: Channels = 64  # MLP width
+        layers: CountOrNone = 1  # hidden layers; 0: linear
+        channels: Channels = 3  # features for the material
         shift: float = 0.0  # added to the raw density (TensoRF: -10, without a blob)
         normals: Literal["analytic", "finite-difference"] = "finite-difference"  # how normals are computed
-
-        def __post_init__(self) -> None:
-            if self.resolution < 2:
-                raise ValueError(f"resolution is at least 2, not {self.resolution}")
-            if min(self.density_components, self.feature_components) < 1 or self.layers < 0:
-                raise ValueError("tensorf needs at least 1 component of density and of features, and 0 layers or more")
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

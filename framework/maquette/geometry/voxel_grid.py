@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.annotations import Channels, Positive, Samples
 from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.geometry.base import Field, FieldSample
 from maquette.geometry.density import Blob, DensityConfig, density_normal, density_of
@@ -25,13 +26,13 @@ class VoxelGrid(Field):
 
     @dataclass(frozen=True)
     class Config(DensityConfig):
-        bound: float = 1.0  # half side of the cube, scene units
-        resolution: int = 64  # vertices along each side
-        channels: int = 3  # features for the material
+        bound: Positive = 1.0  # half side of the cube, scene units
+        resolution: Samples = 64  # vertices along each side
+        channels: Channels = 3  # features for the material
         shift: float = -1.0  # added to the raw density
         blob: Blob = "none"  # initial shape
         blob_strength: float = 5.0  # lambda_tau
-        blob_radius: float = 0.3  # sigma_tau, scene units
+        blob_radius: Positive = 0.3  # sigma_tau, scene units
         normals: Literal["analytic", "finite-difference"] = "finite-difference"  # how normals are computed
 
     @classmethod

@@ -13,6 +13,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from maquette.annotations import PathKind
 from maquette.errors import ConfigError
 from maquette.images.color import srgb_to_linear
 from maquette.images.decoding import decode_picture
@@ -41,11 +43,14 @@ _LAYOUTS = {
 }  # fmt: skip
 
 
+Environment = Annotated[str, PathKind("input", words=(STUDIO,))]
+
+
 @dataclass(frozen=True)
 class EnvironmentConfig:
     """Choice, rotation and exposure of an environment map; base of the configs of materials and backgrounds."""
 
-    environment: str = STUDIO  # "studio", or path of a lat-long picture: .hdr, .exr, or 8-bit .png, .jpg
+    environment: Environment = STUDIO  # "studio", or path of a lat-long picture: .hdr, .exr, or 8-bit .png, .jpg
     rotation_deg: float = 0.0  # rotation about z, counter-clockwise from above
     exposure: float = 0.0  # in stops: radiance is multiplied by 2^exposure
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Channels, Count, Fraction, NonNegative, Pixels
 from maquette.datasets.base import DepthsAndNormals, GeometryDataset
 from maquette.images.picture import Picture
 from maquette.images.sheets import picture_grid
@@ -41,18 +42,22 @@ class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
 
     @dataclass(frozen=True)
     class Config:
-        side: int = 128  # side in pixels that images are resized to for the network; a multiple of 16
-        stem: int = 32  # channels of the first convolution
-        stages: tuple[int, int, int] = (64, 128, 192)  # convolution channels at 1/4, 1/8 and 1/16 of the side
-        blocks: tuple[int, int, int] = (1, 1, 1)  # residual blocks of each stage
-        width: int = 128  # transformer width
-        layers: int = 4  # transformer layers
-        heads: int = 4  # attention heads
-        fused: int = 32  # decoder channels
-        gradient_weight: float = 0.5  # weight of MiDaS's gradient term, its alpha
-        normal_weight: float = 1.0  # weight of the normal loss
-        average_decay: float = 0.995  # of the weight average that is saved
-        evaluated: int = 512  # held-out images of the evaluation
+        side: Pixels = 128  # side in pixels that images are resized to for the network; a multiple of 16
+        stem: Channels = 32  # channels of the first convolution
+        stages: tuple[Channels, Channels, Channels] = (
+            64,
+            128,
+            192,
+        )  # convolution channels at 1/4, 1/8 and 1/16 of the side
+        blocks: tuple[Count, Count, Count] = (1, 1, 1)  # residual blocks of each stage
+        width: Channels = 128  # transformer width
+        layers: Count = 4  # transformer layers
+        heads: Count = 4  # attention heads
+        fused: Channels = 32  # decoder channels
+        gradient_weight: NonNegative = 0.5  # weight of MiDaS's gradient term, its alpha
+        normal_weight: NonNegative = 1.0  # weight of the normal loss
+        average_decay: Fraction = 0.995  # of the weight average that is saved
+        evaluated: Count = 512  # held-out images of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()

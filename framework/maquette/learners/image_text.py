@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Channels, Count, Fraction, Pixels, Positive, WeightsPath
 from maquette.datasets.base import CaptionedDataset, CaptionedImages
 from maquette.learners.base import AveragedLearner, word_tokenizer
 from maquette.objectives.terms import Terms
@@ -38,19 +39,19 @@ class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
 
     @dataclass(frozen=True)
     class Config:
-        start: str = ""  # initial CLIP weights, with their sizes and vocabulary: a folder, or a plugin's name
-        size: int = 64  # image side in pixels
-        patch: int = 8  # patch side in pixels
-        width: int = 160  # image transformer width
-        layers: int = 5  # image transformer layers
-        text_width: int = 96  # text transformer width
-        text_layers: int = 2  # text transformer layers
-        heads: int = 4  # attention heads
-        projection: int = 96  # shared embedding size
-        tokens: int = 24  # tokens per caption
-        gain: tuple[float, float] = (0.75, 1.2)  # range of the random brightness factor of training images
-        average_decay: float = 0.999  # of the weight average that is saved
-        evaluated: int = 1024  # held-out pictures of the evaluation
+        start: WeightsPath = ""  # initial CLIP weights, with their sizes and vocabulary: a folder, or a plugin's name
+        size: Pixels = 64  # image side in pixels
+        patch: Pixels = 8  # patch side in pixels
+        width: Channels = 160  # image transformer width
+        layers: Count = 5  # image transformer layers
+        text_width: Channels = 96  # text transformer width
+        text_layers: Count = 2  # text transformer layers
+        heads: Count = 4  # attention heads
+        projection: Channels = 96  # shared embedding size
+        tokens: Count = 24  # tokens per caption
+        gain: tuple[Positive, Positive] = (0.75, 1.2)  # range of the random brightness factor of training images
+        average_decay: Fraction = 0.999  # of the weight average that is saved
+        evaluated: Count = 1024  # held-out pictures of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Count, Fraction, WeightsPath
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.datasets.base import CaptionedGroups, GroupedDataset
 from maquette.images.sheets import picture_grid
@@ -42,12 +43,12 @@ class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
 
     @dataclass(frozen=True)
     class Config:
-        start: str  # initial text-to-image weights: a folder, or the name of a plugin's weights
-        drop_caption: float = 0.1  # probability of training on the empty caption
-        average_decay: float = 0.998  # of the weight average that is saved
-        sample_steps: int = 20  # sampler steps of the sample sheet
+        start: WeightsPath  # initial text-to-image weights: a folder, or the name of a plugin's weights
+        drop_caption: Fraction = 0.1  # probability of training on the empty caption
+        average_decay: Fraction = 0.998  # of the weight average that is saved
+        sample_steps: Count = 20  # sampler steps of the sample sheet
         sample_scale: float = 3.0  # guidance scale of the sample sheet
-        evaluated: int = 256  # held-out objects of the evaluation
+        evaluated: Count = 256  # held-out objects of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()

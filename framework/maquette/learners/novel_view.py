@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Channels, Count, CountOrNone, Fraction, NonNegative, Pixels, Positive, WeightsPath
 from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels
@@ -49,21 +50,21 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
 
     @dataclass(frozen=True)
     class Config:
-        image_encoder: str  # CLIP weights of the frozen image encoder that embeds the reference
-        size: int = 64  # image side in pixels
-        widths: tuple[int, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
-        layers: int = 1  # residual blocks per resolution
-        heads: int = 4  # attention heads
-        attention_levels: int = 2  # number of the coarsest resolutions with self- and cross-attention
+        image_encoder: WeightsPath  # CLIP weights of the frozen image encoder that embeds the reference
+        size: Pixels = 64  # image side in pixels
+        widths: tuple[Channels, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
+        layers: Count = 1  # residual blocks per resolution
+        heads: Count = 4  # attention heads
+        attention_levels: CountOrNone = 2  # number of the coarsest resolutions with self- and cross-attention
         modulated: bool = False  # whether the token also scales and shifts the activations of every block
-        snr_gamma: float = 0.0  # gamma of the min-SNR weight; 0: all timesteps have weight 1
-        shift: float = 1.0  # timestep shift; above 1, noisy timesteps, which decide the pose, are sampled more often
-        drop_condition: float = 0.1  # probability of training without token and reference
-        average_decay: float = 0.998  # of the weight average that is saved
-        sample_steps: int = 16  # sampler steps of sample sheet and evaluation
+        snr_gamma: NonNegative = 0.0  # gamma of the min-SNR weight; 0: all timesteps have weight 1
+        shift: Positive = 1.0  # timestep shift; above 1, noisy timesteps, which decide the pose, are sampled more often
+        drop_condition: Fraction = 0.1  # probability of training without token and reference
+        average_decay: Fraction = 0.998  # of the weight average that is saved
+        sample_steps: Count = 16  # sampler steps of sample sheet and evaluation
         sample_scale: float = 2.0  # guidance scale of sample sheet and evaluation
-        evaluated: int = 256  # held-out pairs of the evaluation
-        start: str = ""  # initial weights: a text-to-image or novel-view U-Net of the same widths
+        evaluated: Count = 256  # held-out pairs of the evaluation
+        start: WeightsPath = ""  # initial weights: a text-to-image or novel-view U-Net of the same widths
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from PIL.Image import Resampling
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from maquette.annotations import Channels, Count, CountOrNone, Fraction, Pixels, Positive, WeightsPath
 from maquette.datasets.base import PicturesWithSixViews, SixViewDataset
 from maquette.images.pixels import to_pixels
 from maquette.images.resampling import downsample
@@ -57,20 +58,24 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
 
     @dataclass(frozen=True)
     class Config:
-        image_encoder: str  # CLIP weights of the frozen image encoder that embeds the reference
-        size: int = 32  # side of a view in pixels
-        reference_size: int = 64  # side of the reference image in pixels
-        widths: tuple[int, ...] = (32, 64, 128, 192)  # channels per resolution, full resolution first
-        layers: int = 1  # residual blocks per resolution
-        heads: int = 4  # attention heads
-        attention_levels: int = 2  # number of the coarsest resolutions with self-, reference and cross-attention
-        tokens: int = 8  # tokens of the empty text
-        shift: float = 1.0  # timestep shift; above 1, noisy timesteps, which decide the poses, are sampled more often
-        drop_condition: float = 0.1  # probability of training without the reference
-        average_decay: float = 0.998  # of the weight average that is saved
-        sample_steps: int = 16  # sampler steps of sample sheet and evaluation
+        image_encoder: WeightsPath  # CLIP weights of the frozen image encoder that embeds the reference
+        size: Pixels = 32  # side of a view in pixels
+        reference_size: Pixels = 64  # side of the reference image in pixels
+        widths: tuple[Channels, ...] = (32, 64, 128, 192)  # channels per resolution, full resolution first
+        layers: Count = 1  # residual blocks per resolution
+        heads: Count = 4  # attention heads
+        attention_levels: CountOrNone = (
+            2  # number of the coarsest resolutions with self-, reference and cross-attention
+        )
+        tokens: Count = 8  # tokens of the empty text
+        shift: Positive = (
+            1.0  # timestep shift; above 1, noisy timesteps, which decide the poses, are sampled more often
+        )
+        drop_condition: Fraction = 0.1  # probability of training without the reference
+        average_decay: Fraction = 0.998  # of the weight average that is saved
+        sample_steps: Count = 16  # sampler steps of sample sheet and evaluation
         sample_scale: float = 1.0  # guidance scale of sample sheet and evaluation
-        evaluated: int = 64  # held-out objects of the evaluation
+        evaluated: Count = 64  # held-out objects of the evaluation
 
         def __post_init__(self) -> None:
             coarsest = 2 ** (len(self.widths) - 1)

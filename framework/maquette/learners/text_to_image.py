@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from maquette.annotations import Channels, Count, CountOrNone, Fraction, NonNegative, Pixels, WeightsPath
 from maquette.datasets.base import CaptionedDataset, CaptionedImages
 from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import (
@@ -40,21 +41,21 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
 
     @dataclass(frozen=True)
     class Config:
-        size: int = 64  # image side in pixels
-        widths: tuple[int, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
-        layers: int = 1  # residual blocks per resolution
-        heads: int = 4  # attention heads
-        attention_levels: int = 2  # number of the coarsest resolutions with self- and cross-attention
-        text_width: int = 128  # text embedding size
-        text_layers: int = 2  # transformer layers of the text encoder
-        tokens: int = 77  # tokens per caption; diffusers pads its texts to 77
-        snr_gamma: float = 5.0  # gamma of the min-SNR weight; 0: all timesteps have weight 1
-        drop_caption: float = 0.1  # probability of training on the empty caption
-        average_decay: float = 0.9995  # of the weight average that is saved
-        sample_steps: int = 30  # sampler steps of the sample sheet
+        size: Pixels = 64  # image side in pixels
+        widths: tuple[Channels, ...] = (32, 64, 96, 128)  # channels per resolution, full resolution first
+        layers: Count = 1  # residual blocks per resolution
+        heads: Count = 4  # attention heads
+        attention_levels: CountOrNone = 2  # number of the coarsest resolutions with self- and cross-attention
+        text_width: Channels = 128  # text embedding size
+        text_layers: Count = 2  # transformer layers of the text encoder
+        tokens: Count = 77  # tokens per caption; diffusers pads its texts to 77
+        snr_gamma: NonNegative = 5.0  # gamma of the min-SNR weight; 0: all timesteps have weight 1
+        drop_caption: Fraction = 0.1  # probability of training on the empty caption
+        average_decay: Fraction = 0.9995  # of the weight average that is saved
+        sample_steps: Count = 30  # sampler steps of the sample sheet
         sample_scale: float = 3.0  # guidance scale of the sample sheet
-        evaluated: int = 1024  # held-out images of the evaluation
-        start: str = ""  # initial weights of the same sizes: a folder, or the name of a plugin's weights
+        evaluated: Count = 1024  # held-out images of the evaluation
+        start: WeightsPath = ""  # initial weights of the same sizes: a folder, or the name of a plugin's weights
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
+from maquette.annotations import Count
 from maquette.cameras.base import orbit_cameras
 from maquette.config.capabilities import NEW_WORD
 from maquette.config.parts import PriorSpec
@@ -55,7 +56,7 @@ class TextualInversionLearner(Learner[PictureDataset, Tensor]):
             "a photo of one {}",
             "a photo of the clean {}",
         )
-        sample_steps: int = 25  # sampler steps of the sample sheet
+        sample_steps: Count = 25  # sampler steps of the sample sheet
         sample_scale: float = 5.0  # guidance scale of the sample sheet
 
         def __post_init__(self) -> None:

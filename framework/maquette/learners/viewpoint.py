@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from maquette.annotations import Count, Fraction, NonNegative, WeightsPath
 from maquette.cameras.directions import wrap_deg
 from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.learners.base import AveragedLearner, Networks
@@ -33,10 +34,12 @@ class ViewpointLearner(AveragedLearner[PairDataset, PosedPairs]):
 
     @dataclass(frozen=True)
     class Config:
-        start: str  # initial CLIP weights
-        recall: float = 0.2  # weight of the loss that preserves the original embedding; that of the direction is 1
-        average_decay: float = 0.99  # of the weight average that is saved
-        evaluated: int = 512  # held-out pictures of the evaluation
+        start: WeightsPath  # initial CLIP weights
+        recall: NonNegative = (
+            0.2  # weight of the loss that preserves the original embedding; that of the direction is 1
+        )
+        average_decay: Fraction = 0.99  # of the weight average that is saved
+        evaluated: Count = 512  # held-out pictures of the evaluation
 
     def __init__(self, config: Config) -> None:
         super().__init__()

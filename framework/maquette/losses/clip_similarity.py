@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import WeightsPath
 from maquette.config.capabilities import REFERENCE, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
@@ -32,7 +33,7 @@ class ClipSimilarity(Loss):
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
+        path: WeightsPath  # CLIP weights: a plugin's name for them, a folder, or a hub name
         weight: Schedule = Schedule.constant(0.1)
 
     @classmethod

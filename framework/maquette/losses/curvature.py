@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.annotations import Count
 from maquette.config.capabilities import GEOMETRY_LAPLACIAN, GEOMETRY_SDF, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss, differentiable_zero
@@ -29,11 +30,9 @@ class Curvature(Loss):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(5e-5)
-        samples: int = 8192  # largest number of samples, evenly picked: each costs seven queries. The paper's N is all
-
-        def __post_init__(self) -> None:
-            if self.samples < 1:
-                raise ValueError(f"curvature needs at least one sample, not {self.samples}")
+        samples: Count = (
+            8192  # largest number of samples, evenly picked: each costs seven queries. The paper's N is all
+        )
 
     config: Config
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from maquette.annotations import Positive
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
 from maquette.registry import register
@@ -27,7 +28,7 @@ class DepthSmoothness(Loss):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule(((0, 0.0), ("50%", 1e4)), "step")  # as for near-view
-        behind: float = 10.0  # scene units
+        behind: Positive = 10.0  # scene units
 
     config: Config
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maquette.annotations import Positive
 from maquette.config.capabilities import RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Loss
@@ -28,11 +29,7 @@ class Emptiness(Loss):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(1.0)
-        scale: float = 10.0  # k
-
-        def __post_init__(self) -> None:
-            if self.scale <= 0:
-                raise ValueError(f"scale is positive, not {self.scale}")
+        scale: Positive = 10.0  # k
 
     config: Config
 

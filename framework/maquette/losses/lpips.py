@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.annotations import InputPath, WeightsPath
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.errors import ConfigError
@@ -39,8 +40,10 @@ class LPIPS(Comparison):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(1.0)
-        path: str = "timm/vgg16.tv_in1k"  # VGG16 trained on ImageNet: a file in torchvision's layout, or a hub name
-        linear: str = ""  # file of the channel weights w; "": those of torchmetrics
+        path: WeightsPath = (
+            "timm/vgg16.tv_in1k"  # VGG16 trained on ImageNet: a file in torchvision's layout, or a hub name
+        )
+        linear: InputPath = ""  # file of the channel weights w; "": those of torchmetrics
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Positive
 from maquette.cameras.base import Cameras, look_at
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Probe, RenderContext
@@ -29,12 +30,8 @@ class NearView(Probe):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(1e4)  # for guidance with gradients summed over pixels
-        radius: float = 0.05  # scene units
-        behind: float = 10.0  # scene units
-
-        def __post_init__(self) -> None:
-            if self.radius <= 0:
-                raise ValueError(f"radius is positive, not {self.radius}")
+        radius: Positive = 0.05  # scene units
+        behind: Positive = 10.0  # scene units
 
     config: Config
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from maquette.annotations import Count, Positive
 from maquette.config.capabilities import RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.losses.base import Probe, RenderContext, differentiable_zero
@@ -28,12 +29,8 @@ class NormalSmoothness3D(Probe):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(0.016)  # the ratio to `rgb` of threestudio's zero123: 8 to 500
-        jitter: float = 0.01  # standard deviation, scene units
-        samples: int = 8192  # largest number of samples, evenly picked: each costs one more normal. Peers take all
-
-        def __post_init__(self) -> None:
-            if self.jitter <= 0 or self.samples < 1:
-                raise ValueError("normal-smoothness-3d needs a jitter > 0 and at least one sample")
+        jitter: Positive = 0.01  # standard deviation, scene units
+        samples: Count = 8192  # largest number of samples, evenly picked: each costs one more normal. Peers take all
 
     config: Config
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from maquette.annotations import WeightsPath
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
 from maquette.losses._features import squared_unit_difference
@@ -28,7 +29,7 @@ class Perceptual(Comparison):
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
+        path: WeightsPath  # CLIP weights: a plugin's name for them, a folder, or a hub name
         weight: Schedule = Schedule.constant(1.0)
 
     def __init__(self, config: Config) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import WeightsPath
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
 from maquette.losses.base import Loss
@@ -26,7 +27,7 @@ class PromptSimilarity(Loss):
 
     @dataclass(frozen=True)
     class Config:
-        path: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
+        path: WeightsPath  # CLIP weights: a plugin's name for them, a folder, or a hub name
         weight: Schedule = Schedule.constant(0.1)
 
     def __init__(self, config: Config) -> None:

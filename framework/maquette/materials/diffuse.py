@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from maquette.annotations import Fraction, NonNegative
 from maquette.config.capabilities import Capabilities
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import FractionSchedule, Schedule
 from maquette.materials.base import Material, Shading, ShadingPoints
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -28,10 +29,10 @@ class Diffuse(Material):
 
     @dataclass(frozen=True)
     class Config:
-        ambient: float = 0.1  # l_a of a lit step
-        diffuse: float = 0.9  # l_d of a lit step
-        lit: Schedule = Schedule(((0, 0.0), ("10%", 0.75)), "step")  # probability that a step is lit
-        textureless: float = 0.5  # probability that a lit step has white albedo
+        ambient: NonNegative = 0.1  # l_a of a lit step
+        diffuse: NonNegative = 0.9  # l_d of a lit step
+        lit: FractionSchedule = Schedule(((0, 0.0), ("10%", 0.75)), "step")  # probability that a step is lit
+        textureless: Fraction = 0.5  # probability that a lit step has white albedo
 
     config: Config
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.annotations import Fraction, Samples
 from maquette.config.capabilities import RENDERED_NORMAL, Capabilities
 from maquette.images.color import linear_to_srgb, srgb_to_linear
 from maquette.images.environment import EnvironmentConfig, sample_panorama
@@ -40,18 +41,16 @@ class PBR(Material):
     @dataclass(frozen=True)
     class Config(EnvironmentConfig):
         learn_environment: bool = False  # optimise the environment, from the given one
-        resolution: int = 32  # rows of the environment map for lighting; it has twice as many columns
-        metallic: Range = (0.0, 0.9)  # range of m
-        roughness: Range = (0.08, 0.9)  # range of r
+        resolution: Samples = 32  # rows of the environment map for lighting; it has twice as many columns
+        metallic: tuple[Fraction, Fraction] = (0.0, 0.9)  # range of m
+        roughness: tuple[Fraction, Fraction] = (0.08, 0.9)  # range of r
 
         def __post_init__(self) -> None:
             super().__post_init__()
             for name in ("metallic", "roughness"):
                 low, high = getattr(self, name)
-                if not 0 <= low <= high <= 1:
-                    raise ValueError(f"{name} is a range within [0, 1], not [{low}, {high}]")
-            if self.resolution < 2:
-                raise ValueError(f"resolution is at least 2 rows, not {self.resolution}")
+                if low > high:
+                    raise ValueError(f"{name} is a range from low to high, not [{low}, {high}]")
 
     config: Config
 

@@ -24,7 +24,7 @@ class Placement:
         fit: "extent" moves the middle of the bounding box to the origin and gives its longest side the length `size`;
             "radius" does the same and gives the distance from there to the farthest vertex the length `size`; "none"
             keeps the file's position and scale, and ignores `size`.
-        size: in scene units.
+        size: Positive
 
     Raises:
         ValueError: front and up have the same axis, or the size is not positive.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 
+from maquette.annotations import Count, ElevationDeg, Pixels, Range, WeightsPath
 from maquette.cameras.directions import wrap_deg
 from maquette.export.base import Subject
 from maquette.metrics.base import Case, Direction, Measurement, Metric
@@ -31,11 +33,13 @@ class Janus(Metric):
 
     @dataclass(frozen=True)
     class Config:
-        reader: str  # weights of the learner `viewpoint`: a plugin's name for them, or a folder
-        views: int = 16  # azimuths, evenly spaced from the front
-        elevation_deg: float = 15.0  # height of the camera above the horizon
-        size: int = 64  # picture side in pixels
-        threshold: float = math.cos(math.radians(45))  # least cosine of the predicted azimuth of a front view
+        reader: WeightsPath  # weights of the learner `viewpoint`: a plugin's name for them, or a folder
+        views: Count = 16  # azimuths, evenly spaced from the front
+        elevation_deg: ElevationDeg = 15.0  # height of the camera above the horizon
+        size: Pixels = 64  # picture side in pixels
+        threshold: Annotated[float, Range(-1, 1)] = math.cos(
+            math.radians(45)
+        )  # least cosine of the predicted azimuth of a front view
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from maquette.annotations import Count, ElevationDeg, WeightsPath
 from maquette.export.base import Subject
 from maquette.metrics.base import Case, Direction, Measurement, Metric
 from maquette.perception.clip import Clip
@@ -28,15 +29,15 @@ class RPrecision(Metric):
     @dataclass(frozen=True)
     class Config:
         captions: dict[str, dict[str, str]]  # candidate captions, each with its labels ({} if none)
-        scorer: str  # CLIP weights: a plugin's name for them, a folder, or a hub name
+        scorer: WeightsPath  # CLIP weights: a plugin's name for them, a folder, or a hub name
         levels: tuple[str, ...] = ()  # label combinations, e.g. category, category+colour; none: the exact prompt
-        views: int = 8  # azimuths, evenly spaced from the front
-        elevation_deg: float = 20.0  # height of the camera above the horizon
-        supersampling: int = 2  # factor by which pictures are rendered larger than the encoder's input
+        views: Count = 8  # azimuths, evenly spaced from the front
+        elevation_deg: ElevationDeg = 20.0  # height of the camera above the horizon
+        supersampling: Count = 2  # factor by which pictures are rendered larger than the encoder's input
 
         def __post_init__(self) -> None:
-            if not self.captions or self.views < 1 or self.supersampling < 1:
-                raise ValueError("r-precision needs captions, at least one view, and supersampling of at least 1")
+            if not self.captions:
+                raise ValueError("r-precision needs captions")
             for level in self.levels:
                 for label in level.split("+"):
                     if not any(label in labels for labels in self.captions.values()):

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from maquette.annotations import NonNegative
 from maquette.config.capabilities import ONE_NOISE_LEVEL, Capabilities
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.data.base import Data, Target
 from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
@@ -79,14 +80,8 @@ class GradientObjectiveConfig:
 
     timesteps: Timesteps = field(default_factory=Timesteps)
     weighting: Weighting = "sigma2"  # w(t)
-    gradient_clip: Schedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: no clipping
-    threshold: float = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
-
-    def __post_init__(self) -> None:
-        if self.threshold < 0:
-            raise ValueError(f"threshold is at least 0, not {self.threshold:g}")
-        if min(value for _, value in self.gradient_clip.points) < 0:
-            raise ValueError("gradient_clip is at least 0")
+    gradient_clip: NonNegativeSchedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: no clipping
+    threshold: NonNegative = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
 
 def denoiser_input(rendering: Rendering, prior: Prior) -> Float[Tensor, "B C h w"]:

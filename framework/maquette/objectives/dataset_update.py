@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, mse_loss
 
+from maquette.annotations import Count, NonNegative
 from maquette.config.capabilities import ANY_CAMERA, DATA, NOISE_PREDICTION, PICTURE, SOURCE_PICTURE, Capabilities
 from maquette.data.base import Data, Target
 from maquette.diffusion.ddim import sample
@@ -39,15 +40,13 @@ class DatasetUpdate(Objective):
 
     @dataclass(frozen=True)
     class Config:
-        every: int = 10  # n, steps between edits
+        every: Count = 10  # n, steps between edits
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(shared=True))  # t, where an edit starts
-        steps: int = 20  # k, denoising steps of an edit
+        steps: Count = 20  # k, denoising steps of an edit
         metric: Literal["l1", "l2"] = "l1"  # difference of colours
-        threshold: float = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
+        threshold: NonNegative = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
         def __post_init__(self) -> None:
-            if self.every < 1 or self.steps < 1:
-                raise ValueError("every and steps are at least 1")
             if not self.timesteps.same_for_all:
                 raise ValueError("timesteps.shared: images are denoised together, from one timestep")
 

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate, mse_loss
 
+from maquette.annotations import Count, NonNegative
 from maquette.config.capabilities import NOISE_PREDICTION, Capabilities
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import FractionSchedule, Schedule
 from maquette.data.base import Target
 from maquette.diffusion.ddim import sample
 from maquette.objectives.base import Objective, denoiser_input
@@ -34,13 +35,9 @@ class DirectSampling(Objective):
 
     @dataclass(frozen=True)
     class Config:
-        start: Schedule = Schedule(((0, 0.2), ("100%", 0.05)))  # t_0, as a fraction of the timesteps
-        steps: int = 50  # of a sampling from pure noise; the fraction t_0 of them is taken
-        threshold: float = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
-
-        def __post_init__(self) -> None:
-            if self.steps < 1:
-                raise ValueError(f"sampling takes at least 1 step, not {self.steps}")
+        start: FractionSchedule = Schedule(((0, 0.2), ("100%", 0.05)))  # t_0, as a fraction of the timesteps
+        steps: Count = 50  # of a sampling from pure noise; the fraction t_0 of them is taken
+        threshold: NonNegative = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Fraction, Range
 from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
@@ -38,16 +40,15 @@ class ISM(InversionObjective):
     class Config(GradientObjectiveConfig):
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(high=Schedule(((0, 0.98), ("30%", 0.5)))))
         weighting: Weighting = "x0"
-        interval: Schedule = Schedule(((0, 0.1), ("30%", 0.05)))  # delta_T: t - s, as a fraction of the timesteps
-        stride: float = 0.2  # delta_S: stride of the inversion up to s, as a fraction of the timesteps
+        interval: Annotated[Schedule, Range(0, 1)] = Schedule(
+            ((0, 0.1), ("30%", 0.05))
+        )  # delta_T: t - s, as a fraction of the timesteps
+        stride: Fraction = 0.2  # delta_S: stride of the inversion up to s, as a fraction of the timesteps
         inversion: ScoreSpec = part_field("score", "weighted", weights={"unconditional": 1.0})  # score of the inversion
 
         def __post_init__(self) -> None:
-            super().__post_init__()
-            if any(not 0 < value <= 1 for _, value in self.interval.points):
-                raise ValueError("interval is a fraction of the timesteps, above 0 and at most 1")
-            if not 0 < self.stride <= 1:
-                raise ValueError(f"stride is above 0 and at most 1, not {self.stride:g}")
+            if 0 in (self.stride, *(value for _, value in self.interval.points)):
+                raise ValueError("interval and stride are fractions of the timesteps above 0")
 
     config: Config
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Count, Fraction
 from maquette.config.parts import ScoreSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, invert
@@ -41,15 +42,8 @@ class SDI(InversionObjective):
         timesteps: Timesteps = field(default_factory=lambda: Timesteps(low=FALLING, high=FALLING))
         weighting: Weighting = "x0"
         inversion: ScoreSpec = part_field("score", "cfg", scale=-7.5, base="text")  # score of the inversion
-        steps: int = 10  # n, of an inversion over all timesteps
-        eta: float = 0.3  # eta of the inversion: 0 is DDIM, 1 has the noise of ancestral sampling
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if not 0 <= self.eta <= 1:
-                raise ValueError(f"eta is from 0 to 1, not {self.eta:g}")
-            if self.steps < 1:
-                raise ValueError(f"the inversion has at least 1 step, not {self.steps}")
+        steps: Count = 10  # n, of an inversion over all timesteps
+        eta: Fraction = 0.3  # eta of the inversion: 0 is DDIM, 1 has the noise of ancestral sampling
 
     config: Config
 

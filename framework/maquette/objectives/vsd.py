@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from maquette.annotations import Count, Fraction
 from maquette.config.capabilities import NOISE_PREDICTION, Capabilities, condition, trainable_copy
 from maquette.config.parts import PriorSpec
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.data.base import Data
 from maquette.diffusion.noise import NoiseSchedule
 from maquette.diffusion.timesteps import Timesteps
@@ -41,19 +42,14 @@ class VSD(GradientObjective):
     @dataclass(frozen=True)
     class Config(GradientObjectiveConfig):
         copy: CopyKind = "lora"  # which weights of phi are trained; priors without a network take copy
-        rank: int = 4  # of the LoRA
-        learning_rate: Schedule = Schedule.constant(1e-4)  # of phi
+        rank: Count = 4  # of the LoRA
+        learning_rate: NonNegativeSchedule = Schedule.constant(1e-4)  # of phi
         condition: str = "viewless"  # y, the condition of phi
-        camera_dropout: float = 0.1  # fraction of images on which phi is trained without c
+        camera_dropout: Fraction = 0.1  # fraction of images on which phi is trained without c
         copy_timesteps: Timesteps = field(  # of phi's training
             default_factory=lambda: Timesteps(low=Schedule.constant(0.0), high=Schedule.constant(1.0))
         )
         base: PriorSpec | None = None  # prior that phi copies, with equal latents and noise schedule; none: the prior
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if self.rank < 1 or not 0 <= self.camera_dropout <= 1:
-                raise ValueError("rank is at least 1, and camera_dropout between 0 and 1")
 
     config: Config
 

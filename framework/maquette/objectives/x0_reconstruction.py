@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Count, Fraction
 from maquette.config.capabilities import Capabilities, condition
 from maquette.config.schedules import Schedule
 from maquette.diffusion.timesteps import Timesteps
@@ -36,13 +37,8 @@ class X0Reconstruction(GradientObjective):
             )
         )
         weighting: Weighting = "x0"
-        rescale: float = 0.5  # phi; 0: no rescaling
-        views: int = 1  # consecutive images of one object, with one standard deviation
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if not 0 <= self.rescale <= 1 or self.views < 1:
-                raise ValueError("rescale is between 0 and 1, and views is at least 1")
+        rescale: Fraction = 0.5  # phi; 0: no rescaling
+        views: Count = 1  # consecutive images of one object, with one standard deviation
 
     config: Config
 

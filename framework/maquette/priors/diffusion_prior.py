@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import CountOrNone, WeightsPath
 from maquette.diffusion.noise import DiscreteSchedule, NoiseSchedule
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import PictureCodec
@@ -24,10 +25,10 @@ Condition = TypeVar("Condition")
 class NetworkConfig:
     """Path, arithmetic, device and picture size of a pretrained model."""
 
-    path: str  # folder, name of weights that a plugin carries, or hub repository
+    path: WeightsPath  # folder, name of weights that a plugin carries, or hub repository
     dtype: DtypeName = "auto"  # arithmetic of the UNet
     device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
-    size: int = 0  # picture side in pixels; 0: the side that the model was trained on
+    size: CountOrNone = 0  # picture side in pixels; 0: the side that the model was trained on
     cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
 
     def __post_init__(self) -> None:

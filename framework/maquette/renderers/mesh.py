@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Positive, Range
 from maquette.backgrounds.base import Background
 from maquette.config.capabilities import RENDERED_MESH, RENDERED_NORMAL, Capabilities
 from maquette.geometry.base import Surface
@@ -27,14 +29,16 @@ class MeshRenderer(Renderer):
 
     @dataclass(frozen=True)
     class Config:
-        near: float = 0.1  # scene units
-        far: float = 100.0  # scene units
-        supersampling: int = 1  # pictures are rendered this many times larger per side and averaged
+        near: Positive = 0.1  # scene units
+        far: Positive = 100.0  # scene units
+        supersampling: Annotated[int, Range(1, 16)] = (
+            1  # pictures are rendered this many times larger per side and averaged
+        )
         backend: str = "auto"  # of the kernel
 
         def __post_init__(self) -> None:
-            if not 0 < self.near < self.far or self.supersampling < 1:
-                raise ValueError("a mesh renderer needs 0 < near < far and supersampling of at least 1")
+            if self.near >= self.far:
+                raise ValueError(f"near ({self.near:g}) is nearer than far ({self.far:g})")
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from maquette.annotations import Count, CountOrNone, Fraction, Range
 from maquette.kernels.marching import level_boxes
 from maquette.kernels.occupancy import binarise, cell_points, merge_density
 from maquette.randomness import Moment
@@ -20,16 +22,14 @@ POINTS_PER_QUERY = 65_536  # at which the density is evaluated at a time
 class OccupancyConfig:
     """Settings of an occupancy grid."""
 
-    resolution: int = 32  # cells along a side
-    levels: int = 1  # grids, each over half the width of the next; the last one covers the cube
-    every: int = 16  # steps between updates
-    decay: float = 0.9  # factor on stored densities, per update
-    warmup: int = 0  # steps before anything is skipped
-    opacity_floor: float = 0.002  # opacity per sample below which a cell counts as empty
-
-    def __post_init__(self) -> None:
-        if self.resolution < 1 or self.levels < 1 or self.every < 1:
-            raise ValueError("an occupancy grid needs a resolution, levels and every of at least 1")
+    resolution: Annotated[int, Range(1, 1024)] = 32  # cells along a side
+    levels: Annotated[int, Range(1, 16)] = (
+        1  # grids, each over half the width of the next; the last one covers the cube
+    )
+    every: Count = 16  # steps between updates
+    decay: Fraction = 0.9  # factor on stored densities, per update
+    warmup: CountOrNone = 0  # steps before anything is skipped
+    opacity_floor: Fraction = 0.002  # opacity per sample below which a cell counts as empty
 
 
 class OccupancyGrid(nn.Module):

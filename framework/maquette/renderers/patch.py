@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Count, Pixels
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities
 from maquette.config.parts import RendererSpec
@@ -35,13 +36,11 @@ class Patch(Renderer):
     @dataclass(frozen=True)
     class Config:
         base: RendererSpec  # renderer of the patch and of the rest
-        size: int = 128  # side of the patch in pixels
-        downsample: int = 4  # factor by which the rest is rendered smaller
+        size: Pixels = 128  # side of the patch in pixels
+        downsample: Count = 4  # factor by which the rest is rendered smaller
         train_rest: bool = False  # let gradients flow through the rest as well
 
         def __post_init__(self) -> None:
-            if self.size < 1 or self.downsample < 1:
-                raise ValueError("a patch has a size and a downsample of 1 or more")
             if self.base.name == "patch":
                 raise ValueError("the base of a patch renderer draws whole pictures; it is no patch renderer itself")
 

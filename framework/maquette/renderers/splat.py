@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from maquette.annotations import Positive
 from maquette.backgrounds.base import Background
 from maquette.cameras.base import Cameras, Window
 from maquette.config.capabilities import RENDERED_NORMAL, RENDERED_PROJECTIONS, Capabilities
@@ -31,13 +32,9 @@ class Splat(Renderer):
 
     @dataclass(frozen=True)
     class Config:
-        near: float = 0.1  # scene units; nearer Gaussians are not rendered
+        near: Positive = 0.1  # scene units; nearer Gaussians are not rendered
         compensate: bool = True  # reduce the opacity of Gaussians smaller than a pixel, as Mip-Splatting
         backend: str = "auto"  # of the kernel
-
-        def __post_init__(self) -> None:
-            if self.near <= 0:
-                raise ValueError(f"near is a distance above 0, not {self.near:g}")
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Count
 from maquette.backgrounds.base import Background
 from maquette.config.capabilities import RENDERED_LATENTS, RENDERED_NORMAL, RENDERED_SAMPLES, Capabilities
 from maquette.geometry.base import Field
@@ -57,14 +58,10 @@ class Volume(Renderer):
 
     @dataclass(frozen=True)
     class Config:
-        samples: int = 96  # steps across the cube's diagonal
+        samples: Count = 96  # steps across the cube's diagonal
         occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)  # grid for skipping empty space
-        chunk: int = 16_384  # rays at a time outside training
+        chunk: Count = 16_384  # rays at a time outside training
         backend: str = "auto"  # of the kernels
-
-        def __post_init__(self) -> None:
-            if self.samples < 1 or self.chunk < 1:
-                raise ValueError("samples and chunk are at least 1")
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

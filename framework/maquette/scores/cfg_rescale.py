@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.config.capabilities import Capabilities
 from maquette.registry import register
 from maquette.scores.base import Score
@@ -25,11 +26,7 @@ class CFGRescale(Score):
 
     @dataclass(frozen=True)
     class Config(CFG.Config):
-        rescale: float = 0.7  # phi: 0 is plain guidance
-
-        def __post_init__(self) -> None:
-            if not 0 <= self.rescale <= 1:
-                raise ValueError(f"rescale is between 0 and 1, not {self.rescale:g}")
+        rescale: Fraction = 0.7  # phi: 0 is plain guidance
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities
 from maquette.registry import register
@@ -31,7 +32,7 @@ class NFSD(Score):
     @dataclass(frozen=True)
     class Config:
         scale: float = 7.5  # s
-        split: float = 0.2  # fraction of the timesteps below which d_D is e_empty
+        split: Fraction = 0.2  # fraction of the timesteps below which d_D is e_empty
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

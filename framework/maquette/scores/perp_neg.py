@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.cameras.base import Cameras
 from maquette.cameras.directions import view_weights
 from maquette.config.capabilities import Capabilities
@@ -25,7 +26,7 @@ class Decay:
     a: float
     b: float
     c: float = 0.0
-    limit: float = 1.0
+    limit: Fraction = 1.0
 
     def __call__(self, r: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         return torch.where(r <= self.limit, self.a * torch.exp(-self.b * r) + self.c, 0)

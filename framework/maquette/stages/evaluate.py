@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import Count, Fraction, Samples
 from maquette.config.parts import DataSpec
 from maquette.data.base import HeldOut
 from maquette.errors import RunError
@@ -38,9 +39,9 @@ class Evaluate(Stage):
     @dataclass(frozen=True)
     class Config:
         data: DataSpec
-        background: float = 1.0  # grey value of the background that images are composited over
-        sheet_views: int = 8  # views on the contact sheet
-        resolution: int = 96  # samples along each side of the cube, to extract the surface of a field
+        background: Fraction = 1.0  # grey value of the background that images are composited over
+        sheet_views: Count = 8  # views on the contact sheet
+        resolution: Samples = 96  # samples along each side of the cube, to extract the surface of a field
 
     def __init__(self, config: Config) -> None:
         self.config = config

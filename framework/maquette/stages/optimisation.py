@@ -58,6 +58,7 @@ class Optimisation(Task):
             {name: built.auxiliary for name, built in guidance.items() if built.auxiliary is not None}
         )
         self._guidance, self._losses, self._sampler, self._data = guidance, losses, cameras, data
+        self._first = next(iter(guidance), "")  # its terms go by their own names, whatever guidance is added after it
         self._rates, self._prompt, self._timings = learning_rates, prompt, timings or Timings()
         self._last_step: dict[str, Any] = {}
         self._projections: tuple[Projected, ...] = ()
@@ -167,4 +168,4 @@ class Optimisation(Task):
                 denoiser = built.denoiser(rendering, cameras)
                 prior_input = built.select_input(rendering, cameras)
                 guidance_terms = built.objective(prior_input, denoiser, moment.sub(name), target)
-            terms.add(guidance_terms, weight, prefix="" if len(self._guidance) == 1 else f"{name}/")
+            terms.add(guidance_terms, weight, prefix="" if name == self._first else f"{name}/")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import torch
 
+from maquette.annotations import Count, PathKind
 from maquette.config.parts import (
     BackgroundSpec,
     CamerasSpec,
@@ -16,7 +18,7 @@ from maquette.config.parts import (
     MaterialSpec,
     RendererSpec,
 )
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import NonNegativeSchedule
 from maquette.config.schema import MethodConfig
 from maquette.conversions import convert
 from maquette.data.base import Data
@@ -36,6 +38,8 @@ from maquette.training.loop import Loop
 from maquette.training.run_folder import RunFolder
 from maquette.training.settings import INTERVALS, LoopConfig
 from maquette.training.timings import Timings
+
+Start = Annotated[str, PathKind("input", words=("scratch", "previous"))]
 
 
 @register("stage", "optimise")
@@ -59,15 +63,15 @@ class Optimise(Stage):
         data: DataSpec | None = None
         guidance: dict[str, Guidance] = field(default_factory=dict)
         losses: dict[str, LossSpec] = field(default_factory=dict)
-        start: str = "scratch"  # or previous, or a run folder: the scene of that stage or run, converted
-        steps: int = 1000  # optimiser steps
-        learning_rates: dict[str, Schedule] = field(default_factory=dict)  # geometry, network, material, background
+        start: Start = "scratch"  # or previous, or a run folder: the scene of that stage or run, converted
+        steps: Count = 1000  # optimiser steps
+        learning_rates: dict[str, NonNegativeSchedule] = field(
+            default_factory=dict
+        )  # geometry, network, material, background
         view: Viewpoint = field(default_factory=Viewpoint)  # camera of previews and exports
         loop: LoopConfig = field(default_factory=LoopConfig)
 
         def __post_init__(self) -> None:
-            if self.steps < 1:
-                raise ValueError(f"steps is at least 1, not {self.steps}")
             if not self.guidance and not self.losses:
                 raise ValueError("an optimise stage needs guidance or losses")
             if self.start not in ("scratch", "previous") and not (Path(self.start) / "config.yaml").is_file():

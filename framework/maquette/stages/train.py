@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from maquette.annotations import Count
 from maquette.config.parts import DatasetSpec, LearnerSpec
-from maquette.config.schedules import Schedule
+from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.files import write_atomically
 from maquette.geometry.base import ChangedRows
 from maquette.kernels.devices import choose_device
@@ -41,9 +42,9 @@ class Train(Stage):
     class Config:
         learner: LearnerSpec
         dataset: DatasetSpec
-        steps: int = 10_000  # optimiser steps
-        batch: int = 64  # images per step
-        learning_rate: Schedule = Schedule.parse([[0, 0.0], ["5%", 1e-3], ["100%", 1e-5]])
+        steps: Count = 10_000  # optimiser steps
+        batch: Count = 64  # images per step
+        learning_rate: NonNegativeSchedule = Schedule.parse([[0, 0.0], ["5%", 1e-3], ["100%", 1e-5]])
         loop: LoopConfig = field(default_factory=lambda: LoopConfig(gradient_clip=1.0, epsilon=1e-8, betas=(0.9, 0.99)))
 
     def __init__(self, config: Config) -> None:

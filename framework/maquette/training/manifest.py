@@ -12,19 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from maquette import __version__, plugins
+from maquette.config.paths import owner
 from maquette.files import write_atomically
 
-PACKAGES = (
-    "torch",
-    "lightning-fabric",
-    "diffusers",
-    "transformers",
-    "numpy",
-    "numba",
-    "omegaconf",
-    "safetensors",
-    "trimesh",
-)
+PACKAGES = ("torch", "lightning-fabric", "diffusers", "transformers", "numpy", "numba", "safetensors", "trimesh")
 
 RESULT_FOLDERS = ("benchmarks/results", "outputs")  # of the checkout: what runs write there changes no later result
 
@@ -129,4 +120,5 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def write_manifest(path: Path, **facts: Any) -> None:
     """Create or update a run's manifest with `facts`."""
-    write_atomically(path, json.dumps({**read_manifest(path), **facts}, indent=1, ensure_ascii=False))
+    before = read_manifest(path) or {"owner": owner()}
+    write_atomically(path, json.dumps({**before, **facts}, indent=1, ensure_ascii=False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from maquette.annotations import Count, CountOrNone, Fraction, NonNegative
+
 INTERVALS = tuple(
     f"loop.{name}"
     for name in ("checkpoint_every", "keep_checkpoints", "preview_every", "log_every", "nonfinite*", "device", "cudnn*")
@@ -16,17 +18,17 @@ INTERVALS = tuple(
 class LoopConfig:
     """Settings of a training loop."""
 
-    checkpoint_every: int = 0  # steps between checkpoints; 0: only at the end and on a stop signal
-    keep_checkpoints: int = 2  # how many to keep
-    preview_every: int = 0  # steps between images in previews/; 0: none
-    log_every: int = 10  # steps between lines in metrics.jsonl
-    gradient_clip: float = 0.0  # largest norm of the whole gradient; 0: no clipping
+    checkpoint_every: CountOrNone = 0  # steps between checkpoints; 0: only at the end and on a stop signal
+    keep_checkpoints: Count = 2  # how many to keep
+    preview_every: CountOrNone = 0  # steps between images in previews/; 0: none
+    log_every: CountOrNone = 10  # steps between lines in metrics.jsonl
+    gradient_clip: NonNegative = 0.0  # largest norm of the whole gradient; 0: no clipping
     nonfinite: Literal["raise", "skip"] = "raise"  # end the run, or skip the step, at a non-finite loss or gradient
-    nonfinite_limit: int = 10  # skipped steps in a row that end the run
+    nonfinite_limit: Count = 10  # skipped steps in a row that end the run
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # bf16-mixed: bfloat16 in networks, float32 elsewhere
     optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with AdamW for the rest
-    betas: tuple[float, float] = (0.9, 0.99)  # Adam's decay rates
-    epsilon: float = 1e-15  # Adam's epsilon
-    weight_decay: float = 0.0  # decoupled (AdamW)
+    betas: tuple[Fraction, Fraction] = (0.9, 0.99)  # Adam's decay rates
+    epsilon: NonNegative = 1e-15  # Adam's epsilon
+    weight_decay: NonNegative = 0.0  # decoupled (AdamW)
     device: Literal["auto", "cpu", "cuda"] = "auto"  # where to compute
     cudnn_benchmark: bool = False  # on CUDA: faster convolutions, at the cost of bit-for-bit repetition

@@ -71,13 +71,16 @@ class Stepper:
         self._update: Any = self._fabric.setup_optimizers(self.optimizer)
 
     def step(self, moment: Moment) -> Step:
-        """Compute loss and gradient and step; a non-finite loss or gradient changes no parameter."""
+        """Compute loss and gradient and step; a non-finite loss or gradient, or none, changes no parameter."""
         started = time.perf_counter()
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate.at(moment)
         self.optimizer.zero_grad(set_to_none=True)
         with self._fabric.autocast():
             terms = self._task.terms(moment)
+            if not terms.losses:  # all weights are 0 at this step
+                rate = self.optimizer.param_groups[0]["lr"]
+                return Step(terms, 0.0, 0.0, rate, time.perf_counter() - started)
             total = terms.total()
         with self._timings.measure("backward"), self._fabric.autocast():  # recipes in bf16-mixed keep their bits
             self._fabric.backward(total)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from maquette.annotations import Fraction
 from maquette.datasets.base import CaptionedImages
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -24,11 +25,11 @@ class NanoWorld:
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        front_bias: float = 0.4  # probability of sampling from the front views only
-        view_words: float = 0.7  # probability that a caption names the view
-        side_words: float = 0.5  # probability that the words for a side view name left or right
-        detail_words: float = 0.5  # probability that a plain object's caption names its detail
-        short_captions: float = 0.15  # probability that a caption leaves out pattern and detail
+        front_bias: Fraction = 0.4  # probability of sampling from the front views only
+        view_words: Fraction = 0.7  # probability that a caption names the view
+        side_words: Fraction = 0.5  # probability that the words for a side view name left or right
+        detail_words: Fraction = 0.5  # probability that a plain object's caption names its detail
+        short_captions: Fraction = 0.15  # probability that a caption leaves out pattern and detail
         all_pairs: bool = False  # include held-out pairs of category and colour, to train a judge of other models
         shows: Shows = "color"  # normals: in the camera's frame, over the grey of the zero normal
 

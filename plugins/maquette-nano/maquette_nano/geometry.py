@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.datasets.base import DepthsAndNormals
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -22,7 +23,7 @@ class NanoGeometry:
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        white: float = 0.7  # probability of a white background
+        white: Fraction = 0.7  # probability of a white background
 
     def __init__(self, config: Config) -> None:
         self.config = config

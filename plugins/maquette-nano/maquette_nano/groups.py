@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from maquette.annotations import Fraction
 from maquette.datasets.base import CaptionedGroups
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -25,8 +26,8 @@ class NanoGroups:
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        detail_words: float = 0.5  # probability that a plain object's caption names its detail
-        short_captions: float = 0.15  # probability that a caption leaves out pattern and detail
+        detail_words: Fraction = 0.5  # probability that a plain object's caption names its detail
+        short_captions: Fraction = 0.15  # probability that a caption leaves out pattern and detail
 
     views = GROUP
 

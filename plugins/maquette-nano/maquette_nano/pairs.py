@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from maquette.annotations import ElevationDeg, Fraction
 from maquette.datasets.base import PosedPairs
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -23,9 +24,12 @@ class NanoPairs:
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        reference_elevation_deg: tuple[float, float] = (-10.0, 60.0)  # range of the references' elevations
-        white: float = 0.7  # probability of a white background; else a light grey with a tint
-        same_view: float = 0.05  # probability that the target is the reference itself
+        reference_elevation_deg: tuple[ElevationDeg, ElevationDeg] = (
+            -10.0,
+            60.0,
+        )  # range of the references' elevations
+        white: Fraction = 0.7  # probability of a white background; else a light grey with a tint
+        same_view: Fraction = 0.05  # probability that the target is the reference itself
 
     def __init__(self, config: Config) -> None:
         self.config = config

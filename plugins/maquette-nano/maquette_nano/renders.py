@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from maquette.annotations import Count, CountOrNone, Pixels
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
 from maquette.images.picture import Picture
@@ -53,11 +54,11 @@ LENSES: dict[Rig, tuple[tuple[slice, tuple[float, float]], ...]] = {
 class RendersConfig:
     """Options of all data sets of renders."""
 
-    objects: int = 20_000  # training objects
-    held_out_objects: int = 1_000  # validation objects
-    size: int = 64  # image side in pixels
+    objects: Count = 20_000  # training objects
+    held_out_objects: Count = 1_000  # validation objects
+    size: Pixels = 64  # image side in pixels
     cache: str = ".cache/nano-world"  # folder of the rendered images
-    workers: int = 0  # processes that render; 0: one per core
+    workers: CountOrNone = 0  # processes that render; 0: one per core
 
 
 @dataclass

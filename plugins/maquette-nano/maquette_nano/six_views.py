@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from maquette.annotations import Pixels
 from maquette.datasets.base import PicturesWithSixViews
 from maquette.images.resampling import downsample
 from maquette.randomness import Draws
@@ -26,7 +27,7 @@ class NanoSixViews:
 
     @dataclass(frozen=True)
     class Config(RendersConfig):
-        view_size: int = 32  # side of a view in pixels; references have `size`
+        view_size: Pixels = 32  # side of a view in pixels; references have `size`
 
         def __post_init__(self) -> None:
             if self.size % self.view_size:

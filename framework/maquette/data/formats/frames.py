@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import CountOrNone, Pixels, Positive
 from maquette.data.formats.placement import apply_placement
 from maquette.data.formats.posed_images import PosedImages, SparsePoints, Split, posed_cameras
 from maquette.errors import ConfigError
@@ -36,10 +37,10 @@ Remarks = dict[tuple[str, str], list[str]]
 class Reading:
     """Options of reading a folder of posed images."""
 
-    size: int | None = None  # rows of the pictures, columns in proportion; none: the files' size
-    scale: float | Literal["auto"] = "auto"  # scene units per unit of the files' world; auto: see each format
+    size: Pixels | None = None  # rows of the pictures, columns in proportion; none: the files' size
+    scale: Positive | Literal["auto"] = "auto"  # scene units per unit of the files' world; auto: see each format
     center: tuple[float, float, float] | Literal["auto"] = "auto"  # point of the files' world that becomes the origin
-    hold_out: int = 8  # every n-th picture, by name, is a test picture where the files name no split; 0: none
+    hold_out: CountOrNone = 8  # every n-th picture, by name, is a test picture where the files name no split; 0: none
     allow: tuple[str, ...] = ()  # further folders that paths inside the files may lead into
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from maquette.annotations import ElevationDeg, Pixels
 from maquette.export.base import Exporter, Subject
 from maquette.files import atomic_path
 from maquette.images.picture import Picture
@@ -29,8 +30,8 @@ class ContactSheetExporter(Exporter):
     @dataclass(frozen=True)
     class Config:
         azimuths_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)  # of the views; 0 is the front
-        elevation_deg: float = 15.0  # height of the camera above the horizon
-        size: int = 192  # side of each picture in pixels
+        elevation_deg: ElevationDeg = 15.0  # height of the camera above the horizon
+        size: Pixels = 192  # side of each picture in pixels
         rows: tuple[Literal["rgb", "normal", "depth", "opacity"], ...] = ("rgb", "normal", "depth")  # kinds of picture
 
         def __post_init__(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
+from maquette.annotations import CountOrNone, Fraction, Positive, Range
 from maquette.export.base import Exporter, Subject
 from maquette.export.usdz import INSTALL_USD, can_write_usdz, write_usdz
 from maquette.export.writers import write_glb, write_obj, write_ply
@@ -29,21 +30,15 @@ class MeshExporter(Exporter):
 
     @dataclass(frozen=True)
     class Config:
-        resolution: int = 128  # samples of the density along each side of the bounding cube
-        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
-        texture_size: int = 512  # side of the texture in texels
-        max_faces: int = 30_000  # decimate to about this many faces
-        smoothing: int = 0  # Taubin iterations before decimation
+        resolution: Annotated[int, Range(8, 4096)] = 128  # samples of the density along each side of the bounding cube
+        threshold: Positive | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
+        texture_size: Annotated[int, Range(16, 16_384)] = 512  # side of the texture in texels
+        max_faces: Annotated[int, Range(4)] = 30_000  # decimate to about this many faces
+        smoothing: CountOrNone = 0  # Taubin iterations before decimation
         formats: tuple[Format, ...] = ("glb", "obj")  # files to write; ply has vertex colours, usdz needs usd-core
-        min_component: float = 0.05  # drop extracted components with less than this fraction of the largest one's area
+        min_component: Fraction = 0.05  # drop components with less than this fraction of the largest one's area
 
         def __post_init__(self) -> None:
-            if self.resolution < 8:
-                raise ValueError(f"resolution must be 8 or more, not {self.resolution}")
-            if self.texture_size < 16:
-                raise ValueError(f"texture_size must be 16 or more, not {self.texture_size}")
-            if not 0 <= self.min_component <= 1:
-                raise ValueError(f"min_component must lie in [0, 1], not {self.min_component:g}")
             if "usdz" in self.formats and not can_write_usdz():
                 raise ValueError(f"formats: {INSTALL_USD}")
 

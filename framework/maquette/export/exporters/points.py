@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from maquette.annotations import Count, Fraction, Positive, Samples, Seed
 from maquette.export.base import Exporter, Subject
 from maquette.export.writers import write_points
 from maquette.meshes.clean import clean
@@ -22,11 +23,11 @@ class PointsExporter(Exporter):
 
     @dataclass(frozen=True)
     class Config:
-        count: int = 50_000  # number of points
-        resolution: int = 128  # samples of the density along each side of the bounding cube
-        threshold: float | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
-        min_component: float = 0.05  # drop extracted components with less than this fraction of the largest one's area
-        seed: int = 0  # of the random points
+        count: Count = 50_000  # number of points
+        resolution: Samples = 128  # samples of the density along each side of the bounding cube
+        threshold: Positive | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
+        min_component: Fraction = 0.05  # drop components with less than this fraction of the largest one's area
+        seed: Seed = 0  # of the random points
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from maquette.annotations import Fraction
 from maquette.errors import RunError
 from maquette.export.base import Exporter, Subject
 from maquette.export.splats import write_splat, write_splat_ply
@@ -20,7 +21,7 @@ class SplatsExporter(Exporter):
     @dataclass(frozen=True)
     class Config:
         formats: tuple[Literal["ply", "splat"], ...] = ("ply", "splat")  # files to write
-        min_opacity: float = 0.005  # Gaussians with a lower opacity are omitted
+        min_opacity: Fraction = 0.005  # Gaussians with a lower opacity are omitted
 
     def __init__(self, config: Config) -> None:
         self.config = config

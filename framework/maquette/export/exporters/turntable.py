@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from maquette.annotations import Count, ElevationDeg, Pixels
 from maquette.export.base import Exporter, Subject
 from maquette.export.video import write_gif, write_mp4
 from maquette.registry import register
@@ -21,15 +22,11 @@ class TurntableExporter(Exporter):
 
     @dataclass(frozen=True)
     class Config:
-        frames: int = 60  # views in one turn
-        size: int = 256  # side of the picture in pixels
-        fps: int = 20  # frames per second
-        elevation_deg: float = 15.0  # height of the camera above the horizon
+        frames: Count = 60  # views in one turn
+        size: Pixels = 256  # side of the picture in pixels
+        fps: Count = 20  # frames per second
+        elevation_deg: ElevationDeg = 15.0  # height of the camera above the horizon
         formats: tuple[Literal["mp4", "gif"], ...] = ("mp4", "gif")  # files to write
-
-        def __post_init__(self) -> None:
-            if min(self.frames, self.size, self.fps) < 1:
-                raise ValueError("frames, size and fps must be 1 or more")
 
     def __init__(self, config: Config) -> None:
         self.config = config

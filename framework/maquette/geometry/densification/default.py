@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from maquette.config.schedules import Schedule
+from maquette.annotations import Count, CountOrNone, NonNegative, OpenFraction
+from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.geometry.base import ChangedRows, GaussianCloud
 from maquette.geometry.densification.base import CloudParameters, Densification
 from maquette.kernels.rotations import rotation_matrices
@@ -30,23 +31,19 @@ class DefaultDensification(Densification):
 
     @dataclass(frozen=True)
     class Config:
-        every: int = 100  # steps between changes; 0: never
+        every: CountOrNone = 100  # steps between changes; 0: never
         gradient: Schedule = Schedule(
             (("0%", 2e-4), ("60%", 0.0)), "step"
         )  # screen-space gradient above which one is cloned or split; 0: none is
-        clone_below: float = 0.03  # scale, in units of bound, up to which one is cloned; larger ones are split
-        prune: Schedule = Schedule.constant(0.005)  # opacity below which one is removed; 0: none is
-        largest: float = 0.3  # scale, in units of bound, above which one is removed; 0: none is
-        largest_on_screen: float = 0.0  # radius in pixels above which one is removed; 0: none is
-        reset_every: int = 0  # steps between resets of opacity; 0: never
-        reset_to: float = 0.01  # largest opacity after a reset
-        most: int = 200_000  # number of Gaussians at most; those with the largest gradients are densified first
+        clone_below: NonNegative = 0.03  # scale, in units of bound, up to which one is cloned; larger ones are split
+        prune: NonNegativeSchedule = Schedule.constant(0.005)  # opacity below which one is removed; 0: none is
+        largest: NonNegative = 0.3  # scale, in units of bound, above which one is removed; 0: none is
+        largest_on_screen: NonNegative = 0.0  # radius in pixels above which one is removed; 0: none is
+        reset_every: CountOrNone = 0  # steps between resets of opacity; 0: never
+        reset_to: OpenFraction = 0.01  # largest opacity after a reset
+        most: Count = 200_000  # number of Gaussians at most; those with the largest gradients are densified first
 
         def __post_init__(self) -> None:
-            if self.every < 0 or self.reset_every < 0 or self.most < 1:
-                raise ValueError("densification needs every and reset_every of 0 or more, and most of at least 1")
-            if not 0 < self.reset_to < 1:
-                raise ValueError(f"reset_to is an opacity between 0 and 1, not {self.reset_to:g}")
             if self.reset_every and max(value for _, value in self.prune.points) >= self.reset_to:
                 raise ValueError(f"a reset to {self.reset_to:g} would have everything pruned; let prune stay below it")
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from maquette.config.schedules import Schedule
+from maquette.annotations import Count, CountOrNone
+from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.geometry.base import ChangedRows
 from maquette.geometry.densification.base import CloudParameters, Densification
 from maquette.kernels.rotations import rotation_matrices
@@ -39,21 +40,17 @@ class MCMCDensification(Densification):
 
     @dataclass(frozen=True)
     class Config:
-        every: int = 100  # steps between relocations; 0: never, only noise
-        dead: Schedule = Schedule((("0%", 0.005), ("83%", 0.0)), "step")  # opacity up to which one is relocated
-        growth: Schedule = Schedule(
+        every: CountOrNone = 100  # steps between relocations; 0: never, only noise
+        dead: NonNegativeSchedule = Schedule((("0%", 0.005), ("83%", 0.0)), "step")  # opacity to relocate one at
+        growth: NonNegativeSchedule = Schedule(
             (("0%", 0.05), ("83%", 0.0)), "step"
         )  # fraction of the Gaussians that is added each time
-        most: int = 200_000  # number of Gaussians at most
-        noise: Schedule = Schedule.constant(5e5)  # lambda; 0: none
+        most: Count = 200_000  # number of Gaussians at most
+        noise: NonNegativeSchedule = Schedule.constant(5e5)  # lambda; 0: none
 
         def __post_init__(self) -> None:
-            if self.every < 0 or self.most < 1:
-                raise ValueError("densification needs every of 0 or more, and most of at least 1")
-            if any(not 0 <= value < 1 for _, value in self.dead.points):
-                raise ValueError("dead is an opacity, 0 or more and below 1")
-            if any(value < 0 for _, value in (*self.growth.points, *self.noise.points)):
-                raise ValueError("growth and noise are 0 or more")
+            if any(value >= 1 for _, value in self.dead.points):
+                raise ValueError("dead is an opacity below 1")
 
     def __init__(self, config: Config, count: int) -> None:
         super().__init__()

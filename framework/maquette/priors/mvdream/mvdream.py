@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Count, WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities
 from maquette.errors import ConfigError
@@ -42,15 +43,13 @@ class MVDream(DiffusionPrior):
 
     @dataclass(frozen=True)
     class Config(NetworkConfig):
-        path: str  # the original's file (.pt); or a folder, weights that a plugin carries, or hub name with its port
-        views: int = 4  # pictures of an object
-        tokenizer: str = ""  # for a single file: folder or hub model with the tokenizer; "": the base model's
+        path: WeightsPath  # the original's file (.pt); or a folder, a plugin's weights, or hub name with its port
+        views: Count = 4  # pictures of an object
+        tokenizer: WeightsPath = ""  # for a single file: folder or hub model with the tokenizer; "": the base model's
         view_dependent: bool = False  # add "front view", "side view" ... to the prompt
         view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
 
         def __post_init__(self) -> None:
-            if self.views < 1:
-                raise ValueError(f"views is at least 1, not {self.views}")
             if not is_file(self.path):
                 check_path(self.path)
             elif not Path(self.path).expanduser().is_file():

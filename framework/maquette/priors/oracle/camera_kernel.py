@@ -16,16 +16,12 @@ class CameraKernel:
     """A normal kernel on the difference between two cameras; both settings are standard deviations.
 
     Args:
-        angle_deg: of the angle between the viewing directions.
-        distance: of the difference of the distances to the object, in scene units.
+        angle_deg: Positive
+        distance: Positive
     """
 
     angle_deg: float = 10.0
     distance: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not (self.angle_deg > 0 and self.distance > 0):
-            raise ValueError(f"both widths are positive, not {self.angle_deg} and {self.distance}")
 
     def log_weights(self, target: OrbitPositions, available: OrbitPositions) -> Float[Tensor, "B N"]:
         """-angle^2 / (2 w_a^2) - (difference of distances)^2 / (2 w_d^2) of B x N pairs of cameras."""

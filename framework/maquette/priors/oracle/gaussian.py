@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import NonNegative
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import DiscreteSchedule, ScheduleName, alphas_cumprod
@@ -42,14 +43,10 @@ class Gaussian(Prior):
     @dataclass(frozen=True)
     class Config:
         means: dict[str, tuple[float, float, float]]  # text -> RGB in [0, 1]; "" without one is grey
-        deviation: float = 0.5  # of each pixel from the mean, in units where black is -1 and white is 1
+        deviation: NonNegative = 0.5  # of each pixel from the mean, in units where black is -1 and white is 1
         view_prompts: ViewPrompts = field(default_factory=ViewPrompts)  # a prompt with one may have its own mean
         noise_schedule: ScheduleName = "cosine"  # alpha and sigma of each timestep
         dtype: Literal["float32", "float64"] = "float32"
-
-        def __post_init__(self) -> None:
-            if not self.deviation >= 0:
-                raise ValueError(f"deviation is at least 0, not {self.deviation}")
 
     noise_schedule: DiscreteSchedule
 

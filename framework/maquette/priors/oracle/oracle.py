@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from maquette import plugins
+from maquette.annotations import Count, Fraction, NonNegative, Pixels, Positive, WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.data.formats.captioned import CaptionedViews, load_captioned_views
@@ -51,26 +52,25 @@ class Oracle(Prior):
 
     @dataclass(frozen=True)
     class Config:
-        path: str = ""  # folder of captioned views, or the name of a set that a plugin carries; "": passed to the class
-        size: int | None = None  # height in pixels that pictures are resized to; None: not resized
-        background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # RGB behind the pictures
-        spread: float = 0.0  # h, standard deviation of a pixel about a picture of the set; black is -1, white is 1
-        front_bias: float = 0.0  # q, fraction of pictures from the front; the others are evenly from all sides
-        view_prompt_weight: float = 1.0  # k, fraction of captions with a true view prompt; 0: it has no effect
+        path: WeightsPath = (
+            ""  # folder of captioned views, or the name of a set that a plugin carries; "": passed to the class
+        )
+        size: Pixels | None = None  # height in pixels that pictures are resized to; None: not resized
+        background: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)  # RGB behind the pictures
+        spread: NonNegative = (
+            0.0  # h, standard deviation of a pixel about a picture of the set; black is -1, white is 1
+        )
+        front_bias: Fraction = 0.0  # q, fraction of pictures from the front; the others are evenly from all sides
+        view_prompt_weight: Fraction = 1.0  # k, fraction of captions with a true view prompt; 0: it has no effect
         view_prompts: ViewPrompts = field(default_factory=ViewPrompts)
         cameras: CameraKernel | None = None  # precision of the camera condition; None: no camera condition
-        reference_width: float = 0.05  # standard deviation of the RMS colour difference to a matching reference
-        joint: int = 1  # n, consecutive pictures of a batch that show one object
+        reference_width: Positive = 0.05  # standard deviation of the RMS colour difference to a matching reference
+        joint: Count = 1  # n, consecutive pictures of a batch that show one object
         noise_schedule: ScheduleName = "cosine"  # alpha and sigma of each timestep
         device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
         dtype: Literal["float32", "float64"] = "float32"
 
         def __post_init__(self) -> None:
-            for name in ("front_bias", "view_prompt_weight"):
-                if not 0 <= getattr(self, name) <= 1:
-                    raise ValueError(f"{name} is a fraction from 0 to 1, not {getattr(self, name)}")
-            if self.spread < 0 or self.reference_width <= 0 or self.joint < 1:
-                raise ValueError("spread is at least 0, reference_width more than 0, joint at least 1")
             if self.path and not Path(weights_source(self.path)).is_dir():
                 available = ", ".join(plugins.weights()) or "none installed"
                 raise ValueError(

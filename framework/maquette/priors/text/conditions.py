@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maquette.annotations import ElevationDeg, HalfTurnDeg
 from maquette.cameras.base import Cameras
 from maquette.cameras.directions import view_weights, wrap_deg
 from maquette.config.capabilities import ANY_CAMERA, Capabilities, condition
@@ -43,9 +44,9 @@ class ViewPrompts:
         tell_sides: "left side" (azimuth 90) and "right side" instead of "side", for models that distinguish them.
     """
 
-    front_deg: float = 45.0
-    back_deg: float = 45.0
-    overhead_deg: float = 60.0
+    front_deg: HalfTurnDeg = 45.0
+    back_deg: HalfTurnDeg = 45.0
+    overhead_deg: ElevationDeg = 60.0
     template: str = "{prompt}, {view} view"
     tell_sides: bool = False
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from maquette.annotations import NonNegative
 from maquette.priors.base import ControlInputs
 
 SMALLEST_DEPTH = 1e-6  # lower limit of depths, and of ranges of inverse depth, in divisions
@@ -27,13 +28,13 @@ class Canny:
     Source: threestudio, controlnet_guidance.py, which blurs by a box of 5 pixels.
     """
 
-    blur: float = 1.4  # standard deviation in pixels of the rendering
-    low: float = 50 / 255  # lower threshold on the gradient: edges continue
-    high: float = 100 / 255  # upper threshold on the gradient: edges begin
+    blur: NonNegative = 1.4  # standard deviation in pixels of the rendering
+    low: NonNegative = 50 / 255  # lower threshold on the gradient: edges continue
+    high: NonNegative = 100 / 255  # upper threshold on the gradient: edges begin
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.high or self.blur < 0:
-            raise ValueError("low is at least 0 and at most high, and blur is not negative")
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low:g}) lies above high ({self.high:g})")
 
 
 def depth_picture(inputs: ControlInputs) -> Float[Tensor, "B H W 3"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from maquette.annotations import WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import RENDERED_COLOR, RENDERING, Capabilities
 from maquette.errors import ConfigError
@@ -52,7 +53,9 @@ class ControlNet(OverStableDiffusion):
 
     @dataclass(frozen=True)
     class Config(TextToImageConfig):
-        controlnet: str = field(kw_only=True)  # folder, name of weights that a plugin carries, or hub repository
+        controlnet: WeightsPath = field(
+            kw_only=True
+        )  # folder, name of weights that a plugin carries, or hub repository
         control: Control = field(kw_only=True)  # control image that the ControlNet was trained on
         scale: float = 1.0  # conditioning scale of the features that it adds to the UNet's
         canny: Canny = field(default_factory=Canny)

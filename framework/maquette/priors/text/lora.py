@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from maquette.annotations import InputPath
 from maquette.weights.ldm import original_layers
 from maquette.weights.lora_files import Addition, lora_file, misfit, read_lora
 from maquette.weights.lora_names import PARTS, Part, plain_layer
@@ -20,7 +21,7 @@ from maquette.weights.lora_names import PARTS, Part, plain_layer
 class LoraFile:
     """A LoRA file and its scale."""
 
-    path: str  # a .safetensors file, or the folder that peft or diffusers wrote
+    path: InputPath  # a .safetensors file, or the folder that peft or diffusers wrote
     scale: float = 1.0  # 0: nothing, 1: as it was trained
 
     def __post_init__(self) -> None:

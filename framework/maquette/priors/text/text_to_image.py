@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import InputPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
 from maquette.diffusion.noise import schedule_of
@@ -53,7 +54,7 @@ class TextToImageConfig(NetworkConfig):
     attention_slicing: bool = False  # less memory, slower
     lora: tuple[LoraFile, ...] = ()  # merged into the weights of UNet and text encoders
     tokenizer: str = ""  # for a single file: folder or hub model with the tokenizer; "": the base model's
-    embeddings: tuple[str, ...] = ()  # files of textual inversion; prompts may use their tokens
+    embeddings: tuple[InputPath, ...] = ()  # files of textual inversion; prompts may use their tokens
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:

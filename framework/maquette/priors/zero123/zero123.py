@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from maquette.annotations import WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import ANY_CAMERA, REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
@@ -48,7 +49,7 @@ class Zero123(DiffusionPrior):
 
     @dataclass(frozen=True)
     class Config(NetworkConfig):
-        path: str  # folder, name of weights that a plugin carries, hub repository, or a checkpoint of the original code
+        path: WeightsPath  # folder, plugin's weights, hub repository, or a checkpoint of the original code
         attention_slicing: bool = False  # less memory, slower
         pose: Literal["auto", "zero123", "stable-zero123"] = "auto"  # fourth number; auto: by "stable" in the name
 

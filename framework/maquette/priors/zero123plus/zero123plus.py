@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Fraction
 from maquette.cameras.base import Cameras
 from maquette.cameras.six_views import ELEVATIONS_DEG, Layout, six_cameras
 from maquette.config.capabilities import REFERENCE, Capabilities, condition
@@ -49,12 +50,10 @@ class Zero123Plus(DiffusionPrior):
     @dataclass(frozen=True)
     class Config(NetworkConfig):
         layout: Literal["auto", "v1.1", "v1.2"] = "auto"  # version of the six cameras; auto: from the name of the path
-        background: float = 127 / 255  # grey that a reference with alpha is composited over
+        background: Fraction = 127 / 255  # grey that a reference with alpha is composited over
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if not 0 <= self.background <= 1:
-                raise ValueError(f"background is a grey between 0 and 1, not {self.background:g}")
             if self.layout == "auto" and not _named(self.path):
                 raise ValueError(
                     f"the name of {self.path!r} does not say which six cameras it has; set layout: v1.1 (elevations "

@@ -1,0 +1,112 @@
+"""The files of a method: one file split into its keys and directives, and the files that it extends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maquette.config import paths
+from maquette.config.merging import Origins
+from maquette.config.origins import Origin, load_yaml, locate
+from maquette.errors import ConfigError
+from maquette.files import display_path
+
+
+@dataclass(frozen=True)
+class MethodFile:
+    """One file of a method, split into its keys and directives.
+
+    Args:
+        path: the file.
+        keys: its settings, without the directives below.
+        origins: dotted key -> origin.
+        defaults: group -> default choice.
+        resolved_groups: group -> choice that the keys already contain, in the saved config of a run; None in a method
+            file.
+        when: condition, such as "prior=sd15,sd21" -> settings that apply under it.
+    """
+
+    path: Path
+    keys: dict[str, Any]
+    origins: Origins
+    defaults: dict[str, str]
+    resolved_groups: dict[str, str] | None
+    when: dict[str, dict[str, Any]]
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Group -> choice, unless an extending file or an override chooses another."""
+        return {**(self.resolved_groups or {}), **self.defaults}
+
+
+def read_files(path: Path, folder: str) -> list[MethodFile]:
+    """The file and all files that it extends, each once and after those that it extends itself.
+
+    Args:
+        path: the file.
+        folder: config folder in which the names of `extends:` are looked up, such as "methods".
+
+    Raises:
+        ConfigError: a file is missing or unreadable, or the files extend each other in a circle.
+    """
+    files: dict[Path, MethodFile] = {}
+    _read(path, folder, (), files)
+    return list(files.values())
+
+
+def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, MethodFile]) -> None:
+    place = path.resolve()
+    if place in above:
+        raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
+    if place in files:
+        return
+    keys, origins = load_yaml(path)
+    bases = keys.pop("extends", None)
+    bases = bases if isinstance(bases, list) else [] if bases is None else [bases]
+    file = MethodFile(
+        path,
+        keys,
+        origins,
+        defaults=_mapping(keys, "defaults", origins, "of group to file, such as {prior: nano}", texts=True),
+        resolved_groups=_mapping(keys, "groups", origins, "of group to choice", texts=True)
+        if "groups" in keys
+        else None,
+        when=_mapping(keys, "when", origins, "of condition to settings, such as {prior=nano: {seed: 1}}"),
+    )
+    for base in bases:
+        if not isinstance(base, str) or not base:
+            raise _error("extends names a method, a file, or a list of them", "extends", origins)
+        try:
+            base_path = paths.find_config(base, folder, "method", path.absolute().parent)
+        except (ConfigError, ValueError) as problem:
+            hint = problem.hint if isinstance(problem, ConfigError) else ""
+            raise _error(getattr(problem, "message", str(problem)), "extends", origins, hint) from None
+        confines = paths.confines(path)
+        if (
+            confines is not None
+            and base_path not in paths.available(folder).values()
+            and paths.stray_path(str(base_path), confines)
+        ):
+            raise _error(f"{base} lies outside {confines}, which this file may not leave", "extends", origins)
+        _read(base_path, folder, (*above, place), files)
+    files[place] = file
+
+
+def _mapping(keys: dict[str, Any], name: str, origins: Origins, what: str, texts: bool = False) -> dict[str, Any]:
+    """Take the mapping `name` out of a file's keys; its values are texts, or mappings."""
+    value = keys.pop(name, None)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _error(f"{name} is a mapping {what}", name, origins)
+    for word, item in value.items():
+        if not (isinstance(item, str) and item if texts else isinstance(item, Mapping)):
+            raise _error(f"{name} is a mapping {what}", f"{name}.{word}", origins)
+    return dict(value)
+
+
+def _error(message: str, key: str, origins: Mapping[str, Origin], hint: str = "") -> ConfigError:
+    origin = locate(origins, key) or Origin("")
+    return ConfigError(message, key=key, file=origin.file, line=origin.line, hint=hint)
