@@ -371,6 +371,16 @@ def test_positions_that_are_not_finite_are_refused(tmp_path):
         read_mesh(GltfFile(POSITION=corners).write(tmp_path / "a.gltf"))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_uv_that_are_not_finite_or_absurd_are_refused(tmp_path, picture, value):
+    uv = UV.copy()
+    uv[2, 0] = value
+    file = GltfFile(TEXCOORD_0=uv)
+    file.texture(picture)
+    with pytest.raises(ConfigError, match="some of its uv are not finite"):
+        read_mesh(file.write(tmp_path / "a.gltf"))
+
+
 @pytest.mark.parametrize("length", [3, 11, 19, 40, 200, 500])
 def test_a_glb_that_is_cut_off_is_refused(tmp_path, length):
     whole = GltfFile().write(tmp_path / "a.glb").read_bytes()

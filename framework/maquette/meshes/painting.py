@@ -26,11 +26,11 @@ def plain_part(part: Part) -> Part:
     if part.picture is None or part.uv is None:
         return part
     if part.tint is not None:
+        texels = np.asarray(part.picture)
         if np.ptp(part.tint, axis=0).max() == 0:
             part = replace(part, picture=multiply_light(part.picture, part.tint[0]), tint=None)
-        elif all(low == high for low, high in part.picture.getextrema()):
-            color = to_light(np.array([low for low, _ in part.picture.getextrema()]) / 255)
-            return Part(part.vertices, part.faces, to_srgb(color * part.tint))
+        elif (texels == texels[0, 0]).all():
+            return Part(part.vertices, part.faces, to_srgb(to_light(texels[0, 0] / 255) * part.tint))
     part = _unmirrored(part)
     assert part.uv is not None
     outside = [bool((axis < -1e-5).any() or (axis > 1 + 1e-5).any()) for axis in part.uv.T]

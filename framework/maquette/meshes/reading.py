@@ -33,6 +33,7 @@ READERS: dict[str, Callable[[Source], Content]] = {
 FORMATS = tuple(READERS)
 POINT_READERS = {"xyz": read_xyz, "pts": read_xyz}
 QUIET = ("normals", "metallic and roughness", "uv without a texture")  # an ordinary run does not mention their loss
+FARTHEST_UV = 1e6  # repeats of a texture; beyond, single precision leaves nothing of its texels
 BROKEN_CONTENT = (
     ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError, ValueError,
     struct.error,
@@ -140,8 +141,9 @@ def read_content(source: Source) -> Content:
             content = (READERS | POINT_READERS)[source.path.suffix.lower().lstrip(".")](source)
     except BROKEN_CONTENT as problem:
         raise source.broken(describe_problem(problem)) from problem
-    if any(part.uv is not None and not np.isfinite(part.uv).all() for part in content.parts):
-        raise source.error("the mesh cannot be used: some of its uv are not finite")
+    for part in content.parts:
+        if part.uv is not None and not (np.abs(part.uv) <= FARTHEST_UV).all():  # NaN is not, either
+            raise source.error(f"the mesh cannot be used: some of its uv are not finite, or beyond {FARTHEST_UV:g}")
     return content
 
 

@@ -151,7 +151,9 @@ class _Scene:
             raise self.source.broken("the attributes of its instances have different counts, or there are none")
         count = counts.pop()
         blank = {"TRANSLATION": (0, 0, 0), "ROTATION": (0, 0, 0, 1), "SCALE": (1, 1, 1)}
-        return _transforms(*(read.get(name, np.tile(np.float64(blank[name]), (count, 1))) for name, _ in names))
+        return _transforms(
+            *(read.get(name, np.tile(np.array(blank[name], np.float64), (count, 1))) for name, _ in names)
+        )
 
     def _read_primitive(self, primitive: dict[str, Any], placed: _Placed, worlds: np.ndarray, weights: Any) -> None:
         arrays = self._arrays(primitive, weights)

@@ -87,11 +87,12 @@ def _read_map(text: str, material: Material, source: Source) -> None:
         words = rest.split()
         option, count = words[0].lower(), OPTIONS.get(words[0].lower(), 0)
         if option in VECTORS:
-            numbers = []
+            numbers: list[float] = []
             for word in words[1:4]:
-                if _number(word) is None or len(words) <= len(numbers) + 2:  # the last word is the file
+                number = _number(word)
+                if number is None or len(words) <= len(numbers) + 2:  # the last word is the file
                     break
-                numbers.append(_number(word))
+                numbers.append(number)
             count = len(numbers)
             pair = np.array([*numbers, *((1, 1) if option == "-s" else (0, 0))][: max(2, 0)], np.float64)
             if option == "-s":

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 from PIL import Image
 
-from maquette.meshes.formats.content import Content, Part, Points, unit_colors
+from maquette.meshes.formats.content import Content, Part, Points, Wrap, unit_colors
 from maquette.meshes.formats.mtl import Material, read_materials
 from maquette.meshes.formats.polygons import triangulate
 from maquette.meshes.formats.source import Source
@@ -224,7 +224,7 @@ def _part(
     places = places * material.scale + material.offset
     if not np.isfinite(places).all():
         raise source.broken("some of its uv are not finite")
-    wrap = "clamp" if material.clamp else "repeat"
+    wrap: Wrap = "clamp" if material.clamp else "repeat"
     return Part(positions[pairs[:, 0]], index.reshape(-1, 3), None, picture, places, None, (wrap, wrap))
 
 
