@@ -8,8 +8,9 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from maquette.errors import RunError
@@ -81,6 +82,25 @@ def _writer(folder: Path) -> str:
         return f"process {writer['pid']} on {writer['host']} since {writer['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+_ALLOWED: ContextVar[tuple[Path, ...]] = ContextVar("allowed", default=())
+
+
+@contextmanager
+def allowing(folders: Iterable[Path]) -> Iterator[None]:
+    """Let the paths inside files that are read in the block lead into these folders, too."""
+    token = _ALLOWED.set((*_ALLOWED.get(), *(Path(folder).expanduser().resolve() for folder in folders)))
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def is_inside(path: str | Path, roots: Iterable[str | Path]) -> bool:
+    """Whether a path, links resolved, lies in one of the folders or in an allowed one; see `allowing`."""
+    place = Path(path).resolve()
+    return any(place.is_relative_to(Path(root).expanduser().resolve()) for root in (*roots, *_ALLOWED.get()))
 
 
 def display_path(path: Path) -> str:

@@ -98,6 +98,13 @@ def train(
 
 
 def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
+    from maquette.files import allowing
+
+    with allowing(allow):
+        _run_method(name, overrides, folder, resume)
+
+
+def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> None:
     from maquette.config.loading import load_method
 
     if resume:
@@ -107,9 +114,9 @@ def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list
         if overrides:
             raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
         run_folder = RunFolder.open(Path(name))
-        resolved = load_method(str(run_folder.config), allow=allow)
+        resolved = load_method(str(run_folder.config))
     else:
-        resolved = load_method(name, overrides, folder, allow=allow)
+        resolved = load_method(name, overrides, folder)
     from maquette.pipeline import run_method
 
     path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
@@ -178,6 +185,30 @@ def show(
     from maquette.config.show import annotate_origins, legal_ranges
 
     typer.echo(annotate_origins(text, resolved.origin, legal_ranges(resolved.method)), nl=False)
+
+
+@app.command()
+@_exit_with_errors
+def inspect(
+    path: Annotated[
+        str,
+        typer.Argument(help="a mesh, point cloud, picture, folder of posed pictures, prior, LoRA or run folder"),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON with stable keys")] = False,
+    allow: Allowed = None,
+) -> None:
+    """Print what is read of a file or folder: its contents, what is used, what is left out and what is doubtful.
+
+    maquette inspect chair.glb
+
+    maquette inspect outputs/dreamfusion/a-red-mug/20260101-120000 --json
+    """
+    from maquette.cli.inspect import print_account
+    from maquette.files import allowing
+    from maquette.inspection import inspect_path
+
+    with allowing(allow or []):
+        print_account(inspect_path(path).account(), as_json)
 
 
 @app.command("list")

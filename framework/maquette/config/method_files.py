@@ -11,7 +11,7 @@ from maquette.config import paths
 from maquette.config.merging import Origins
 from maquette.config.origins import Origin, load_yaml, locate
 from maquette.errors import ConfigError
-from maquette.files import display_path
+from maquette.files import display_path, is_inside
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
         if (
             confines is not None
             and base_path not in paths.available(folder).values()
-            and paths.stray_path(str(base_path), confines)
+            and not is_inside(base_path, (confines,))
         ):
             raise _error(f"{base} lies outside {confines}, which this file may not leave", "extends", origins)
         _read(base_path, folder, (*above, place), files)

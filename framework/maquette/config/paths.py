@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -118,12 +117,6 @@ def resolve(path: str, kind: Literal["input", "weights", "output"], folder: Path
     if kind == "output" or os.path.exists(absolute) or (folder is not None and explicit):
         return absolute
     return expanded  # a name, or a missing file by the path that was typed
-
-
-def stray_path(path: str, confines: Path, allowed: Sequence[Path] = ()) -> bool:
-    """Whether a path leads out of a folder, and of the allowed ones, links resolved."""
-    place = Path(path).resolve()
-    return not any(place.is_relative_to(Path(root).resolve()) for root in (confines, *allowed))
 
 
 def owner() -> str:

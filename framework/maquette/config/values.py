@@ -16,6 +16,7 @@ from maquette.config import paths
 from maquette.config.origins import Origin
 from maquette.config.schedules import Schedule
 from maquette.errors import ConfigError
+from maquette.files import is_inside
 
 _log = logging.getLogger(__name__)
 Locate = Callable[[str], Origin | None]
@@ -113,7 +114,7 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate, allow: Sequ
         confines = paths.confines(folder / Path(origin.file).name)
         if confines is None or not (os.path.isabs(path) or os.path.exists(path)):
             return path
-        stray = paths.stray_path(path, confines, allow)
+        stray = not is_inside(path, (confines, *allow))
     except (ValueError, OSError) as problem:
         raise config_error(str(problem), key, locate) from None
     if stray and kind.kind == "output":

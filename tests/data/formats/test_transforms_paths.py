@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 from transforms import rewrite, write_captured, write_synthetic
 
-from maquette.data.formats import Reading, inspect_posed_images, load_posed_images
+from maquette.data.formats import inspect_posed_images, load_posed_images
 from maquette.errors import ConfigError
+from maquette.files import allowing
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,8 @@ def test_names_that_leave_the_folder_or_are_none_are_refused(tmp_path, name, mes
         rewrite(folder, lambda data: data["frames"][0].update(file_path=name))
     assert "\n" not in str(error.value)
     if "secret" in name or "link" in name:
-        assert len(load_posed_images(folder, Reading(allow=(str(tmp_path),)))) == 9
+        with allowing([tmp_path]):
+            assert len(load_posed_images(folder)) == 9
 
 
 def test_an_absolute_path_is_never_followed_out_of_the_folder(tmp_path):

@@ -79,7 +79,7 @@ def read_layout(path: Path, reading: Reading) -> Layout:
                 hint="see docs/multiview.md",
             )
     content: CamerasFile = parse_typed(CamerasFile, data, "", path)
-    companions = Companions(path, [path.parent], [path.parent], reading.allowed_folders)
+    companions = Companions(path, [path.parent], [path.parent])
     frames = [
         _frame(entry, content.fov_y_deg, f"frames.{i}", path, companions) for i, entry in enumerate(content.frames)
     ]

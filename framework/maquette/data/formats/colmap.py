@@ -57,7 +57,7 @@ def read_layout(path: Path, reading: Reading) -> Layout:
     warnings = [*model.warnings, *_other_models(path), *_unused_cameras(model)]
     skipped: list[Skipped] = []
     bases = _bases(path.parent)
-    companions = Companions(path, _picture_roots(bases), bases, reading.allowed_folders)
+    companions = Companions(path, _picture_roots(bases), bases)
     frames = sorted(_frames(path, model, companions, skipped), key=lambda frame: frame.name)
     c2w = stack_poses(frames, path, skipped)
     center = nearest_point_to_axes(c2w) if reading.center == "auto" else torch.tensor(reading.center).double()

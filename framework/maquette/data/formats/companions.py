@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from maquette.errors import ConfigError
-from maquette.files import display_path
+from maquette.files import display_path, is_inside
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".gif", ".tga", ".jp2",
@@ -27,7 +27,6 @@ class Companions:
         file: the file that names the others.
         roots: folders that names are relative to, in order of preference.
         confines: folders outside of which nothing is read.
-        allow: further folders that names may lead into.
 
     Attributes:
         by_name: names of absolute paths that were looked for inside the roots instead.
@@ -37,7 +36,6 @@ class Companions:
     file: Path
     roots: Sequence[Path]
     confines: Sequence[Path]
-    allow: Sequence[Path] = ()
     by_name: list[str] = field(default_factory=list)
     by_suffix: list[str] = field(default_factory=list)
     _listings: dict[Path, dict[str, list[Path]]] = field(default_factory=dict)
@@ -110,8 +108,7 @@ class Companions:
         return self._listings[folder]
 
     def _inside(self, path: Path) -> bool:
-        place = path.resolve()
-        return any(place.is_relative_to(Path(root).resolve()) for root in (*self.confines, *self.allow))
+        return is_inside(path, self.confines)
 
     def _confined(self, path: Path, name: str, key: str) -> Path:
         if not self._inside(path):

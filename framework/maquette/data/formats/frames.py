@@ -41,20 +41,10 @@ class Reading:
     scale: Positive | Literal["auto"] = "auto"  # scene units per unit of the files' world; auto: see each format
     center: tuple[float, float, float] | Literal["auto"] = "auto"  # point of the files' world that becomes the origin
     hold_out: CountOrNone = 8  # every n-th picture, by name, is a test picture where the files name no split; 0: none
-    allow: tuple[str, ...] = ()  # further folders that paths inside the files may lead into
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise ValueError(f"size is a number of rows, not {self.size}")
-        if self.scale != "auto" and not self.scale > 0:
-            raise ValueError(f"scale is a positive number, not {self.scale}")
-        if self.hold_out < 0 or self.hold_out == 1:
-            raise ValueError(f"hold_out is 2 or more, or 0 for none, not {self.hold_out}: 1 would leave none to train")
-
-    @property
-    def allowed_folders(self) -> list[Path]:
-        """`allow` as paths."""
-        return [Path(folder).expanduser() for folder in self.allow]
+        if self.hold_out == 1:
+            raise ValueError("hold_out is 2 or more, or 0 for none, not 1, which would leave none to train")
 
 
 @dataclass(frozen=True)

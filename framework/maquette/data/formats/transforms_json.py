@@ -83,7 +83,7 @@ class _Content:
 
     def read(self, path: Path, data: dict[str, Any], split: Split | None) -> None:
         """Add the pictures of one file."""
-        companions = Companions(path, [path.parent], [path.parent], self.reading.allowed_folders)
+        companions = Companions(path, [path.parent], [path.parent])
         self._note_unread(data)
         entries = parse_typed(list[dict[str, Any]], required_value(data, "frames", "frames", path), "frames", path)
         entries = [_without_nulls(entry) for entry in entries]

@@ -7,6 +7,7 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
 from maquette.errors import ConfigError
+from maquette.files import is_inside
 
 
 class Source:
@@ -28,7 +29,7 @@ class Source:
     def __init__(self, path: Path, key: str, allow: Sequence[Path] = ()) -> None:
         self.path, self.key = path, key
         self.folder = path.parent
-        self._roots = [self.folder.resolve(), *(root.expanduser().resolve() for root in allow)]
+        self._roots = (self.folder, *allow)
         self.used: list[str] = []
         self.ignored: list[str] = []
         self.warnings: list[str] = []
@@ -109,7 +110,7 @@ class Source:
             return None
         try:
             place = (self.folder / name).resolve()
-            if not any(place.is_relative_to(root) for root in self._roots):
+            if not is_inside(place, self._roots):
                 if (self.folder / name).exists() or ".." in Path(name).parts:
                     raise self._outside(name)
                 return None
@@ -120,7 +121,7 @@ class Source:
     def _outside(self, name: str) -> ConfigError:
         return self.error(
             f"the mesh refers to {name}, which is outside its folder",
-            hint="copy it beside the mesh, or allow its folder",
+            hint="copy it beside the mesh, or allow its folder: --allow FOLDER",
         )
 
     def _read(self, path: Path) -> bytes:

@@ -1,0 +1,88 @@
+"""What maquette reads of a file or folder, without running anything: `maquette inspect PATH`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from maquette import plugins
+from maquette.errors import ConfigError
+from maquette.loaded import Loaded
+
+TENSORS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
+CAMERAS = ("transforms.json", "transforms_train.json", "cameras.json")
+
+
+def inspect_path(name: str) -> Loaded[Any]:
+    """The account of a mesh, point cloud, picture, folder of posed pictures, prior, LoRA or run.
+
+    Each is read by the function by which a run reads it.
+
+    Args:
+        name: a file, a folder, or the name of weights that a plugin carries or that are on the hub.
+
+    Raises:
+        ConfigError: it cannot be read, with the line that a run would end with; or it is nothing that can be read.
+    """
+    path = Path(name).expanduser()
+    if not path.exists():
+        return _inspect_weights(name)
+    return _inspect_folder(path) if path.is_dir() else _inspect_file(path)
+
+
+def _inspect_weights(name: str) -> Loaded[Any]:
+    from maquette.priors.inspection import inspect_prior
+    from maquette.weights.loading import HUB_NAME
+
+    explicit = name.startswith(("/", ".", "~"))
+    if name not in plugins.weights() and (explicit or not HUB_NAME.match(name)):
+        carried = ", ".join(plugins.weights()) or "none"
+        raise ConfigError(f"there is no file or folder {name}", hint=f"weights of plugins: {carried}")
+    return inspect_prior(name)
+
+
+def _inspect_folder(path: Path) -> Loaded[Any]:
+    from maquette.data.formats.loading import FORMATS, inspect_posed_images
+    from maquette.priors.inspection import inspect_prior
+    from maquette.weights.lora_files import inspect_lora, is_lora
+
+    if (path / "config.yaml").is_file():
+        from maquette.stages.finished import inspect_run
+
+        return inspect_run(path)
+    if (path / "model_index.json").is_file() or (path / "unet").is_dir():
+        return inspect_prior(str(path))
+    if is_lora(path):
+        return inspect_lora(path)
+    if any(reader.find_file(path) for reader in FORMATS):
+        return inspect_posed_images(path)
+    raise ConfigError(
+        f"{path} is no run, no prior and no folder of posed pictures",
+        hint="a run has a config.yaml, a prior a model_index.json, posed pictures transforms.json or COLMAP's files",
+    )
+
+
+def _inspect_file(path: Path) -> Loaded[Any]:
+    from maquette.meshes.points import FORMATS, inspect_points
+
+    suffix = path.suffix.lower()
+    if path.name in CAMERAS:
+        return _inspect_folder(path.parent)
+    if suffix in TENSORS:
+        from maquette.priors.inspection import inspect_prior
+        from maquette.weights.lora_files import inspect_lora, is_lora
+
+        return inspect_lora(path) if is_lora(path) else inspect_prior(str(path))
+    if suffix in (".splat", ".ply"):
+        from maquette.geometry.splat_reading import holds_splats, inspect_splats
+
+        if suffix == ".splat" or holds_splats(path):
+            return inspect_splats(path)
+    if suffix.lstrip(".") in FORMATS:
+        from maquette.meshes.reading import inspect_mesh, open_source, read_content
+
+        content = read_content(open_source(path, "path", FORMATS, "mesh file"))
+        return inspect_points(path) if content.points and not content.parts else inspect_mesh(path)
+    from maquette.images.reading import inspect_picture
+
+    return inspect_picture(path)
