@@ -153,7 +153,7 @@ def _bases(folder: Path) -> list[Path]:
 
 
 def _picture_roots(bases: list[Path]) -> list[Path]:
-    """Folders that may hold the pictures: those nearest to the model, for others may hold other pictures of the names."""
+    """Folders that may hold the pictures: the nearest to the model, for others may hold other pictures of the names."""
     for base in bases:
         folders = [base / sub for sub in PICTURE_FOLDERS if (base / sub).is_dir()]
         if folders:
