@@ -34,6 +34,7 @@ class MethodConfig:
     prompt: str = ""  # text prompt of the object
     negative_prompt: str = ""  # negative text prompt
     image: InputPath | None = None  # path of the reference image
+    mask: InputPath = ""  # path of a mask of the reference image, white where the object is; "": its alpha channel
     data: InputPath | None = None  # folder of posed images
     seed: Seed = 0  # keys every random draw
     output: OutputPath = "outputs"  # folder that holds the run folders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -360,3 +361,32 @@ def test_names_that_leave_the_folder_are_refused(tmp_path):
     (folder / "images").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="leads out of the folder"):
         load_posed_images(folder)
+
+
+def test_what_was_read_is_accounted_for_in_json_and_in_one_line(tmp_path, caplog):
+    write(tmp_path)
+    (tmp_path / "images/004.png").unlink()
+    caplog.set_level("INFO", "maquette")
+    load_posed_images(tmp_path)
+    line = next(record.getMessage() for record in caplog.records if record.levelname == "INFO")
+    assert "colmap-text, 8 cameras (PINHOLE), 1 skipped, positions from (" in line and line.endswith(
+        "up (0.00, 0.00, 1.00)"
+    )
+    account = json.loads(json.dumps(inspect_posed_images(tmp_path).account()))
+    assert (account["kind"], account["format"], account["used"]) == ("posed-images", "colmap-text", ["sparse points"])
+    assert account["intrinsics"] == {
+        "model": "PINHOLE", "w": 96, "h": 64, "fl_x": 100.0, "fl_y": 110.0, "cx": 45.0, "cy": 35.5,
+    }  # fmt: skip
+    assert account["splits"] == {"test": 1, "train": 7} and account["points"] == 3 and account["lenses"] == 1
+    low, high = np.array(account["bounds"])
+    assert (high - low)[:2] == pytest.approx([5.8, 5.8], abs=0.4) and np.linalg.norm(account["up"]) == pytest.approx(1)
+
+
+def test_pictures_of_the_same_names_elsewhere_are_not_taken(tmp_path):
+    """Undistorted pictures that are missing are missing, though the originals lie above."""
+    write(tmp_path, model="dense/0/sparse")
+    (tmp_path / "dense/0/images").mkdir()
+    for i in range(8):
+        (tmp_path / f"dense/0/images/{i:03}.png").write_bytes((tmp_path / f"images/{i:03}.png").read_bytes())
+    loaded = inspect_posed_images(tmp_path)
+    assert [frame["name"] for frame in loaded.facts["frames_skipped"]] == ["008.png"]

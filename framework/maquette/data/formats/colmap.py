@@ -153,6 +153,9 @@ def _bases(folder: Path) -> list[Path]:
 
 
 def _picture_roots(bases: list[Path]) -> list[Path]:
-    """Folders that may hold the pictures, those nearest to the model first."""
-    folders = [base / sub for base in bases for sub in PICTURE_FOLDERS if (base / sub).is_dir()]
-    return [*folders, *bases]
+    """Folders that may hold the pictures: the nearest to the model, for others may hold other pictures of the names."""
+    for base in bases:
+        folders = [base / sub for sub in PICTURE_FOLDERS if (base / sub).is_dir()]
+        if folders:
+            return [*folders, *bases]
+    return bases

@@ -114,7 +114,8 @@ class Companions:
         if not self._inside(path):
             raise ConfigError(
                 f"{name!r} leads out of the folder {display_path(self.confines[-1])}", key=key,
-                file=display_path(self.file), hint="move the file there, or allow its folder: --allow FOLDER",
+                file=display_path(self.file),
+                hint="move the file there, or allow its folder: --allow FOLDER",
             )  # fmt: skip
         return path
 

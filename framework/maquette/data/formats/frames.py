@@ -135,7 +135,7 @@ def frame_size(picture: Path, expected: tuple[int, int] | None, key: str, file: 
         return expected, True
     raise ConfigError(
         f"the picture is {stored[0]} x {stored[1]}, its camera {expected[0]} x {expected[1]}", key=key,
-        file=display_path(file), hint="give the pictures that the file was made for; size= makes them smaller",
+        file=display_path(file), hint="give the pictures that the file was made for; reading.size= makes them smaller",
     )  # fmt: skip
 
 
