@@ -98,6 +98,13 @@ def test_a_refusal_is_the_line_of_a_run(content, name, reason, tiny_pixel_model,
         inspect_prior(str(model))
 
 
+def test_a_path_without_weights_is_refused():
+    with pytest.raises(
+        ConfigError, match="there are no weights at '/nowhere/at/all': neither a folder, nor a plugin's"
+    ):
+        inspect_prior("/nowhere/at/all")
+
+
 def test_single_files_of_zero123_and_mvdream_are_known(tmp_path):
     save_checkpoint(tmp_path / "zero.ckpt", tiny_state())
     account = inspect_prior(str(tmp_path / "zero.ckpt")).account()

@@ -120,7 +120,9 @@ def test_whatever_is_cut_fits_with_its_frame(text):
 
 def test_a_tokenizer_without_a_length_takes_that_of_its_encoder():
     tokenizer = word_tokenizer(["a"], 16)
-    tokenizer.model_max_length = int(1e30)
+    for odd in (int(1e30), "", {}, 0, -5, float("nan"), None):
+        tokenizer.model_max_length = odd
+        assert most_tokens(tokenizer, 77) == 77
     assert most_tokens(tokenizer, 77) == 77
     with pytest.raises(ConfigError, match="does not state how long a text may be; write model_max_length"):
         most_tokens(tokenizer)

@@ -75,8 +75,9 @@ def most_tokens(tokenizer: Any, positions: int | None = None) -> int:
     Raises:
         ConfigError: neither states a number.
     """
-    most = min(int(tokenizer.model_max_length), positions or LONGEST + 1)
-    if most > LONGEST:
+    stated = [value for value in (tokenizer.model_max_length, positions) if isinstance(value, int | float)]
+    most = min((int(value) for value in stated if 2 < value <= LONGEST), default=None)
+    if most is None:
         raise ConfigError(
             f"the tokenizer {tokenizer.name_or_path!r} does not state how long a text may be",
             hint="write model_max_length into its tokenizer_config.json; it is 77 for CLIP",

@@ -17,6 +17,7 @@ from maquette.priors.zero123.ldm import PROJECTION, LdmParts
 from maquette.weights.diffusers_folder import Weights
 from maquette.weights.families import PORTED_MVDREAM, PROJECTIONS, RAMP, prior_types, text_encoders
 from maquette.weights.ldm import unet as ldm_unet
+from maquette.weights.loading import check_path
 from maquette.weights.single_file import SingleFile
 from maquette.weights.tensor_files import read_tensors
 
@@ -68,7 +69,13 @@ def inspect_prior(path: str) -> Loaded[None]:
         ConfigError: what a run with this model would raise, other than for missing and unexpected tensors.
     """
     file = Path(path).expanduser()
-    return _inspect_file(file) if file.is_file() else _inspect_folder(path)
+    if file.is_file():
+        return _inspect_file(file)
+    try:
+        check_path(path)
+    except ValueError as problem:
+        raise ConfigError(str(problem)) from problem
+    return _inspect_folder(path)
 
 
 def _inspect_folder(path: str) -> Loaded[None]:

@@ -40,7 +40,7 @@ def is_file(path: str) -> bool:
 
 
 class SingleFile(Weights):
-    """The parts of a Stable Diffusion from one file; sizes of networks are those of its tensors.
+    """The parts of a Stable Diffusion from one file; the sizes of the networks come from the shapes of its tensors.
 
     Of a file with running averages (EMA), the trained tensors are taken, as diffusers does.
 
