@@ -113,10 +113,9 @@ def resolve(path: str, kind: Literal["input", "weights", "output"], folder: Path
     absolute = os.path.abspath(os.path.join(folder or Path.cwd(), expanded))
     if kind == "weights" and path in plugins.weights():
         return path
-    explicit = kind == "input" or expanded.startswith(_EXPLICIT)
-    if kind == "output" or os.path.exists(absolute) or (folder is not None and explicit):
+    if kind != "weights" or os.path.exists(absolute) or (folder is not None and expanded.startswith(_EXPLICIT)):
         return absolute
-    return expanded  # a name, or a missing file by the path that was typed
+    return expanded  # a name
 
 
 def owner() -> str:

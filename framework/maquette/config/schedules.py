@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -122,7 +123,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _finite(value: Any) -> float:
-    if not _is_number(value) or not math.isfinite(value):
+    if not _is_number(value) or abs(value) > sys.float_info.max or not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {value!r}; {HINT}")
     return float(value)
 
