@@ -64,7 +64,9 @@ class ImageData(Data):
             ""  # weights of the depth and normal estimator: a plugin's name, a folder or a hub name
         )
         remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
-        mask: InputPath = ""  # path of a mask of the image's size, white where the object is; no background is removed then
+        mask: InputPath = (
+            ""  # path of a mask of the image's size, white where the object is; no background is removed then
+        )
 
         def __post_init__(self) -> None:
             if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:

@@ -32,6 +32,9 @@ class PictureVariations:
     @dataclass(frozen=True)
     class Config:
         path: InputPath  # image with an alpha channel; without one its background is removed by rembg
+        mask: InputPath = (
+            ""  # path of a mask of the image's size, white where the object is; no background is removed then
+        )
         size: Annotated[int, Range(8, 16_384)] = 64  # side in pixels
         fill: tuple[float, float] = (0.6, 0.9)  # range of the fraction of the side that the object's longer side takes
         shift: NonNegative = 0.08  # largest offset of the object from the centre, per axis, as a fraction of the side
@@ -50,7 +53,8 @@ class PictureVariations:
         self._background = RandomSolid(config.background)
 
     def prepare(self, device: torch.device) -> None:
-        picture = read_object(Path(self.config.path).expanduser(), self.config.remove_background)
+        c = self.config
+        picture = read_object(Path(c.path), c.remove_background, Path(c.mask) if c.mask else None)
         square = square_around_object(picture, SOURCE_FILL)
         self._picture = crop_and_resize(
             picture, square, min(max(int(square.side), 1), SOURCE_OVERSAMPLING * self.config.size)
