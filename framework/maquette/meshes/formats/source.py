@@ -57,9 +57,9 @@ class Source:
         """The refusal of a file that violates its format; to be raised."""
         return self.error(f"the mesh cannot be read: {problem}", line=line)
 
-    def read_bytes(self) -> bytes:
-        """The file's content."""
-        return self._read(self.path)
+    def read_bytes(self, count: int = -1) -> bytes:
+        """The file's content, or its first bytes."""
+        return self._read(self.path, count)
 
     def read_text(self) -> str:
         """The file's content as text; see `decode_text`."""
@@ -123,9 +123,10 @@ class Source:
             hint="copy it beside the mesh, or allow its folder",
         )
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, path: Path, count: int = -1) -> bytes:
         try:
-            return path.read_bytes()
+            with path.open("rb") as stream:
+                return stream.read(count)
         except OSError as problem:
             raise self.error(f"cannot read {path.name}: {problem.strerror or problem}") from problem
 
