@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from maquette.errors import ConfigError
 
+LONGEST_MESSAGE = 300  # characters; files put whole buffers where a number belongs
+
 
 class Source:
     """A mesh file, read by a reader that notes what it used, what it left out, and what is doubtful.
@@ -51,7 +53,8 @@ class Source:
 
     def error(self, message: str, *, line: int | None = None, hint: str = "") -> ConfigError:
         """The refusal of this file; to be raised."""
-        return ConfigError(message, key=self.key, file=str(self.path), line=line, hint=hint)
+        short = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} ..."
+        return ConfigError(short, key=self.key, file=str(self.path), line=line, hint=hint)
 
     def broken(self, problem: str, *, line: int | None = None) -> ConfigError:
         """The refusal of a file that violates its format; to be raised."""
