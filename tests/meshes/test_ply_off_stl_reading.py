@@ -149,6 +149,23 @@ def test_broken_ply(tmp_path, old, new, words):
         read_mesh(path)
 
 
+PLY_HEAD = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+PLY_HEAD += "element face 1\nproperty list uchar int vertex_index\nend_header\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("0 0 0 1 0 0\n0 1 0\n3 0 1\n2\n", ()), ("0 0 0 9\n1 0 0 9\n0 1 0 9\n3 0 1 2 9 9\n", ("vertex", "face"))],
+)
+def test_rows_over_several_lines_and_lines_with_more_than_a_row(tmp_path, body, words):
+    (tmp_path / "a.ply").write_text(PLY_HEAD + body)
+    loaded = inspect_mesh(tmp_path / "a.ply")
+    assert loaded.value.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]] and loaded.facts["faces"] == 1
+    assert [f"rows of {word} have more" in warning for word, warning in zip(words, loaded.warnings, strict=True)] == [
+        True for _ in words
+    ]
+
+
 def off(path, head, vertices, faces):
     counts = f"{len(vertices)} {len(faces)} 0"
     path.write_text(f"{head}\n# a comment\n{counts}\n" + "\n".join([*vertices, *faces]) + "\n")

@@ -34,6 +34,12 @@ FORMATS = tuple(READERS)
 POINT_READERS = {"xyz": read_xyz, "pts": read_xyz}
 QUIET = ("normals", "metallic and roughness", "uv without a texture")  # an ordinary run does not mention their loss
 FARTHEST_UV = 1e6  # repeats of a texture; beyond, single precision leaves nothing of its texels
+NOT_THE_FILE = (
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch it: git lfs pull"),
+    (b"<!doctype html", "an HTML page", "download the file again"),
+    (b"<html", "an HTML page", "download the file again"),
+)  # fmt: skip
+"""Beginnings of files that stand in for others, what they are, and the remedy."""
 BROKEN_CONTENT = (
     ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError, ValueError,
     struct.error,
@@ -127,7 +133,12 @@ def open_source(path: Path, key: str, formats: Sequence[str], kind: str, allow: 
     if path.suffix.lower().lstrip(".") not in formats:
         available = ", ".join(f".{name}" for name in formats)
         raise ConfigError(f"a {kind} ends in {available}, not in {path.suffix!r}", key=key, file=str(path))
-    return Source(path, key, allow)
+    source = Source(path, key, allow)
+    head = source.read_bytes(64).lstrip().lower()
+    for start, name, hint in NOT_THE_FILE:
+        if head.startswith(start):
+            raise source.error(f"it is {name}, not the {kind} itself", hint=hint)
+    return source
 
 
 def read_content(source: Source) -> Content:

@@ -6,12 +6,14 @@ and lists of unequal lengths; so this is our own.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from maquette.errors import ConfigError
 from maquette.meshes.formats.source import Source
 
 TYPES = {
@@ -53,6 +55,10 @@ class _Property:
     length_kind: str = ""  # of lists
 
 
+Layout = list[tuple[str, int, list[_Property]]]
+"""Name, number of rows and properties of each element."""
+
+
 @dataclass(frozen=True)
 class Ply:
     """A parsed file: its encoding, the comments of its header and its elements by name."""
@@ -73,17 +79,7 @@ def read_ply_table(source: Source) -> Ply:
     body = memoryview(data)[start:]
     elements: dict[str, Element] = {}
     if encoding == "ascii":
-        lines = [line for line in bytes(body).splitlines() if line.strip()]
-        by_line = len(lines) >= sum(count for _, count, properties in layout if properties)
-        words = iter([] if by_line else bytes(body).split())  # rows over several lines, or several in one
-        for name, count, properties in layout:
-            if not properties:
-                elements[name] = Element(count)
-            elif by_line:
-                elements[name] = _from_lines(lines[:count], properties, len(body), name, source)
-                lines = lines[count:]
-            else:
-                elements[name] = _from_text(words, count, properties, len(body), name, source)
+        elements = _text_elements(bytes(body), layout, source)
     else:
         place = 0
         for name, count, properties in layout:
@@ -91,7 +87,7 @@ def read_ply_table(source: Source) -> Ply:
     return Ply(encoding, comments, elements)
 
 
-def _header(data: bytes, source: Source) -> tuple[str, list[str], list[tuple[str, int, list[_Property]]], int]:
+def _header(data: bytes, source: Source) -> tuple[str, list[str], Layout, int]:
     head = data[:LONGEST_HEADER]
     end = re.search(rb"end_header[ \t]*(\r?\n|\r|$)", head)
     if not data.startswith(b"ply") or end is None:
@@ -100,7 +96,7 @@ def _header(data: bytes, source: Source) -> tuple[str, list[str], list[tuple[str
     if end[1] == b"\r\n" and b"\r\n" not in head[: end.start()]:
         start -= 1  # the line feed is data
     encoding, comments = "", []
-    layout: list[tuple[str, int, list[_Property]]] = []
+    layout: Layout = []
     for number, line in enumerate(head[: end.start()].decode("utf-8", errors="replace").splitlines(), 1):
         words = line.split()
         try:
@@ -124,6 +120,29 @@ def _header(data: bytes, source: Source) -> tuple[str, list[str], list[tuple[str
     return encoding, comments, layout, start
 
 
+def _text_elements(body: bytes, layout: Layout, source: Source) -> dict[str, Element]:
+    """Elements word by word; where that does not come out even, one row from each line."""
+    words, elements, problem = iter(body.split()), {}, None
+    try:
+        for name, count, properties in layout:
+            elements[name] = _from_text(words, count, properties, len(body), name, source)
+        if next(words, None) is None:
+            return elements
+    except ConfigError as error:
+        problem = error
+    lines = [line for line in body.splitlines() if line.strip()]
+    if len(lines) >= sum(count for _, count, properties in layout if properties):
+        for name, count, properties in layout:
+            rows = lines[:count] if properties else []
+            elements[name] = _from_lines(rows, properties, len(body), name, source) if properties else Element(count)
+            lines = lines[len(rows) :]
+        return elements
+    if problem is not None:
+        raise problem
+    source.warns("it has more numbers than its header says")
+    return elements
+
+
 def _from_text(
     words: Iterator[bytes], count: int, properties: list[_Property], most: int, name: str, source: Source
 ) -> Element:
@@ -131,6 +150,13 @@ def _from_text(
     values: list[list[float]] = [[] for _ in properties]
     lengths: list[list[int]] = [[] for _ in properties]
     try:
+        if not any(one.length_kind for one in properties):
+            width = len(properties)
+            numbers = np.array(list(map(float, itertools.islice(words, count * width))))
+            if len(numbers) < count * width:
+                raise StopIteration
+            table = numbers.reshape(count, width)
+            return Element(count, {one.name: table[:, i].astype(one.kind) for i, one in enumerate(properties)})
         for _ in range(count):
             _read_row(words, properties, values, lengths, most, name, source)
     except StopIteration:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 from maquette.errors import ConfigError
 from maquette.files import is_inside
 
+LONGEST_MESSAGE = 300  # characters; files put whole buffers where a number belongs
+
 
 class Source:
     """A mesh file, read by a reader that notes what it used, what it left out, and what is doubtful.
@@ -52,15 +54,16 @@ class Source:
 
     def error(self, message: str, *, line: int | None = None, hint: str = "") -> ConfigError:
         """The refusal of this file; to be raised."""
-        return ConfigError(message, key=self.key, file=str(self.path), line=line, hint=hint)
+        short = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} ..."
+        return ConfigError(short, key=self.key, file=str(self.path), line=line, hint=hint)
 
     def broken(self, problem: str, *, line: int | None = None) -> ConfigError:
         """The refusal of a file that violates its format; to be raised."""
         return self.error(f"the mesh cannot be read: {problem}", line=line)
 
-    def read_bytes(self) -> bytes:
-        """The file's content."""
-        return self._read(self.path)
+    def read_bytes(self, count: int = -1) -> bytes:
+        """The file's content, or its first bytes."""
+        return self._read(self.path, count)
 
     def read_text(self) -> str:
         """The file's content as text; see `decode_text`."""
@@ -124,9 +127,10 @@ class Source:
             hint="copy it beside the mesh, or allow its folder: --allow FOLDER",
         )
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, path: Path, count: int = -1) -> bytes:
         try:
-            return path.read_bytes()
+            with path.open("rb") as stream:
+                return stream.read(count)
         except OSError as problem:
             raise self.error(f"cannot read {path.name}: {problem.strerror or problem}") from problem
 
