@@ -26,9 +26,9 @@ with sole_writer(Path(sys.argv[1]), "run"):
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE)
     assert other.stdout is not None and other.stdout.readline() == b"held\n"
-    with pytest.raises(RunError, match=rf"this run is being written by process {other.pid} on \S+ since"):
-        with sole_writer(tmp_path, "run"):
-            pass
+    message = rf"this run is being written by process {other.pid} on \S+ since"
+    with pytest.raises(RunError, match=message), sole_writer(tmp_path, "run"):
+        pass
     other.send_signal(signal.SIGKILL)
     other.wait()
     assert (tmp_path / ".writer.json").is_file()  # a stale record
@@ -46,5 +46,5 @@ def test_a_lock_is_free_after_the_block_whatever_happens_in_it(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot write in .*file"), sole_writer(tmp_path / "file", "run"):
+    with pytest.raises(RunError, match=r"cannot write in .*file"), sole_writer(tmp_path / "file", "run"):
         pass

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 HEAVY = (
-    "torch", "numpy", "numba", "scipy", "skimage", "lightning_fabric", "diffusers", "transformers", "trimesh", "matplotlib",
-    "omegaconf", "imageio", "wandb",
+    "torch", "numpy", "numba", "scipy", "skimage", "lightning_fabric", "diffusers", "transformers", "trimesh",
+    "matplotlib", "imageio", "wandb",
 )  # fmt: skip
 
 

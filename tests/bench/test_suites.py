@@ -137,7 +137,7 @@ def test_runs_of_other_settings_are_not_used(benched, tmp_path):
 
 
 def test_a_bar_that_is_missed_ends_with_exit_code_1(benched, tmp_path):
-    suite_file, folder, words = benched
+    suite_file, _, words = benched
     text = suite_file.read_text().replace("at_least: 0.4", "at_least: 0.6")
     strict = tmp_path / "pair.yaml"
     strict.write_text(text)

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "step-00000001" / "model.safetensors").write_bytes(b"junk")
     with pytest.raises(RunError, match=r"cannot read .*model.safetensors"):
         store.all()[0].load(model, optimizer)
-    with pytest.raises(RunError, match="no checkpoint in .* is whole; delete the folder"):
+    with pytest.raises(RunError, match=r"no checkpoint in .* is whole; delete the folder"):
         store.latest()
 
 
