@@ -1,5 +1,6 @@
 """Pictures with coverage: one formula puts them before a background, and one takes them off it."""
 
+import jaxtyping
 import pytest
 import torch
 
@@ -57,6 +58,7 @@ def test_batches_are_joined_and_taken_apart():
 
 
 @pytest.mark.parametrize("alpha", [(2, 4, 4), (1, 4, 4, 1), (2, 4, 4, 3)])
-def test_an_alpha_that_does_not_fit_is_refused(alpha):
+def test_an_alpha_that_does_not_fit_is_refused(alpha, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checker of shapes
     with pytest.raises(ValueError, match=r"color \[B, H, W, 3\] and alpha \[B, H, W, 1\], not \(2, 4, 4, 3\)"):
         Picture(torch.zeros(2, 4, 4, 3), torch.zeros(alpha))

@@ -17,15 +17,15 @@ def shade(shading: Shading, light: tuple[float, float, float]) -> torch.Tensor:
 
 
 def test_light_from_above_adds_the_full_diffuse_part():
-    torch.testing.assert_close(shade(Shading(0.1, 0.9), (0, 0, 2)), torch.full((1, 3), 0.5))
+    torch.testing.assert_close(shade(Shading(0.1, 0.9), (0.0, 0.0, 2.0)), torch.full((1, 3), 0.5))
 
 
 def test_light_from_below_leaves_only_the_ambient_part():
-    torch.testing.assert_close(shade(Shading(0.1, 0.9), (0, 0, -2)), torch.full((1, 3), 0.05))
+    torch.testing.assert_close(shade(Shading(0.1, 0.9), (0.0, 0.0, -2.0)), torch.full((1, 3), 0.05))
 
 
 def test_textureless_shading_is_white():
-    torch.testing.assert_close(shade(Shading(0.1, 0.9, True), (0, 0, 2)), torch.ones(1, 3))
+    torch.testing.assert_close(shade(Shading(0.1, 0.9, True), (0.0, 0.0, 2.0)), torch.ones(1, 3))
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.0), (99, 0.75)])

@@ -13,8 +13,9 @@ def row(*values: tuple[float, ...]) -> torch.Tensor:
 
 
 def inputs(**entries: torch.Tensor) -> ControlInputs:
-    empty = {"rgb": row((0.0, 0.0, 0.0)), "opacity": row((1.0,)), "depth": row((1.0,))}
-    return ControlInputs(**{**empty, **entries})
+    height, width = next(iter(entries.values())).shape[1:3] if entries else (1, 1)
+    ones = torch.ones(1, height, width, 1)
+    return ControlInputs(**{"rgb": torch.zeros(1, height, width, 3), "opacity": ones, "depth": ones, **entries})
 
 
 def test_near_is_white_and_nothing_is_black():

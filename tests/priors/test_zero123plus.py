@@ -76,7 +76,7 @@ def noise_in(prior: Zero123Plus, told: Request, noisy: torch.Tensor, step: int =
 
 
 def test_tiles_lie_row_by_row_and_come_back():
-    views = torch.arange(2 * 6 * 3 * 4 * 4).view(12, 3, 4, 4)
+    views = torch.arange(2.0 * 6 * 3 * 4 * 4).view(12, 3, 4, 4)
     canvas = tile(views)
     assert canvas.shape == (2, 3, 12, 8)
     assert torch.equal(canvas[1, :, 4:8, 4:], views[6 + 3])  # the fourth view of the second object

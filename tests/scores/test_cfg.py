@@ -12,5 +12,5 @@ def test_scale_from_text_is_one_less_than_from_unconditional():
 
 
 def test_scale_one_is_the_positive_prediction():
-    predictions = {"positive": torch.randn(2, 3), "unconditional": torch.randn(2, 3)}
+    predictions = {"positive": torch.randn(2, 3, 4, 4), "unconditional": torch.randn(2, 3, 4, 4)}
     torch.testing.assert_close(CFG(CFG.Config(scale=1.0)).combine(predictions), predictions["positive"])

@@ -27,7 +27,5 @@ def test_depth_is_along_the_viewing_axis_and_normals_are_the_cameras():
 def test_a_rendering_without_normals_shows_none():
     views = orbit_cameras(0 * ONE, 0 * ONE, 3 * ONE, 60 * ONE, 2)
     ones = torch.ones(1, 2, 2, 1)
-    assert (
-        control_inputs(Rendering(ones.expand(1, 2, 2, 3), ones, ones, None, None, Shading(), ones), views).normal
-        is None
-    )
+    white = ones.expand(1, 2, 2, 3)
+    assert control_inputs(Rendering(white, ones, ones, None, None, Shading(), white), views).normal is None

@@ -55,7 +55,7 @@ class Gaussians(Splats):
         )  # strategy that adds and removes Gaussians
 
         def __post_init__(self) -> None:
-            if self.points and not Path(self.points).is_file():
+            if self.points and not Path(self.points).expanduser().is_file():
                 raise ValueError(f"points: there is no file {self.points}")
 
     def __init__(self, config: Config) -> None:

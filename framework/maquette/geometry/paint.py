@@ -43,14 +43,14 @@ class Paint(nn.Module, ABC):
 
     @abstractmethod
     def features_at_pixels(
-        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "F 3"], backend: str
+        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "T 3"], backend: str
     ) -> Float[Tensor, "n F"]:
         """Features at the n covered pixels of a raster.
 
         Args:
             points: surface points at these pixels, world frame [n, 3].
             raster: of the mesh.
-            corners: rows of the features or uv at each triangle's corners [F, 3].
+            corners: rows of the features or uv at each triangle's corners [T, 3].
             backend: of the interpolation kernels.
         """
 
@@ -74,7 +74,7 @@ class VertexPaint(Paint):
         return _logit((torch.sigmoid(self.features)[corners] * weights[..., None]).sum(1))
 
     def features_at_pixels(
-        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "F 3"], backend: str
+        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "T 3"], backend: str
     ) -> Float[Tensor, "n F"]:
         return _logit(interpolate(torch.sigmoid(self.features), raster, corners, backend=backend)[raster.covered])
 
@@ -96,7 +96,7 @@ class TexturePaint(Paint):
         return self._sample_texture((self.uv[corners] * weights[..., None]).sum(1), None, "auto")
 
     def features_at_pixels(
-        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "F 3"], backend: str
+        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "T 3"], backend: str
     ) -> Float[Tensor, "n F"]:
         uv = interpolate(self.uv, raster, corners, backend=backend)[raster.covered]
         changes = interpolate_derivatives(self.uv, raster, corners, backend=backend)[raster.covered]
@@ -122,7 +122,7 @@ class FieldPaint(Paint):
         return self.field.outputs(points)
 
     def features_at_pixels(
-        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "F 3"], backend: str
+        self, points: Float[Tensor, "n 3"], raster: Raster, corners: Int[Tensor, "T 3"], backend: str
     ) -> Float[Tensor, "n F"]:
         return self.field.outputs(points)
 

@@ -38,7 +38,7 @@ def device_or_cpu(name: str = "auto") -> torch.device:
 
 
 def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """CPU cores that this process may use: those of its affinity, within its container's quota.
+    """CPU cores that this process may use, by its affinity and its container's quota.
 
     Args:
         cgroup: folder of the container's control group, version 2 or 1.
@@ -48,7 +48,7 @@ def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def limit_threads() -> None:
-    """Hold torch to the available cores; it counts those of the machine. OMP_NUM_THREADS wins."""
+    """Hold torch to the available cores; its own count is of the whole machine. OMP_NUM_THREADS wins."""
     if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > available_cores():
         torch.set_num_threads(available_cores())
 

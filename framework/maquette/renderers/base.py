@@ -76,7 +76,7 @@ class Rendering:
     background: Float[Tensor, "B H W 3"]
     mesh: SurfaceMesh | None = None
     projections: tuple[Projected, ...] | None = None
-    latents: Float[Tensor, "B H W C"] | None = None
+    latents: Float[Tensor, "B h w C"] | None = None
 
     def depth_over(self, behind: float) -> Float[Tensor, "B H W 1"]:
         """Expected distance along the ray with a background at distance `behind`, scene units."""

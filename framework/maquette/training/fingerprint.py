@@ -130,8 +130,8 @@ def _parts(value: Any) -> Iterator[PartSpec]:
 def _version(name: str, package: str) -> str:
     """Version of a distribution; with a hash of the sources of its package where it is an editable checkout."""
     try:
-        found = distribution(name)
-        version, installed = found.version, json.loads(found.read_text("direct_url.json") or "{}")
+        package_info = distribution(name)
+        version, installed = package_info.version, json.loads(package_info.read_text("direct_url.json") or "{}")
     except (PackageNotFoundError, ValueError):
         version, installed = __version__ if name == "maquette" else "", {"dir_info": {"editable": True}}
     if not installed.get("dir_info", {}).get("editable"):

@@ -75,7 +75,7 @@ class PictureProbabilities:
         return (objects / objects.sum())[self.owner] * (self._given_view[view] if view else self.any_view)
 
     def from_cameras(
-        self, probability: Float[Tensor, "#B N"], positions: OrbitPositions, kernel: CameraKernel
+        self, probability: Float[Tensor, "*any N"], positions: OrbitPositions, kernel: CameraKernel
     ) -> Float[Tensor, "B N"]:
         """p(i | object, camera) p(object), with p(object) the sum of `probability` over the object's pictures."""
         log_probability = probability.expand(len(positions.distance), -1).log()

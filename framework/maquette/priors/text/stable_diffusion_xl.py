@@ -50,7 +50,7 @@ class StableDiffusionXL(TextToImage):
     def text_encoder_id(self, words: Sequence[Path]) -> str:
         return f"{super().text_encoder_id(words)} {'zeros' if self._zeros else ''}"
 
-    def encode_texts(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n L+1 D"]:
+    def encode_texts(self, words: Sequence[Path], texts: Sequence[str]) -> Float[Tensor, "n rows D"]:
         from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
         learned = [read_embeddings(path, "clip_l") for path in words]
@@ -68,7 +68,7 @@ class StableDiffusionXL(TextToImage):
         return embeddings.masked_fill(blank[:, None, None], 0.0)
 
     def unet_inputs(
-        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L+1 D"]
+        self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B rows D"]
     ) -> tuple[Float[Tensor, "B L D"], dict[str, Any]]:
         side = float(self.size)
         sizes = condition.new_tensor([side, side, 0.0, 0.0, side, side]).expand(len(condition), SIZES)

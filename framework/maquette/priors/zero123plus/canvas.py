@@ -20,10 +20,10 @@ def tile(views: Float[Tensor, "B C h w"]) -> Float[Tensor, "G C H W"]:
 
     Example:
         >>> import torch
-        >>> tile(torch.arange(6).view(6, 1, 1, 1))[0, 0]
+        >>> tile(torch.arange(6.0).view(6, 1, 1, 1))[0, 0].int()
         tensor([[0, 1],
                 [2, 3],
-                [4, 5]])
+                [4, 5]], dtype=torch.int32)
     """
     cells = views.unflatten(0, (-1, ROWS, COLUMNS))
     return cells.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
