@@ -110,6 +110,16 @@ def test_a_picture_that_is_not_there_is_named_by_where_it_was_looked_for(home):
         data_path(method="~/methods/child.yaml")
 
 
+def test_a_path_that_no_file_system_takes_is_one_line(home):
+    long = "x" * 5000
+    for word in (f"image={long}", f"stages.fit.start={long}", f"stages.fit.geometry.points={long}"):
+        with pytest.raises(ConfigError) as caught:
+            load_method("~/methods/image.yaml", ["image=cup.png", word])
+        assert caught.value.key.startswith("stages.fit")
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load_method(f"{long}/x.yaml")
+
+
 def test_names_that_are_no_paths_stay_names(home):
     words = ["prompt=x", "stages.nerf.guidance.sds.prior.path=org/model", "prior.size=64"]
     nerf = load_method("dreamfusion", words).method.stages["nerf"].config

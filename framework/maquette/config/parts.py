@@ -216,8 +216,9 @@ class _Check:
         except SettingError as problem:
             child = f"{key}.{problem.key}".lstrip(".")
             raise self._error(problem.message, child, hint=problem.hint.replace("{key}", child)) from None
-        except ValueError as problem:
-            raise self._error(str(problem), key) from None
+        except (ValueError, OSError) as problem:  # of a path that no file system takes
+            message = problem.strerror if isinstance(problem, OSError) else None
+            raise self._error(message or str(problem), key) from None
 
     def _require(self, good: bool, value: Any, expectation: str, key: str) -> None:
         if not good:

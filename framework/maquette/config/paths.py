@@ -66,10 +66,10 @@ def find_config(name: str, folder: str, what: str, folder_of_file: Path | None =
     here = folder_of_file or Path()
     if name.endswith(SUFFIXES) or "/" in name or name.startswith("~"):
         path = here / expand(name)
-        if path.is_file():
+        if os.path.isfile(path):
             return path
         for root in config_roots():
-            if (root.parent / name).is_file():
+            if os.path.isfile(root.parent / name):
                 return root.parent / name
         raise ConfigError(f"there is no such file: {name}")
     files = available(folder)
