@@ -15,7 +15,9 @@ Config = DefaultDensification.Config
 
 def statistics(gradients: list[float], radius: float = 1.0) -> ScreenStatistics:
     n = len(gradients)
-    return ScreenStatistics(torch.tensor(gradients, dtype=torch.float32), torch.ones(n).long(), torch.full((n,), radius))
+    return ScreenStatistics(
+        torch.tensor(gradients, dtype=torch.float32), torch.ones(n).long(), torch.full((n,), radius)
+    )
 
 
 def planned(settings: Config, gradients: list[float], scales: list[float], opacities: list[float]):
