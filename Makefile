@@ -5,6 +5,8 @@ BIN = $(VENV)/bin
 PROMPT ?= a red mushroom with white dots
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
 FLOORS = docs/images/floors.svg
+SECONDS ?= 300
+SEED ?= 1
 
 # What a laptop without AVX-512 runs: torch, oneDNN, MKL, OpenBLAS and numba are each held to AVX2.
 LAPTOP = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
@@ -13,7 +15,7 @@ LAPTOP = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTION
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo laptop test slow claims coverage lint resolves bench gpu docs clean
+.PHONY: demo laptop test slow claims coverage lint resolves fuzz kills bench gpu docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/maquette run dreamfusion prompt="$(PROMPT)"
@@ -43,6 +45,15 @@ lint: $(VENV)/.installed-dev
 # Whether every claimed version of Python can install what constraints.txt pins; asks the package index.
 resolves: $(VENV)/.installed
 	$(BIN)/python .ci/resolves
+
+# Hostile files through every reader: make fuzz SECONDS=300 SEED=1
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/fuzz_readers.py --seconds $(SECONDS) --seed $(SEED)
+
+# Runs that are killed at random moments, and that find the disk full, go on to the same bits: an hour or two.
+kills: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/kills.py --json benchmarks/results/kills.json
+	$(BIN)/python benchmarks/full_disk.py --json benchmarks/results/full-disk.json
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/bench_all.py --json benchmarks/results/kernels.json
