@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import trimesh
+from real_meshes import by_trimesh, differences, ours
 
 from project import ASSETS
-from real_meshes import by_trimesh, differences, ours
 
 FOLDER = ASSETS / "meshes"
 
