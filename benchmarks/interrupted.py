@@ -25,7 +25,7 @@ METHODS: dict[str, list[str]] = {
         "stages.texture.loop={checkpoint_every: 3, log_every: 1}",
     ],
     "magic123": [
-        "magic123", "image={inputs}/mug.png", "prior=nano", "stages.word.steps=3", "stages.coarse.steps=4",
+        "magic123", "image={inputs}/mug.png", "prompt=a red mug", "prior=nano", "stages.word.steps=3", "stages.coarse.steps=4",
         "stages.fine.steps=3", "stages.coarse.loop={checkpoint_every: 2, log_every: 1}",
         "stages.fine.loop={checkpoint_every: 2, log_every: 1}",
     ],
@@ -40,7 +40,7 @@ VARIES = ("step_seconds",)  # in metrics.jsonl
 
 def words_of(method: str, output: Path, inputs: Path) -> list[str]:
     """Arguments of `maquette` that run a method small, into `output`."""
-    words = [word.format(inputs=inputs) for word in METHODS[method]]
+    words = [word.replace("{inputs}", str(inputs)) for word in METHODS[method]]
     return ["run", *words, *EXPORT, "seed=0", f"output={output}"]
 
 
