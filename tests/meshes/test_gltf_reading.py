@@ -1,6 +1,7 @@
 """Every feature of a glTF file reaches the mesh, or the account names it, or the file is refused by a line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,16 +91,27 @@ def test_vertex_colours_times_a_texture_are_a_texture(tmp_path, picture):
     np.testing.assert_allclose(scaled[0.75, 0.75], [0, 0.54, 0], atol=0.03)
 
 
-def test_a_mesh_with_a_gradient_beside_a_textured_one_keeps_the_gradient(tmp_path, picture):
-    file = GltfFile(TEXCOORD_0=UV)
+def with_a_gradient_beside(file: GltfFile, picture: Image.Image, path: Path) -> Path:
+    """A textured quad, and one from black to white by its vertex colours two units beside it."""
     file.texture(picture)
     ramp = np.array([[0, 0, 0], [1, 1, 1], [1, 1, 1], [0, 0, 0]], np.float32)
     other = {"POSITION": file.array(CORNERS + np.float32([2, 0, 0])), "COLOR_0": file.array(ramp)}
     file.tree["meshes"][0]["primitives"].append({"attributes": other, "indices": file.primitive["indices"]})
-    mesh = inspect_mesh(file.write(tmp_path / "a.gltf")).value
+    return file.write(path)
+
+
+def test_a_mesh_with_a_gradient_beside_a_textured_one_keeps_the_gradient(tmp_path, picture):
+    mesh = inspect_mesh(with_a_gradient_beside(GltfFile(TEXCOORD_0=UV), picture, tmp_path / "a.gltf")).value
     reds = [float(color_on(mesh, 2 + x, 0.5)[0]) for x in (0.05, 0.5, 0.95)]
     assert reds[0] < 0.15 and 0.4 < reds[1] < 0.6 and reds[2] > 0.85  # interpolated between the corners' sRGB
     np.testing.assert_allclose(color_on(mesh, 0.2, 0.2), [0, 0, 1], atol=0.01)
+
+
+def test_a_gradient_of_too_many_faces_beside_a_texture_is_said(tmp_path, picture, monkeypatch):
+    for module in ("reading", "painting"):
+        monkeypatch.setattr(f"maquette.meshes.{module}.MOST_BAKED", 1)
+    loaded = inspect_mesh(with_a_gradient_beside(GltfFile(TEXCOORD_0=UV), picture, tmp_path / "a.gltf"))
+    assert loaded.warnings == ("a part of 2 faces beside textures gets one colour for each face",)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from maquette.meshes.formats.source import Source
 from maquette.meshes.formats.stl import read_stl
 from maquette.meshes.formats.xyz import read_xyz
 from maquette.meshes.mesh import Mesh
-from maquette.meshes.painting import mean_color, plain_part, textured_part, vertex_colors
+from maquette.meshes.painting import MOST_BAKED, mean_color, plain_part, textured_part, vertex_colors
 from maquette.meshes.placement import Placement
 from maquette.meshes.topology import count_components, is_watertight, orient_outward
 
@@ -100,6 +100,10 @@ def inspect_mesh(
         raise source.error(f"the mesh file holds {held}", hint="give one with triangles")
     if content.points:
         source.leaves(f"{sum(len(points.positions) for points in content.points)} points")
+    textured = any(part.picture is not None for part in content.parts)
+    for part in content.parts if textured else ():
+        if part.picture is None and part.colors is not None and len(part.faces) > MOST_BAKED:
+            source.warns(f"a part of {len(part.faces)} faces beside textures gets one colour for each face")
     try:
         whole = _merge_parts(content.parts)
         used, index = np.unique(whole.faces, return_inverse=True)
