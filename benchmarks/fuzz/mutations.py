@@ -79,7 +79,7 @@ def mutate(case: Case, rng: random.Random, cases: list[Case]) -> Case:
     files, links = dict(case.files), dict(case.links)
     name = rng.choice(sorted(files))
     action = rng.random()
-    if action < 0.04:
+    if action < 0.04 and len(files) > 1:
         del files[name]
     elif action < 0.08:
         files[name] = rng.choice(sorted(rng.choice(cases).files.items()))[1]
