@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from maquette.cli.app import app
+from maquette.config.loading import load_method
 from maquette.inspection import inspect_path
 from project import page
 
@@ -98,6 +99,16 @@ def test_a_run(tmp_path):
     account = inspected(run.path)
     assert account["stages"] == [{"name": "export", "type": "export", "finished": False}] and account["resumable"]
     assert set(account) == COMMON | documented("run")
+
+
+def test_a_run_that_is_inspected_while_it_writes_is_left_alone(tmp_path):
+    config = load_method("dreamfusion", ["prompt=a mug"]).to_yaml()
+    half_written = tmp_path / "checkpoints" / "nerf" / ".tmp-00000005"
+    half_written.mkdir(parents=True)
+    (tmp_path / "config.yaml").write_text(config)
+    before = sorted(tmp_path.rglob("*"))
+    inspected(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", ["nothing", "./nothing.obj", "/nowhere/at/all"])

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 Value = TypeVar("Value")
+LONGEST = 2000  # letters of a message; the middle of a longer one is left out
 
 
 class MaquetteError(Exception):
@@ -36,7 +37,8 @@ class ConfigError(MaquetteError):
         text = f"{self.key}: {self.message}" if self.key else self.message
         text += f" ({place})" if place else ""
         text += f"; {self.hint}" if self.hint else ""
-        return " ".join(text.split())
+        line = " ".join(text.split())
+        return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 4 :]}"
 
 
 class PluginError(MaquetteError):

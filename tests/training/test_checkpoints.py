@@ -57,10 +57,12 @@ def test_only_so_many_are_kept(tmp_path):
     assert [c.step for c in store.all()] == [2, 3]
 
 
-def test_half_written_ones_are_swept_away(tmp_path):
+def test_half_written_ones_are_swept_away_by_the_writer_alone(tmp_path):
     (tmp_path / ".tmp-00000005").mkdir(parents=True)
-    assert CheckpointStore(tmp_path).latest() is None
-    assert not list(tmp_path.iterdir())
+    store = CheckpointStore(tmp_path)
+    assert store.latest() is None and [path.name for path in tmp_path.iterdir()] == [".tmp-00000005"]
+    store.save(6, *model_and_optimizer(), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000006"]
 
 
 def test_a_damaged_file_is_named(tmp_path):

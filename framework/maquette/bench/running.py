@@ -53,7 +53,7 @@ class Job:
     def run(self) -> RunFolder | None:
         """The job's latest run; None: there is none with its fingerprint."""
         configs = sorted(self.folder.glob("*/*/*/config.yaml"), key=lambda path: path.stat().st_mtime)
-        runs = [RunFolder.open(path.parent) for path in reversed(configs)]
+        runs = [RunFolder.read(path.parent) for path in reversed(configs)]
         return next((run for run in runs if recorded_digest(run) == self.fingerprint.digest), None)
 
     @property

@@ -41,7 +41,7 @@ def inspect_run(path: Path) -> Loaded[RunFolder]:
     Raises:
         ConfigError: the folder is no run, or its config.yaml is broken.
     """
-    run = RunFolder.open(path)
+    run = RunFolder.read(path)
     resolved = load_method(str(run.config))
     warnings: list[str] = []
     try:

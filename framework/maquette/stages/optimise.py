@@ -128,7 +128,7 @@ class Optimise(Stage):
     def _source(self, context: StageContext) -> Scene:
         """The scene to start from."""
         if self.config.start != "previous":
-            return finished_scene(RunFolder.open(Path(self.config.start)))
+            return finished_scene(RunFolder.read(Path(self.config.start)))
         if context.artifacts.scene is None:
             raise ConfigError(
                 "there is no scene to start from",

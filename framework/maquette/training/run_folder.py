@@ -80,10 +80,18 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The folder of an existing run. Raises ConfigError if it is not one."""
+        """The folder of an existing run, to go on in. Raises ConfigError if it is not one, or cannot be written."""
+        try:
+            return cls.read(path)._prepare()
+        except OSError as problem:
+            raise ConfigError(f"cannot write in {path}: {problem.strerror or problem}") from problem
+
+    @classmethod
+    def read(cls, path: Path) -> RunFolder:
+        """The folder of an existing run, in which nothing is written. Raises ConfigError if it is not one."""
         if not (path / "config.yaml").is_file():
             raise ConfigError(f"not a run folder (no config.yaml): {path}", hint="give the folder that a run printed")
-        return cls(path)._prepare()
+        return cls(path)
 
     @property
     def config(self) -> Path:
