@@ -1,16 +1,14 @@
 """A module's test is found by the module's name, in the folder that mirrors the module's own.
 
-`meshes/winding.py` has `tests/meshes/**/test_winding.py`, or a test below `tests/meshes` whose name holds the word, as
-`test_winding_of_a_cube_turned_inside_out` does. The files of one kernel, or of one family of priors, may share
-`test_<package>.py`.
+`losses/mask.py` has `tests/losses/**/test_mask.py`, or a test below `tests/losses` whose name has the word, such as
+`test_mask_is_the_mean_squared_difference_of_opacity_and_alpha`. The files of one kernel, or of one family of priors,
+may share `test_<package>.py`.
 """
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "framework" / "maquette"
@@ -34,14 +32,29 @@ def _functions(file: Path) -> list[str]:
     return [node.name for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
 
 
-STEMS = {folder: {file.stem for file in _files(folder)} for folder in {*map(_folder, MODULES)}}
-FUNCTIONS = {folder: [name for file in _files(folder) for name in _functions(file)] for folder in STEMS}
+def _names(module: Path, others: list[str], functions: list[str]) -> bool:
+    """Whether one of the functions has the module's name in its own, and not only within another module's name."""
+    name = module.stem.lstrip("_")
+    longer = [other for other in others if f"_{name}_" in f"_{other}_" and other != name]
+    for function in functions:
+        words = f"_{function}_"
+        for other in longer:
+            words = words.replace(f"_{other}_", "__")
+        if f"_{name}_" in words:
+            return True
+    return False
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_has_a_test_that_its_name_finds(module: Path) -> None:
-    folder, name = _folder(module), module.stem.lstrip("_")
-    stems = [name, *module.parts[1:-1]] if folder in FAMILIES else [name]
-    files = [stem for stem in stems if f"test_{stem}" in STEMS[folder]]
-    functions = [function for function in FUNCTIONS[folder] if f"_{name}_" in f"{function}_"]
-    assert files or functions, f"no test_{name}.py and no test_..._{name}_... in {Path('tests', folder)}"
+def test_each_module_has_a_test_that_its_name_finds() -> None:
+    missing = []
+    for folder in sorted({*map(_folder, MODULES)}):
+        files = _files(folder)
+        stems, functions = {file.stem for file in files}, [name for file in files for name in _functions(file)]
+        modules = [module for module in MODULES if _folder(module) == folder]
+        others = [module.stem.lstrip("_") for module in modules]
+        for module in modules:
+            package = module.parts[1:-1] if folder in FAMILIES else ()
+            named = stems & {f"test_{name}" for name in (module.stem.lstrip("_"), *package)}
+            if not named and not _names(module, others, functions):
+                missing.append(str(module))
+    assert not missing, "no test_NAME.py and no test_..._NAME_... in the folder of tests that mirrors it"

@@ -27,7 +27,7 @@ def cameras(*azimuths: float, elevation: float = 0.0):
 
 
 @pytest.mark.parametrize("model", ["tiny_pixel_model", "tiny_stable_diffusion"])
-def test_predictions_have_the_shape_of_latents_and_no_gradient(model, request):
+def test_text_to_image_predictions_have_the_shape_of_latents_and_no_gradient(model, request):
     prior = load(request.getfixturevalue(model))
     views = cameras(0.0, 180.0)
     latents = prior.encode(torch.rand(2, 16, 16, 3))
@@ -72,7 +72,7 @@ def test_diffusers_itself_samples_from_the_pixel_layout(tiny_pixel_model):
     assert pictures.shape == (1, 16, 16, 3)
 
 
-def test_view_words_follow_the_camera():
+def test_conditions_follow_the_camera_by_view_words():
     words = ViewPrompts()
     assert words.choose(cameras(0.0, 44.0, 46.0, -90.0, 136.0, 180.0)) == [
         "front",

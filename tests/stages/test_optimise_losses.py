@@ -82,7 +82,7 @@ def test_the_second_look_has_the_same_light_and_background_from_a_little_aside(t
     assert 0 < float((first.rgb - second.rgb).detach().abs().mean()) < 0.05
 
 
-def test_a_step_is_a_function_of_its_number(tmp_path):
+def test_optimisation_steps_are_functions_of_their_number(tmp_path):
     task = prepared(tmp_path, {"near-view": {"weight": 1.0}, "normal-smoothness-3d": {}}, cameras=CAMERAS)
     one, again, other = ({**task.terms(Moment(step, 10, Draws(0, step))).values()} for step in (3, 3, 4))
     assert one == again and one != other
