@@ -5,8 +5,6 @@ import dataclasses
 import pytest
 import torch
 
-from closed_form import rendering
-from maquette.cameras import orbit_cameras
 from maquette.data.base import Target
 from maquette.geometry.base import SurfaceMesh
 from maquette.geometry.voxel_grid import VoxelGrid
@@ -17,15 +15,15 @@ from maquette.losses.mask import MaskLoss
 from maquette.losses.normal_consistency import NormalConsistency
 from maquette.losses.total_variation import TotalVariation
 from maquette.renderers.base import RaySampleValues
+from views import front, rendering
 
 PICTURE = rendering(torch.zeros(1, 2, 2, 3))
 """A rendering to which tests add what a loss reads."""
 
 
 def test_mask_is_the_mean_squared_difference_of_opacity_and_alpha():
-    one = torch.ones(1)
     alpha = torch.tensor([[1.0, 0.0], [0.5, 0.0]])[None, ..., None]
-    known = Target(orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 2), Picture(PICTURE.rgb, alpha))
+    known = Target(front(size=2), Picture(PICTURE.rgb, alpha))
     drawn = dataclasses.replace(PICTURE, opacity=torch.full_like(alpha, 0.5))
     assert float(MaskLoss(MaskLoss.Config())(drawn, known)) == pytest.approx((0.25 + 0.25 + 0 + 0.25) / 4)
 

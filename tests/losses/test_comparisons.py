@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from maquette.cameras.base import orbit_cameras
 from maquette.data.base import Target
 from maquette.images.picture import Picture
 from maquette.losses.depth import DepthLoss
@@ -16,13 +15,13 @@ from maquette.losses.normal_smoothness import NormalSmoothness
 from maquette.losses.rgb import RgbLoss
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
+from views import front
 
 SIZE = 16
 
 
 def target(alpha: float = 1.0, **changes) -> Target:
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, SIZE)
+    cameras = front(size=SIZE)
     generator = torch.Generator().manual_seed(0)
     normal = torch.nn.functional.normalize(torch.randn(1, SIZE, SIZE, 3, generator=generator), dim=-1)
     picture = Picture(torch.rand(1, SIZE, SIZE, 3, generator=generator), torch.full((1, SIZE, SIZE, 1), alpha))

@@ -2,10 +2,11 @@
 
 import torch
 
-from closed_form import CONDITIONS, Gaussian, cameras, guided
+from closed_form import CONDITIONS, Gaussian, guided
 from maquette.scores.cfg import CFG
 from maquette.scores.csd import CSD
 from maquette.scores.denoiser import Denoiser, threshold_noise
+from views import front
 
 PRIOR = Gaussian()
 NOISY = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -13,7 +14,7 @@ T = torch.tensor([100, 700])
 
 
 def denoiser(score=None) -> Denoiser:
-    return Denoiser(PRIOR, score or CFG(CFG.Config(scale=4.0)), CONDITIONS, cameras(2))
+    return Denoiser(PRIOR, score or CFG(CFG.Config(scale=4.0)), CONDITIONS, front(2))
 
 
 def test_a_denoiser_asks_for_what_its_score_needs_and_no_more():

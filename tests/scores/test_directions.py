@@ -3,18 +3,17 @@
 import pytest
 import torch
 
-from maquette.cameras import orbit_cameras
 from maquette.config.parts import check
 from maquette.errors import ConfigError
 from maquette.scores.cfg import CFG
 from maquette.scores.csd import CSD
 from maquette.scores.nfsd import NFSD
 from maquette.scores.weighted import Weighted
+from views import front
 
 GENERATOR = torch.Generator().manual_seed(0)
 PREDICTIONS = {name: torch.randn(2, 4, 8, 8, generator=GENERATOR) for name in ("positive", "unconditional", "empty")}
-ONE = torch.ones(2)
-CAMERAS = orbit_cameras(0 * ONE, 0 * ONE, 3 * ONE, 40 * ONE, 8)
+CAMERAS = front(2)
 
 
 def test_csd_is_what_guidance_adds_per_scale():
