@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from maquette.cameras import orbit_cameras
-from maquette.cameras.base import Cameras
 from maquette.config.capabilities import ANY_CAMERA, Capabilities, condition
 from maquette.diffusion.noise import DiscreteSchedule
-from maquette.materials.base import Shading
 from maquette.objectives.base import Objective
 from maquette.priors.base import Prior
 from maquette.randomness import Draws, Moment
-from maquette.renderers.base import Rendering
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import front, rendering
 
 CONDITIONS = {"positive": 0.5, "unconditional": 0.0, "empty": -0.25}
 """The means under which pictures are normal."""
@@ -51,16 +48,6 @@ class Gaussian(Prior):
         return {name: sigma * (noisy - alpha * mean) / total for name, mean in conditions.items()}
 
 
-def rendering(rgb: torch.Tensor, latents: torch.Tensor | None = None) -> Rendering:
-    ones = torch.ones_like(rgb[..., :1])
-    return Rendering(rgb, ones, ones, None, None, Shading(), torch.ones_like(rgb), latents=latents)
-
-
-def cameras(count: int) -> Cameras:
-    ones = torch.ones(count)
-    return orbit_cameras(0 * ones, 0 * ones, 3 * ones, 40 * ones, 4)
-
-
 def pulls(
     objective: Objective,
     rgb: torch.Tensor,
@@ -72,7 +59,7 @@ def pulls(
 ) -> torch.Tensor:
     """The gradient G that each picture's pixels z = 2 rgb - 1 get [B, 3, h, w]; guidance has scale 4 unless told."""
     rgb = rgb.clone().requires_grad_(True)
-    denoiser = Denoiser(prior or Gaussian(), score or CFG(CFG.Config(scale=4.0)), conditions, cameras(len(rgb)))
+    denoiser = Denoiser(prior or Gaussian(), score or CFG(CFG.Config(scale=4.0)), conditions, front(len(rgb)))
     terms = objective(rendering(rgb), denoiser, Moment(step, TOTAL, draws))
     terms.total().backward()
     return rgb.grad.permute(0, 3, 1, 2) * len(rgb) / 2  # d z / d rgb is 2, and losses are means over pictures

@@ -17,7 +17,7 @@ def test_a_solid_background_is_its_colour():
     )
 
 
-def test_a_random_background_is_one_colour_per_picture_and_still_outside_training():
+def test_a_random_solid_background_is_one_colour_per_picture_and_still_outside_training():
     background = RandomSolid(RandomSolid.Config())
     seen = background(DIRECTIONS, Draws(0, 0))
     assert torch.equal(seen[0, 0, 0], seen[0, 3, 3]) and not torch.equal(seen[0, 0, 0], seen[1, 0, 0])

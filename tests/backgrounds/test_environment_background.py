@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from maquette.backgrounds.environment import Environment
-from maquette.cameras.base import orbit_cameras
 from maquette.images.color import linear_to_srgb
 from maquette.images.environment import latlong_directions, studio_radiance
+from views import front
 
 SIDES = torch.tensor([[1.0, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]).reshape(1, 1, 6, 3)
 
@@ -28,8 +28,7 @@ def test_every_side_shows_its_own_direction(compass):
 
 
 def test_what_the_camera_sees_is_not_mirrored(compass):
-    one = torch.ones(1)
-    _, directions = orbit_cameras(0 * one, 0 * one, 3 * one, 60 * one, 9).rays()
+    _, directions = front(fov=60.0, size=9).rays()
     seen = Environment(Environment.Config(environment=compass))(directions, None)
     torch.testing.assert_close(seen, (directions + 1) / 2, atol=0.04, rtol=0)
     assert seen[0, 4, 8, 1] > seen[0, 4, 0, 1]  # from the front, looking back, +y is on the right

@@ -45,7 +45,7 @@ def test_the_angle_of_view_spans_the_picture():
     assert abs(float(edge) - 20 * 8 / 9) < 0.7
 
 
-def test_random_cameras_keep_to_their_ranges_and_repeat():
+def test_random_orbit_cameras_keep_to_their_ranges_and_repeat():
     sampler = RandomOrbit(RandomOrbit.Config(batch=500, elevation_deg=(-10, 60), distance=(2, 3), fov_y_deg=(30, 40)))
     first, again, other = (sampler.sample(Moment(step, 10, Draws(0, step))) for step in (1, 1, 2))
     assert torch.equal(first.c2w, again.c2w) and not torch.equal(first.c2w, other.c2w)
@@ -81,7 +81,7 @@ def test_batches_join_and_divide():
     assert len(both) == 2 and both[1:].azimuth_deg.tolist() == [90]
 
 
-def test_groups_of_views_are_even_rings_of_their_own():
+def test_multiview_orbit_groups_are_even_rings_of_their_own():
     sampler = MultiviewOrbit(MultiviewOrbit.Config(groups=Schedule.constant(2), views=3))
     cameras = sampler.sample(Moment(0, 1, Draws(0, 0)))
     turns = (cameras.azimuth_deg.view(2, 3).diff(dim=1) % 360).flatten()

@@ -7,11 +7,11 @@ import torch
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.directions import relative_pose
+from views import around
 
 
 def at(azimuth_deg: float, elevation_deg: float, distance: float = 2.0) -> Cameras:
-    one = torch.ones(1)
-    return orbit_cameras(azimuth_deg * one, elevation_deg * one, distance * one, 40 * one, 4)
+    return around(azimuth_deg, elevation=elevation_deg, distance=distance, size=4)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_small_parts_of_an_explicit_mesh_are_meant(sources):
     assert made.surface(8).bounds[0] == pytest.approx(both.surface(8).bounds[0])
 
 
-def test_tetrahedra_on_the_same_grid_keep_their_shape_to_the_bit(sources):
+def test_grids_of_the_same_size_keep_their_shape_to_the_bit(sources):
     moved = converted(sources["mesh"], "dmtet")
     moved.geometry.offsets.data.normal_(std=0.2)
     again = converted(moved, "dmtet", channels=5)  # another material follows, say

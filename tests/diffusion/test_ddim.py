@@ -3,18 +3,19 @@
 import pytest
 import torch
 
-from closed_form import CONDITIONS, Gaussian, cameras, flow
+from closed_form import CONDITIONS, Gaussian, flow
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert, sample
 from maquette.randomness import Draws
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+from views import front
 
 PRIOR, MEAN = Gaussian(), CONDITIONS["positive"]
 CLEAN = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def asked(count: int = 2) -> Denoiser:
-    return Denoiser(PRIOR, Plain(Plain.Config()), CONDITIONS, cameras(count))
+    return Denoiser(PRIOR, Plain(Plain.Config()), CONDITIONS, front(count))
 
 
 def at(t: int) -> tuple[float, float]:

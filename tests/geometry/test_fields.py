@@ -37,7 +37,7 @@ def test_normals_point_out_of_the_blob(cls, normals):
     assert (normal * torch.nn.functional.normalize(points, dim=-1)).sum(-1).min() > 0.95
 
 
-def test_predicted_normals_are_an_output_of_the_network():
+def test_hash_grid_normals_may_be_an_output_of_the_network():
     normal = hash_grid(normals="predicted").query(torch.rand(5, 3), normals=True).normal
     torch.testing.assert_close(normal.norm(dim=-1), torch.ones(5))
 
@@ -48,7 +48,7 @@ def test_analytic_normals_train_the_table():
     assert field.table.grad.abs().sum() > 0
 
 
-def test_inactive_levels_get_no_gradient():
+def test_hash_field_gives_inactive_levels_no_gradient():
     field = hash_grid(active_levels=Schedule.parse([[0, 1], [10, 4]]))
     field.prepare(Moment(0, 10, Draws(0, 0)))
     field.density(torch.rand(50, 3)).sum().backward()
@@ -60,7 +60,7 @@ def test_an_exponential_density_cannot_overflow():
     assert torch.isfinite(activate(torch.tensor([1e4]), "exp")).all()
 
 
-def test_total_variation_of_a_constant_grid_is_zero():
+def test_voxel_grid_of_one_value_has_no_total_variation():
     grid = VoxelGrid(VoxelGrid.Config(resolution=8))
     assert grid.total_variation() == 0
     torch.nn.init.normal_(grid.grid)

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from maquette.cameras.base import orbit_cameras
 from maquette.geometry.sdf_grid import SDFGrid
 from maquette.losses.eikonal import Eikonal
 from maquette.materials.base import Shading
 from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
 from maquette.scene import Scene, Viewpoint
+from views import front
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 
@@ -72,8 +72,7 @@ def test_neus_does_not_depend_on_how_finely_a_ray_is_cut():
 @pytest.mark.parametrize("density", ["volsdf", "neus"])
 def test_images_train_distance_features_and_scale(density):
     made = scene(density=density)
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 16)
+    cameras = front(distance=3.2, fov=35.0, size=16)
     from maquette.randomness import Draws
 
     rendering = made.renderer.render(
@@ -90,7 +89,6 @@ def test_the_eikonal_term_measures_the_gradients_length():
     doubled.sdf = lambda points: 2 * honest(points)
     made = scene()
     made.geometry = doubled
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 16)
+    cameras = front(distance=3.2, fov=35.0, size=16)
     rendering = made.renderer.render(doubled, made.material, made.background, View(cameras, Shading(), True))
     assert float(Eikonal(Eikonal.Config())(rendering, doubled).detach()) == pytest.approx(1.0, abs=0.05)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from maquette.cameras.base import Cameras, orbit_cameras
+from maquette.cameras.base import Cameras
 from maquette.data.base import Reference
 from maquette.datasets.base import PicturesWithSixViews
 from maquette.images.picture import Picture
@@ -13,6 +13,7 @@ from maquette.learners.six_views import SixViewsLearner
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.zero123plus import Zero123Plus, reference_noise
 from maquette.randomness import Draws
+from views import around
 
 SIZE, PICTURE = 8, 16
 TURNS_DEG = torch.tensor([30.0, 90, 150, 210, 270, 330])
@@ -55,7 +56,7 @@ def learner(tiny_clip) -> SixViewsLearner:
 
 def picture(azimuth_deg: float) -> tuple[torch.Tensor, Cameras]:
     one = torch.ones(1)
-    return seen_from(azimuth_deg * one, PICTURE), orbit_cameras(azimuth_deg * one, 0 * one, 3 * one, 40 * one, PICTURE)
+    return seen_from(azimuth_deg * one, PICTURE), around(azimuth_deg, size=PICTURE)
 
 
 def test_a_few_steps_lower_the_loss(learner):

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from maquette.cameras.base import orbit_cameras
 from maquette.data.base import Target
 from maquette.images.picture import Picture
 from maquette.losses.depth import DepthLoss
@@ -16,13 +15,13 @@ from maquette.losses.normal_smoothness import NormalSmoothness
 from maquette.losses.rgb import RgbLoss
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
+from views import front
 
 SIZE = 16
 
 
 def target(alpha: float = 1.0, **changes) -> Target:
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, SIZE)
+    cameras = front(size=SIZE)
     generator = torch.Generator().manual_seed(0)
     normal = torch.nn.functional.normalize(torch.randn(1, SIZE, SIZE, 3, generator=generator), dim=-1)
     picture = Picture(torch.rand(1, SIZE, SIZE, 3, generator=generator), torch.full((1, SIZE, SIZE, 1), alpha))
@@ -46,7 +45,7 @@ def test_the_truth_costs_nothing(loss):
 
 
 @pytest.mark.parametrize(("metric", "expected"), [("l2", 0.04), ("l1", 0.2), ("huber", 0.15)])
-def test_colours_are_compared_over_the_rendering_s_background(metric, expected):
+def test_rgb_is_compared_over_the_rendering_s_background(metric, expected):
     known = target(alpha=0.0)
     drawn = rendering(known, background=0.3, rgb=torch.full_like(known.picture.color, 0.5))
     assert float(RgbLoss(RgbLoss.Config(metric=metric))(drawn, known)) == pytest.approx(expected, rel=1e-4)
@@ -100,14 +99,14 @@ def test_depth_of_an_empty_picture_is_zero_with_a_gradient():
     assert float(value.detach()) == 0 and torch.isfinite(depth.grad).all()
 
 
-def test_opposite_normals_cost_two():
+def test_normal_loss_of_opposite_normals_is_two():
     known = target()
     assert float(NormalLoss(NormalLoss.Config())(rendering(known, normal=-known.normal), known)) == pytest.approx(
         2, rel=1e-5
     )
 
 
-def test_flat_normals_are_smooth_and_one_step_costs_its_square():
+def test_normal_smoothness_is_zero_where_flat_and_one_step_costs_its_square():
     known = target()
     flat = torch.zeros_like(known.normal)
     flat[..., 0] = 1

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from maquette.backgrounds.solid import Solid
-from maquette.cameras.base import orbit_cameras
 from maquette.geometry.sdf_grid import SDFGrid
 from maquette.losses.curvature import Curvature
 from maquette.materials.base import Shading
@@ -12,6 +11,7 @@ from maquette.materials.plain import Plain
 from maquette.randomness import Draws
 from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
+from views import front
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 
@@ -26,8 +26,7 @@ class Paraboloid(SDFGrid):
 
 
 def draw(geometry: SDFGrid):
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 16)
+    cameras = front(distance=3.2, fov=35.0, size=16)
     renderer = Volume(Volume.Config(samples=32), bound=1.0)
     return renderer.render(
         geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), False, Draws(0, 0))
@@ -65,8 +64,7 @@ def test_empty_space_has_no_curvature():
     geometry = SDFGrid(SDFGrid.Config(**SMALL))
     renderer = Volume(Volume.Config(samples=32), bound=1.0)
     renderer.occupancy.occupied.fill_(False)
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 8)
+    cameras = front(distance=3.2, fov=35.0)
     picture = renderer.render(
         geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), False, Draws(0, 0))
     )

@@ -9,18 +9,16 @@ from torch import nn
 from torchmetrics.functional.image import lpips as torchmetrics_lpips
 
 from maquette import plugins
-from maquette.cameras.base import orbit_cameras
 from maquette.config import load_method
-from maquette.data.base import Reference, Target
+from maquette.data.base import Reference
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
 from maquette.losses.clip_similarity import ClipSimilarity
 from maquette.losses.lpips import LPIPS
 from maquette.losses.perceptual import Perceptual
 from maquette.losses.prompt_similarity import PromptSimilarity
-from maquette.materials.base import Shading
 from maquette.priors.base import Request
-from maquette.renderers.base import Rendering
+from views import front, rendering, target
 
 CLIP = "nano-clip"
 SIZE = 64  # of its pictures
@@ -32,20 +30,9 @@ def pictures(seed: int, count: int = 1, size: int = SIZE) -> torch.Tensor:
     return nn.functional.interpolate(coarse, (size, size), mode="bilinear").permute(0, 2, 3, 1)
 
 
-def rendering(rgb: torch.Tensor) -> Rendering:
-    one = torch.ones_like(rgb[..., :1])
-    return Rendering(rgb, one, one, None, None, Shading(), torch.ones_like(rgb))
-
-
-def target(rgb: torch.Tensor) -> Target:
-    zero = torch.zeros(len(rgb))
-    return Target(orbit_cameras(zero, zero, zero + 3, zero + 40, rgb.shape[1]), Picture.opaque(rgb))
-
-
 def request(*known: tuple[torch.Tensor, float], prompt: str = "") -> Request:
-    zero = torch.zeros(1)
-    camera = orbit_cameras(zero, zero, zero + 3, zero + 40, SIZE)
-    return Request(prompt, "", tuple(Reference(Picture.opaque(rgb), camera, weight) for rgb, weight in known))
+    references = (Reference(Picture.opaque(rgb), front(size=SIZE), weight) for rgb, weight in known)
+    return Request(prompt, "", tuple(references))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from maquette.backgrounds.solid import Solid
-from maquette.cameras.base import orbit_cameras
 from maquette.geometry.dmtet import DMTet
 from maquette.geometry.flexicubes import FlexiCubes
 from maquette.losses.flexicubes_deviation import FlexiCubesDeviation
@@ -12,13 +11,13 @@ from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.renderers.base import View
 from maquette.renderers.mesh import MeshRenderer
+from views import front
 
 SMALL = {"levels": 2, "log2_table_size": 8, "base_resolution": 4, "finest_resolution": 8}
 
 
 def value(geometry):
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 8)
+    cameras = front(distance=3.2, fov=35.0)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
     rendering = MeshRenderer(MeshRenderer.Config(), bound=1.0).render(*parts, View(cameras, Shading(), False))
     return FlexiCubesDeviation(FlexiCubesDeviation.Config())(rendering, geometry)

@@ -61,7 +61,7 @@ def test_the_camera_nearby_is_a_radius_away_and_looks_at_the_same_point():
     torch.testing.assert_close(torch.linalg.det(near.c2w), torch.ones(3))
 
 
-def test_near_views_differ_by_their_mean_colour_and_depth():
+def test_near_view_is_the_mean_difference_of_colour_and_depth():
     near = picture(rgb=[0.5, 0.2, 0.2], depth=2.5)
     value = NearView(NearView.Config())(picture(rgb=0.2), surroundings(lambda _: near))
     assert float(value) == pytest.approx(0.1 + 0.5, rel=1e-5)
@@ -117,7 +117,7 @@ def samples_at(geometry: Field, points: torch.Tensor, weights: torch.Tensor) -> 
     return picture(samples=RaySampleValues(weights, rays * 0.0, rays, len(points), normals, points, points=points))
 
 
-def test_a_ball_turns_its_normals_by_the_jitter_over_its_radius():
+def test_normal_smoothness_3d_of_a_ball_is_the_jitter_over_its_radius():
     # at (r, 0, 0) a normal turns by (0, d_y, d_z) / r to first order, and E |d| = sqrt(2 / pi) jitter
     points = torch.tensor([[0.5, 0.0, 0.0]]).expand(8192, 3)
     seen = samples_at(Ball(), points, torch.ones(8192))

@@ -9,7 +9,7 @@ from maquette.losses.splat_scale import SplatScale
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_they_are_mean_opacity_and_mean_scale(flat):
+def test_splat_opacity_and_splat_scale_are_means(flat):
     torch.manual_seed(0)
     geometry = Gaussians(Gaussians.Config(count=8, opacity=0.25, flat=flat))
     with torch.no_grad():
@@ -21,6 +21,6 @@ def test_they_are_mean_opacity_and_mean_scale(flat):
 
 
 @pytest.mark.parametrize("part", [SplatOpacity, SplatScale])
-def test_they_need_gaussians(part):
+def test_splat_opacity_and_splat_scale_need_gaussians(part):
     needs = part.capabilities(part.Config()).needs
     assert needs <= Gaussians.capabilities(Gaussians.Config()).gives and needs == {"geometry:splats"}

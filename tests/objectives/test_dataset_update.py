@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from closed_form import CONDITIONS, TOTAL, Gaussian, cameras, flow, rendering
+from closed_form import CONDITIONS, TOTAL, Gaussian, flow
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data, Target
 from maquette.diffusion.timesteps import Timesteps
@@ -14,6 +14,7 @@ from maquette.priors.base import Request
 from maquette.randomness import Draws, Moment
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+from views import front, rendering
 
 PLAIN, MEAN, AT = Plain(Plain.Config()), CONDITIONS["positive"], 400
 KNOWN = torch.rand(3, 4, 4, 3, generator=torch.Generator().manual_seed(0))
@@ -34,12 +35,12 @@ class ThreePictures(Data):
         raise AssertionError("nothing is measured here")
 
     def all(self) -> Target:
-        return Target(cameras(3), Picture(KNOWN, torch.full_like(KNOWN[..., :1], 0.5)), indices=torch.arange(3))
+        return Target(front(3), Picture(KNOWN, torch.full_like(KNOWN[..., :1], 0.5)), indices=torch.arange(3))
 
 
 def one(place: int) -> Target:
     chosen = torch.tensor([place])
-    return Target(cameras(1), ThreePictures().all().picture[chosen], indices=chosen)
+    return Target(front(1), ThreePictures().all().picture[chosen], indices=chosen)
 
 
 def objective(**config) -> DatasetUpdate:
@@ -53,7 +54,7 @@ def terms(
 ) -> Terms:
     source = prior or Gaussian()
     return asked(
-        rendering(rgb), Denoiser(source, PLAIN, CONDITIONS, cameras(1)), Moment(step, TOTAL, Draws(0, step)), one(place)
+        rendering(rgb), Denoiser(source, PLAIN, CONDITIONS, front(1)), Moment(step, TOTAL, Draws(0, step)), one(place)
     )
 
 

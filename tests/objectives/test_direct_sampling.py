@@ -3,12 +3,13 @@
 import torch
 from torch.nn.functional import interpolate
 
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, flow, pulls, rendering
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, flow, pulls
 from maquette.config.schedules import Schedule
 from maquette.objectives.direct_sampling import DirectSampling
 from maquette.randomness import Moment
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+from views import front, rendering
 
 RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 PLAIN = Plain(Plain.Config())
@@ -44,7 +45,7 @@ def test_one_step_is_the_clean_prediction():
 def test_less_and_less_noise_is_put_on():
     seen = DirectSampling(DirectSampling.Config())
     levels = [
-        seen(rendering(RGB), Denoiser(Gaussian(), PLAIN, CONDITIONS, cameras(2)), Moment(step, TOTAL, DRAWS)).logs[
+        seen(rendering(RGB), Denoiser(Gaussian(), PLAIN, CONDITIONS, front(2)), Moment(step, TOTAL, DRAWS)).logs[
             "timestep"
         ]
         for step in (0, 5, 10)
@@ -65,7 +66,7 @@ def test_drawn_latents_are_compared_as_latents():
     latents = torch.randn(2, 2, 2, 3, requires_grad=True)
     objective = DirectSampling(DirectSampling.Config())
     terms = objective(
-        rendering(RGB, latents), Denoiser(Blind(), PLAIN, CONDITIONS, cameras(2)), Moment(STEP, TOTAL, DRAWS)
+        rendering(RGB, latents=latents), Denoiser(Blind(), PLAIN, CONDITIONS, front(2)), Moment(STEP, TOTAL, DRAWS)
     )
     terms.total().backward()
     assert latents.grad.abs().sum() > 0

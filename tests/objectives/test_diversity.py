@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from closed_form import cameras, rendering
 from maquette.objectives.base import Objective
 from maquette.objectives.sds import SDS
 from maquette.objectives.vsd import VSD
@@ -20,6 +19,7 @@ from maquette.priors.oracle.gaussian import Gaussian
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import front, rendering
 
 pytestmark = pytest.mark.claims
 
@@ -66,7 +66,7 @@ def distilled(objective: Objective, prior: Gaussian, scale: float = 1.0) -> torc
     copy = objective.prepare(prior, RED, None)
     if copy is not None:
         groups.append({"params": list(copy.parameters()), "lr": 0.05})
-    optimiser, score, views = torch.optim.Adam(groups), CFG(CFG.Config(scale=scale)), cameras(PICTURES)
+    optimiser, score, views = torch.optim.Adam(groups), CFG(CFG.Config(scale=scale)), front(PICTURES)
     conditions = prior.condition(RED).at(views)
     for step in range(STEPS):
         for group in optimiser.param_groups:

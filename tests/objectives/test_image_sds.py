@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, guided, rendering
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, guided
 from maquette.config.schedules import Schedule
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.image_sds import ImageSDS
 from maquette.randomness import Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import front, rendering
 
 
 class Pooled(Gaussian):
@@ -32,7 +33,7 @@ RGB = torch.rand(2, 8, 8, 3, generator=torch.Generator().manual_seed(0))
 def gradient(config: ImageSDS.Config, prior: Pooled) -> torch.Tensor:
     rgb = RGB.clone().requires_grad_(True)
     terms = ImageSDS(config)(
-        rendering(rgb), Denoiser(prior, CFG(CFG.Config(scale=4.0)), CONDITIONS, cameras(2)), Moment(STEP, TOTAL, DRAWS)
+        rendering(rgb), Denoiser(prior, CFG(CFG.Config(scale=4.0)), CONDITIONS, front(2)), Moment(STEP, TOTAL, DRAWS)
     )
     terms.total().backward()
     return rgb.grad

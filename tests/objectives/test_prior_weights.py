@@ -8,8 +8,6 @@ faces. Weights, guidance scales and threshold are those of the method magic123 w
 import pytest
 import torch
 
-from closed_form import rendering
-from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
 from maquette.images.picture import Picture
@@ -20,6 +18,7 @@ from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import around, rendering
 
 COLOURS = {"a red thing": (0.8, 0.1, 0.1), "a blue thing": (0.1, 0.1, 0.8), "a green thing": (0.1, 0.7, 0.1)}
 AZIMUTHS = torch.arange(8) * 45.0
@@ -28,11 +27,6 @@ TEXTURES = 16
 FLAT, POSED = 0.2, 1.0  # default weights of the 2D and the 3D prior
 REFERENCE = 0.4  # of the summed square difference of colours: 5000 of the mean over 64 x 64 pixels
 FACTORS = (0.25, 1.0, 4.0)
-
-
-def cameras(azimuths: torch.Tensor) -> Cameras:
-    ones = torch.ones(len(azimuths))
-    return orbit_cameras(azimuths, 0 * ones, 3 * ones, 40 * ones, 8)
 
 
 def texture(colour: tuple[float, float, float]) -> torch.Tensor:
@@ -54,7 +48,8 @@ def views(textures: torch.Tensor, azimuths: torch.Tensor) -> torch.Tensor:
 def oracle(**config) -> Prior:
     pictures = {name: views(texture(colour).expand(8, -1, -1, -1), AZIMUTHS) for name, colour in COLOURS.items()}
     return Oracle(
-        Oracle.Config(spread=0.2, device="cpu", **config), CaptionedViews.from_pictures(pictures, cameras(AZIMUTHS))
+        Oracle.Config(spread=0.2, device="cpu", **config),
+        CaptionedViews.from_pictures(pictures, around(*AZIMUTHS.tolist())),
     )
 
 
@@ -67,7 +62,7 @@ def distilled(flat_weight: float, posed_weight: float, steps: int = 200, count: 
     truth, ahead = texture(COLOURS["a red thing"]), torch.zeros(count)
     reference = truth[:, :SEEN]
     flat, posed = oracle(front_bias=0.8, view_prompt_weight=0.0), oracle(cameras=CameraKernel(10))
-    shown = Request("", references=(Reference(Picture.opaque(reference[None]), cameras(ahead[:1])),))
+    shown = Request("", references=(Reference(Picture.opaque(reference[None]), around(*ahead[:1].tolist())),))
     pulls = {
         "2d": (flat_weight, CFG(CFG.Config(scale=10, base="text")), flat, flat.condition(Request("a red thing"))),
         "3d": (posed_weight, CFG(CFG.Config(scale=3)), posed, posed.condition(shown)),
@@ -79,7 +74,7 @@ def distilled(flat_weight: float, posed_weight: float, steps: int = 200, count: 
         optimiser.param_groups[0]["lr"] = 0.05 * 0.1 ** (step / steps)
         draws = Draws(0, step)
         azimuths = AZIMUTHS[draws.integers("azimuth", 0, 7, count)]
-        seen, where = rendering(views(textures, azimuths)), cameras(azimuths)
+        seen, where = rendering(views(textures, azimuths)), around(*azimuths.tolist())
         optimiser.zero_grad()
         loss = REFERENCE * (views(textures, ahead) - reference).square().sum() / count
         for name, (weight, score, prior, conditions) in pulls.items():

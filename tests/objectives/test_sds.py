@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from closed_form import CONDITIONS, Gaussian, cameras, rendering
+from closed_form import CONDITIONS, Gaussian
 from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.diffusion.timesteps import Timesteps
@@ -12,6 +12,7 @@ from maquette.objectives.sds import SDS
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import front, rendering
 
 SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
@@ -20,7 +21,7 @@ def gradient(config: SDS.Config, rgb: torch.Tensor, scale: float = 1.0, draws: D
     rgb = rgb.clone().requires_grad_(True)
     terms = SDS(config)(
         rendering(rgb),
-        Denoiser(Gaussian(), CFG(CFG.Config(scale=scale)), CONDITIONS, cameras(len(rgb))),
+        Denoiser(Gaussian(), CFG(CFG.Config(scale=scale)), CONDITIONS, front(len(rgb))),
         Moment(3, 10, draws or Draws(0, 3)),
     )
     terms.total().backward()

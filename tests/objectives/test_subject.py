@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, cameras, rendering
+from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian
 from maquette.errors import ConfigError
 from maquette.objectives.base import denoiser_input
 from maquette.objectives.sds import SDS
 from maquette.randomness import Moment
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+from views import front, rendering
 
 
 class Latent(Gaussian):
@@ -34,9 +35,9 @@ def test_a_picture_is_encoded():
 
 def test_latents_are_taken_as_they_are_and_resized_to_the_priors_grid():
     same = torch.randn(2, 6, 6, 4)
-    assert torch.equal(denoiser_input(rendering(RGB, same), Latent()), same.permute(0, 3, 1, 2))
+    assert torch.equal(denoiser_input(rendering(RGB, latents=same), Latent()), same.permute(0, 3, 1, 2))
     larger = torch.full((2, 12, 12, 4), 0.7)
-    torch.testing.assert_close(denoiser_input(rendering(RGB, larger), Latent()), torch.full((2, 4, 6, 6), 0.7))
+    torch.testing.assert_close(denoiser_input(rendering(RGB, latents=larger), Latent()), torch.full((2, 4, 6, 6), 0.7))
 
 
 def test_drawn_latents_cost_no_encoding_but_the_one_that_finds_the_grid():
@@ -44,8 +45,8 @@ def test_drawn_latents_cost_no_encoding_but_the_one_that_finds_the_grid():
     for _ in range(3):
         latents = torch.randn(2, 6, 6, 4, requires_grad=True)
         terms = SDS(SDS.Config())(
-            rendering(RGB, latents),
-            Denoiser(prior, Plain(Plain.Config()), CONDITIONS, cameras(2)),
+            rendering(RGB, latents=latents),
+            Denoiser(prior, Plain(Plain.Config()), CONDITIONS, front(2)),
             Moment(STEP, TOTAL, DRAWS),
         )
         terms.total().backward()
@@ -55,4 +56,4 @@ def test_drawn_latents_cost_no_encoding_but_the_one_that_finds_the_grid():
 
 def test_a_prior_of_pixels_refuses_latents():
     with pytest.raises(ConfigError, match="has 4 latent channels, but the prior denoises 3; only a latent prior"):
-        denoiser_input(rendering(RGB, torch.randn(2, 4, 4, 4)), Gaussian())
+        denoiser_input(rendering(RGB, latents=torch.randn(2, 4, 4, 4)), Gaussian())

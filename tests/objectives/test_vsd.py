@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from closed_form import cameras, rendering
 from maquette.cameras import orbit_cameras
 from maquette.config.capabilities import NOISE_PREDICTION
 from maquette.config.parts import PartSpec
@@ -21,6 +20,7 @@ from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+from views import front, rendering
 
 SCHEDULE = DiscreteSchedule(torch.linspace(0.999, 0.01, 1000))
 
@@ -45,7 +45,7 @@ def pictures(count: int, mean: float, deviation: float, size: int = 4) -> torch.
 
 
 def terms(objective, rgb, source, score=PLAIN, step: int = STEP, views=None) -> Terms:
-    views = cameras(len(rgb)) if views is None else views
+    views = front(len(rgb)) if views is None else views
     conditions = source.condition(RED).at(views)
     return objective(rendering(rgb), Denoiser(source, score, conditions, views), Moment(step, TOTAL, Draws(0, step)))
 

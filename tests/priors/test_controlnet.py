@@ -6,15 +6,15 @@ import pytest
 import torch
 from by_hand import assert_same, denoised, with_ddim
 from given_conditions import given
-from toy_views import cameras
 
 from maquette.errors import ConfigError
 from maquette.priors.base import ControlInputs, Request
 from maquette.priors.text.control_pictures import depth_picture
 from maquette.priors.text.controlnet import ControlNet
 from maquette.scores.cfg import CFG
+from views import around
 
-VIEW, STEP = cameras(0.0), torch.tensor([400])
+VIEW, STEP = around(0.0), torch.tensor([400])
 NOISY = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
 
 

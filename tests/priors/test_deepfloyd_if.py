@@ -6,14 +6,14 @@ import pytest
 import torch
 from by_hand import assert_same, denoised, with_ddim
 from safetensors.torch import save_file
-from toy_views import cameras
 
 from maquette.errors import ConfigError, MissingDependency
 from maquette.priors.base import Request
 from maquette.priors.text.deepfloyd_if import DeepFloydIF
 from maquette.scores.cfg import CFG
+from views import around
 
-VIEW = cameras(0.0)
+VIEW = around(0.0)
 
 
 def load(path: Path, **config) -> DeepFloydIF:

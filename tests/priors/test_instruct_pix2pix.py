@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from by_hand import assert_same, denoised, with_ddim
-from toy_views import cameras
 
 from maquette.config.parts import check
 from maquette.errors import ConfigError
@@ -13,9 +12,10 @@ from maquette.priors.base import Request
 from maquette.priors.text.instruct_pix2pix import InstructPix2Pix
 from maquette.scores.cfg_two import CFGTwo
 from maquette.stages.optimise import Guidance
+from views import around
 
 RGB = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(0))
-VIEW = cameras(0.0)
+VIEW = around(0.0)
 
 
 def load(path: Path) -> InstructPix2Pix:

@@ -10,19 +10,19 @@ from given_conditions import given
 from safetensors.torch import load_file, save_file
 from tiny_mvdream import SIZE, save_file_layout, save_port, state, theirs
 
-from maquette.cameras import Cameras, orbit_cameras
+from maquette.cameras import Cameras
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.mvdream.joint_views import camera_rows
 from maquette.priors.mvdream.mvdream import MVDream
+from views import around
 
 RED = Request("a red mug")
 LAYOUTS = ("file", "port", "own")
 
 
-def cameras(*azimuths: float, elevation: float = 15.0, distance: float = 3.0) -> Cameras:
-    ones = torch.ones(len(azimuths))
-    return orbit_cameras(torch.tensor(azimuths), elevation * ones, distance * ones, 40 * ones, SIZE)
+def cameras(*azimuths: float, elevation: float = 15.0, **where: float) -> Cameras:
+    return around(*azimuths, elevation=elevation, size=SIZE, **where)
 
 
 FOUR = cameras(0.0, 90.0, 180.0, 270.0)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
-from toy_views import AZIMUTHS, cameras, toy_oracle, toy_views
+from toy_views import AZIMUTHS, toy_oracle, toy_views
 
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
@@ -16,6 +16,7 @@ from maquette.priors.base import Request
 from maquette.priors.oracle import posterior
 from maquette.priors.oracle.camera_kernel import CameraKernel
 from maquette.priors.oracle.oracle import Oracle
+from views import around
 
 RED = Request("a red thing")
 FRONT, LEFT, BACK, RIGHT = range(4)
@@ -30,7 +31,7 @@ def noisy_pictures(prior: Oracle, steps: torch.Tensor) -> torch.Tensor:
 
 
 def odds(prior: Oracle, request: Request = RED, *azimuths: float, name: str = "positive") -> torch.Tensor:
-    return prior.condition(request).at(cameras(*(azimuths or (0.0,))))[name]
+    return prior.condition(request).at(around(*(azimuths or (0.0,))))[name]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.2])
@@ -39,7 +40,7 @@ def test_the_prediction_is_the_score_of_the_noised_set(spread):
     prior, steps = toy_oracle(dtype="float64", spread=spread, front_bias=0.3), torch.tensor([150, 500, 900])
     noisy = noisy_pictures(prior, steps).requires_grad_(True)
     condition = odds(prior, RED, 0.0, 90.0, 180.0, name="unconditional")
-    found = prior.predict(noisy.detach(), steps, {"x": condition}, cameras(0.0, 90.0, 180.0))["x"]
+    found = prior.predict(noisy.detach(), steps, {"x": condition}, around(0.0, 90.0, 180.0))["x"]
     alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     for b in range(3):
         deviation = (sigma[b] ** 2 + (alpha[b] * spread) ** 2).sqrt().flatten().expand(192)
@@ -54,7 +55,7 @@ def test_float32_is_exact_at_every_noise_level():
     single, double = toy_oracle(), toy_oracle(dtype="float64")
     double.noise_schedule = DiscreteSchedule(single.noise_schedule.alphas_cumprod.double())
     steps = torch.arange(0, 1000, 3)
-    noisy, views = noisy_pictures(single, steps), cameras(*([0.0] * len(steps)))
+    noisy, views = noisy_pictures(single, steps), around(*([0.0] * len(steps)))
     conditions = single.condition(RED).at(views)
     found = single.predict(noisy, steps, conditions, views)
     wanted = double.predict(noisy.double(), steps, conditions, views)
@@ -64,7 +65,7 @@ def test_float32_is_exact_at_every_noise_level():
 
 def test_pictures_are_found_again_where_noise_is_low():
     prior, steps = toy_oracle(dtype="float64"), torch.tensor([0, 20, 100, 200])
-    noisy, views = noisy_pictures(prior, steps), cameras(*AZIMUTHS)
+    noisy, views = noisy_pictures(prior, steps), around(*AZIMUTHS)
     alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     noise = prior.predict(noisy, steps, {"x": odds(prior, Request(""), *AZIMUTHS)}, views)["x"]
     clean = (noisy - sigma * noise) / alpha
@@ -73,7 +74,7 @@ def test_pictures_are_found_again_where_noise_is_low():
 
 def test_a_set_taken_in_blocks_gives_the_same(monkeypatch):
     prior, steps = toy_oracle(dtype="float64"), torch.tensor([300, 800])
-    noisy, views = noisy_pictures(prior, steps), cameras(0.0, 180.0)
+    noisy, views = noisy_pictures(prior, steps), around(0.0, 180.0)
     conditions = prior.condition(RED).at(views)
     whole = prior.predict(noisy, steps, conditions, views)
     monkeypatch.setattr(posterior, "BLOCK", 1000)
@@ -84,7 +85,7 @@ def test_a_set_taken_in_blocks_gives_the_same(monkeypatch):
 def test_joint_views_are_one_denoiser_of_concatenated_pictures():
     # brute force over all pairs of pictures of one object, as pictures of twice the size
     prior, steps = toy_oracle(dtype="float64", joint=2), torch.tensor([600, 600, 700, 500])
-    noisy, views = noisy_pictures(prior, steps), cameras(*AZIMUTHS)
+    noisy, views = noisy_pictures(prior, steps), around(*AZIMUTHS)
     condition = odds(prior, Request(""), *AZIMUTHS)
     alpha, sigma = prior.noise_schedule.alpha_sigma(steps)
     found = prior.predict(noisy, steps, {"x": condition}, views)["x"]
@@ -102,7 +103,7 @@ def test_joint_views_are_one_denoiser_of_concatenated_pictures():
 def test_joint_views_must_come_in_groups():
     prior = toy_oracle(joint=4)
     with pytest.raises(ConfigError, match="3 pictures are not groups of 4"):
-        prior.predict(torch.zeros(3, 3, 8, 8), torch.tensor([9, 9, 9]), {}, cameras(0.0, 0.0, 0.0))
+        prior.predict(torch.zeros(3, 3, 8, 8), torch.tensor([9, 9, 9]), {}, around(0.0, 0.0, 0.0))
 
 
 def test_a_caption_names_its_object_and_nothing_names_any():
@@ -138,10 +139,10 @@ def test_a_prompt_may_name_the_view_itself():
 
 def test_interpolated_odds_go_over_linearly_and_end_above():
     prior = toy_oracle()
-    between = prior.condition(RED).at(cameras(30.0, -120.0))["interpolated"][:, :4]
+    between = prior.condition(RED).at(around(30.0, -120.0))["interpolated"][:, :4]
     wanted = torch.tensor([[2 / 3, 1 / 6, 0, 1 / 6], [0, 1 / 3, 1 / 3, 1 / 3]]).double()
     torch.testing.assert_close(between, wanted)
-    above = prior.condition(RED).at(cameras(90.0, elevation=80.0))
+    above = prior.condition(RED).at(around(90.0, elevation=80.0))
     assert all(torch.equal(above[name], above["positive"]) for name in ("interpolated", "front", "side"))
 
 
@@ -161,7 +162,7 @@ def test_a_camera_says_which_view():
 
 def test_the_kernel_is_normal_in_angle_and_distance():
     kernel = CameraKernel(angle_deg=60, distance=1.0)
-    seen = toy_oracle(cameras=kernel).condition(RED).at(cameras(0.0, distance=4.0))["positive"][0, :4]
+    seen = toy_oracle(cameras=kernel).condition(RED).at(around(0.0, distance=4.0))["positive"][0, :4]
     wanted = torch.exp(-0.5 * (torch.tensor([0.0, 90, 180, 90]).double() / 60).square())
     torch.testing.assert_close(seen, wanted / wanted.sum())
 
@@ -170,15 +171,15 @@ def test_the_kernel_is_normal_in_angle_and_distance():
 def test_a_reference_makes_cameras_relative_to_its_own(frame):
     prior, views = toy_oracle(cameras=CameraKernel(angle_deg=10)), toy_views()
     blue_from_the_left = views.images.picture[4 + LEFT : 5 + LEFT]
-    request = Request("", references=(Reference(blue_from_the_left, cameras(frame)),))
-    conditions = prior.condition(request).at(cameras(frame, frame + 90.0, frame - 90.0))
+    request = Request("", references=(Reference(blue_from_the_left, around(frame)),))
+    conditions = prior.condition(request).at(around(frame, frame + 90.0, frame - 90.0))
     assert conditions["positive"].argmax(dim=1).tolist() == [4 + LEFT, 4 + BACK, 4 + FRONT]
     torch.testing.assert_close(conditions["positive"].sum(dim=1), torch.ones(3).double())
     torch.testing.assert_close(conditions["unconditional"][0], torch.full((12,), 1 / 12).double())
 
 
 def test_a_reference_says_nothing_to_a_prior_that_is_told_no_cameras():
-    told, view = toy_oracle(), cameras(0.0)
+    told, view = toy_oracle(), around(0.0)
     reference = Reference(Picture.opaque(torch.ones(1, 8, 8, 3)), view)
     referred = told.condition(Request("", references=(reference,))).at(view)
     assert torch.equal(referred["positive"], told.condition(Request("")).at(view)["positive"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toy_views import AZIMUTHS, COLOURS, cameras, rendering, thing
+from toy_views import AZIMUTHS, COLOURS, thing
 
 from maquette.data.base import Reference
 from maquette.data.formats.captioned import CaptionedViews
@@ -18,6 +18,7 @@ from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.plain import Plain
+from views import around, rendering
 
 ORANGE = (0.8, 0.5, 0.1)
 BEHIND = 180.0
@@ -27,14 +28,14 @@ Pull = tuple[float, Objective, Score, Oracle, Request]
 
 def oracle(colours: dict[str, tuple[float, float, float]], **config) -> Oracle:
     views = CaptionedViews.from_pictures(
-        {caption: thing(colour) for caption, colour in colours.items()}, cameras(*AZIMUTHS)
+        {caption: thing(colour) for caption, colour in colours.items()}, around(*AZIMUTHS)
     )
     return Oracle(Oracle.Config(spread=0.2, device="cpu", **config), views)
 
 
 def distilled(pulls: list[Pull], count: int, steps: int = 150) -> torch.Tensor:
     """Pictures optimised under the sum of several pulls, each for itself, as seen from behind."""
-    views = cameras(*[BEHIND] * count)
+    views = around(*[BEHIND] * count)
     rgb = (0.4 + 0.2 * Draws(0, 0).uniform("start", count, 8, 8, 3)).requires_grad_(True)
     optimiser = torch.optim.Adam([rgb], 0.05)
     asked = [prior.condition(request).at(views) for *_, prior, request in pulls]
@@ -56,7 +57,7 @@ def test_two_priors_together_find_the_unknown_objects_back_and_neither_alone_doe
     posed = oracle(COLOURS, cameras=CameraKernel(10))
     sds, plain = SDS(SDS.Config(weighting="uniform")), Plain(Plain.Config())
     front, _, back, _ = thing(ORANGE)
-    seen = Request("", references=(Reference(Picture.opaque(front[None]), cameras(0.0)),))
+    seen = Request("", references=(Reference(Picture.opaque(front[None]), around(0.0)),))
     errors = {}
     for share in (0.0, 0.5, 0.6, 0.7, 1.0):
         pulls = [(1 - share, sds, plain, flat, Request("an orange thing")), (share, sds, plain, posed, seen)]

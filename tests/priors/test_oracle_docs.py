@@ -11,20 +11,16 @@ from maquette import registry
 from maquette.config.parts import PriorSpec, check
 from maquette.data.formats import save_posed_images
 from maquette.data.formats.captioned import load_captioned_views
-from project import page
+from project import examples, page
 
 PAGE = page("oracle")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_python_examples_run_in_order(tmp_path, monkeypatch):
     pytest.importorskip("maquette_nano")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec("\n".join(blocks("python")), names)
+    exec("\n".join(examples("oracle", "python")), names)
     assert names["conditions"]["positive"].shape == (2, 96)
     assert load_captioned_views("FOLDER").captions == (("a red ball",), ("a blue ball",))
 
@@ -32,14 +28,14 @@ def test_the_python_examples_run_in_order(tmp_path, monkeypatch):
 def test_the_captions_file_is_read(tmp_path):
     images = dataclasses.replace(toy_views().images[:2], names=("front", "side"))
     save_posed_images(tmp_path, images)
-    (tmp_path / "captions.json").write_text(blocks("json")[0])
+    (tmp_path / "captions.json").write_text(examples("oracle", "json")[0])
     assert load_captioned_views(tmp_path).captions == (("a red car", "a red car with white dots"),)
 
 
 def test_the_yaml_examples_are_valid(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FOLDER").mkdir()
-    for text in blocks("yaml"):
+    for text in examples("oracle", "yaml"):
         check(PriorSpec, yaml.safe_load(text)["prior"], "prior", lambda key: None)
 
 

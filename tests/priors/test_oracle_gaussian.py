@@ -5,9 +5,7 @@ Row 3 of the matrix of claims: the fixed point of SDS is the mean, that of guide
 
 import pytest
 import torch
-from toy_views import cameras, rendering
 
-from maquette.cameras import orbit_cameras
 from maquette.config.schedules import Schedule
 from maquette.data.formats.captioned import CaptionedViews
 from maquette.diffusion.noise import alphas_cumprod
@@ -23,6 +21,7 @@ from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.perp_neg import PerpNeg, add_perpendicular
 from maquette.scores.plain import Plain
+from views import around, front, rendering
 
 MEANS = {
     "red": (0.8, 0.2, 0.2),
@@ -45,7 +44,7 @@ def sds_gradient(prior: Gaussian, score: Score, picture: torch.Tensor, azimuth: 
     """The SDS gradient to z of each of `count` copies of a picture [H, W, 3], w = 1, at one timestep."""
     fixed = Timesteps(low=Schedule.constant(AT / 1000), high=Schedule.constant(AT / 1000))
     rgb = picture.expand(count, -1, -1, -1).clone().requires_grad_(True)
-    views = cameras(*[azimuth] * count)
+    views = around(*[azimuth] * count)
     conditions = prior.condition(Request("red")).at(views)
     objective = SDS(SDS.Config(timesteps=fixed, weighting="uniform"))
     objective(rendering(rgb), Denoiser(prior, score, conditions, views), Moment(0, 10, Draws(0, 0))).total().backward()
@@ -53,14 +52,13 @@ def sds_gradient(prior: Gaussian, score: Score, picture: torch.Tensor, azimuth: 
 
 
 def test_an_oracle_of_one_blurred_picture_is_gaussian():
-    one = torch.ones(1)
-    camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8)
+    camera = front()
     flat = torch.tensor(MEANS["red"]).expand(1, 8, 8, 3)
     oracle = Oracle(
         Oracle.Config(spread=0.3, dtype="float64", device="cpu"), CaptionedViews.from_pictures({"red": flat}, camera)
     )
     prior, steps = gaussian(means={"red": MEANS["red"]}, deviation=0.3), torch.tensor([10, 400, 990])
-    noisy, views = torch.randn(3, 3, 8, 8).double(), cameras(0.0, 0.0, 0.0)
+    noisy, views = torch.randn(3, 3, 8, 8).double(), around(0.0, 0.0, 0.0)
     found = oracle.predict(noisy, steps, oracle.condition(Request("red")).at(views), views)["positive"]
     wanted = prior.predict(noisy, steps, prior.condition(Request("red")).at(views), views)["positive"]
     torch.testing.assert_close(found, wanted)
@@ -76,7 +74,7 @@ def test_noise_levels_are_those_of_diffusers(levels, theirs):
 
 
 def test_view_words_have_means_of_their_own_and_fall_back_to_the_prompt():
-    views = cameras(0.0, 180.0)
+    views = around(0.0, 180.0)
     found = gaussian(means={"red": MEANS["red"], "red, back view": MEANS["red, back view"]})
     positive = found.condition(Request("red")).at(views)["positive"].flatten(1)
     torch.testing.assert_close(positive, torch.stack([mean("red"), mean("red, back view")]), atol=1e-7, rtol=0)
@@ -114,7 +112,7 @@ def test_perp_neg_moves_the_fixed_point_by_what_of_the_negatives_is_perpendicula
     prior, score, azimuth = gaussian(), PerpNeg(PerpNeg.Config(scale=2.0)), 120.0
     between = (mean("red, back view") + 2 * mean("red, side view")) / 3
     directions = [value.view(1, 3, 1, 1) for value in (between, mean("red, front view"), mean("red, side view"))]
-    moved = 2.0 * add_perpendicular(directions[0], directions[1:], score.weights(cameras(azimuth)).double()).flatten()
+    moved = 2.0 * add_perpendicular(directions[0], directions[1:], score.weights(around(azimuth)).double()).flatten()
     found = sds_gradient(prior, score, ((moved + 1) / 2).expand(4, 4, 3), azimuth)
     alpha, sigma = prior.noise_schedule.alpha_sigma(torch.tensor([AT]))
     noise = Draws(0, 0).normal("noise", 1, 3, 4, 4).double().permute(0, 2, 3, 1)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from toy_views import AZIMUTHS, cameras, nearest, rendering, thing, toy_oracle, toy_views
+from toy_views import AZIMUTHS, nearest, thing, toy_oracle, toy_views
 
 from maquette.config.schedules import Schedule
 from maquette.data.formats.captioned import CaptionedViews
@@ -25,6 +25,7 @@ from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
 from maquette.scores.perp_neg import PerpNeg, add_perpendicular
 from maquette.scores.plain import Plain
+from views import around, rendering
 
 RED = Request("a red thing")
 FRONT, LEFT, BACK, RIGHT = range(4)
@@ -34,7 +35,7 @@ CFG_3, PERP_NEG_3 = CFG(CFG.Config(scale=3.0)), PerpNeg(PerpNeg.Config(scale=3.0
 
 def sds_gradients(prior: Oracle, score: Score, rgb: torch.Tensor, *azimuths: float, step: int = 0, **config):
     """The SDS gradient of each picture [B, H, W, 3] in [-1, 1] units, w = 1."""
-    rgb, views = rgb.clone().requires_grad_(True), cameras(*azimuths)
+    rgb, views = rgb.clone().requires_grad_(True), around(*azimuths)
     conditions = prior.condition(RED).at(views)
     objective = SDS(SDS.Config(weighting="uniform", **config))
     objective(
@@ -45,7 +46,7 @@ def sds_gradients(prior: Oracle, score: Score, rgb: torch.Tensor, *azimuths: flo
 
 def distilled(prior: Oracle, score: Score, azimuths: list[float], prompt: str = RED.prompt) -> torch.Tensor:
     """Pictures optimised by SDS, each for itself, as seen from the azimuths."""
-    views = cameras(*azimuths)
+    views = around(*azimuths)
     conditions = prior.condition(Request(prompt)).at(views)
     rgb = 0.4 + 0.2 * Draws(0, 0).uniform("start", len(azimuths), 8, 8, 3)
     rgb.requires_grad_(True)
@@ -68,7 +69,7 @@ def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, c
     noisy = Draws(0, 0).normal("sample", count, 3, 8, 8)
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         t = step.expand(count)
-        found = prior.predict(noisy, t, conditions, cameras(*[0.0] * count))
+        found = prior.predict(noisy, t, conditions, around(*[0.0] * count))
         wanted, negative = found["positive"] - found["none"], found["negative"] - found["none"]
         weights = torch.full((count, 1), weight)
         total = add_perpendicular(wanted, [negative], weights) if projected else wanted + weight * negative
@@ -85,7 +86,7 @@ def sampled(prior: Oracle, weight: float, projected: bool, scale: float = 3.0, c
 def test_the_expected_sds_gradient_of_two_pictures_is_a_one_dimensional_integral(step):
     # with two pictures, G = alpha / sigma (z_0 - x_back - r (x_front - x_back)), and r depends on the noise along
     # x_front - x_back alone: r = sigmoid(A + B n), n ~ N(0, 1)
-    views = CaptionedViews.from_pictures({"a red thing": thing((0.8, 0.1, 0.1))[[FRONT, BACK]]}, cameras(0.0, 180.0))
+    views = CaptionedViews.from_pictures({"a red thing": thing((0.8, 0.1, 0.1))[[FRONT, BACK]]}, around(0.0, 180.0))
     prior = Oracle(Oracle.Config(front_bias=0.5, view_prompt_weight=0.0, dtype="float64", device="cpu"), views)
     front, back = prior.clean
     z = 0.45 * front + 0.55 * back

@@ -8,28 +8,23 @@ import torch
 from given_conditions import given
 from safetensors.torch import load_file, save_file
 
-from maquette.cameras import orbit_cameras
 from maquette.diffusion.noise import DiscreteSchedule
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.text.conditions import ViewPrompts
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.weights.embedding_cache import cache_folder
+from views import around
 
 
 def load(path, **config) -> StableDiffusion:
     return StableDiffusion(StableDiffusion.Config(path=str(path), dtype="float32", device="cpu", **config))
 
 
-def cameras(*azimuths: float, elevation: float = 0.0):
-    ones = torch.ones(len(azimuths))
-    return orbit_cameras(torch.tensor(azimuths), elevation * ones, 3 * ones, 40 * ones, 16)
-
-
 @pytest.mark.parametrize("model", ["tiny_pixel_model", "tiny_stable_diffusion"])
-def test_predictions_have_the_shape_of_latents_and_no_gradient(model, request):
+def test_text_to_image_predictions_have_the_shape_of_latents_and_no_gradient(model, request):
     prior = load(request.getfixturevalue(model))
-    views = cameras(0.0, 180.0)
+    views = around(0.0, 180.0)
     latents = prior.encode(torch.rand(2, 16, 16, 3))
     found = prior.predict(latents, torch.tensor([10, 900]), prior.condition(Request("a red mug")).at(views), views)
     assert found.keys() == given(prior)
@@ -72,9 +67,9 @@ def test_diffusers_itself_samples_from_the_pixel_layout(tiny_pixel_model):
     assert pictures.shape == (1, 16, 16, 3)
 
 
-def test_view_words_follow_the_camera():
+def test_conditions_follow_the_camera_by_view_words():
     words = ViewPrompts()
-    assert words.choose(cameras(0.0, 44.0, 46.0, -90.0, 136.0, 180.0)) == [
+    assert words.choose(around(0.0, 44.0, 46.0, -90.0, 136.0, 180.0)) == [
         "front",
         "front",
         "side",
@@ -82,7 +77,7 @@ def test_view_words_follow_the_camera():
         "back",
         "back",
     ]
-    assert words.choose(cameras(0.0, elevation=70.0)) == ["overhead"]
+    assert words.choose(around(0.0, elevation=70.0)) == ["overhead"]
 
 
 def test_a_prompt_with_braces_is_not_a_template():
@@ -107,14 +102,14 @@ def test_embeddings_are_computed_once_per_text(tiny_pixel_model, monkeypatch):
 
 
 def test_without_view_words_all_views_share_one_embedding(tiny_pixel_model):
-    conditions = load(tiny_pixel_model, view_dependent=False).condition(Request("a red mug")).at(cameras(0.0, 180.0))
+    conditions = load(tiny_pixel_model, view_dependent=False).condition(Request("a red mug")).at(around(0.0, 180.0))
     assert torch.equal(conditions["positive"][0], conditions["positive"][1])
 
 
 def test_a_negative_prompt_takes_the_place_of_the_empty_one(tiny_pixel_model):
     prior = load(tiny_pixel_model)
-    empty = prior.condition(Request("a red mug")).at(cameras(0.0))["unconditional"]
-    negative = prior.condition(Request("a red mug", "a front view")).at(cameras(0.0))["unconditional"]
+    empty = prior.condition(Request("a red mug")).at(around(0.0))["unconditional"]
+    negative = prior.condition(Request("a red mug", "a front view")).at(around(0.0))["unconditional"]
     assert not torch.equal(empty, negative)
 
 

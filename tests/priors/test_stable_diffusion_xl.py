@@ -9,15 +9,15 @@ import pytest
 import torch
 from by_hand import assert_same, denoised, with_ddim
 from safetensors.torch import save_file
-from toy_views import cameras
 
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.text.lora import LoraFile
 from maquette.priors.text.stable_diffusion_xl import StableDiffusionXL
 from maquette.scores.cfg import CFG
+from views import around
 
-VIEW = cameras(0.0)
+VIEW = around(0.0)
 
 
 def load(path: Path, **config) -> StableDiffusionXL:
@@ -75,7 +75,7 @@ def test_a_trainable_copy_begins_as_the_prior(tiny_xl):
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_each_encoder_has_loras_of_its_own(tiny_xl, tmp_path):
+def test_each_encoder_has_a_lora_of_its_own(tiny_xl, tmp_path):
     plain = conditions(load(tiny_xl), "a red mug")["positive"]
     layer = "text_model_encoder_layers_0_self_attn_q_proj"
     for name, width, changed in (("te1", 16, slice(0, 16)), ("te2", 24, slice(16, 40))):

@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from maquette.cameras import orbit_cameras
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.priors.text.textual_inversion import add_embeddings, read_embeddings
+from views import front
 
 WIDTH = 32
 VECTORS = torch.randn(2, WIDTH, generator=torch.Generator().manual_seed(0))
@@ -24,8 +24,7 @@ def condition(model: Path, prompt: str, *files: Path) -> torch.Tensor:
             path=str(model), dtype="float32", device="cpu", view_dependent=False, embeddings=tuple(map(str, files))
         )
     )
-    one = torch.ones(1)
-    return prior.condition(Request(prompt)).at(orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8))["positive"][0]
+    return prior.condition(Request(prompt)).at(front())["positive"][0]
 
 
 def parts(model: Path) -> tuple[CLIPTokenizer, CLIPTextModel]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from given_conditions import given
 
-from maquette.cameras import Cameras, orbit_cameras
+from maquette.cameras import Cameras
 from maquette.data.base import Reference
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
@@ -21,6 +21,7 @@ from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import around
 from zero123_layouts import save_checkpoint, save_folder, tiny_state
 
 LAYOUTS = ["checkpoint", "latent", "pixels"]
@@ -43,8 +44,7 @@ def load(path, **config) -> Zero123:
 
 
 def camera(azimuth: float, elevation: float = 0.0, distance: float = 2.0) -> Cameras:
-    one = torch.ones(1)
-    return orbit_cameras(azimuth * one, elevation * one, distance * one, 49.1 * one, 16)
+    return around(azimuth, elevation=elevation, distance=distance, fov=49.1, size=16)
 
 
 def request(seed: int = 0, size: int = 24) -> Request:

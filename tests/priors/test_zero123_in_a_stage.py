@@ -1,6 +1,5 @@
 """A stage hands its picture to the prior that continues it; the page's examples run."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,8 @@ from command_line import logged, run_folder
 from maquette.config import load_method
 from maquette.config.parts import DataSpec, PriorSpec, check
 from maquette.errors import ConfigError
-from project import page
+from project import examples
 from zero123_layouts import save_checkpoint, save_folder, tiny_state
-
-PAGE = page("zero123")
 
 
 @pytest.fixture
@@ -29,10 +26,6 @@ def words(tiny_run, tmp_path) -> list[str]:
         "stages.nerf.guidance.sds.score={type: cfg, scale: 3}",
         "stages.nerf.steps=2",
     ]
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 def write_picture(path: Path) -> Path:
@@ -64,7 +57,7 @@ def test_the_examples_of_the_page_are_valid(tmp_path, monkeypatch):
     write_picture(tmp_path / "teddy_rgba.png")
     (tmp_path / "FOLDER").mkdir()
     (tmp_path / "zero123-xl.ckpt").touch()
-    for text in blocks("yaml"):
+    for text in examples("zero123", "yaml"):
         found = yaml.safe_load(text)
         if "data" in found:
             check(DataSpec, found["data"], "data", lambda key: None)
@@ -77,7 +70,7 @@ def test_the_python_examples_of_the_page_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_checkpoint(tmp_path / "zero123-xl.ckpt", tiny_state())
     names: dict = {}
-    exec("\n".join(blocks("python")), names)
+    exec("\n".join(examples("zero123", "python")), names)
     assert names["told"]["positive"].token.shape == (2, 1, 768)
     found = names["prior"].predict(names["noisy"], torch.tensor([200, 800]), names["told"], names["cameras"])
     assert found["positive"].shape == (2, 4, 32, 32)

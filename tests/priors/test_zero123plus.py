@@ -10,7 +10,7 @@ from given_conditions import given
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from maquette.cameras import Cameras, orbit_cameras
+from maquette.cameras import Cameras
 from maquette.cameras.list import ListedCameras
 from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
 from maquette.data.base import Reference
@@ -27,6 +27,7 @@ from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.scores.cfg import CFG
 from maquette.scores.denoiser import Denoiser
+from views import around
 from zero123plus_layouts import REFERENCE, SIZE, save_folder
 
 LAYOUTS = ("latent", "pixels")
@@ -55,8 +56,7 @@ def prior(priors, request) -> Zero123Plus:
 
 
 def camera(azimuth: float, elevation: float = 0.0) -> Cameras:
-    one = torch.ones(1)
-    return orbit_cameras(azimuth * one, elevation * one, 3 * one, 40 * one, REFERENCE)
+    return around(azimuth, elevation=elevation, size=REFERENCE)
 
 
 def request(seed: int = 0, azimuth: float = 0.0) -> Request:

@@ -1,7 +1,6 @@
 """The examples of docs/zero123plus.md run as the page shows them; a stage is guided by six views."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,7 @@ from PIL import Image
 from command_line import logged, run_folder
 from maquette.config.parts import BackgroundSpec, CamerasSpec, DataSpec, PriorSpec, check
 from maquette.stages.optimise import Guidance
-from project import page
-
-PAGE = page("zero123plus")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+from project import examples
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ def nowhere(key: str) -> None:
 
 def test_the_yaml_examples_are_valid(picture, monkeypatch):
     monkeypatch.chdir(picture.parent)
-    method, own = (yaml.safe_load(text) for text in blocks("yaml"))
+    method, own = (yaml.safe_load(text) for text in examples("zero123plus", "yaml"))
     check(DataSpec, method["data"], "data", nowhere)
     check(CamerasSpec, method["cameras"], "cameras", nowhere)
     check(BackgroundSpec, method["background"], "background", nowhere)
@@ -47,12 +40,12 @@ def test_the_python_example_runs(tiny_zero123plus, tmp_path):
     named = tmp_path / "zero123plus-v1.2"
     named.symlink_to(tiny_zero123plus)
     names: dict = {}
-    exec("\n".join(blocks("python")).replace("sudo-ai/zero123plus-v1.2", str(named)), names)
+    exec("\n".join(examples("zero123plus", "python")).replace("sudo-ai/zero123plus-v1.2", str(named)), names)
     assert names["views"].shape == (6, 8, 8, 3)
 
 
 def test_a_stage_is_guided_by_six_views_of_its_picture(tiny_run, tiny_zero123plus, picture):
-    cameras = yaml.safe_load(blocks("yaml")[0])["cameras"] | {"size": 8}
+    cameras = yaml.safe_load(examples("zero123plus", "yaml")[0])["cameras"] | {"size": 8}
     words = [
         *(word for word in tiny_run if not word.startswith(("prior.", "stages.nerf.cameras"))),
         f"stages.nerf.guidance.sds.prior={{type: zero123plus, path: {tiny_zero123plus}, layout: v1.2, dtype: float32}}",

@@ -6,17 +6,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from maquette.cameras import Cameras, orbit_cameras
+from maquette.cameras import Cameras
 from maquette.data.base import Reference
 from maquette.images.picture import Picture
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.canvas import tile, untile
 from maquette.priors.zero123plus.zero123plus import Zero123Plus
+from views import front
 from zero123plus_layouts import SIZE, save_folder
 
 FIXTURE = Path(__file__).parent / "fixtures" / "zero123plus.safetensors"
-ONE = torch.ones(1)
-FRONT = orbit_cameras(0 * ONE, 0 * ONE, 3 * ONE, 40 * ONE, 16)
+FRONT = front(size=16)
 
 
 @pytest.fixture(scope="module")

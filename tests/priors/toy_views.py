@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from maquette.cameras import Cameras, orbit_cameras
 from maquette.data.formats.captioned import CaptionedViews
-from maquette.materials.base import Shading
 from maquette.priors.oracle.oracle import Oracle
-from maquette.renderers.base import Rendering
+from views import around
 
 COLOURS = {"a red thing": (0.8, 0.1, 0.1), "a blue thing": (0.1, 0.1, 0.8), "a green thing": (0.1, 0.7, 0.1)}
 FACE, HATCH = (1.0, 0.9, 0.1), (0.1, 0.1, 0.1)
 AZIMUTHS = (0.0, 90.0, 180.0, 270.0)
-
-
-def cameras(*azimuths: float, elevation: float = 0.0, distance: float = 3.0) -> Cameras:
-    ones = torch.ones(len(azimuths))
-    return orbit_cameras(torch.tensor(azimuths), elevation * ones, distance * ones, 40 * ones, 8)
 
 
 def thing(colour: tuple[float, float, float]) -> torch.Tensor:
@@ -33,18 +26,12 @@ def thing(colour: tuple[float, float, float]) -> torch.Tensor:
 def toy_views() -> CaptionedViews:
     """Three objects, told apart by colour, from four sides."""
     return CaptionedViews.from_pictures(
-        {caption: thing(colour) for caption, colour in COLOURS.items()}, cameras(*AZIMUTHS)
+        {caption: thing(colour) for caption, colour in COLOURS.items()}, around(*AZIMUTHS)
     )
 
 
 def toy_oracle(**config) -> Oracle:
     return Oracle(Oracle.Config(device="cpu", **config), toy_views())
-
-
-def rendering(rgb: torch.Tensor) -> Rendering:
-    """What a renderer would return for these pictures."""
-    ones = torch.ones_like(rgb[..., :1])
-    return Rendering(rgb, ones, ones, None, None, Shading(), torch.ones_like(rgb))
 
 
 def nearest(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

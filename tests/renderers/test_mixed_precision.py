@@ -13,6 +13,7 @@ from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import View
+from views import around
 
 SCENES = {
     "hash-grid": ("volume", {"levels": 4, "log2_table_size": 10, "finest_resolution": 32}),
@@ -33,8 +34,7 @@ def drawn(geometry, renderer):
     shape = cls(cls.Config(**settings))
     draw = registry.get("renderer", name)
     parts = (shape, Plain(Plain.Config()), Learned(Learned.Config(random_solid=0.0)))
-    one = torch.ones(1)
-    cameras = orbit_cameras(30 * one, 20 * one, 3 * one, 40 * one, 16)
+    cameras = around(30.0, elevation=20.0, size=16)
     drawing = draw(draw.Config(), bound=shape.bound)
     shape.prepare(Moment.at(0, 10, 0))
     drawing.update(shape, Moment.at(0, 10, 0))

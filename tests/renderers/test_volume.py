@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from maquette.backgrounds.solid import Solid
-from maquette.cameras import orbit_cameras
 from maquette.geometry.base import Field, FieldSample
 from maquette.geometry.density import normal_of
 from maquette.materials.base import Shading
@@ -13,6 +12,7 @@ from maquette.randomness import Draws, Moment
 from maquette.renderers.base import View
 from maquette.renderers.occupancy_grid import OccupancyConfig
 from maquette.renderers.volume import Volume
+from views import front
 
 
 class Ball(Field):
@@ -34,8 +34,7 @@ class Ball(Field):
 
 @pytest.fixture
 def camera():
-    one = torch.ones(1)
-    return orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 33)
+    return front(size=33)
 
 
 def draw(camera, renderer=None, draws=None, shell=0.003):

@@ -7,13 +7,13 @@ from torch.nn import functional
 from maquette.backgrounds.learned import Learned
 from maquette.backgrounds.solid import Solid
 from maquette.backgrounds.textured import Textured
-from maquette.cameras import orbit_cameras
 from maquette.geometry.base import Field, FieldSample
 from maquette.materials.base import Shading
 from maquette.materials.latent import Latent
 from maquette.materials.plain import Plain
 from maquette.renderers.base import View
 from maquette.renderers.volume import Volume
+from views import front
 
 INSIDE = torch.tensor([1.0, -0.5, 0.25, 0.1])
 BEHIND = torch.tensor([-0.5, 0.75, 0.1, -0.2])
@@ -36,8 +36,7 @@ class Fog(Field):
 
 
 def draw(density: float, background, material=None):
-    one = torch.ones(1)
-    camera = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 17)
+    camera = front(size=17)
     renderer = Volume(Volume.Config(samples=128), bound=1.0)
     material = material or Latent(Latent.Config())
     return renderer.render(Fog(density), material, background, View(camera, Shading(), False))
@@ -66,8 +65,7 @@ def test_colour_is_what_the_material_makes_of_latents_in_front_and_behind(textur
 
 
 def test_pictures_in_chunks_have_the_same_latents(texture):
-    one = torch.ones(2)
-    cameras = orbit_cameras(0 * one, 10 * one, 3 * one, 40 * one, 9)
+    cameras = front(2, elevation=10.0, size=9)
     whole, parts = (
         Volume(Volume.Config(samples=64, chunk=chunk), 1.0).render(
             Fog(2.0), Latent(Latent.Config()), texture, View(cameras, Shading(), False)

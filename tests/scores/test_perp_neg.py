@@ -5,21 +5,16 @@ import math
 import pytest
 import torch
 
-from maquette.cameras import orbit_cameras
 from maquette.priors.base import Request
 from maquette.priors.text.conditions import TextConditions, ViewPrompts
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.scores.cfg import CFG
 from maquette.scores.perp_neg import Decay, PerpNeg, add_perpendicular, perpendicular
+from views import around
 
 SHAPE = (3, 2, 4, 4)
 NEVER = Decay(0.0, 0.0)
 QUIET = {"front_side": NEVER, "side_front": NEVER, "front_back": NEVER, "side_back": NEVER}
-
-
-def cameras(*azimuths: float):
-    ones = torch.ones(len(azimuths))
-    return orbit_cameras(torch.tensor(azimuths), 0 * ones, 3 * ones, 40 * ones, 4)
 
 
 def predictions(seed: int = 0) -> dict[str, torch.Tensor]:
@@ -30,7 +25,7 @@ def predictions(seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def combine(score, found, *azimuths: float) -> torch.Tensor:
-    return score.combine_at(found, torch.full((len(azimuths), 1, 1, 1), 0.5), cameras(*azimuths))
+    return score.combine_at(found, torch.full((len(azimuths), 1, 1, 1), 0.5), around(*azimuths))
 
 
 def guided(found: dict[str, torch.Tensor], scale: float) -> torch.Tensor:
@@ -107,13 +102,13 @@ def test_pictures_of_a_batch_do_not_mix():
 
 
 def test_default_weights_follow_threestudios_curves():
-    found = PerpNeg(PerpNeg.Config()).weights(cameras(0.0, 45.0, 90.0, -90.0, 180.0))
+    found = PerpNeg(PerpNeg.Config()).weights(around(0.0, 45.0, 90.0, -90.0, 180.0))
     wanted = torch.tensor([[-0.000, -1.574], [-0.689, -0.689], [-1.574, -0.001], [-1.574, -0.001], [-1.967, -0.394]])
     torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
 
 
 def test_weights_are_continuous_where_front_and_back_curves_meet():
-    found = PerpNeg(PerpNeg.Config()).weights(cameras(89.999, 90.001))
+    found = PerpNeg(PerpNeg.Config()).weights(around(89.999, 90.001))
     torch.testing.assert_close(found[0], found[1], atol=1e-3, rtol=0)
 
 
@@ -124,7 +119,7 @@ def test_stable_dreamfusions_curves_are_a_choice_of_constants():
         front_back=Decay(2, 0),
         side_back=Decay(1, 10, limit=0.8),
     )
-    found = PerpNeg(config).weights(cameras(0.0, 45.0, 90.1, 135.0, 180.0))
+    found = PerpNeg(config).weights(around(0.0, 45.0, 90.1, 135.0, 180.0))
     by_hand = [
         [0.0, -2.0],  # r > 0.8, and -2 exp(-10 (1 - r)) at r = 1
         [-2 * math.exp(-1), -2 * math.exp(-5)],
@@ -149,7 +144,7 @@ def test_the_part_that_perpendicularity_saves_grows_with_the_overlap():
 
 def test_a_text_prior_gives_what_it_needs(tiny_pixel_model):
     prior = StableDiffusion(StableDiffusion.Config(path=str(tiny_pixel_model), dtype="float32", device="cpu"))
-    views = cameras(-45.0, 180.0)
+    views = around(-45.0, 180.0)
     conditions = prior.condition(Request("a red mug")).at(views)
     front, side = conditions["front"][0], conditions["side"][0]
     torch.testing.assert_close(conditions["interpolated"][0], (front + side) / 2)
@@ -161,14 +156,13 @@ def test_a_text_prior_gives_what_it_needs(tiny_pixel_model):
 
 def test_from_above_a_text_prior_has_no_neighbours(tiny_pixel_model):
     prior = StableDiffusion(StableDiffusion.Config(path=str(tiny_pixel_model), dtype="float32", device="cpu"))
-    ones = torch.ones(1)
-    conditions = prior.condition(Request("a red mug")).at(orbit_cameras(90 * ones, 80 * ones, 3 * ones, 40 * ones, 4))
+    conditions = prior.condition(Request("a red mug")).at(around(90.0, elevation=80.0, size=4))
     assert all(torch.equal(conditions[name], conditions["positive"]) for name in ("interpolated", "front", "side"))
 
 
 def test_sides_are_the_cameras_own_where_words_tell_them_apart():
     words = ViewPrompts(tell_sides=True)
     by_view = {view: torch.full((2,), float(i)) for i, view in enumerate(words.names)}
-    conditions = TextConditions(by_view, *[torch.zeros(2)] * 3, words).at(cameras(30.0, -30.0))
+    conditions = TextConditions(by_view, *[torch.zeros(2)] * 3, words).at(around(30.0, -30.0))
     left, right = (words.names.index(f"{side} side") for side in ("left", "right"))
     assert conditions["side"][:, 0].tolist() == [left, right]

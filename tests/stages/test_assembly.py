@@ -25,7 +25,7 @@ def guidance(prior: dict, score="cfg", objective="sds", **settings) -> Guidance:
     return check(Guidance, spec, "guidance.x", lambda key: None)
 
 
-def test_the_page_says_what_the_rules_do():
+def test_fit_page_says_what_the_rules_do():
     assert page("fit") == fit_page(), "write it anew: python -m maquette.stages.fit_page docs/fit.md"
 
 

@@ -2,16 +2,14 @@
 
 import torch
 
-from maquette.cameras import orbit_cameras
 from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
 from maquette.stages._control_inputs import control_inputs
-
-ONE = torch.ones(1)
+from views import around, front
 
 
 def test_depth_is_along_the_viewing_axis_and_normals_are_the_cameras():
-    views = orbit_cameras(90 * ONE, 0 * ONE, 3 * ONE, 60 * ONE, 8)
+    views = around(90.0, fov=60.0)
     origins, directions = views.rays()
     depth = -1 / directions[..., 1:2]  # to the plane y = 2, from y = 3 along -y
     assert torch.allclose((origins + depth * directions)[..., 1], torch.tensor(2.0))
@@ -25,7 +23,7 @@ def test_depth_is_along_the_viewing_axis_and_normals_are_the_cameras():
 
 
 def test_a_rendering_without_normals_shows_none():
-    views = orbit_cameras(0 * ONE, 0 * ONE, 3 * ONE, 60 * ONE, 2)
+    views = front(fov=60.0, size=2)
     ones = torch.ones(1, 2, 2, 1)
     white = ones.expand(1, 2, 2, 3)
     assert control_inputs(Rendering(white, ones, ones, None, None, Shading(), white), views).normal is None

@@ -8,7 +8,6 @@ import torch
 from typer.testing import CliRunner
 
 from command_line import logged, run_folder
-from maquette.cameras import orbit_cameras
 from maquette.cli.app import app
 from maquette.config import load_method
 from maquette.config.parts import check
@@ -17,9 +16,9 @@ from maquette.materials.base import Shading
 from maquette.renderers.base import Rendering
 from maquette.stages.guidance import build_guidance
 from maquette.stages.optimise import Guidance
+from views import around
 
-ONE = torch.ones(1)
-FROM_THE_LEFT = orbit_cameras(90 * ONE, 0 * ONE, 3 * ONE, 40 * ONE, 2)
+FROM_THE_LEFT = around(90.0, size=2)
 LATENT = ["stages.nerf.material=latent", "stages.nerf.geometry.channels=4"]
 TEXTURE = "stages.nerf.background={type: textured, height: 4, width: 4, channels: 4}"
 

@@ -6,8 +6,6 @@ import pytest
 import torch
 
 from maquette.cameras import orbit_cameras
-from maquette.config.parts import check
-from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.geometry.gaussians import Gaussians
 from maquette.images.picture import Picture
@@ -15,9 +13,8 @@ from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering
 from maquette.renderers.splat import Splat
 from maquette.renderers.volume import Volume
-from maquette.scene import Scene
 from maquette.stages.optimisation import Optimisation
-from maquette.stages.optimise import Optimise, build_task
+from tasks import prepared
 
 CAMERAS = {"type": "random-orbit", "batch": 2, "size": 12, "distance": [3.0, 3.2]}
 VOXELS = {"type": "voxel-grid", "resolution": 8, "channels": 3, "blob": "magic3d"}
@@ -46,17 +43,10 @@ def views(tmp_path: Path) -> dict:
     return {"type": "posed-images", "path": str(tmp_path), "references": {"a": 1.0}}
 
 
-def prepared(tmp_path: Path, losses: dict, drawing=Watched, **stage) -> Optimisation:
+def watched(losses: dict, drawing: type = Watched, **stage) -> Optimisation:
+    """The task of a stage with these losses, which keeps what it draws."""
     parts = {"geometry": VOXELS, "material": "plain", "background": "random-solid", "renderer": VOLUME, **stage}
-    config = check(Optimise.Config, {**parts, "losses": losses, "steps": 10}, "stage", lambda key: None)
-    data = config.data.build() if config.data else None
-    if data:
-        data.prepare(torch.device("cpu"))
-    torch.manual_seed(0)
-    geometry = config.geometry.build()
-    renderer = drawing(config.renderer.config, geometry.bound)
-    scene = Scene(geometry, config.material.build(), config.background.build(), renderer, config.view)
-    return build_task(config, scene, {}, data, MethodConfig(stages={"x": None}, prompt="a red mug"))
+    return prepared({**parts, "losses": losses}, renderer=drawing)
 
 
 @pytest.mark.parametrize(
@@ -67,33 +57,33 @@ def prepared(tmp_path: Path, losses: dict, drawing=Watched, **stage) -> Optimisa
         ({"opacity": {}, "near-view": {"weight": 1.0}}, 2),
     ],
 )
-def test_nothing_is_drawn_twice_unless_a_loss_asks(losses, drawn, tmp_path):
-    task = prepared(tmp_path, losses, cameras=CAMERAS)
+def test_nothing_is_drawn_twice_unless_a_loss_asks(losses, drawn):
+    task = watched(losses, cameras=CAMERAS)
     task.terms(Moment(3, 10, Draws(0, 3))).total().backward()
     assert len(task.scene.renderer.drawn) == drawn
     assert task.scene.geometry.grid.grad.isfinite().all()
 
 
-def test_the_second_look_has_the_same_light_and_background_from_a_little_aside(tmp_path):
-    task = prepared(tmp_path, {"near-view": {"weight": 1.0}}, cameras=CAMERAS)
+def test_the_second_look_has_the_same_light_and_background_from_a_little_aside():
+    task = watched({"near-view": {"weight": 1.0}}, cameras=CAMERAS)
     task.terms(Moment(3, 10, Draws(0, 3)))
     first, second = task.scene.renderer.drawn
     assert torch.equal(first.background, second.background) and first.shading == second.shading
     assert 0 < float((first.rgb - second.rgb).detach().abs().mean()) < 0.05
 
 
-def test_a_step_is_a_function_of_its_number(tmp_path):
-    task = prepared(tmp_path, {"near-view": {"weight": 1.0}, "normal-smoothness-3d": {}}, cameras=CAMERAS)
+def test_optimisation_steps_are_functions_of_their_number():
+    task = watched({"near-view": {"weight": 1.0}, "normal-smoothness-3d": {}}, cameras=CAMERAS)
     one, again, other = ({**task.terms(Moment(step, 10, Draws(0, step))).values()} for step in (3, 3, 4))
     assert one == again and one != other
 
 
-def test_without_cameras_the_known_view_is_looked_at_again(views, tmp_path):
+def test_without_cameras_the_known_view_is_looked_at_again(views):
     clip = {"path": "nano-clip"}
     losses = {
         "near-view": {"weight": 1.0}, "clip-similarity": clip, "prompt-similarity": clip, "perceptual": clip
     }  # fmt: skip
-    task = prepared(tmp_path, losses, data=views)
+    task = watched(losses, data=views)
     terms = task.terms(Moment(0, 10, Draws(0, 0)))
     terms.total().backward()
     assert len(task.scene.renderer.drawn) == 2 and set(terms.losses) == set(losses)
@@ -110,10 +100,10 @@ class Counted(Gaussians):
         return super().adapt(projections, *rest)
 
 
-def test_a_cloud_grows_by_the_views_it_is_shown_and_not_by_second_looks(tmp_path):
+def test_a_cloud_grows_by_the_views_it_is_shown_and_not_by_second_looks():
     losses = {"opacity": {}, "near-view": {"weight": 1.0}}
     parts = {"geometry": {"type": "gaussians", "count": 200}, "renderer": {"type": "splat"}, "cameras": CAMERAS}
-    task = prepared(tmp_path, losses, Splat, **parts)
+    task = watched(losses, Splat, **parts)
     task.scene.geometry = Counted(task.scene.geometry.config)
     task.terms(Moment(3, 10, Draws(0, 3))).total().backward()
     task.after_step(Moment(3, 10, Draws(0, 3)))

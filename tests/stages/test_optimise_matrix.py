@@ -12,7 +12,6 @@ from maquette import registry
 from maquette.cameras import orbit_cameras
 from maquette.config.capabilities import PICTURE
 from maquette.config.parts import ObjectiveSpec, PriorSpec, check, plain
-from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages, save_posed_images
 from maquette.data.formats.captioned import CaptionedViews
 from maquette.errors import ConfigError
@@ -20,10 +19,8 @@ from maquette.images.picture import Picture
 from maquette.priors.base import Prior
 from maquette.priors.oracle.oracle import Oracle
 from maquette.randomness import Draws, Moment
-from maquette.scene import Scene
-from maquette.stages.guidance import BuiltGuidance
 from maquette.stages.optimisation import Optimisation
-from maquette.stages.optimise import Optimise, build_task
+from tasks import nowhere, prepared
 
 OBJECTIVES, SCORES = registry.names("objective"), registry.names("score")
 CODE_PATHS = [
@@ -54,10 +51,6 @@ SIX = {
     "size": 8,
 }  # fmt: skip
 """Cameras of the prior that knows no others."""
-
-
-def nowhere(key: str) -> None:
-    """Nothing here was written in a file."""
 
 
 @pytest.fixture(scope="module")
@@ -132,22 +125,6 @@ def fitted(stage: dict, prior: str) -> dict:
     return {**stage, "cameras": SIX} if prior == "tiles" else stage
 
 
-def prepared(spec: dict, prior: Prior, tmp_path: Path, stage: dict) -> Optimisation:
-    """The task of a stage with one guidance."""
-    config = check(Optimise.Config, {**stage, "guidance": {"one": spec}, "steps": 10}, "stage", nowhere)
-    data = config.data.build() if config.data else None
-    if data:
-        data.prepare(torch.device("cpu"))
-    torch.manual_seed(0)
-    geometry = config.geometry.build()
-    scene = Scene(
-        geometry, config.material.build(), config.background.build(), config.renderer.build(bound=geometry.bound),
-        config.view,
-    )  # fmt: skip
-    method = MethodConfig(stages={"x": None}, prompt="a red mug")
-    return build_task(config, scene, {"one": BuiltGuidance(config.guidance["one"], prior, method, data)}, data, method)
-
-
 def step(task: Optimisation, index: int = 3) -> dict[str, float]:
     """One optimisation step; what it would log."""
     optimiser = torch.optim.Adam(task.parameters(), lr=0.1)
@@ -158,9 +135,9 @@ def step(task: Optimisation, index: int = 3) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(("objective", "score", "prior"), CODE_PATHS)
-def test_one_step_has_finite_gradients(objective, score, prior, priors, stages, tmp_path):
+def test_one_step_has_finite_gradients(objective, score, prior, priors, stages):
     spec = guidance(objective, score, prior, priors)
-    task = prepared(spec, priors[prior][1], tmp_path, fitted(stages[objective], prior))
+    task = prepared({**fitted(stages[objective], prior), "guidance": {"one": spec}}, priors[prior][1])
     if list(task.auxiliary.parameters()):
         step(task, 2)  # a copy that has learned nothing yet may agree with its prior
     values = step(task)
@@ -178,9 +155,9 @@ def test_one_step_has_finite_gradients(objective, score, prior, priors, stages, 
         ("dataset-update", "edits"),
     ],
 )
-def test_a_step_leaves_nothing_behind(objective, prior, priors, stages, tmp_path):
+def test_a_step_leaves_nothing_behind(objective, prior, priors, stages):
     stage = fitted(stages[objective], prior)
-    task = prepared(guidance(objective, "cfg", prior, priors), priors[prior][1], tmp_path, stage)
+    task = prepared({**stage, "guidance": {"one": guidance(objective, "cfg", prior, priors)}}, priors[prior][1])
     step(task, 3)  # what is found out once is found out now
     before = tensors()
     step(task, 4)
@@ -201,16 +178,16 @@ def compares_pictures(objective: str) -> bool:
 
 
 @pytest.mark.parametrize("objective", [name for name in OBJECTIVES if compares_pictures(name)])
-def test_latents_are_refused_where_pictures_are_compared(objective, priors, stages, tmp_path):
+def test_latents_are_refused_where_pictures_are_compared(objective, priors, stages):
     spec = guidance(objective, "cfg", "latents", priors)
     with pytest.raises(ConfigError, match="compares pictures, but material 'latent' draws latents"):
-        prepared(spec, priors["latents"][1], tmp_path, {**stages[objective], **LATENTS})
+        prepared({**stages[objective], **LATENTS, "guidance": {"one": spec}}, priors["latents"][1])
 
 
 @pytest.mark.parametrize("objective", [name for name in OBJECTIVES if not compares_pictures(name)])
-def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, tmp_path, monkeypatch):
+def test_latents_are_pulled_without_the_autoencoder(objective, priors, stages, monkeypatch):
     spec = guidance(objective, "cfg", "latents", priors)
-    task = prepared(spec, priors["latents"][1], tmp_path, {**stages[objective], **LATENTS})
+    task = prepared({**stages[objective], **LATENTS, "guidance": {"one": spec}}, priors["latents"][1])
     step(task, 2)  # the grid of latents is found out once
     for name in ("encode", "decode"):
         monkeypatch.setattr(priors["latents"][1], name, _unwanted)
@@ -231,11 +208,11 @@ ASKED = {
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_nothing_is_asked_or_decoded_that_is_not_used(objective, priors, stages, tmp_path, monkeypatch):
+def test_nothing_is_asked_or_decoded_that_is_not_used(objective, priors, stages, monkeypatch):
     spec, prior = guidance(objective, "cfg", "latents", priors), priors["latents"][1]
     settings = {"timesteps": {"low": 0.6, "high": 0.6, "shared": True}, "start": 1.0}
     spec["objective"].update({name: value for name, value in settings.items() if name in field_names(objective)})
-    task = prepared(spec, prior, tmp_path, stages[objective])
+    task = prepared({**stages[objective], "guidance": {"one": spec}}, prior)
     predict, decode, asked, decoded = prior.predict, prior.decode, [], []
 
     def counting(noisy, steps, conditions, cameras):

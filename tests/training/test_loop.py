@@ -41,14 +41,14 @@ def loop(tmp_path, bad: set[int], **config: object) -> Loop:
     return Loop("s", Quadratic(bad), 10, settings, 0, CheckpointStore(tmp_path / "c"), log)
 
 
-def test_raise_stops_with_a_diagnosis_and_a_dump(tmp_path):
+def test_nonfinite_raise_stops_with_a_diagnosis_and_a_dump(tmp_path):
     with pytest.raises(RunError, match=r"step 4: not finite: loss/square .*step-00000004"):
         loop(tmp_path, {4}, checkpoint_every=2).run(resume=False)
     dump = json.loads((tmp_path / "c" / "nonfinite.json").read_text())
     assert dump["step"] == 4 and dump["prompt"] == "a mug" and dump["timestep"] == 500 and dump["seed"] == 0
 
 
-def test_skip_leaves_out_the_step_and_counts_it(tmp_path):
+def test_nonfinite_skip_leaves_out_the_step_and_counts_it(tmp_path):
     run = loop(tmp_path, {4, 7}, nonfinite="skip")
     run.run(resume=False)
     assert run.skipped == 2 and torch.isfinite(run.task.x)

@@ -133,7 +133,7 @@ def test_a_failed_download_of_weights_is_named_as_what_it_is(content, reason, mo
         load(model)
 
 
-def test_a_variant_is_taken_where_there_is_no_other_file(tiny_pixel_model, model):
+def test_part_files_are_a_variant_where_there_is_no_other_file(tiny_pixel_model, model):
     whole = load(tiny_pixel_model).unet.state_dict()
     for name in (UNET, "text_encoder/model.safetensors"):
         file = model / name

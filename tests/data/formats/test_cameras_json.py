@@ -166,7 +166,7 @@ def test_pictures_of_16_bits_keep_their_levels(tmp_path):
     torch.testing.assert_close(color[1], torch.full((64, 64, 3), 40_000 / 65535))
 
 
-def test_a_missing_folder_and_an_unknown_layout_are_told_apart(tmp_path):
+def test_loading_tells_a_missing_folder_and_an_unknown_layout_apart(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         load_posed_images(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"none of cameras\.json, transforms_train\.json, .*images\.txt"):

@@ -104,7 +104,7 @@ def test_centre_and_scale_can_be_given(tmp_path):
     torch.testing.assert_close(images.cameras.distance, torch.full((9,), 2.5 / 4), atol=1e-5, rtol=0)
 
 
-def test_models_that_are_not_known_are_refused_by_name(tmp_path):
+def test_a_colmap_model_with_cameras_of_another_kind_is_refused_by_name(tmp_path):
     write(tmp_path)
     (tmp_path / "cameras.txt").write_text("# Camera list\n1 SPHERICAL 96 64 100 48 32 0.02\n")
     with pytest.raises(ConfigError, match=r"'SPHERICAL' are not read.*cameras\.txt:2\).*colmap image_undistorter"):
@@ -173,7 +173,7 @@ def to_binary(folder: Path) -> None:
         (folder / f"{name}.txt").unlink()
 
 
-def test_binary_models_are_read_as_text_is(tmp_path):
+def test_colmap_binary_is_read_as_colmap_text_is(tmp_path):
     write(tmp_path, turn=TILTED)
     text = load_posed_images(tmp_path)
     to_binary(tmp_path)

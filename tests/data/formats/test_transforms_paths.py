@@ -26,7 +26,7 @@ from maquette.files import allowing
         lambda name: "\\\\server\\captures\\" + name.replace("/", "\\"),
     ],
 )
-def test_names_of_other_machines_are_found(tmp_path, spell):
+def test_companions_named_by_other_machines_are_found(tmp_path, spell):
     write_captured(tmp_path)
     expected = load_posed_images(tmp_path)
 

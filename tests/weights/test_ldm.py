@@ -40,7 +40,7 @@ def test_the_autoencoder_is_converted_as_diffusers_converts_it():
     assert all(torch.equal(value.flatten(), wanted[name].flatten()) for name, value in vae.state_dict().items())
 
 
-def test_the_text_encoder_gives_what_open_clip_gives():
+def test_ldm_clip_gives_what_open_clip_gives():
     from tiny_mvdream import theirs
 
     encoder = ldm_clip.open_clip(ldm.tensors_with_prefix(state(), OPEN_CLIP), "")

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
-from toy_views import cameras, toy_views
+from toy_views import toy_views
 
 from maquette.data.formats.captioned import load_captioned_views, save_captioned_views
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
+from views import around
 
 
 def test_a_set_reads_back_as_it_was(tmp_path):
@@ -24,7 +25,7 @@ def test_a_set_reads_back_as_it_was(tmp_path):
 def test_an_oracle_reads_a_folder_and_resizes_it(tmp_path):
     prior = Oracle(Oracle.Config(str(save_captioned_views(tmp_path, toy_views())), size=4))
     assert prior.clean.shape == (12, 3, 4, 4)
-    assert float(prior.condition(Request("a red thing")).at(cameras(180.0))["positive"][0, 2]) == 1.0
+    assert float(prior.condition(Request("a red thing")).at(around(180.0))["positive"][0, 2]) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from maquette.backgrounds.solid import Solid
-from maquette.cameras.base import orbit_cameras
 from maquette.geometry.base import SurfaceMesh
 from maquette.geometry.dmtet import DMTet
 from maquette.losses.laplacian import Laplacian
@@ -13,6 +12,7 @@ from maquette.materials.base import Shading
 from maquette.materials.plain import Plain
 from maquette.renderers.base import View
 from maquette.renderers.mesh import MeshRenderer
+from views import around, front
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 
@@ -23,8 +23,7 @@ def sphere(**config) -> DMTet:
 
 
 def draw(geometry, azimuth=0.0, elevation=0.0, size=64, normals=True, **config):
-    one = torch.ones(1)
-    cameras = orbit_cameras(azimuth * one, elevation * one, 3.2 * one, 35 * one, size)
+    cameras = around(azimuth, elevation=elevation, distance=3.2, fov=35.0, size=size)
     renderer = MeshRenderer(MeshRenderer.Config(**config), bound=1.0)
     return renderer.render(
         geometry, Plain(Plain.Config()), Solid(Solid.Config()), View(cameras, Shading(), normals)
@@ -66,8 +65,7 @@ def test_what_is_drawn_stands_where_the_rays_of_the_volume_renderer_look():
 def test_a_non_square_picture_keeps_its_proportions():
     import dataclasses
 
-    one = torch.ones(1)
-    cameras = dataclasses.replace(orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, 32), width=64)
+    cameras = dataclasses.replace(front(distance=3.2, fov=35.0, size=32), width=64)
     clip = cameras.clip_positions(torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), 0.1, 10.0)
     ndc = clip[0, :, :3] / clip[0, :, 3:]
     assert float(ndc[1, 0]) == pytest.approx(float(ndc[2, 1]) / 2, rel=1e-5)  # +y is to the right, seen from +x

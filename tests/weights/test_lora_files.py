@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from maquette.cameras import orbit_cameras
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.text.lora import LoraFile, fold_lora
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.priors.text.stable_diffusion_xl import StableDiffusionXL
 from maquette.weights.lora_files import inspect_lora, is_lora, read_lora
+from views import front
 
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 OUT = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_out.0"
@@ -124,8 +124,7 @@ def test_several_files_add_up(tiny_stable_diffusion, tmp_path):
 def test_a_text_encoders_part_changes_what_texts_mean_and_is_not_mistaken_for_the_plain_one(
     names, tiny_stable_diffusion, tmp_path
 ):
-    one = torch.ones(1)
-    views = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8)
+    views = front()
     plain = load(tiny_stable_diffusion).condition(Request("a red mug")).at(views)["positive"]
     a, b = halves(torch.zeros(32, 32))
     save_file({names.format("down"): a, names.format("up"): b}, tmp_path / "style.safetensors")

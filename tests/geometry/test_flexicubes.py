@@ -8,7 +8,6 @@ from scipy.spatial.transform import Rotation
 
 from maquette import registry
 from maquette.backgrounds.solid import Solid
-from maquette.cameras.base import orbit_cameras
 from maquette.geometry.base import SurfaceMesh
 from maquette.geometry.dmtet import DMTet
 from maquette.geometry.flexicubes import FlexiCubes
@@ -17,6 +16,7 @@ from maquette.materials.plain import Plain
 from maquette.renderers.base import View
 from maquette.renderers.mesh import MeshRenderer
 from maquette.scene import Scene, Viewpoint
+from views import front
 
 SMALL = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 
@@ -27,8 +27,7 @@ def sphere(**config) -> FlexiCubes:
 
 
 def draw(geometry, size=64):
-    one = torch.ones(1)
-    cameras = orbit_cameras(0 * one, 0 * one, 3.2 * one, 35 * one, size)
+    cameras = front(distance=3.2, fov=35.0, size=size)
     parts = geometry, Plain(Plain.Config()), Solid(Solid.Config())
     return MeshRenderer(MeshRenderer.Config(), bound=1.0).render(*parts, View(cameras, Shading(), True))
 

@@ -9,7 +9,6 @@ import trimesh
 from PIL import Image
 
 from maquette.backgrounds.solid import Solid
-from maquette.cameras.base import orbit_cameras
 from maquette.errors import ConfigError
 from maquette.export.writers import write_glb
 from maquette.geometry.mesh import TriangleMesh
@@ -21,6 +20,7 @@ from maquette.meshes.texture import bake, unwrap
 from maquette.renderers.base import View
 from maquette.renderers.mesh import MeshRenderer
 from maquette.scene import Scene, Viewpoint
+from views import around
 
 FIELD = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
 KINDS = ("vertex", "texture", "field")
@@ -35,8 +35,7 @@ def scene(**config) -> Scene:
 
 
 def draw(made: Scene, azimuth: float = 0.0, size: int = 32):
-    one = torch.ones(1)
-    cameras = orbit_cameras(azimuth * one, 0 * one, 3.2 * one, 35 * one, size)
+    cameras = around(azimuth, distance=3.2, fov=35.0, size=size)
     return made.renderer.render(made.geometry, made.material, made.background, View(cameras, Shading(), True))
 
 
@@ -75,9 +74,9 @@ def test_a_texture_is_drawn_the_right_way_up(tmp_path):
 @pytest.mark.parametrize("colors", ["auto", "vertex", "texture"])
 def test_what_is_drawn_is_what_was_painted_and_seams_do_not_show(globe, colors):
     made = scene(path=str(globe), fit="none", colors=colors)
-    view, one = draw(made, azimuth=40.0, size=128), torch.ones(1)
+    view = draw(made, azimuth=40.0, size=128)
     solid = view.opacity[0, ..., 0] > 0.999
-    origin, direction = (rays[0][solid] for rays in orbit_cameras(40 * one, 0 * one, 3.2 * one, 35 * one, 128).rays())
+    origin, direction = (rays[0][solid] for rays in around(40.0, distance=3.2, fov=35.0, size=128).rays())
     facing = -(view.normal[0][solid] * direction).sum(-1) > 0.3  # not the rim, where a pixel spans much of the surface
     places = origin + view.depth[0][solid] * direction
     assert facing.sum() > 4000

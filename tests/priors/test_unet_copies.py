@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_views import cameras, toy_oracle
+from toy_views import toy_oracle
 
 from maquette.config.capabilities import trainable_copy
 from maquette.diffusion.noise import DiscreteSchedule
@@ -13,8 +13,9 @@ from maquette.priors.base import Request
 from maquette.priors.oracle.gaussian import Gaussian
 from maquette.priors.text.stable_diffusion import StableDiffusion
 from maquette.priors.text.unet_copies import LowRank
+from views import around
 
-VIEWS = cameras(0.0, 180.0)
+VIEWS = around(0.0, 180.0)
 STEPS = torch.tensor([100, 800])
 
 

@@ -1,0 +1,61 @@
+"""A first signal is a request to stop, and handlers are as before afterwards."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from maquette.training.signals import SIGNALS, STOPPED, StopFlag, Stopped, handled, stop_flag
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signals_inside_the_block_request_a_stop_once(number, caplog):
+    caplog.set_level("INFO", "maquette")
+    before = signal.getsignal(number)
+    with stop_flag() as flag:
+        assert not flag.requested
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)  # within a second: the same request, delivered twice
+        assert flag.requested
+    assert caplog.text.count("this step ends, a checkpoint is written") == 1
+    assert signal.getsignal(number) is before
+
+
+def test_signals_while_a_checkpoint_is_saved_wait_for_it(caplog, monkeypatch):
+    caplog.set_level("INFO", "maquette")
+    monkeypatch.setattr("maquette.training.signals.SAME_REQUEST_SECONDS", -1.0)
+    monkeypatch.setattr("os._exit", lambda code: pytest.fail("it ended within the checkpoint"))
+    flag = StopFlag()
+    flag.handle(signal.SIGTERM, None)
+    with flag.saving():
+        flag.handle(signal.SIGTERM, None)
+    assert "the run ends after it" in caplog.text
+
+
+def test_signals_that_the_process_ignores_stay_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with handled([signal.SIGHUP], lambda number, frame: pytest.fail("it was to be ignored")):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_are_left_alone_outside_the_main_thread():
+    flags = []
+
+    def work() -> None:
+        with stop_flag() as flag:
+            flags.append((flag.requested, signal.getsignal(signal.SIGTERM)))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert flags == [(False, before)]
+
+
+def test_a_stopped_run_ends_with_the_exit_code_of_a_terminated_process():
+    assert Stopped().code == STOPPED == 128 + signal.SIGTERM
