@@ -71,6 +71,8 @@ PATTERNS = (
     b"\r\n",
     b"\xef\xbb\xbf",
 )
+LINKED = ("obj", "gltf", "colmap-text", "colmap-binary", "transforms", "cameras")
+"""Loaders of folders in which a link leads nowhere else; a link from a prior or a run is its owner's."""
 DOUBLES = (float("nan"), float("inf"), 1e300, -1.0, 0.0)
 
 
@@ -83,7 +85,7 @@ def mutate(case: Case, rng: random.Random, cases: list[Case]) -> Case:
         del files[name]
     elif action < 0.08:
         files[name] = rng.choice(sorted(rng.choice(cases).files.items()))[1]
-    elif action < 0.10 and name != case.target:
+    elif action < 0.10 and case.loader in LINKED and name != case.target:
         links[name] = rng.choice(OUTSIDE)
     else:
         files[name] = mutate_content(files[name], rng)

@@ -12,7 +12,7 @@ from maquette import plugins
 from maquette.errors import ConfigError
 from maquette.perception.clip import Clip
 from maquette.priors.text.stable_diffusion import StableDiffusion
-from maquette.weights.raw_files import is_finite, read_json
+from maquette.weights.raw_files import is_finite, read_json, safetensors_header
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
@@ -190,3 +190,11 @@ def test_a_folder_without_weights_says_what_it_has(model):
     (model / "unet/weights.pt").unlink()
     with pytest.raises(ConfigError, match=r"there is no diffusion_pytorch_model.* in .*: it has config.json; give a"):
         load(model)
+
+
+@pytest.mark.parametrize("end", ["Infinity", "NaN", "[]", "1e400", "null"])
+def test_a_header_whose_offsets_are_no_numbers_is_damaged(end, tmp_path):
+    text = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, %s]}}' % end.encode()
+    (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    with pytest.raises(ConfigError, match="the header of .* is damaged"):
+        safetensors_header(tmp_path / "a.safetensors")
