@@ -20,15 +20,17 @@ from fuzz.scenes import encode
 
 LAYER = "down_blocks.0.attentions.{}.transformer_blocks.0.attn{}.to_{}"
 SPECIAL = (
-    "${", "\\${x}", "???", "\x85", "\n", "\t", "\u2028", "🍄", "\ud83d", "a: b", "# c", "'", '"', "{", "[", "- ", "~", "%s",
-    "1984", "null", "\0", "\x1b[31m", "=", "<", "é", "\u202e", "!x ", "&a ", "*a", "${oc.env:HOME}", "\\\\", "|", ">", "\ufeff",
+    "${", "\\${x}", "???", "\x85", "\n", "\t", "\u2028", "🍄", "\ud83d", "a: b", "# c", "'", '"', "{", "[", "- ", "~",
+    "%s", "1984", "null", "\0", "\x1b[31m", "=", "<", "é", "\u202e", "!x ", "&a ", "*a", "${oc.env:HOME}",
+    "\\\\", "|", ">", "\ufeff",
 )  # fmt: skip
 VALUES = (
     "null", "~", "-1", "0", "1e400", "1e308", "9" * 400, ".nan", ".inf", "''", "{}", "[]", "[[]]", "{type: x}", "true",
     "{type: null}", "{type: [a]}", "x", "${prior}", "${stages}", "${", "\\${", "*a", "&a x", "!x y", "[1,2,3,4]", "010",
     "{a: {b: c}}", "1:30", '"\\uD83D"', "[[0,1],['50%',2]]", "[['x',1]]", "{from: 1, to: a}", "~/x", "$HOME", "$NOPE/x",
     "../..", "/dev/zero", '"\\0"', "{~x: }", "{~: }", "-", "[{}]", "{1: 2}", "{null: 1}", "[nan]", "1" * 5000,
-    "{after: nerf}", "[[0, 0], [0, 1]]", "dreamfusion", "[dreamfusion, sjc]", "{prior=nano: {stages: {nerf: null}}}", "m.yaml",
+    "{after: nerf}", "[[0, 0], [0, 1]]", "dreamfusion", "[dreamfusion, sjc]", "m.yaml",
+    "{prior=nano: {stages: {nerf: null}}}",
 )  # fmt: skip
 TOP = ("extends", "defaults", "when", "groups", "variables", "prior", "stages", "name", "for")
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -92,7 +94,8 @@ def prior_files() -> dict[str, bytes]:
     scheduler = DDPMScheduler(beta_schedule="scaled_linear", clip_sample=False, steps_offset=1)
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL(block_out_channels=(8,), norm_num_groups=4), text_encoder=CLIPTextModel(text), unet=unet,
-        tokenizer=tokenizer, scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        tokenizer=tokenizer, scheduler=scheduler, safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False,
     )  # fmt: skip
     with TemporaryDirectory() as folder:
         pipeline.save_pretrained(folder)

@@ -14,7 +14,8 @@ from fuzz.case import Case
 
 NUMBERS = (0, -1, 1, 2, 255, 65535, 2**31, 2**32 - 1, 2**63, 10**400, 0.5, -0.0, 1e-320, 1e30, 1e308, float("nan"), float("inf"))  # fmt: skip  # noqa: E501
 WORDS = (
-    "", " ", "a", "\0", "\ud800", "nan", "-1", "1e999", "9" * 400, "SCALAR", "VEC4", "OPENCV", "images/00.png", ".", "a" * 5000,
+    "", " ", "a", "\0", "\ud800", "nan", "-1", "1e999", "9" * 400, "SCALAR", "VEC4", "OPENCV", "images/00.png", ".",
+    "a" * 5000,
 )  # fmt: skip
 OUTSIDE = (
     "../outside/secret.png", "../outside/secret.mtl", "../outside/secret.bin", "../outside/secret.json", "..", "/",
@@ -23,10 +24,12 @@ OUTSIDE = (
 )  # fmt: skip
 """Paths to which no file may lead a reader."""
 LINES = (
-    "", "#", "nan nan nan", "0 0 0", "-1", "1e999 0 0", "f 0 0 0", "f 1 2 99999999", "f 1//1 2/2/ 3", "v 1 2", "vt nan 0",
+    "", "#", "nan nan nan", "0 0 0", "-1", "1e999 0 0", "f 0 0 0", "f 1 2 99999999", "f 1//1 2/2/ 3", "v 1 2",
+    "vt nan 0",
     "mtllib ../outside/secret.mtl", "map_Kd ../outside/secret.png", "usemtl \\", "element vertex 4000000000",
-    "element face -1", "property list uchar int x", "end_header", "format binary_big_endian 1.0", "OFF", "endsolid",
-    "1 OPENCV 8 6 nan 1 1 1", "9" * 20, "&a [*a]", "? :", "stages: {nerf: }", "prior: ${prior}", "\ufeff", "!!python/x y",
+    "element face -1", "property list uchar int x", "end_header", "format binary_big_endian 1.0", "OFF",
+    "endsolid", "1 OPENCV 8 6 nan 1 1 1", "9" * 20, "&a [*a]", "? :", "stages: {nerf: }", "prior: ${prior}", "\ufeff",
+    "!!python/x y",
 )  # fmt: skip
 PATTERNS = (
     b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"nan ", b"1e99", b" -1 ", b"\r\n", b"\xef\xbb\xbf",

@@ -126,7 +126,8 @@ class _Observer:
             self.active = True
             writes = event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING)
             roots = self.written if writes else self.roots
-            if not any(path == root or path.startswith(f"{root}/") for root in roots):
+            inside = any(path == root or path.startswith(f"{root}/") for root in roots)
+            if not inside and "__pycache__" not in path:  # where what is imported late is compiled to
                 self.opened.append(f"{'writes: ' * bool(writes)}{event} {path}")
 
 
