@@ -12,42 +12,11 @@ from typing import Any
 
 from fuzz.case import Case
 
-NUMBERS = (
-    0,
-    -1,
-    1,
-    2,
-    255,
-    65535,
-    2**31,
-    2**32 - 1,
-    2**63,
-    10**400,
-    0.5,
-    -0.0,
-    1e-320,
-    1e30,
-    1e308,
-    float("nan"),
-    float("inf"),
-)
+NUMBERS = (0, -1, 1, 2, 255, 65535, 2**31, 2**32 - 1, 2**63, 10**400, 0.5, -0.0, 1e-320, 1e30, 1e308, float("nan"), float("inf"))  # fmt: skip  # noqa: E501
 WORDS = (
-    "",
-    " ",
-    "a",
-    "\0",
-    "\ud800",
-    "nan",
-    "-1",
-    "1e999",
-    "9" * 400,
-    "SCALAR",
-    "VEC4",
-    "OPENCV",
-    "images/00.png",
-    ".",
+    "", " ", "a", "\0", "\ud800", "nan", "-1", "1e999", "9" * 400, "SCALAR", "VEC4", "OPENCV", "images/00.png", ".",
     "a" * 5000,
-)
+)  # fmt: skip
 OUTSIDE = (
     "../outside/secret.png", "../outside/secret.mtl", "../outside/secret.bin", "../outside/secret.json", "..", "/",
     "/etc/hostname", "/dev/zero", "file:///etc/hostname", "http://127.0.0.1:9/a.png", "//127.0.0.1/a.png",
@@ -55,35 +24,30 @@ OUTSIDE = (
 )  # fmt: skip
 """Paths to which no file may lead a reader."""
 LINES = (
-    "", "#", "nan nan nan", "0 0 0", "-1", "1e999 0 0", "f 0 0 0", "f 1 2 99999999", "f 1//1 2/2/ 3", "v 1 2", "vt nan 0",
+    "", "#", "nan nan nan", "0 0 0", "-1", "1e999 0 0", "f 0 0 0", "f 1 2 99999999", "f 1//1 2/2/ 3", "v 1 2",
+    "vt nan 0",
     "mtllib ../outside/secret.mtl", "map_Kd ../outside/secret.png", "usemtl \\", "element vertex 4000000000",
-    "element face -1", "property list uchar int x", "end_header", "format binary_big_endian 1.0", "OFF", "endsolid",
-    "1 OPENCV 8 6 nan 1 1 1", "9999999999999999999999", "&a [*a]", "? :", "stages: {nerf: }", "prior: ${prior}", "\ufeff", "!!python/x y",
+    "element face -1", "property list uchar int x", "end_header", "format binary_big_endian 1.0", "OFF",
+    "endsolid", "1 OPENCV 8 6 nan 1 1 1", "9" * 20, "&a [*a]", "? :", "stages: {nerf: }", "prior: ${prior}", "\ufeff",
+    "!!python/x y",
 )  # fmt: skip
 PATTERNS = (
-    b"\xff" * 4,
-    b"\0" * 4,
-    b"\x7f\xff\xff\xff",
-    struct.pack("<I", 2**31),
-    b"nan ",
-    b"1e99",
-    b" -1 ",
-    b"\r\n",
-    b"\xef\xbb\xbf",
-)
-DOUBLES = (float("nan"), float("inf"), 1e300, -1.0, 0.0)
+    b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"nan ", b"1e99", b" -1 ", b"\r\n", b"\xef\xbb\xbf",
+    *(struct.pack("<d", value) for value in (float("nan"), float("inf"), 1e300, -1.0)),
+)  # fmt: skip
+LINKED = ("obj", "gltf", "colmap-text", "colmap-binary", "transforms", "cameras")
+"""Loaders of folders out of which no link leads; a link from a prior or a run is its owner's."""
 
 
-def mutate(case: Case, rng: random.Random, cases: list[Case]) -> Case:
+def mutate(case: Case, rng: random.Random, others: list[Case]) -> Case:
     """A broken relative of a case: one of its files is damaged, taken out, exchanged or made a link."""
     files, links = dict(case.files), dict(case.links)
-    name = rng.choice(sorted(files))
-    action = rng.random()
+    name, action = rng.choice(sorted(files)), rng.random()
     if action < 0.04 and len(files) > 1:
         del files[name]
     elif action < 0.08:
-        files[name] = rng.choice(sorted(rng.choice(cases).files.items()))[1]
-    elif action < 0.10 and name != case.target:
+        files[name] = rng.choice(sorted(rng.choice(others).files.items()))[1]
+    elif action < 0.10 and case.loader in LINKED and name != case.target:
         links[name] = rng.choice(OUTSIDE)
     else:
         files[name] = mutate_content(files[name], rng)
@@ -95,44 +59,35 @@ def mutate_content(content: bytes, rng: random.Random) -> bytes:
     way = rng.random()
     if way < 0.75 and (tree := _json(content)) is not None:
         return json.dumps(mutate_tree(tree, rng)).encode(errors="surrogatepass")
-    if way < 0.6 and content and content.count(b"\0") == 0:
+    if way < 0.6 and content and b"\0" not in content:
         return mutate_lines(content, rng)
-    if way < 0.6 and (parts := _headed(content)) is not None:
-        head, tree, rest = parts
-        written = json.dumps(mutate_tree(tree, rng)).encode(errors="surrogatepass")
-        written += b" " * (-len(written) % 8)
-        return (
-            (
-                struct.pack("<Q", len(written))
-                if len(head) == 8
-                else head[:12] + struct.pack("<I", len(written)) + head[16:]
-            )
-            + written
-            + rest
-        )
+    start, form = (20, "<12xI4x") if content.startswith(b"glTF") else (8, "<Q")  # .glb and .safetensors
+    if way < 0.6 and len(content) > start:
+        end = start + struct.unpack_from(form, content)[0]
+        if end <= len(content) and (tree := _json(content[start:end])) is not None:
+            text = json.dumps(mutate_tree(tree, rng)).encode(errors="surrogatepass")
+            text += b" " * (-len(text) % 8)
+            head = struct.pack("<Q", len(text)) if start == 8 else content[:12] + struct.pack("<I", len(text)) + b"JSON"
+            return head + text + content[end:]
     return mutate_bytes(content, rng)
 
 
 def mutate_bytes(content: bytes, rng: random.Random) -> bytes:
     """Bytes with some exchanged, left out, put in or cut off."""
     result = bytearray(content)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        if not result:
-            break
-        place = rng.randrange(len(result)) if rng.random() < 0.7 else rng.randrange(min(len(result), 200))
-        action = rng.randrange(7)
+    for _ in range(rng.choice((1, 1, 2, 8)) if result else 0):
+        place = rng.randrange(len(result) + 1) if rng.random() < 0.7 else rng.randrange(min(len(result) + 1, 200))
+        action, pattern = rng.randrange(6), rng.choice(PATTERNS)
         if action <= 1:
-            result[place] = rng.randrange(256)
+            result[place : place + 1] = rng.randbytes(1)
         elif action == 2:
             del result[place : place + rng.choice((1, 4, 100))]
         elif action == 3:
             result[place:place] = rng.randbytes(rng.choice((1, 4)))
         elif action == 4:
             del result[place:]
-        elif action == 5:
-            result[place : place + 4] = rng.choice(PATTERNS)
         else:
-            result[place : place + 8] = struct.pack("<d", rng.choice(DOUBLES))
+            result[place : place + len(pattern)] = pattern
     return bytes(result)
 
 
@@ -140,20 +95,17 @@ def mutate_lines(content: bytes, rng: random.Random) -> bytes:
     """Text with lines exchanged, doubled or left out, or words in them replaced."""
     lines = content.split(b"\n")
     for _ in range(rng.choice((1, 1, 2, 4))):
-        place = rng.randrange(len(lines))
+        place, action = rng.randrange(len(lines)), rng.randrange(6)
         words = lines[place].split(b" ")
-        action = rng.randrange(6)
         if action == 0 and len(lines) > 1:
             del lines[place]
-        elif action == 1:
-            lines.insert(place, rng.choice(LINES).encode())
-        elif action == 2:
-            lines.insert(place, rng.choice(lines))
+        elif action <= 2:
+            lines.insert(place, rng.choice(LINES).encode() if action == 1 else rng.choice(lines))
         elif action == 3:
             lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
         else:
-            odd = rng.choice((*NUMBERS, *WORDS, *OUTSIDE)) if rng.random() < 0.9 else "1" * 5000
-            words[rng.randrange(len(words))] = str(odd)[:9000].encode(errors="surrogatepass")
+            odd = str(rng.choice((*NUMBERS, *WORDS, *OUTSIDE)))
+            words[rng.randrange(len(words))] = odd.encode(errors="surrogatepass")
             lines[place] = b" ".join(words)
     return b"\n".join(lines)
 
@@ -192,13 +144,3 @@ def _json(content: bytes) -> Any:
     except ValueError:
         return None
     return tree if isinstance(tree, (dict, list)) else None
-
-
-def _headed(content: bytes) -> tuple[bytes, Any, bytes] | None:
-    """The bytes before the JSON of a .glb or .safetensors file, its JSON, and the rest."""
-    start, form = (20, "<12xI") if content.startswith(b"glTF") else (8, "<Q")
-    if len(content) < start:
-        return None
-    end = start + struct.unpack_from(form, content)[0]
-    tree = _json(content[start:end]) if end <= len(content) else None
-    return None if tree is None else (content[:start], tree, content[end:])

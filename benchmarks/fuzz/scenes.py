@@ -14,25 +14,20 @@ from PIL import Image
 from fuzz.case import Case
 
 ORIENTATIONS = {
-    1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: np.rot90(a),
+    1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
 }  # fmt: skip
 """EXIF's orientation -> the picture as it is seen (EXIF 2.3, tag 274)."""
 LOSSLESS = {
-    "PNG": ("RGB", "RGBA", "L", "LA", "P", "1"), "TIFF": ("RGB", "RGBA", "L"), "BMP": ("RGB", "L"), "WEBP": ("RGB", "RGBA"),
-    "GIF": ("P", "L"), "TGA": ("RGB", "RGBA"), "PPM": ("RGB", "L"), "ICO": ("RGBA",),
+    "PNG": ("RGB", "RGBA", "L", "LA", "P", "1"), "TIFF": ("RGB", "RGBA", "L", "LA", "P", "1"), "BMP": ("RGB", "L", "P"),
+    "WEBP": ("RGB", "RGBA"), "GIF": ("P", "L"), "TGA": ("RGB", "RGBA", "L"), "PPM": ("RGB", "L", "1"), "ICO": ("RGBA",),
+    "PCX": ("RGB", "L"), "SGI": ("RGB", "RGBA", "L"), "DDS": ("RGBA", "RGB"), "QOI": ("RGBA", "RGB"),
 }  # fmt: skip
 LOSSY = (
-    ("JPEG", "RGB"),
-    ("JPEG", "L"),
-    ("JPEG", "CMYK"),
-    ("TIFF", "CMYK"),
-    ("TIFF", "LAB"),
-    ("JPEG2000", "RGBA"),
-    ("AVIF", "RGBA"),
-    ("PNG", "I;16"),
-    ("TIFF", "I;16"),
-)
+    ("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("TIFF", "CMYK"), ("TIFF", "LAB"), ("JPEG2000", "RGBA"),
+    ("AVIF", "RGBA"), ("PNG", "I;16"), ("TIFF", "I;16"),
+)  # fmt: skip
 SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
 SIDE = (8, 6)  # of the pictures of scenes
 
@@ -51,23 +46,19 @@ def make_picture(rng: random.Random) -> Case:
     shape = (rng.randint(2, 12), rng.randint(2, 12))
     pixels = np.random.default_rng(rng.randrange(2**32)).integers(0, 256, (*shape, 4), np.uint8)
     pixels[..., 3] = pixels[..., 3] // 2 + 128 if rng.random() < 0.5 else 255
-    expected: dict[str, object] = {"width": shape[1], "height": shape[0]}
-    if rng.random() < 0.25:
-        form, mode = rng.choice(LOSSY)
-        image = Image.fromarray(pixels).convert("L" if mode == "I;16" else mode if mode != "LAB" else "RGB")
-        image = image.convert(mode) if mode != "LAB" else Image.merge("LAB", image.split())
-        name = f"a.{SUFFIXES.get(form, form.lower())}"
-        return Case("picture", {name: encode(image, form)}, name, expected=expected)
+    lossy = rng.random() < 0.2
     form = rng.choice(list(LOSSLESS))
-    mode = rng.choice(LOSSLESS[form])
-    image = Image.fromarray(pixels).convert("RGB" if mode in ("P", "1") else mode)
-    image = image.convert(mode) if mode in ("P", "1") else image
-    plain = np.asarray(image.convert("RGBA"), np.float64) / 255
-    orientation = rng.randint(1, 8) if form in ("PNG", "TIFF", "WEBP") else 1
-    plain = ORIENTATIONS[orientation](plain)
+    form, mode = rng.choice(LOSSY) if lossy else (form, rng.choice(LOSSLESS[form]))
+    image = Image.fromarray(pixels).convert({"P": "RGB", "1": "RGB", "I;16": "L", "LAB": "RGB"}.get(mode, mode))
+    image = Image.merge("LAB", image.split()) if mode == "LAB" else image.convert(mode)
+    orientation = rng.randint(1, 8) if form in ("PNG", "TIFF", "WEBP", "JPEG", "AVIF") else 1
+    stored = pixels / 255 if lossy else np.asarray(image.convert("RGBA")) / 255
+    upright = ORIENTATIONS[orientation](stored)
+    expected = {"width": upright.shape[1], "height": upright.shape[0], **({} if lossy else {"pixels": upright})}
     more = {"WEBP": {"lossless": True, "exact": True}, "ICO": {"sizes": [image.size]}}.get(form, {})
+    if form == "TIFF" and not lossy and rng.random() < 0.5:
+        more = {"compression": rng.choice(("tiff_lzw", "packbits", "tiff_deflate"))}
     name = f"a.{SUFFIXES.get(form, form.lower())}"
-    expected = {"width": plain.shape[1], "height": plain.shape[0], "pixels": plain}
     return Case("picture", {name: encode(image, form, orientation, **more)}, name, expected=expected)
 
 

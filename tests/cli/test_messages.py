@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from maquette.cli.messages import MessageHandler, show_messages
+from maquette.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +55,8 @@ def test_a_message_that_cannot_be_formatted_stops_nothing(monkeypatch, capsys):
     monkeypatch.setattr(logging, "raiseExceptions", False)
     handler.emit(logging.LogRecord("maquette", logging.INFO, "", 0, "%d", ("text",), None))
     assert capsys.readouterr().out == ""
+
+
+def test_an_error_about_a_long_value_is_one_short_line_with_its_hint():
+    line = str(ConfigError("no number: " + "1\n" * 9000, key="seed", hint="give seed=1"))
+    assert len(line) < 2100 and line.startswith("seed: no number: 1 1") and line.endswith("; give seed=1")

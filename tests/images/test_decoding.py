@@ -55,6 +55,17 @@ def test_pictures_are_turned_upright(tmp_path, orientation, suffix):
     assert inspect_picture(path).facts["width"] == 60 and image_size(path, "", path, upright=True) == (60, 40)
 
 
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_a_turned_tiff_of_plain_rows_is_upright_in_memory_and_from_a_file(tmp_path, orientation, mode):
+    levels = np.random.default_rng(0).integers(0, 256, (4, 8), np.uint8)
+    stored = np.ascontiguousarray(TURNED[orientation](np.dstack([levels] * 3)))
+    path = tmp_path / "a.tif"
+    Image.fromarray(stored).convert(mode).save(path, exif=exif(orientation))
+    for source in (path, path.read_bytes()):
+        assert np.array_equal(read_rgba(source)[..., 0], levels)
+
+
 def test_damaged_exif_data_turn_nothing(tmp_path):
     Image.fromarray(corners()).save(tmp_path / "odd.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
     assert read_picture(tmp_path / "odd.jpg").size == (40, 60)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from maquette.errors import RunError
 from maquette.training.run_folder import RunFolder, slug
 
 
@@ -23,3 +24,11 @@ def test_texts_that_lose_something_stay_apart():
 def test_two_runs_at_one_time_get_two_folders(tmp_path):
     first, second = (RunFolder.create(str(tmp_path), "m", "p", "seed: 0\n") for _ in range(2))
     assert first.path != second.path
+
+
+@pytest.mark.parametrize("config", ["[]", '"a"', "null", '{"stages": []}', "{}"])
+def test_a_state_whose_configuration_is_none_is_one_line(tmp_path, config):
+    run = RunFolder(tmp_path)
+    run.state.write_text(f'{{"finished": [], "config": {config}}}')
+    with pytest.raises(RunError, match=r"cannot read .*state\.json: .*; delete this file"):
+        run.read_state()

@@ -12,7 +12,7 @@ from maquette import plugins
 from maquette.errors import ConfigError
 from maquette.perception.clip import Clip
 from maquette.priors.text.stable_diffusion import StableDiffusion
-from maquette.weights.raw_files import is_finite, read_json
+from maquette.weights.raw_files import is_finite, read_json, safetensors_header
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
@@ -189,4 +189,20 @@ def test_a_folder_without_weights_says_what_it_has(model):
         load(model)
     (model / "unet/weights.pt").unlink()
     with pytest.raises(ConfigError, match=r"there is no diffusion_pytorch_model.* in .*: it has config.json; give a"):
+        load(model)
+
+
+@pytest.mark.parametrize("end", ["Infinity", "NaN", "[]", "1e400", "null"])
+def test_a_header_whose_offsets_are_no_numbers_is_damaged(end, tmp_path):
+    text = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, %s]}}' % end.encode()
+    (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    with pytest.raises(ConfigError, match=r"the header of .* is damaged"):
+        safetensors_header(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("entry", [{"layers_per_block": 2**62}, {"cross_attention_dim": 2**40}, {"in_channels": 1e300}])
+def test_a_network_that_its_files_cannot_hold_is_refused_before_it_is_built(entry, model):
+    file = model / "unet" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entry))
+    with pytest.raises(ConfigError, match=rf"{next(iter(entry))} is .* only \d+ tensors .*config\.json"):
         load(model)

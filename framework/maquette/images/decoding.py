@@ -10,9 +10,10 @@ import io
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -105,15 +106,17 @@ def decode_picture(
 @contextmanager
 def open_picture(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     """An opened picture whose pixels are not decoded yet; raises as `decode_picture` does."""
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as files:
         warnings.simplefilter("ignore")  # of half the limit on pixels, which photographs reach, and of EXIF data
         try:
             Image.init()
             formats = [name for name in FORMATS if name in Image.OPEN]
             if isinstance(source, Path) and not source.is_file():
                 raise FileNotFoundError(f"there is no file {name}")
-            head = source[:32] if isinstance(source, bytes) else _head(source)
+            # never by path: Pillow maps such files into memory, with rows of the wrong length in TIFFs that are turned
+            stream = io.BytesIO(source) if isinstance(source, bytes) else files.enter_context(source.open("rb"))
+            head = stream.read(32)
+            stream.seek(0)
             image = _open_heif(stream, name) if _is_heif(head) else Image.open(stream, formats=formats)
         except MissingDependency:
             raise
@@ -149,16 +152,11 @@ def seen_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if orientation(image) >= 5 else (width, height)
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(32)
-
-
 def _is_heif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and b"avif" not in head[8:32]
 
 
-def _open_heif(stream: Path | io.BytesIO, name: str) -> Image.Image:
+def _open_heif(stream: IO[bytes], name: str) -> Image.Image:
     try:
         import pillow_heif
     except ImportError as problem:

@@ -153,6 +153,9 @@ class RunFolder:
             raise self._broken(" ".join(str(problem).split())) from None
         if not isinstance(state, dict) or not isinstance(state.get("finished"), list):
             raise self._broken("it does not list the finished stages")
+        config = state.get("config", {"stages": {}})
+        if not isinstance(config, dict) or not isinstance(config.get("stages"), dict):
+            raise self._broken("its config is that of no run")
         return state
 
     def _broken(self, problem: str) -> RunError:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from maquette import plugins
 from maquette.errors import ConfigError
-from maquette.weights.part_files import PartFiles, part_files
-from maquette.weights.raw_files import is_finite, readable_folder, refuse_non_finite
+from maquette.weights.part_files import PartFiles, check_config_size, part_files
+from maquette.weights.raw_files import is_finite, read_json, readable_folder, refuse_non_finite
 
 if TYPE_CHECKING:
     from torch import nn
@@ -153,6 +153,8 @@ def report_network(
     else:
         with readable_folder(folder, key) as readable:
             files = _files(folder, what, pickles, key, hint)
+            if (readable / "config.json").is_file():
+                check_config_size(read_json(readable / "config.json", key), files, folder / "config.json", key)
             local = {name: value for name, value in settings.items() if name != "subfolder"}
             network, report = _from_pretrained(cls, str(readable), what, key, hint, variant=files.variant, **local)
     _refuse_non_finite(network, {*report["missing_keys"]}, files, what, key)

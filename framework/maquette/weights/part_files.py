@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 from torch import Tensor
@@ -57,6 +58,37 @@ class PartFiles:
         return next((entry for entry in self.tensors() if not is_finite(entry[2])), None)
 
 
+def check_config_size(config: Any, files: PartFiles, path: Path, key: str = "") -> None:
+    """Refuse the configuration of a network with more layers or wider ones than its files can hold.
+
+    Building it would take any time and memory before its tensors were compared.
+
+    Raises:
+        ConfigError: naming the entry and the file.
+    """
+    size = sum(file.stat().st_size for file in files.paths)
+    headers = [safetensors_header(file, key) for file in files.paths if file.suffix == ".safetensors"]
+    count = sum(map(len, headers)) if len(headers) == len(files.paths) else size
+    for name, number in _numbers("", config):
+        limit = count if "layers" in name else max(SMALL, size)
+        if number > limit:
+            raise ConfigError(
+                f"{name} is {number}, and the files beside it hold only {count} tensors in {size} bytes ({path})",
+                key=key, hint="the configuration is damaged, or of another model",
+            )  # fmt: skip
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, int | float]]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield name, value
+    for key, item in value.items() if isinstance(value, dict) else ():
+        yield from _numbers(str(key), item)
+    for item in value if isinstance(value, list) else ():
+        yield from _numbers(name, item)
+
+
+SMALL = 10**6
+"""A number in a configuration that is no size, such as that of a token, is not larger."""
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32"}
 """Names of dtypes in safetensors headers -> torch's."""
 

@@ -117,7 +117,7 @@ def safetensors_header(path: Path, key: str = "") -> dict[str, Any]:
         header = json.loads(text)
         header.pop("__metadata__", None)
         end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as problem:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as problem:
         raise ConfigError(f"the header of {path} is damaged", key=key, hint="download or save it again") from problem
     if size < 8 + length + end:
         raise _cut_short(path, size, 8 + length + end, key)

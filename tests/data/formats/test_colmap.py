@@ -390,3 +390,20 @@ def test_pictures_of_the_same_names_elsewhere_are_not_taken(tmp_path):
         (tmp_path / f"dense/0/images/{i:03}.png").write_bytes((tmp_path / f"images/{i:03}.png").read_bytes())
     loaded = inspect_posed_images(tmp_path)
     assert [frame["name"] for frame in loaded.facts["frames_skipped"]] == ["008.png"]
+
+
+@pytest.mark.parametrize("model", ["sparse/0", ""])
+def test_a_model_that_is_a_link_stays_in_the_folder(tmp_path, model):
+    folder = tmp_path / "set"
+    write(folder, model=model)
+    listed, elsewhere = folder / model / "images.txt", tmp_path / "images.txt"
+    listed.rename(elsewhere)
+    listed.symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match=r"this link leads out of the folder .*images\.txt.*--allow"):
+        load_posed_images(folder)
+    with allowing([tmp_path]):
+        assert len(load_posed_images(folder)) == 9
+    elsewhere.rename(folder / "listed.txt")
+    listed.unlink()
+    listed.symlink_to(folder / "listed.txt")
+    assert len(load_posed_images(folder)) == 9

@@ -20,7 +20,7 @@ from maquette.data.formats import colmap_binary, colmap_text
 from maquette.data.formats.colmap_model import ColmapModel
 from maquette.data.formats.companions import Companions, listing
 from maquette.data.formats.frames import NO_PICTURE, Frame, Layout, Reading, Skipped, frame_size, stack_poses
-from maquette.data.formats.parsing import parse_rigid
+from maquette.data.formats.parsing import WORK_FOLDERS, parse_rigid
 from maquette.data.formats.placement import nearest_point_to_axes, orbit_scale, similarity, upright_rotation
 from maquette.errors import ConfigError
 from maquette.files import display_path
@@ -31,7 +31,6 @@ MODEL_FOLDERS = (
     "undistorted", "distorted/sparse", "model",
 )  # fmt: skip
 """Folders of models by COLMAP's tools and their users, relative to the data's folder; each may hold numbered ones."""
-WORK_FOLDERS = ("sparse", "colmap", "dense", "undistorted", "distorted", "model")
 PICTURE_FOLDERS = ("images", "input", "image", "rgb", "imgs")  # relative to the folder of the model or above it
 TO_OPENGL = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))  # camera axes; its own inverse
 READERS: tuple[Any, ...] = (colmap_text, colmap_binary)

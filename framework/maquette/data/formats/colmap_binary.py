@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from maquette.data.formats.colmap_model import ColmapImage, ColmapModel, colmap_lens, colmap_parameters
+from maquette.data.formats.parsing import read_bytes
 from maquette.data.formats.posed_images import SparsePoints
 from maquette.errors import ConfigError
 from maquette.files import display_path
@@ -46,7 +47,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path, self.place = path, 0
         try:
-            self.data = path.read_bytes()
+            self.data = read_bytes(path)
         except OSError as problem:
             raise ConfigError(f"cannot read this file: {problem}", file=display_path(path)) from problem
 

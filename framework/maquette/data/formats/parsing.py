@@ -15,9 +15,29 @@ from torch import Tensor
 from maquette.config.origins import Origin
 from maquette.config.parts import check
 from maquette.errors import ConfigError
-from maquette.files import display_path
+from maquette.files import display_path, is_inside
 
 RIGID_TOLERANCE = 1e-3  # of the entries of R^T R: files are often written with four digits
+
+WORK_FOLDERS = ("sparse", "colmap", "dense", "undistorted", "distorted", "model")  # in which COLMAP's models lie
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file that describes cameras; a link to it stays in the folder of the pictures and models.
+
+    Raises:
+        ConfigError: it is a link that leads out of the folder.
+        OSError: it cannot be read.
+    """
+    home = path.parent
+    while home.name.isdecimal() or home.name in WORK_FOLDERS:
+        home = home.parent
+    if path.is_symlink() and not is_inside(path, (home,)):
+        raise ConfigError(
+            f"this link leads out of the folder {display_path(home)}", file=display_path(path),
+            hint="copy the file there, or allow its folder: --allow FOLDER",
+        )  # fmt: skip
+    return path.read_bytes()
 
 
 def read_text(path: Path) -> str:
@@ -27,7 +47,7 @@ def read_text(path: Path) -> str:
         ConfigError: it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
         encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
         return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as problem:
