@@ -25,8 +25,8 @@ METHODS: dict[str, list[str]] = {
         "stages.texture.loop={checkpoint_every: 3, log_every: 1}",
     ],
     "magic123": [
-        "magic123", "image={inputs}/mug.png", "prompt=a red mug", "prior=nano", "stages.word.steps=3", "stages.coarse.steps=4",
-        "stages.fine.steps=3", "stages.coarse.loop={checkpoint_every: 2, log_every: 1}",
+        "magic123", "image={inputs}/mug.png", "prompt=a red mug", "prior=nano", "stages.word.steps=3",
+        "stages.coarse.steps=4", "stages.fine.steps=3", "stages.coarse.loop={checkpoint_every: 2, log_every: 1}",
         "stages.fine.loop={checkpoint_every: 2, log_every: 1}",
     ],
 }  # fmt: skip
