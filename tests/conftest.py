@@ -17,7 +17,7 @@ PACKAGES = Path(__file__).parents[1] / "framework"
 
 
 def _annotated_modules() -> list[str]:
-    """Modules whose annotations are checked when their functions are called: all but those that numba or triton compile."""
+    """Modules whose annotations are checked when functions are called: all but those that numba or triton compile."""
     modules = [path for path in sorted(PACKAGES.rglob("*.py")) if path.name != "__init__.py"]
     compiled = re.compile("numba|triton")
     checked = [path for path in modules if not compiled.search(path.read_text(encoding="utf-8"))]

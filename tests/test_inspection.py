@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from maquette.cli.app import app
-from maquette.inspection import inspect_path
 from project import page
 
 COMMON = {"kind", "format", "used", "ignored", "warnings"}
@@ -110,10 +109,3 @@ def test_a_refusal_is_the_line_that_a_run_ends_with(tmp_path):
     (tmp_path / "bad.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
     done = CliRunner().invoke(app, ["inspect", str(tmp_path / "bad.obj")])
     assert done.exit_code == 2 and "bad.obj:4" in done.stderr
-
-
-def test_words_for_people(tmp_path):
-    trimesh.creation.box((1, 2, 3)).export(tmp_path / "box.ply")
-    done = CliRunner().invoke(app, ["inspect", str(tmp_path / "box.ply")])
-    assert "watertight  yes" in done.stdout and "faces       12" in done.stdout
-    assert inspect_path(str(tmp_path / "box.ply")).value.faces.shape == (12, 3)

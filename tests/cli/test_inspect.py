@@ -1,10 +1,22 @@
-"""An account of a file is printed for people, or as JSON."""
+"""`maquette inspect` prints an account for people, or as JSON."""
 
 import json
 
+import trimesh
+from typer.testing import CliRunner
+
+from maquette.cli.app import app
 from maquette.cli.inspect import print_account
+from maquette.inspection import inspect_path
 
 ACCOUNT = {"kind": "mesh", "watertight": True, "bounds": [[0.0, 0.123456], [1.0, 2.0]], "ignored": [], "size": None}
+
+
+def test_words_for_people(tmp_path):
+    trimesh.creation.box((1, 2, 3)).export(tmp_path / "box.ply")
+    done = CliRunner().invoke(app, ["inspect", str(tmp_path / "box.ply")])
+    assert "watertight  yes" in done.stdout and "faces       12" in done.stdout
+    assert inspect_path(str(tmp_path / "box.ply")).value.faces.shape == (12, 3)
 
 
 def test_an_account_is_a_table_of_words_and_short_numbers(capsys):
