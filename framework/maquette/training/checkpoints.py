@@ -118,8 +118,9 @@ class CheckpointStore:
     def __init__(self, folder: Path, keep: int = 2) -> None:
         self.folder, self.keep = folder, keep
 
-    def sweep(self) -> None:
-        """Remove what a process left that was killed while it wrote; only for the sole writer of the folder."""
+    def prepare(self) -> None:
+        """Make the folder, and remove what a killed process left half written; only for the folder's sole writer."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         for half_written in self.folder.glob(".tmp-*"):
             shutil.rmtree(half_written, ignore_errors=True)
 
@@ -156,14 +157,13 @@ class CheckpointStore:
         extra: Mapping[str, Any],
     ) -> Checkpoint:
         """Save the state after `step` steps, then delete old checkpoints. Raises RunError, e.g. on a full disk."""
-        self.sweep()
         final, temporary = self.folder / f"step-{step:08d}", self.folder / f".tmp-{step:08d}"
         if final.exists():
             if _is_whole(Checkpoint(final, step)):
                 return Checkpoint(final, step)
             shutil.rmtree(final)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.prepare()
             self._write(temporary, model, optimizer, extra, step)
             temporary.rename(final)
             _sync(self.folder)

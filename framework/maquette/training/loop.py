@@ -49,7 +49,7 @@ class Loop:
             Stopped: by a signal, after writing a checkpoint.
             RunError: a loss or gradient is not finite, or a checkpoint cannot be read or written.
         """
-        self.store.sweep()
+        self.store.prepare()
         stepper = Stepper(self.task, self.config, self.timings)
         first = self._restore(stepper) if resume else 0
         if first >= self.total_steps:
