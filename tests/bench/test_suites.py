@@ -161,13 +161,15 @@ def test_a_second_bench_of_the_same_folder_is_told_who_writes_there(benched, tmp
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_runs_of_a_bench_in_order(suite_file, tmp_path, number):
-    (tmp_path / "tiny.yaml").write_text(METHOD.replace("steps: 2", "steps: 100000"))
+    (tmp_path / "tiny.yaml").write_text(
+        METHOD.replace("steps: 2", "steps: 100000").replace("log_every: 0", "log_every: 1")
+    )
     words = ["bench", str(suite_file), "--runs", str(tmp_path / "runs"), "-j", "2"]
     bench = subprocess.Popen(
         [sys.executable, "-m", "maquette", *words], stdout=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup would have it ignored
     )  # fmt: skip
-    while len(list(tmp_path.glob("runs/*/tiny/*/*/metrics.jsonl"))) < 2:
+    while sum(path.stat().st_size > 0 for path in tmp_path.glob("runs/*/tiny/*/*/metrics.jsonl")) < 2:
         assert bench.poll() is None
         time.sleep(0.05)
     bench.send_signal(number)
