@@ -61,8 +61,8 @@ def by_pygltflib(path: Path) -> dict[str, Any]:
 
     try:
         document = GLTF2().load(str(path))
-        shown = Counter(node.mesh for node in document.nodes if node.mesh is not None)
-        return {"faces": sum(count * _triangles(document, mesh) for mesh, count in shown.items())}
+        uses = Counter(node.mesh for node in document.nodes if node.mesh is not None)
+        return {"faces": sum(count * _triangles(document, mesh) for mesh, count in uses.items())}
     except Exception as problem:  # whatever a reader stumbles over
         return {"refused": f"{type(problem).__name__}: {problem}"}
 

@@ -71,7 +71,7 @@ def train(name: str, cache: Path, output: Path, *words: str, pixels: int = 16, *
     """Run the recipe for two steps of two pictures `pixels` wide, with these settings of its learner."""
     stage = f"stages.{name}"
     return run_folder(
-        "train", f"configs/training/{name}.yaml", f"output={output}", f"{stage}.steps=2", f"{stage}.batch=2",
+        "train", f"configs/training/{name}.yaml", f"output={output}", f"{stage}.steps=2", f"{stage}.batch=2", f"{stage}.learning_rate=1e-3",
         f"{stage}.loop.precision=32-true", f"{stage}.loop.preview_every=0", f"{stage}.loop.log_every=1",
         f"{stage}.dataset.objects=12", f"{stage}.dataset.held_out_objects=4", f"{stage}.dataset.size={pixels}",
         f"{stage}.dataset.cache={cache}", f"{stage}.dataset.workers=1",
