@@ -71,7 +71,8 @@ def train(name: str, cache: Path, output: Path, *words: str, pixels: int = 16, *
     """Run the recipe for two steps of two pictures `pixels` wide, with these settings of its learner."""
     stage = f"stages.{name}"
     return run_folder(
-        "train", f"configs/training/{name}.yaml", f"output={output}", f"{stage}.steps=2", f"{stage}.batch=2", f"{stage}.learning_rate=1e-3",
+        "train", f"configs/training/{name}.yaml", f"output={output}", f"{stage}.steps=2", f"{stage}.batch=2",
+        f"{stage}.learning_rate=1e-3",  # a recipe's own schedule is made for its thousands of steps
         f"{stage}.loop.precision=32-true", f"{stage}.loop.preview_every=0", f"{stage}.loop.log_every=1",
         f"{stage}.dataset.objects=12", f"{stage}.dataset.held_out_objects=4", f"{stage}.dataset.size={pixels}",
         f"{stage}.dataset.cache={cache}", f"{stage}.dataset.workers=1",
@@ -111,7 +112,7 @@ def test_the_judges_recipe_goes_on_from_the_encoder_and_its_words(cache, tmp_pat
     from maquette.plugins import weights
 
     # A learning rate of zero for the first step: what is written is what it started from.
-    folder = train("nano-judge", cache, tmp_path, "stages.nano-judge.steps=1", evaluated=4)
+    folder = train("nano-judge", cache, tmp_path, "stages.nano-judge.learning_rate=0", evaluated=4)
     made, known = Clip(str(folder / "export" / "nano-judge")), Clip("nano-clip")
     assert torch.allclose(made.texts(["a red mug"]), known.texts(["a red mug"]), atol=1e-5)
     pictures = torch.rand(2, 64, 64, 3)
