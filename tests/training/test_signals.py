@@ -12,14 +12,21 @@ from maquette.training.signals import SIGNALS, STOPPED, StopFlag, Stopped, handl
 @pytest.mark.parametrize("number", SIGNALS)
 def test_signals_inside_the_block_request_a_stop_once(number, caplog):
     caplog.set_level("INFO", "maquette")
-    before = signal.getsignal(number)
-    with stop_flag() as flag:
-        assert not flag.requested
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)  # within a second: the same request, delivered twice
-        assert flag.requested
+
+    def before(*arguments: object) -> None:
+        """A handler of the process, which may have been started to ignore the signal."""
+
+    original = signal.signal(number, before)
+    try:
+        with stop_flag() as flag:
+            assert not flag.requested
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # within a second: the same request, delivered twice
+            assert flag.requested
+        assert signal.getsignal(number) is before
+    finally:
+        signal.signal(number, original)
     assert caplog.text.count("this step ends, a checkpoint is written") == 1
-    assert signal.getsignal(number) is before
 
 
 def test_signals_while_a_checkpoint_is_saved_wait_for_it(caplog, monkeypatch):
