@@ -47,7 +47,9 @@ class Interrupter:
         name, _, twice = self.action.partition("-")
         number = signal.Signals[f"SIG{name}"]
         if twice:
-            threading.Timer(SECOND_AFTER, os.kill, (os.getpid(), number)).start()
+            second = threading.Timer(SECOND_AFTER, os.kill, (os.getpid(), number))
+            second.daemon = True  # a process that ends before does not wait for it
+            second.start()
         os.kill(os.getpid(), number)
 
 

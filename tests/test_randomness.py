@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import random
 
+import numpy as np
 import torch
 
-from maquette.randomness import Draws, Moment
+from maquette.randomness import Draws, Moment, seed_global_generators
 from project import ROOT
 
 STREAMS = {
@@ -62,3 +64,12 @@ def test_a_namespace_is_part_of_the_key() -> None:
 
 def test_progress_goes_from_zero_to_one() -> None:
     assert [Moment.at(step, 4, 0).progress for step in (0, 1, 4, 9)] == [0.0, 0.25, 1.0, 1.0]
+
+
+def test_global_generators_repeat_by_seed_and_stream():
+    def drawn(seed: int, stream: str) -> tuple[float, float, float]:
+        seed_global_generators(seed, stream)
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    assert drawn(3, "nerf") == drawn(3, "nerf")
+    assert len({drawn(3, "nerf"), drawn(3, "mesh"), drawn(4, "nerf")}) == 3

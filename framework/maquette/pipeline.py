@@ -16,6 +16,7 @@ from maquette.config.loading import ResolvedConfig
 from maquette.errors import ConfigError, RunError
 from maquette.files import display_path, sole_writer
 from maquette.kernels.devices import choose_device, limit_threads
+from maquette.randomness import seed_global_generators
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
 from maquette.stages.edits import compare_configs
@@ -89,6 +90,7 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
             if name in state["finished"]:
                 stage.restore(context)
                 continue
+            seed_global_generators(method.seed, name)
             with timings.measure(f"stage {name}"):
                 stage.run(context)
             state["finished"].append(name)

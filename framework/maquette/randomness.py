@@ -7,8 +7,10 @@ it. Draws are made on the CPU unless a device is named, so that they do not depe
 from __future__ import annotations
 
 import hashlib
+import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -89,3 +91,11 @@ class Moment:
     def sub(self, name: str) -> Moment:
         """The same step with draws in the namespace `name`."""
         return Moment(self.step, self.total, self.draws.sub(name))
+
+
+def seed_global_generators(seed: int, stream: str) -> None:
+    """Seed the global generators of Python, NumPy and torch, which libraries may draw from, by a seed and a name."""
+    key = int.from_bytes(hashlib.blake2b(f"{seed}/{stream}".encode(), digest_size=4).digest(), "big")
+    random.seed(key)
+    np.random.seed(key)
+    torch.manual_seed(key)
