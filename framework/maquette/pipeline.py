@@ -108,6 +108,7 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
 
 def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
     """The state of a run that is resumed, after its configuration was compared with the one that it ran with."""
+    run.sweep()
     state, names = run.read_state(), list(resolved.method.stages)
     if "config" in state:
         edits = compare_configs(resolved.method, state["config"], resolved.plain, run, state["finished"])

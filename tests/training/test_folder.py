@@ -32,3 +32,19 @@ def test_a_state_whose_configuration_is_none_is_one_line(tmp_path, config):
     run.state.write_text(f'{{"finished": [], "config": {config}}}')
     with pytest.raises(RunError, match=r"cannot read .*state\.json: .*; delete this file"):
         run.read_state()
+
+
+def test_temporary_files_of_a_killed_process_are_swept(tmp_path):
+    run = RunFolder.create(str(tmp_path), "m", "p", "seed: 0\n")
+    (run.export / "mesh").mkdir()
+    left = [
+        ".state.json.tmp",
+        "export/.sheet.f0e20638.tmp.png",
+        "export/mesh/.mesh.00.tmp.glb",
+        "previews/.a.1.tmp.png",
+    ]
+    for name in [*left, "export/mesh/mesh.glb", "export/.hidden"]:
+        (run.path / name).write_text("x")
+    run.sweep()
+    assert not [name for name in left if (run.path / name).exists()]
+    assert (run.export / "mesh" / "mesh.glb").exists() and (run.export / ".hidden").exists()

@@ -139,6 +139,13 @@ class RunFolder:
         latest = CheckpointStore(folder).latest() if folder.is_dir() else None
         return latest.step if latest else 0
 
+    def sweep(self) -> None:
+        """Remove the temporary files of a process that was killed while it wrote."""
+        for folder in (self.path, *(path for path in (self.export, self.previews) if path.is_dir())):
+            for path in folder.rglob(".*.tmp*") if folder != self.path else folder.glob(".*.tmp*"):
+                if path.is_file():
+                    path.unlink()
+
     def read_state(self) -> dict[str, Any]:
         """The state that `write_state` wrote: {"finished": names of stages, "config": plain configuration}.
 
