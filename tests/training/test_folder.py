@@ -1,5 +1,10 @@
 """Folder names for any prompt."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from maquette.errors import RunError
@@ -48,3 +53,14 @@ def test_temporary_files_of_a_killed_process_are_swept(tmp_path):
     run.sweep()
     assert not [name for name in left if (run.path / name).exists()]
     assert (run.export / "mesh" / "mesh.glb").exists() and (run.export / ".hidden").exists()
+
+
+def test_a_folder_of_a_process_that_was_killed_while_it_made_it_is_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    parent, host = tmp_path / "m" / "p", slug(socket.gethostname())
+    names = [f".new-{host}-{dead.pid}-00", f".new-{host}-{os.getpid()}-00", f".new-elsewhere-{dead.pid}-00"]
+    for name in names:
+        (parent / name).mkdir(parents=True)
+    run = RunFolder.create(str(tmp_path), "m", "p", "seed: 0\n")
+    assert sorted(path.name for path in parent.iterdir()) == sorted([*names[1:], run.path.name])

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import time
 import unicodedata
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from maquette.files import write_atomically
 from maquette.training.checkpoints import CheckpointStore
 
 SLUG_LENGTH = 60
-UNFINISHED = ".new-"  # beginning of the name of a folder that is being made, before the number of its process
+UNFINISHED = ".new-"  # beginning of the name of a folder that is being made, before host and number of its process
 
 
 def slug(text: str) -> str:
@@ -62,7 +63,7 @@ class RunFolder:
         try:
             parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(parent)
-            hidden = parent / f"{UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}"
+            hidden = parent / f"{UNFINISHED}{slug(socket.gethostname())}-{os.getpid()}-{secrets.token_hex(4)}"
             hidden.mkdir()
             write_atomically(cls(hidden)._prepare().config, config)
             return cls(_rename_to_new(hidden, parent / time.strftime("%Y%m%d-%H%M%S")))
@@ -176,11 +177,10 @@ class RunFolder:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the hidden folders of processes that no longer run."""
+    """Remove the hidden folders of processes of this host that no longer run."""
     for folder in parent.glob(f"{UNFINISHED}*"):
-        process = folder.name.removeprefix(UNFINISHED).partition("-")[0]
-        old = time.time() - folder.stat().st_mtime > 60  # numbers of processes in another container mean nothing here
-        if old and process.isdigit() and not _runs(int(process)):
+        host, _, process = folder.name.removeprefix(UNFINISHED).rpartition("-")[0].rpartition("-")
+        if host == slug(socket.gethostname()) and process.isdigit() and not _runs(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
