@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from maquette.cli.app import app
 from maquette.config import load_method, paths
 from maquette.errors import ConfigError
+from maquette.files import allowing
 
 METHOD = """
 image: ${variables.picture}
@@ -140,7 +141,10 @@ def test_the_config_of_a_run_works_from_any_folder(home, monkeypatch):
     monkeypatch.chdir(home)
     again = load_method(str(folder / "config.yaml"))
     assert again.method == first.method
-    assert (again.method.image, again.method.output) == (f"{home.parent}/desk/cup.png", f"{home.parent}/desk/runs")
+    assert (again.method.image, again.method.output) == (
+        str(home.parent / "desk" / "cup.png"),
+        str(home.parent / "desk" / "runs"),
+    )
 
 
 def test_another_picture_reaches_the_stages_of_a_run(home):
@@ -184,7 +188,8 @@ def test_the_run_of_another_user_stays_in_its_folder(home, monkeypatch, caplog):
         with pytest.raises(ConfigError, match=rf"^stages\.fit\.data\.path: {home}/cup\.png lies outside {folder},"):
             data_path(method=str(folder / "config.yaml"))
     monkeypatch.setattr(getpass, "getuser", lambda: "me")
-    own = load_method(str(folder / "config.yaml"), allow=[home])
+    with allowing([home]):
+        own = load_method(str(folder / "config.yaml"))
     assert own.method.image == str(home / "cup.png")
     with caplog.at_level(logging.WARNING):
         assert load_method(str(folder / "config.yaml"), ["image=~/cup.png"]).method.output == "outputs"

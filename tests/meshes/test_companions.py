@@ -8,6 +8,7 @@ from gltf_files import GltfFile
 from PIL import Image
 
 from maquette.errors import ConfigError
+from maquette.files import allowing
 from maquette.meshes.reading import inspect_mesh
 
 UV = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], np.float32)
@@ -83,7 +84,8 @@ def test_a_declared_root_is_open(folders):
     mine, other = folders
     (mine / "a.mtl").write_text("newmtl paint\nmap_Kd ../other/paint.png\n")
     (mine / "a.obj").write_text(OBJ.format("a.mtl"))
-    assert inspect_mesh(mine / "a.obj", allow=[other]).facts["mean_color"] == [1, 0, 0]
+    with allowing([other]):
+        assert inspect_mesh(mine / "a.obj").facts["mean_color"] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("uri", ["my%20four%231.png", "my four#1.png", "sub/deep%20er/four.png", "sub\\four.png"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from maquette.config import paths
@@ -64,7 +63,6 @@ def load_method(
     overrides: Sequence[str] = (),
     folder: str = "methods",
     stand_ins: Mapping[str, str] | None = None,
-    allow: Sequence[Path] = (),
 ) -> ResolvedConfig:
     """Load, compose, resolve and type-check a method.
 
@@ -73,7 +71,6 @@ def load_method(
         overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it, and
             `~stages.export` removes one.
         stand_ins: values of top-level keys that the method requires and nothing gives, for looking at it.
-        allow: folders that paths in the files of plugins and foreign runs may lie in.
 
     Raises:
         ConfigError: the configuration is invalid; raised before models are loaded.
@@ -102,7 +99,7 @@ def load_method(
     _check_given(data, required, [setting.key for setting in settings], display_path(path), origins)
     data["groups"] = groups
     resolved = resolve_references(data, origins)
-    method = check(MethodConfig, resolved, "", lambda key: locate(origins, key), allow)
+    method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display_path(path))
 
 

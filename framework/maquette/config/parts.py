@@ -8,7 +8,6 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 from maquette import plugins, registry
@@ -93,7 +92,7 @@ def part_field(kind: str, name: str, **settings: Any) -> Any:
     return dataclasses.field(default_factory=build_spec)
 
 
-def check(expected: Any, value: Any, key: str, locate: Locate, allow: Sequence[Path] = ()) -> Any:
+def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:
     """Convert `value` to the type `expected`: leaves are checked, dataclasses built, parts looked up, paths resolved.
 
     Args:
@@ -101,18 +100,16 @@ def check(expected: Any, value: Any, key: str, locate: Locate, allow: Sequence[P
         value: plain data.
         key: dotted key of the value.
         locate: dotted key -> its origin.
-        allow: folders that paths in the files of plugins and foreign runs may lie in.
 
     Raises:
         ConfigError: naming the innermost key at fault.
     """
-    return _Check(locate, allow).value(expected, value, key)
+    return _Check(locate).value(expected, value, key)
 
 
 @dataclass(frozen=True)
 class _Check:
     locate: Locate
-    allow: Sequence[Path]
 
     def value(self, expected: Any, value: Any, key: str) -> Any:
         part = _part_kind(expected)
@@ -155,7 +152,7 @@ class _Check:
         check_ranges([mark for mark in marks if isinstance(mark, Range)], result, key, self.locate)
         for mark in marks:
             if isinstance(mark, PathKind):
-                result = check_path(mark, result, key, self.locate, self.allow)
+                result = check_path(mark, result, key, self.locate)
         return result
 
     def _union(self, expected: Any, arguments: Sequence[Any], value: Any, key: str) -> Any:

@@ -7,7 +7,7 @@ import os
 import shlex
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -97,7 +97,7 @@ def check_ranges(marks: Iterable[Range], value: Any, key: str, locate: Locate) -
                 raise config_error(f"must be {mark}, and not {number_text}", key, locate)
 
 
-def check_path(kind: PathKind, value: str, key: str, locate: Locate, allow: Sequence[Path]) -> str:
+def check_path(kind: PathKind, value: str, key: str, locate: Locate) -> str:
     """A path with `~`, variables and its folder filled in.
 
     Raises:
@@ -114,7 +114,7 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate, allow: Sequ
         confines = paths.confines(folder / Path(origin.file).name)
         if confines is None or not (os.path.isabs(path) or os.path.exists(path)):
             return path
-        stray = not is_inside(path, (confines, *allow))
+        stray = not is_inside(path, (confines,))
     except (ValueError, OSError) as problem:
         raise config_error(str(problem), key, locate) from None
     if stray and kind.kind == "output":

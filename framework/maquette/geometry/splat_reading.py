@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,12 @@ def holds_splats(path: str | Path) -> bool:
     return all(name.encode() in head for name in GAUSSIAN)
 
 
-def inspect_splats(path: str | Path, key: str = "", allow: Sequence[Path] = ()) -> Loaded[SplatCloud]:
+def inspect_splats(path: str | Path, key: str = "") -> Loaded[SplatCloud]:
     """Read a cloud of Gaussians with an account of it.
 
     Args:
         path: a `.splat` file, or `.ply` in the layout of 3DGS; a file with two scales holds disks (2DGS).
         key: config key of the path, for error messages.
-        allow: unused; for the same call as other readers.
 
     Returns:
         Gaussians whose numbers are all finite. Facts: `points`, their number; `bounds` of their means; `degree` of the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,19 @@ FORMATS = (*READERS, *POINT_READERS)
 FAR = 20.0  # spreads from the median beyond which a point is far from the others; a spread is the median distance
 
 
-def read_points(
-    path: str | Path, key: str = "", allow: Sequence[Path] = ()
-) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"] | None]:
+def read_points(path: str | Path, key: str = "") -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"] | None]:
     """Read positions, and colours in [0, 1] or None, and log what was left out; as `inspect_points`."""
-    points = inspect_points(path, key, allow).unwrap(path)
+    points = inspect_points(path, key).unwrap(path)
     colors = None if points.colors is None else torch.from_numpy(points.colors).float()
     return torch.from_numpy(points.positions).float(), colors
 
 
-def inspect_points(path: str | Path, key: str = "", allow: Sequence[Path] = ()) -> Loaded[Points]:
+def inspect_points(path: str | Path, key: str = "") -> Loaded[Points]:
     """Read a point cloud, or a mesh's vertices with the colours that the mesh has there, with an account of it.
 
     Args:
         path: an .xyz or .pts file, or one that `maquette.meshes.reading` reads; glTF is turned to z up.
         key: config key of the path, for error messages.
-        allow: further folders in which files that it names may lie.
 
     Returns:
         Positions that are finite, in the file's size, and colours. Facts: `points`, their number; `bounds`;
@@ -46,7 +42,7 @@ def inspect_points(path: str | Path, key: str = "", allow: Sequence[Path] = ()) 
         ConfigError: there is no such file, it is broken, or it holds no points.
     """
     path = Path(path).expanduser()
-    source = open_source(path, key, FORMATS, "file of points", allow)
+    source = open_source(path, key, FORMATS, "file of points")
     content = read_content(source)
     clouds = [*content.points, *(Points(part.vertices, colors_at_vertices(part)) for part in content.parts)]
     if not sum(len(cloud.positions) for cloud in clouds):

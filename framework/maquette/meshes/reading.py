@@ -48,21 +48,19 @@ BROKEN_CONTENT = (
 
 
 def read_mesh(
-    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path",
-    allow: Sequence[Path] = (),
+    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path"
 ) -> Mesh:  # fmt: skip
     """Read a mesh file and log what of it was left out; arguments and errors as for `inspect_mesh`.
 
     Args:
         placement: None for the defaults of `Placement`: centred, the longest side 1.2.
     """
-    loaded = inspect_mesh(path, placement or Placement(), largest, key, allow)
+    loaded = inspect_mesh(path, placement or Placement(), largest, key)
     return replace(loaded, ignored=tuple(name for name in loaded.ignored if name not in QUIET)).unwrap(path)
 
 
 def inspect_mesh(
-    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path",
-    allow: Sequence[Path] = (),
+    path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path"
 ) -> Loaded[Mesh]:  # fmt: skip
     """Read the triangles of an .obj, .glb, .gltf, .ply, .off or .stl file, placed in the world, with an account of it.
 
@@ -77,7 +75,6 @@ def inspect_mesh(
             and size.
         largest: texels along the longer side of the texture; a larger one is shrunk.
         key: config key of the path, for error messages.
-        allow: further folders in which files that it names may lie.
 
     Returns:
         Vertices, faces, and either `uv` with `texture`, or `vertex_colors`, or neither. Facts: `vertices` and `faces`,
@@ -91,7 +88,7 @@ def inspect_mesh(
             to a file that is missing or outside its folder.
     """
     path, placement = Path(path).expanduser(), placement or Placement(fit="none")
-    source = open_source(path, key, FORMATS, "mesh file", allow)
+    source = open_source(path, key, FORMATS, "mesh file")
     extension = path.suffix.lower().lstrip(".")
     content = read_content(source)
     if not content.parts:
@@ -126,7 +123,7 @@ def inspect_mesh(
     )  # fmt: skip
 
 
-def open_source(path: Path, key: str, formats: Sequence[str], kind: str, allow: Sequence[Path] = ()) -> Source:
+def open_source(path: Path, key: str, formats: Sequence[str], kind: str) -> Source:
     """The file at `path`, which exists and has the extension of one of the formats.
 
     Raises:
@@ -137,7 +134,7 @@ def open_source(path: Path, key: str, formats: Sequence[str], kind: str, allow: 
     if path.suffix.lower().lstrip(".") not in formats:
         available = ", ".join(f".{name}" for name in formats)
         raise ConfigError(f"a {kind} ends in {available}, not in {path.suffix!r}", key=key, file=str(path))
-    source = Source(path, key, allow)
+    source = Source(path, key)
     head = source.read_bytes(64).lstrip().lower()
     for start, name, hint in NOT_THE_FILE:
         if head.startswith(start):

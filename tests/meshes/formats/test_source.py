@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from maquette.errors import ConfigError
+from maquette.files import allowing
 from maquette.meshes.formats.source import LONGEST_MESSAGE, Source, decode_text
 
 
@@ -44,7 +45,8 @@ def test_a_declared_root_opens_what_lies_outside(source, tmp_path):
     (tmp_path / "shared.png").write_bytes(b"png")
     with pytest.raises(ConfigError, match=r"outside its folder.*--allow FOLDER"):
         source.find("../shared.png")
-    assert Source(source.path, "path", allow=[tmp_path]).find("../shared.png") == tmp_path / "shared.png"
+    with allowing([tmp_path]):
+        assert source.find("../shared.png") == tmp_path / "shared.png"
 
 
 @pytest.mark.parametrize("name", [r"C:\Users\me\wood.png", "/home/me/wood.png", "file:///home/me/wood.png"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
@@ -16,22 +15,20 @@ class Source:
     """A mesh file, read by a reader that notes what it used, what it left out, and what is doubtful.
 
     Files that it refers to are searched in its folder and in the folders below; nothing else is opened, whatever
-    the file says, unless a root of `allow` holds it.
+    the file says, unless its folder is allowed (`maquette.files.allowing`).
 
     Args:
         path: the file.
         key: config key of the path, for messages.
-        allow: further folders in which files that it names may lie.
 
     Attributes:
         used, ignored, warnings: as in `maquette.loaded.Loaded`.
         textures: widths and heights of the pictures that were read.
     """
 
-    def __init__(self, path: Path, key: str, allow: Sequence[Path] = ()) -> None:
+    def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
         self.folder = path.parent
-        self._roots = (self.folder, *allow)
         self.used: list[str] = []
         self.ignored: list[str] = []
         self.warnings: list[str] = []
@@ -113,7 +110,7 @@ class Source:
             return None
         try:
             place = (self.folder / name).resolve()
-            if not is_inside(place, self._roots):
+            if not is_inside(place, (self.folder,)):
                 if (self.folder / name).exists() or ".." in Path(name).parts:
                     raise self._outside(name)
                 return None
