@@ -21,7 +21,7 @@ from typing import Any
 from maquette.config import paths
 from maquette.config.merging import Origins, overlay
 from maquette.config.method_files import MethodFile
-from maquette.config.origins import Origin, load_yaml, locate
+from maquette.config.origins import error_at, load_yaml
 from maquette.errors import ConfigError, did_you_mean
 from maquette.files import display_path
 
@@ -72,7 +72,7 @@ def _group_file(group: str, choice: str, file: MethodFile) -> tuple[dict[str, An
     except ConfigError as problem:
         if problem.file or here is None:
             raise
-        raise _error(problem.message, f"defaults.{group}", file.origins, problem.hint) from None
+        raise error_at(problem.message, f"defaults.{group}", file.origins, problem.hint) from None
 
 
 def _overlay_laptop(data: dict[str, Any], origins: Origins, file: MethodFile, groups: Mapping[str, str]) -> None:
@@ -116,17 +116,12 @@ def _check_condition(
     """Raise ConfigError for a group that the method does not have, or a choice that does not exist; or warn of that."""
     if group not in groups:
         conditions = ", ".join(f"{name}=..." for name in groups) or "none"
-        raise _error("not a condition on a group", key, origins, f"known: {conditions}")
+        raise error_at("not a condition on a group", key, origins, f"known: {conditions}")
     available = paths.available(paths.group_folder(group))
     for choice in choices:
         if choice not in available and choice != groups[group] and not str(choice).endswith(paths.SUFFIXES):
             hint = f"{did_you_mean(str(choice), available, cutoff=0.4)}known: {', '.join(available) or 'none'}"
-            problem = _error(f"there is no {group} called {choice!r}", key, origins, hint)
+            problem = error_at(f"there is no {group} called {choice!r}", key, origins, hint)
             if strict:
                 raise problem
             _log.warning("%s", problem)
-
-
-def _error(message: str, key: str, origins: Mapping[str, Origin], hint: str) -> ConfigError:
-    origin = locate(origins, key) or Origin("")
-    return ConfigError(message, key=key, file=origin.file, line=origin.line, hint=hint)

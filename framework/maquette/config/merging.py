@@ -13,8 +13,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maquette.config.origins import Origin, locate
-from maquette.errors import ConfigError, did_you_mean
+from maquette.config.origins import Origin, error_at
+from maquette.errors import did_you_mean
 
 Origins = dict[str, Origin]
 REFINED = "${}"
@@ -84,15 +84,8 @@ def is_reference(value: Any) -> bool:
 
 def _remove(base: dict[str, Any], name: str, value: Any, key: str, origins: Mapping[str, Origin]) -> None:
     """Take out what stands at the dotted key `name`, less its tilde, of `base`."""
-    origin = locate(origins, key) or Origin("")
     if value is not None:
-        raise ConfigError(
-            "a key to take out has no value",
-            key=key,
-            file=origin.file,
-            line=origin.line,
-            hint=f"write {name}: and no more",
-        )
+        raise error_at("a key to take out has no value", key, origins, f"write {name}: and no more")
     *parents, last = name[1:].split(".")
     node: Any = base
     for word in parents:
@@ -102,10 +95,7 @@ def _remove(base: dict[str, Any], name: str, value: Any, key: str, origins: Mapp
         return
     if not isinstance(node, dict) or last not in node:
         keys = ", ".join(node) if isinstance(node, dict) else ""
-        raise ConfigError(
-            "there is nothing to remove", key=key, file=origin.file, line=origin.line,
-            hint=f"known here: {keys or 'nothing'}",
-        )  # fmt: skip
+        raise error_at("there is nothing to remove", key, origins, f"known here: {keys or 'nothing'}")
     del node[last]
 
 
@@ -127,12 +117,10 @@ def _in_order(stages: dict[str, Any], earlier: Sequence[str], origins: Mapping[s
         for word, other in places.items():
             if other not in order or other == name or len(places) > 1:
                 key = f"stages.{name}.{word}"
-                origin = locate(origins, key) or Origin("")
                 others = [stage for stage in order if stage != name]
-                raise ConfigError(
+                raise error_at(
                     "give one of after and before" if len(places) > 1 else f"there is no other stage {other!r}",
-                    key=key, file=origin.file, line=origin.line,
-                    hint=f"{did_you_mean(str(other), others)}known: {', '.join(others) or 'none'}",
+                    key, origins, f"{did_you_mean(str(other), others)}known: {', '.join(others) or 'none'}",
                 )  # fmt: skip
             order.remove(name)
             order.insert(order.index(other) + (word == "after"), name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from maquette.config import paths
 from maquette.config.merging import Origins
-from maquette.config.origins import Origin, load_yaml, locate
+from maquette.config.origins import error_at, load_yaml
 from maquette.errors import ConfigError
 from maquette.files import display_path, is_inside
 
@@ -77,19 +77,19 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
     )
     for base in bases:
         if not isinstance(base, str) or not base:
-            raise _error("extends names a method, a file, or a list of them", "extends", origins)
+            raise error_at("extends names a method, a file, or a list of them", "extends", origins)
         try:
             base_path = paths.find_config(base, folder, "method", path.absolute().parent)
         except (ConfigError, ValueError) as problem:
             hint = problem.hint if isinstance(problem, ConfigError) else ""
-            raise _error(getattr(problem, "message", str(problem)), "extends", origins, hint) from None
+            raise error_at(getattr(problem, "message", str(problem)), "extends", origins, hint) from None
         confines = paths.confines(path)
         if (
             confines is not None
             and base_path not in paths.available(folder).values()
             and not is_inside(base_path, (confines,))
         ):
-            raise _error(f"{base} lies outside {confines}, which this file may not leave", "extends", origins)
+            raise error_at(f"{base} lies outside {confines}, which this file may not leave", "extends", origins)
         _read(base_path, folder, (*above, place), files)
     files[place] = file
 
@@ -100,13 +100,8 @@ def _mapping(keys: dict[str, Any], name: str, origins: Origins, what: str, texts
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise _error(f"{name} is a mapping {what}", name, origins)
+        raise error_at(f"{name} is a mapping {what}", name, origins)
     for word, item in value.items():
         if not (isinstance(item, str) and item if texts else isinstance(item, Mapping)):
-            raise _error(f"{name} is a mapping {what}", f"{name}.{word}", origins)
+            raise error_at(f"{name} is a mapping {what}", f"{name}.{word}", origins)
     return dict(value)
-
-
-def _error(message: str, key: str, origins: Mapping[str, Origin], hint: str = "") -> ConfigError:
-    origin = locate(origins, key) or Origin("")
-    return ConfigError(message, key=key, file=origin.file, line=origin.line, hint=hint)

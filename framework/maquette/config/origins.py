@@ -259,3 +259,9 @@ def locate(origins: Mapping[str, Origin], key: str) -> Origin | None:
             return origins[key]
         key = key.rpartition(".")[0]
     return None
+
+
+def error_at(message: str, key: str, origins: Mapping[str, Origin], hint: str = "") -> ConfigError:
+    """An error about a dotted key, with the file and line where it, or the nearest key above it, was written."""
+    origin = locate(origins, key) or Origin("")
+    return ConfigError(message, key=key, file=origin.file, line=origin.line, hint=hint)

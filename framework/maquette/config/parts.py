@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from maquette import plugins, registry
 from maquette.annotations import PathKind, Range
@@ -16,6 +16,8 @@ from maquette.config.capabilities import Capabilities
 from maquette.config.schedules import Schedule
 from maquette.config.values import Locate, check_leaf, check_path, check_ranges, config_error, quoted, ranges
 from maquette.errors import ConfigError, did_you_mean
+
+Value = TypeVar("Value")
 
 
 class SettingError(ValueError):
@@ -184,7 +186,7 @@ class _Check:
 
     def _check_schedules(self, config: Any, total: int, key: str) -> None:
         """Check all schedules of a stage against its number of steps."""
-        for child, schedule in schedules_within(config, key):
+        for child, schedule in instances_within(config, Schedule, key):
             try:
                 schedule.check_order(total)
             except ValueError as problem:
@@ -244,18 +246,21 @@ def field_types(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls, include_extras=True)
 
 
-def schedules_within(config: Any, key: str) -> Iterator[tuple[str, Schedule]]:
-    """Dotted keys and schedules within typed config data."""
-    if isinstance(config, Schedule):
+def instances_within(config: Any, kind: type[Value], key: str = "") -> Iterator[tuple[str, Value]]:
+    """Dotted key and value of every instance of a class within typed config data, those within parts included."""
+    if isinstance(config, kind):
         yield key, config
-    elif isinstance(config, PartSpec):
-        yield from schedules_within(config.config, key)
+    if isinstance(config, PartSpec):
+        yield from instances_within(config.config, kind, key)
     elif isinstance(config, Mapping):
         for name, item in config.items():
-            yield from schedules_within(item, f"{key}.{name}")
+            yield from instances_within(item, kind, f"{key}.{name}")
+    elif isinstance(config, (list, tuple)):
+        for index, item in enumerate(config):
+            yield from instances_within(item, kind, f"{key}.{index}")
     elif dataclasses.is_dataclass(config) and not isinstance(config, type):
         for field in dataclasses.fields(config):
-            yield from schedules_within(getattr(config, field.name, None), f"{key}.{field.name}")
+            yield from instances_within(getattr(config, field.name, None), kind, f"{key}.{field.name}")
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from maquette.config.merging import REFINED, Origins, is_reference, merge
-from maquette.config.origins import Origin, leaves, locate
+from maquette.config.origins import error_at, leaves, locate
 from maquette.errors import ConfigError, did_you_mean
 
 _START = re.compile(r"(\\*)\$\{")
@@ -151,5 +151,4 @@ class _Resolver:
             self._origins.setdefault(f"{key}.{at.removeprefix(f'{other}.')}", self._origins[at])
 
     def _error(self, message: str, key: str, hint: str = "") -> ConfigError:
-        origin = locate(self._origins, key) or Origin("")
-        return ConfigError(message, key=key, file=origin.file, line=origin.line, hint=hint)
+        return error_at(message, key, self._origins, hint)

@@ -24,6 +24,10 @@ class LoggerConfig:
     group: str = ""  # of W&B runs that belong together
 
 
+WITHOUT_EFFECT = ("output", "groups", "summary", "logger")
+"""Top-level keys that change no result."""
+
+
 @dataclass(frozen=True)
 class MethodConfig:
     """One method: its stages in order, and the settings that they share."""

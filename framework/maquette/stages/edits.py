@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from maquette.config.schema import MethodConfig
+from maquette.config.schema import WITHOUT_EFFECT, MethodConfig
 from maquette.errors import ConfigError
 from maquette.training.run_folder import RunFolder
 
-FREE = ("output", "logger", "summary", "name", "groups", "variables")
+FREE = (*WITHOUT_EFFECT, "name", "variables")
 """Top-level keys that no result depends on, or only through the stages' own values."""
 _ABSENT = object()
 
@@ -48,7 +48,7 @@ def compare_configs(
     Raises:
         ConfigError: a change that would not fit the results so far; names its key.
     """
-    begun = [name for name in before["stages"] if name in finished or any(run.checkpoints.glob(f"{name}/step-*"))]
+    begun = [name for name in before["stages"] if name in finished or run.store(name).all()]
     if begun != [name for name in now["stages"] if name in begun]:
         raise _refusal("stages", "stages that have begun cannot be removed or change places", f"[{', '.join(begun)}]")
     changed, again, longer = [], set[str](), set[str]()
@@ -71,11 +71,11 @@ def compare_configs(
 
 def _check_change(method: MethodConfig, stage: str, inner: str, key: str, old: Any, new: Any, run: RunFolder) -> None:
     changeable = method.stages[stage].cls.changeable
-    steps = [path.name.removeprefix("step-") for path in run.checkpoints.glob(f"{stage}/step-*")]
+    checkpoints = run.store(stage).all()
     if not any(fnmatchcase(inner, pattern) for pattern in changeable):
-        where = f"the checkpoints in {run.checkpoints / stage}" if steps else "what this stage has written"
+        where = f"the checkpoints in {run.checkpoints / stage}" if checkpoints else "what this stage has written"
         raise _refusal(key, f"{_show(new)} does not fit {where}", _show(old))
-    done = max((int(step) for step in steps if step.isdigit()), default=0)
+    done = checkpoints[-1].step if checkpoints else 0
     if inner == "steps" and isinstance(new, int) and new < done:
         raise _refusal(key, f"{new} is less than the {done} steps that are done", _show(old))
 

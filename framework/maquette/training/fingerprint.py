@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import importlib
 import json
@@ -15,12 +14,11 @@ from typing import Any
 
 from maquette import __version__, plugins, registry
 from maquette.config.loading import ResolvedConfig
-from maquette.config.parts import PartSpec
+from maquette.config.parts import PartSpec, instances_within
+from maquette.config.schema import WITHOUT_EFFECT
 from maquette.weights.hashes import content_hash
 from maquette.weights.loading import HUB_NAME
 
-NOT_PART_OF_IT = ("output", "groups", "summary", "logger")
-"""Top-level keys that change no result."""
 WORDS = ("prompt", "negative_prompt", "name", "type")
 """Last words of keys whose values are never paths."""
 
@@ -57,8 +55,9 @@ def fingerprint(resolved: ResolvedConfig) -> Fingerprint:
         OSError: a file that the configuration names cannot be read.
     """
     hashed = {value: digest for key, value in _texts(resolved.plain) if (digest := _hash_of(key, value))}
-    config = {key: value for key, value in resolved.plain.items() if key not in NOT_PART_OF_IT}
-    sources = {registry.source(spec.kind, spec.name): spec.cls.__module__ for spec in _parts(resolved.method)}
+    config = {key: value for key, value in resolved.plain.items() if key not in WITHOUT_EFFECT}
+    parts = [spec for _, spec in instances_within(resolved.method, PartSpec)]
+    sources = {registry.source(spec.kind, spec.name): spec.cls.__module__ for spec in parts}
     versions = {name: _version(name, module.partition(".")[0]) for name, module in sorted(sources.items())}
     content = {value: f"content {digest}" for value, digest in hashed.items() if Path(value).expanduser().exists()}
     return Fingerprint(_replaced(config, content), versions, dict(sorted(hashed.items())))
@@ -79,7 +78,7 @@ def _texts(data: Any, key: str = "") -> Iterator[tuple[str, str]]:
 def _hash_of(key: str, value: str) -> str:
     """Hash of the content that a value names; empty if it names none."""
     first, last = key.lstrip(".").partition(".")[0], key.rpartition(".")[2]
-    if not value.strip() or last in WORDS or first in NOT_PART_OF_IT:
+    if not value.strip() or last in WORDS or first in WITHOUT_EFFECT:
         return ""
     carried = plugins.weights().get(value)
     if carried is not None:
@@ -108,22 +107,6 @@ def _replaced(data: Any, content: Mapping[str, str]) -> Any:
     if isinstance(data, (list, tuple)):
         return [_replaced(value, content) for value in data]
     return content.get(data, data) if isinstance(data, str) else data
-
-
-def _parts(value: Any) -> Iterator[PartSpec]:
-    """All parts of a typed configuration."""
-    if isinstance(value, PartSpec):
-        yield value
-        yield from _parts(value.config)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _parts(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _parts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _parts(item)
 
 
 @cache
