@@ -44,6 +44,6 @@ def test_a_device_that_is_not_there_is_named_with_the_line_that_asks_for_it(tmp_
 def test_what_a_stopped_run_has_saved_is_said_with_the_command_that_goes_on(tmp_path):
     run = RunFolder.create(str(tmp_path), "m", "a mug", METHOD)
     assert saved_so_far(run).startswith("saved: nothing yet; remove the cause, then go on with: maquette run --resume ")
-    (run.checkpoints / "first" / "step-000002").mkdir(parents=True)
-    (run.checkpoints / "first" / "step-000010").mkdir()
+    (run.checkpoints / "first" / "step-00000002").mkdir(parents=True)
+    (run.checkpoints / "first" / "step-00000010").mkdir()
     assert saved_so_far(run).startswith("saved: first up to step 10; ")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from maquette import plugins
 from maquette.errors import ConfigError
 from maquette.loaded import Loaded
 
@@ -32,12 +31,14 @@ def inspect_path(name: str) -> Loaded[Any]:
 
 def _inspect_weights(name: str) -> Loaded[Any]:
     from maquette.priors.inspection import inspect_prior
-    from maquette.weights.loading import HUB_NAME
+    from maquette.weights.loading import carried_weights, check_path
 
-    explicit = name.startswith(("/", ".", "~"))
-    if name not in plugins.weights() and (explicit or not HUB_NAME.match(name)):
-        carried = ", ".join(plugins.weights()) or "none"
-        raise ConfigError(f"there is no file or folder {name}", hint=f"weights of plugins: {carried}")
+    try:
+        check_path(name)
+    except ValueError:
+        raise ConfigError(
+            f"there is no file or folder {name}", hint=f"weights of plugins: {carried_weights()}"
+        ) from None
     return inspect_prior(name)
 
 

@@ -19,7 +19,7 @@ class Loaded(Generic[Value]):
 
     Attributes:
         value: what was read.
-        kind: what it is: mesh, picture, posed-images, prior, lora, run.
+        kind: what it is: mesh, points, splats, picture, posed-images, prior, lora, run.
         format: the file's format, such as "gltf" or "colmap-binary".
         used: features of the file that reached the value, such as "vertex colors".
         ignored: features of the file that did not reach it.

@@ -7,12 +7,13 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from maquette.config.loading import ResolvedConfig
+from maquette.config.origins import leaves
 from maquette.errors import ConfigError, RunError
 from maquette.files import display_path, sole_writer
 from maquette.kernels.devices import choose_device, limit_threads
@@ -126,8 +127,8 @@ def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
 
 def saved_so_far(run: RunFolder) -> str:
     """What a stopped run has saved, and the command that goes on with it."""
-    stages = {path.parent.name: path.name.removeprefix("step-") for path in sorted(run.checkpoints.glob("*/step-*"))}
-    saved = ", ".join(f"{stage} up to step {int(step)}" for stage, step in stages.items() if step.isdigit())
+    stages = {folder.name: run.store(folder.name).all() for folder in sorted(run.checkpoints.glob("*"))}
+    saved = ", ".join(f"{name} up to step {store[-1].step}" for name, store in stages.items() if store)
     command = shlex.join(["maquette", "run", "--resume", display_path(run.path)])
     return f"saved: {saved or 'nothing yet'}; remove the cause, then go on with: {command}"
 
@@ -143,8 +144,8 @@ def check_devices(resolved: ResolvedConfig) -> None:
     Raises:
         ConfigError: a device is missing; names its key, file and line.
     """
-    leaves = _leaves(resolved.plain)
-    devices = [(key, value) for key, value in leaves if key.endswith(".device") and isinstance(value, str)]
+    values = leaves(resolved.plain).items()
+    devices = [(key, value) for key, value in values if key.endswith(".device") and isinstance(value, str)]
     for key, name in sorted(devices, key=lambda item: item[0] not in resolved.origins):  # keys from files come first
         try:
             choose_device(name)
@@ -153,15 +154,6 @@ def check_devices(resolved: ResolvedConfig) -> None:
             raise ConfigError(
                 problem.message, key=key, file=origin.file or origin.text, line=origin.line, hint=problem.hint
             ) from None
-
-
-def _leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values of the leaves of nested mappings."""
-    if not isinstance(config, Mapping):
-        yield key, config
-        return
-    for name, value in config.items():
-        yield from _leaves(value, f"{key}.{name}".lstrip("."))
 
 
 def _subject(resolved: ResolvedConfig) -> str:

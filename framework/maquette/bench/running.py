@@ -20,9 +20,9 @@ from maquette.metrics.base import Case
 from maquette.training.fingerprint import Fingerprint, fingerprint
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder, slug
-from maquette.training.signals import handled
+from maquette.training.signals import SIGNALS, handled
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+STOPPING = tuple(number for number in SIGNALS if number != signal.SIGINT)  # Ctrl-C reaches the runs by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,8 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether the run finished all stages."""
-        return self.run is not None and self.run.read_state()["finished"] == list(self.stages)
+        run = self.run
+        return run is not None and run.read_state()["finished"] == list(self.stages)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def run_jobs(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     children = _Children()
     threads = max(1, available_cores() // processes)
     distinct = {job.folder: job for job in jobs}
-    with ThreadPoolExecutor(processes) as pool, handled(SIGNALS, _exit):
+    with ThreadPoolExecutor(processes) as pool, handled(STOPPING, _exit):
         waiting = [pool.submit(_run_one, job, threads, children) for job in distinct.values()]
         try:
             for done in as_completed(waiting):

@@ -15,7 +15,7 @@ import typer
 from maquette import __version__
 from maquette.cli.messages import show_messages
 from maquette.errors import MaquetteError
-from maquette.files import display_path
+from maquette.files import allowing, display_path
 
 app = typer.Typer(
     name="maquette",
@@ -98,8 +98,6 @@ def train(
 
 
 def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
-    from maquette.files import allowing
-
     with allowing(allow):
         _run_method(name, overrides, folder, resume)
 
@@ -204,7 +202,6 @@ def inspect(
     maquette inspect outputs/dreamfusion/a-red-mug/20260101-120000 --json
     """
     from maquette.cli.inspect import print_account
-    from maquette.files import allowing
     from maquette.inspection import inspect_path
 
     with allowing(allow or []):

@@ -62,7 +62,7 @@ class StageContext:
 
     def checkpoints(self, keep: int) -> CheckpointStore:
         """The stage's checkpoints, of which the latest `keep` are kept."""
-        return CheckpointStore(self.run.checkpoints / self.name, keep)
+        return self.run.store(self.name, keep)
 
     def metrics(self) -> MetricsLog:
         """The stage's metrics log."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -134,18 +133,21 @@ class RunFolder:
         """The file that lists the finished stages."""
         return self.path / "state.json"
 
+    def store(self, stage: str, keep: int = 2) -> CheckpointStore:
+        """The checkpoints of a stage, of which a writer keeps the latest `keep`."""
+        return CheckpointStore(self.checkpoints / stage, keep)
+
     def checkpointed_steps(self, stage: str) -> int:
         """Steps of a stage's latest checkpoint; 0: it has none."""
-        folder = self.checkpoints / stage
-        latest = CheckpointStore(folder).latest() if folder.is_dir() else None
+        latest = self.store(stage).latest()
         return latest.step if latest else 0
 
     def sweep(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
-        for folder in (self.path, *(path for path in (self.export, self.previews) if path.is_dir())):
-            for path in folder.rglob(".*.tmp*") if folder != self.path else folder.glob(".*.tmp*"):
-                if path.is_file():
-                    path.unlink()
+        pattern = ".*.tmp*"
+        for path in (*self.path.glob(pattern), *self.export.rglob(pattern), *self.previews.rglob(pattern)):
+            if path.is_file():
+                path.unlink()
 
     def read_state(self) -> dict[str, Any]:
         """The state that `write_state` wrote: {"finished": names of stages, "config": plain configuration}.
@@ -189,20 +191,20 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
-        return True
+    except OSError:  # another user's
+        pass
     return True
 
 
 def _rename_to_new(folder: Path, target: Path) -> Path:
     """Rename a folder to `target`, or to `target` with a number behind it where that is taken."""
-    for attempt in itertools.count():
-        path = target if attempt == 0 else target.with_name(f"{target.name}-{attempt}")
-        if path.exists():
-            continue
+    path, attempt = target, 0
+    while True:
         try:
-            return folder.rename(path)
+            if not path.exists():
+                return folder.rename(path)
         except OSError as problem:
             if problem.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-    raise AssertionError("unreachable")
+        attempt += 1
+        path = target.with_name(f"{target.name}-{attempt}")

@@ -12,6 +12,7 @@ from torch import Tensor
 from maquette.errors import ConfigError
 from maquette.weights import ldm, ldm_clip
 from maquette.weights.diffusers_folder import Weights
+from maquette.weights.embedding_cache import file_signature
 from maquette.weights.loading import single_file
 from maquette.weights.raw_files import is_safetensors
 from maquette.weights.tensor_files import read_tensors
@@ -77,8 +78,7 @@ class SingleFile(Weights):
     @property
     def text_encoder_id(self) -> str:
         """Cache key of the text encoder: the file's name, size and time, and the tokenizer."""
-        facts = self.file_path.stat()
-        return f"{self.file_path.name}/{facts.st_size}/{facts.st_mtime_ns}/{self._tokenizer}"
+        return f"{self.file_path.name}/{file_signature(self.file_path)}/{self._tokenizer}"
 
     def config(self, part: str) -> dict[str, Any]:
         """The config of a part; no more than a single file states."""
