@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import secrets
@@ -101,6 +102,12 @@ def is_inside(path: str | Path, roots: Iterable[str | Path]) -> bool:
     """Whether a path, links resolved, lies in one of the folders or in an allowed one; see `allowing`."""
     place = Path(path).resolve()
     return any(place.is_relative_to(Path(root).expanduser().resolve()) for root in (*roots, *_ALLOWED.get()))
+
+
+def decode_text(data: bytes) -> str:
+    """Text in UTF-8, or in UTF-16 with a byte order mark; a mark is left out. Raises UnicodeDecodeError."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig")
 
 
 def display_path(path: Path) -> str:

@@ -64,7 +64,8 @@ def _inspect_folder(path: Path) -> Loaded[Any]:
 
 
 def _inspect_file(path: Path) -> Loaded[Any]:
-    from maquette.meshes.points import FORMATS, inspect_points
+    from maquette.meshes.points import inspect_points
+    from maquette.meshes.reading import POINT_READERS, READERS, PointsAlone, inspect_mesh
 
     suffix = path.suffix.lower()
     if path.name in CAMERAS:
@@ -79,11 +80,13 @@ def _inspect_file(path: Path) -> Loaded[Any]:
 
         if suffix == ".splat" or holds_splats(path):
             return inspect_splats(path)
-    if suffix.lstrip(".") in FORMATS:
-        from maquette.meshes.reading import inspect_mesh, open_source, read_content
-
-        content = read_content(open_source(path, "path", FORMATS, "mesh file"))
-        return inspect_points(path) if content.points and not content.parts else inspect_mesh(path)
+    if suffix.lstrip(".") in POINT_READERS:
+        return inspect_points(path)
+    if suffix.lstrip(".") in READERS:
+        try:
+            return inspect_mesh(path)
+        except PointsAlone:
+            return inspect_points(path)
     from maquette.images.reading import inspect_picture
 
     return inspect_picture(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 
 from maquette.errors import ConfigError
-from maquette.files import display_path
+from maquette.files import decode_text, display_path
 
 MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which merges in the keys of another mapping
 TEXT_KEYS = ("prompt", "negative_prompt", "image", "mask", "data", "summary", "name", "output")
@@ -118,7 +117,7 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
     """
     file = display_path(path)
     try:
-        text = _decode(path.read_bytes())
+        text = decode_text(path.read_bytes())
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else f"it is no text: {problem}"
         raise ConfigError(f"cannot read this file: {reason}", file=file) from problem
@@ -129,11 +128,6 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
         raise ConfigError("a config is a mapping of keys to values", file=file, line=node.start_mark.line + 1)
     construction = _Construction("", file, path.absolute().parent)
     return construction.value(node, ""), construction.origins
-
-
-def _decode(data: bytes) -> str:
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if wide else "utf-8-sig")
 
 
 def _compose(text: str, file: str = "", key: str = "", hint: str = "") -> yaml.Node | None:

@@ -17,7 +17,7 @@ from maquette.errors import ConfigError, MissingDependency
 from maquette.images.decoding import Decoded, decode_picture
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
-from maquette.images.reading import LARGEST_SIDE, counts_as_opaque, picture_of
+from maquette.images.reading import LARGEST_SIDE, counts_as_opaque, picture_of, rgba_of
 from maquette.images.resampling import area_mean, area_resample
 from maquette.loaded import Loaded
 
@@ -196,10 +196,7 @@ def _masked(decoded: Decoded, path: Path, mask: Path) -> Image.Image:
             f"this mask of {path} is {'white' if low else 'black'} all over", key="data.mask", file=str(mask),
             hint="white is the object, black its background",
         )  # fmt: skip
-    image = decoded.image
-    if image.mode == "F":
-        image = Image.fromarray((np.asarray(image) + 0.5).astype(np.uint8))
-    image = image.convert("RGBA")
+    image = rgba_of(decoded.image)
     image.putalpha(ImageChops.multiply(image.getchannel("A"), levels))
     return image
 

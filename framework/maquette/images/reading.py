@@ -54,10 +54,7 @@ def read_rgba(source: Path | bytes, name: str = "", *, upright: bool = True) -> 
         name: what messages call it; defaults to the path.
         upright: turn it as its EXIF data say.
     """
-    image = decode_picture(source, name, upright=upright).image
-    if image.mode == "F":
-        image = Image.fromarray((np.asarray(image) + 0.5).astype(np.uint8))
-    return np.asarray(image.convert("RGBA"))
+    return np.asarray(rgba_of(decode_picture(source, name, upright=upright).image))
 
 
 def inspect_picture(path: Path, largest: int = LARGEST_SIDE) -> Loaded[Picture]:
@@ -93,6 +90,13 @@ def picture_of(image: Image.Image) -> Picture:
     color = (pixels[..., :3].float() / 255)[None]
     alpha = (pixels[..., 3:].float() / 255)[None] if image.mode == "RGBA" else torch.ones_like(color[..., :1])
     return Picture(color, alpha)
+
+
+def rgba_of(image: Image.Image) -> Image.Image:
+    """A decoded image in mode RGBA, of 8 bits."""
+    if image.mode == "F":
+        image = Image.fromarray((np.asarray(image) + 0.5).astype(np.uint8))
+    return image.convert("RGBA")
 
 
 def grey_values(image: Image.Image) -> Float[Tensor, "1 H W 1"]:

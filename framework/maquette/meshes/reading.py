@@ -47,6 +47,10 @@ BROKEN_CONTENT = (
 """Errors that a file of the wrong structure makes a reader stumble over."""
 
 
+class PointsAlone(ConfigError):
+    """A file holds points, and no faces."""
+
+
 def read_mesh(
     path: str | Path, placement: Placement | None = None, largest: int = LARGEST_ATLAS, key: str = "path"
 ) -> Mesh:  # fmt: skip
@@ -84,6 +88,7 @@ def inspect_mesh(
         the area-weighted mean in sRGB [r, g, b], or null where the file gives no colours.
 
     Raises:
+        PointsAlone: it holds points without faces.
         ConfigError: the file is missing, of another format, broken, without faces, requires what is not read, or refers
             to a file that is missing or outside its folder.
     """
@@ -92,9 +97,10 @@ def inspect_mesh(
     extension = path.suffix.lower().lstrip(".")
     content = read_content(source)
     if not content.parts:
-        count = sum(len(points.positions) for points in content.points)
-        held = f"{count} points and no faces" if count else "nothing"
-        raise source.error(f"the mesh file holds {held}", hint="give one with triangles")
+        hint = "give one with triangles"
+        if count := sum(len(points.positions) for points in content.points):
+            raise PointsAlone(f"the mesh file holds {count} points and no faces", key=key, file=str(path), hint=hint)
+        raise source.error("the mesh file holds nothing", hint=hint)
     if content.points:
         source.leaves(f"{sum(len(points.positions) for points in content.points)} points")
     textured = any(part.picture is not None for part in content.parts)

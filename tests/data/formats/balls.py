@@ -80,3 +80,12 @@ def misplacement(images: PosedImages, points: np.ndarray = POINTS) -> float:
             middle = np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
             worst = max(worst, float(np.abs(middle - place).max()))
     return worst
+
+
+def turn_by_exif(folder: Path, orientation: int, turn: Image.Transpose | None = None) -> None:
+    """Save the pictures of a folder again with an EXIF orientation, and turned in the file if `turn` says how."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for file in list(folder.iterdir()):
+        picture = Image.open(file)
+        (picture if turn is None else picture.transpose(turn)).save(file, exif=exif)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from balls import OPENCV_FROM_OPENGL, POINTS, draw, orbit
+from balls import OPENCV_FROM_OPENGL, POINTS, draw, orbit, turn_by_exif
 from balls import misplacement as misplaced
 from PIL import Image
 from scipy.ndimage import map_coordinates
@@ -321,10 +321,7 @@ def bend_pictures(folder: Path, lens: Lens) -> float:
 def test_a_picture_that_exif_turns_is_turned_where_the_camera_says_so(tmp_path):
     write(tmp_path)
     expected = load_posed_images(tmp_path)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for file in list((tmp_path / "images").iterdir()):
-        Image.open(file).transpose(Image.Transpose.ROTATE_90).save(file, exif=exif)
+    turn_by_exif(tmp_path / "images", 6, Image.Transpose.ROTATE_90)
     loaded = inspect_posed_images(tmp_path)
     assert "EXIF orientation" in loaded.used and torch.equal(loaded.value.picture.rgba, expected.picture.rgba)
 
@@ -332,10 +329,7 @@ def test_a_picture_that_exif_turns_is_turned_where_the_camera_says_so(tmp_path):
 def test_a_picture_that_exif_turns_stays_as_stored_where_its_size_fits(tmp_path):
     write(tmp_path)
     expected = load_posed_images(tmp_path)
-    exif = Image.Exif()
-    exif[0x0112] = 3
-    for file in list((tmp_path / "images").iterdir()):
-        Image.open(file).save(file, exif=exif)
+    turn_by_exif(tmp_path / "images", 3)
     loaded = inspect_posed_images(tmp_path)
     assert torch.equal(loaded.value.picture.rgba, expected.picture.rgba)
     assert loaded.ignored == ("EXIF orientation 3 (9 pictures, such as 000.png)",)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from balls import draw, misplacement, orbit
+from balls import draw, misplacement, orbit, turn_by_exif
 from PIL import Image
 from transforms import FIELD, SHIFTED, rewrite, write_captured, write_synthetic
 
@@ -259,10 +259,7 @@ def test_an_angle_of_0_beside_focal_lengths_says_nothing(tmp_path):
 def test_a_picture_that_exif_turns_is_turned_where_w_and_h_say_so(tmp_path):
     write_captured(tmp_path)
     expected = load_posed_images(tmp_path)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for file in list((tmp_path / "images").iterdir()):
-        Image.open(file).transpose(Image.Transpose.ROTATE_90).save(file, exif=exif)
+    turn_by_exif(tmp_path / "images", 6, Image.Transpose.ROTATE_90)
     loaded = inspect_posed_images(tmp_path)
     assert "EXIF orientation" in loaded.used and torch.equal(loaded.value.picture.rgba, expected.picture.rgba)
 

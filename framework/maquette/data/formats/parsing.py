@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from maquette.config.origins import Origin
 from maquette.config.parts import check
 from maquette.errors import ConfigError
-from maquette.files import display_path, is_inside
+from maquette.files import decode_text, display_path, is_inside
 
 RIGID_TOLERANCE = 1e-3  # of the entries of R^T R: files are often written with four digits
 
@@ -47,9 +46,7 @@ def read_text(path: Path) -> str:
         ConfigError: it cannot be read.
     """
     try:
-        data = read_bytes(path)
-        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        return decode_text(read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"cannot read this file: {problem}", file=display_path(path)) from problem
 
