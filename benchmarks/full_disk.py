@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from interrupted import METHODS, differences, go_on, left_over, lines_with_traceback, maquette, run_folder, words_of
-from kills import reference, state_of
+from interrupted import METHODS, compare_after, maquette, words_of
+from kills import reference
 from same_bits import make_inputs
 
 from maquette.training.manifest import machine, revision
@@ -26,17 +26,11 @@ from maquette.training.manifest import machine, revision
 
 def judge(output: Path, first: Any, words: list[str], expected: dict[str, Any]) -> list[str]:
     """Go on with an interrupted run; what is wrong with how it ended and how it went on."""
-    problems = [f"traceback: {line}" for line in lines_with_traceback(first)]
     lines = [line for line in first.stderr.splitlines() if line.startswith("error: ")]
+    problems = compare_after(first, words, output, expected)
     if first.returncode and len(lines) != 1:
         problems.append(f"not one line of error: {first.stderr.strip().splitlines()[-3:]}")
-    second = go_on(words, output)
-    run = run_folder(output)
-    if second.returncode or run is None:
-        return [*problems, f"not resumed: {second.stderr.strip().splitlines()[-1:]}"]
-    problems += [f"traceback: {line}" for line in lines_with_traceback(second)]
-    problems += [f"differs: {name}" for name in differences(expected, state_of(run))]
-    return problems + [f"left behind: {name}" for name in left_over(output)]
+    return problems
 
 
 def full_from_event(method: str, event: int, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:

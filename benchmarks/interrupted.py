@@ -63,6 +63,19 @@ def go_on(words: Sequence[str], output: Path) -> subprocess.CompletedProcess[str
     return maquette(["run", "--resume", str(run)] if run else words)
 
 
+def compare_after(
+    first: subprocess.CompletedProcess[str], words: Sequence[str], output: Path, expected: dict[str, Any]
+) -> list[str]:
+    """Go on with an interrupted run; what is wrong with how it was interrupted, went on and ended."""
+    second = go_on(words, output)
+    run = run_folder(output)
+    problems = [f"traceback: {line}" for done in (first, second) for line in lines_with_traceback(done)]
+    if second.returncode or run is None:
+        return [*problems, f"not resumed: {(second.stderr or second.stdout).strip().splitlines()[-1:]}"]
+    problems += [f"differs: {name}" for name in differences(expected, state_of(run))]
+    return problems + [f"left behind: {name}" for name in left_over(output)]
+
+
 def state_of(run: Path) -> dict[str, Any]:
     """All that a finished run ends with, by name: tensors, states of random generators, metrics and exported files."""
     state: dict[str, Any] = {}

@@ -20,17 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from interrupted import (
-    METHODS,
-    differences,
-    go_on,
-    left_over,
-    lines_with_traceback,
-    maquette,
-    run_folder,
-    state_of,
-    words_of,
-)
+from interrupted import METHODS, compare_after, maquette, run_folder, state_of, words_of
 from same_bits import make_inputs
 
 from maquette.training.manifest import machine, revision
@@ -57,17 +47,11 @@ def kill(method: str, event: int, action: str, number: int, folder: Path, expect
     output.mkdir(parents=True)
     words = words_of(method, output, folder)
     first = maquette(words, (str(output), str(event), action))
-    second = go_on(words, output)
-    run = run_folder(output)
-    row: dict[str, Any] = {"method": method, "event": event, "action": action, "code": first.returncode}
-    problems = [f"traceback: {line}" for done in (first, second) for line in lines_with_traceback(done)]
-    if second.returncode or run is None:
-        problems.append(f"not resumed: {(second.stderr or second.stdout).strip().splitlines()[-1:]}")
-    else:
-        problems += [f"differs: {name}" for name in differences(expected, state_of(run))]
-        problems += [f"left behind: {name}" for name in left_over(output)]
+    problems = compare_after(first, words, output, expected)
     shutil.rmtree(output)
-    return row | {"problems": problems}
+    return {
+        "method": method, "event": event, "action": action, "code": first.returncode, "problems": problems,
+    }  # fmt: skip
 
 
 def main() -> int:
