@@ -1,7 +1,8 @@
 """Compatibility of parts: the rules that guidance and stages are checked against, in order.
 
 A rule compares capabilities, builds nothing, and says what is wrong and what would be right. `fit_page` prints the
-first lines of their docstrings, and their results for all parts, as docs/fit.md.
+first lines of their docstrings, and their results for all parts, as docs/fit.md. The file is long because the rules
+stand in one table, in the order in which they are tried.
 """
 
 from __future__ import annotations
