@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 from maquette.errors import ConfigError, MissingDependency
 from maquette.images.decoding import decode_picture
-from maquette.images.reading import image_size, inspect_picture, read_picture, read_rgba
+from maquette.images.reading import image_size, inspect_picture, read_picture, rgba_of
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 TURNED = {
@@ -27,6 +27,11 @@ TURNED = {
     8: lambda seen: np.rot90(seen, -1),
 }
 """EXIF orientation -> how the pixels of an upright picture are stored under it."""
+
+
+def read_rgba(source: Path | bytes, name: str = "", *, upright: bool = True) -> np.ndarray:
+    """The bytes [H, W, 4] of a picture as it is decoded."""
+    return np.asarray(rgba_of(decode_picture(source, name, upright=upright).image))
 
 
 def corners() -> np.ndarray:

@@ -4,7 +4,21 @@ import pytest
 import torch
 
 from maquette.images.picture import Picture
-from maquette.images.resampling import Pinhole, area_mean, area_resample, centred_view, downsample
+from maquette.images.resampling import (
+    Pinhole,
+    area_mean,
+    area_resample,
+    centred_extent,
+    common_view,
+    downsample,
+    pinhole_view,
+)
+
+
+def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Picture, float]:
+    """All that lies about the principal point of one camera, in `size` rows or in the pixels' size, and its angle."""
+    view = common_view([centred_extent(lens)], size)
+    return pinhole_view(picture, lens, view.focals[0], (view.rows, view.columns))
 
 
 def test_transparent_pixels_have_no_say_in_the_colour():

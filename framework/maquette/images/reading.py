@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -44,17 +44,6 @@ def read_picture(path: Path) -> Picture:
     """
     decoded = decode_picture(path)
     return _account(decoded, picture_of(decoded.image), {}).unwrap(display_path(path))
-
-
-def read_rgba(source: Path | bytes, name: str = "", *, upright: bool = True) -> UInt8[np.ndarray, "H W 4"]:
-    """The bytes of a picture for textures and the like, in sRGB; raises as `read_picture` does.
-
-    Args:
-        source: a file, or its content.
-        name: what messages call it; defaults to the path.
-        upright: turn it as its EXIF data say.
-    """
-    return np.asarray(rgba_of(decode_picture(source, name, upright=upright).image))
 
 
 def inspect_picture(path: Path, largest: int = LARGEST_SIDE) -> Loaded[Picture]:

@@ -145,24 +145,6 @@ def pinhole_view(picture: Picture, lens: Pinhole, focal: float, shape: tuple[int
     return view, math.degrees(2 * math.atan(shape[0] / 2 / focal))
 
 
-def centred_view(picture: Picture, lens: Pinhole, size: int | None) -> tuple[Picture, float]:
-    """`pinhole_view` of all that lies about the principal point.
-
-    Args:
-        picture: one or more pictures of one camera.
-        lens: the camera.
-        size: rows of the result; None keeps the pixels' size.
-
-    Returns:
-        The picture, and its full vertical angle of view in degrees.
-
-    Raises:
-        ValueError: the lens leaves nothing of the picture, or `size` is more rows than the view has.
-    """
-    view = common_view([centred_extent(lens)], size)
-    return pinhole_view(picture, lens, view.focals[0], (view.rows, view.columns))
-
-
 def area_resample(
     picture: Picture, center: tuple[float, float], step: tuple[float, float], shape: tuple[int, int]
 ) -> Picture:
