@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from maquette.config.schema import MethodConfig
+from maquette.data.formats import PosedImages
 from maquette.scene import Scene
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
@@ -22,11 +23,13 @@ class Artifacts:
 
     Args:
         scene: scene of the latest stage that made one; None: no stage did.
+        views: posed pictures of the latest stage that sampled some; None: no stage did.
         words: files of learned words (textual inversion), for the text priors of later stages.
         models: stage name -> folder of its trained model.
     """
 
     scene: Scene | None = None
+    views: PosedImages | None = None
     words: tuple[Path, ...] = ()
     models: dict[str, Path] = field(default_factory=dict)
 

@@ -1,0 +1,1 @@
+"""Mattings: what of a picture is the object, and what its background."""
