@@ -72,8 +72,8 @@ clean:
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/pip pyproject.toml plugins/maquette-nano/pyproject.toml constraints.txt
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
+$(VENV)/.installed: $(VENV)/bin/pip pyproject.toml plugins/maquette-nano/pyproject.toml constraints.txt scripts/install_torch.py
+	$(BIN)/python scripts/install_torch.py torch==2.13.0 -c constraints.txt
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e . -e plugins/maquette-nano
 	touch $@
 
