@@ -100,7 +100,7 @@ def test_a_background_remover_without_its_model_names_the_remedies(tmp_path, mon
     monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(new_session=unreachable))
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "models"))
     path = write(tmp_path / "photo.png", np.full((16, 16, 3), 200))
-    with pytest.raises(ConfigError, match=r"Max retries exceeded.*photo\.png.*background, .*or put u2net\.onnx"):
+    with pytest.raises(ConfigError, match=r"Max retries exceeded.*photo\.png.*matting=border .*or put u2net\.onnx"):
         prepared(path)
     with pytest.raises(ConfigError, match=re.escape(f"into {tmp_path / 'models'}")):
         prepared(path)

@@ -112,7 +112,7 @@ FAILS = {
 
 @pytest.mark.parametrize("message", list(FAILS))
 def test_a_picture_that_is_no_object_before_one_color_is_refused_with_the_remedy(message):
-    with pytest.raises(ConfigError, match=f"{message}.*take matting=rembg"):
+    with pytest.raises(ConfigError, match=f"{message}.*matting=rembg"):
         matte(FAILS[message])
 
 

@@ -20,6 +20,7 @@ from maquette.images.resampling import area_mean, area_resample
 from maquette.loaded import Loaded
 
 LEAST_SIDE = 4  # pixels of the object's longer side
+BY_HAND = "save the picture with a transparent background, or give a mask of the object (data.mask)"
 
 GiveAlpha = Callable[[Picture], Picture]
 """What gives a picture without an alpha channel one, such as a part of the kind `matting`."""
@@ -203,6 +204,7 @@ def _with_alpha(picture: Picture, matting: GiveAlpha, path: Path) -> Picture:
     try:
         return matting(picture)
     except ConfigError as problem:
-        raise ConfigError(problem.message, key="data.matting", file=str(path), hint=problem.hint) from problem
+        hint = f"{problem.hint}; or {BY_HAND}"
+        raise ConfigError(problem.message, key="data.matting", file=str(path), hint=hint) from problem
     except MissingDependency as problem:
-        raise MissingDependency(f"{path}: {problem}") from problem
+        raise MissingDependency(f"{path}: {problem}; or {BY_HAND}") from problem

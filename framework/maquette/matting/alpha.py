@@ -26,6 +26,6 @@ class Alpha(Matting):
         if bool(((picture.alpha < 0.5).flatten(1).float().mean(1) < LEAST_TRANSPARENT).any()):
             raise ConfigError(
                 "this picture has no alpha channel, or one that is opaque",
-                hint="save it with a transparent background, or take matting=border (background of one colour) or rembg",
+                hint="save it with a transparent background, or take matting=border (for a plain background) or rembg",
             )
         return picture

@@ -22,7 +22,7 @@ MIXTURE_ERROR = 0.06  # largest error of a colour that is explained as a mixture
 LEAST_OBJECT, MOST_OBJECT = 1e-3, 0.98  # fractions of the picture that the object covers
 REACH = 2  # pixels from an edge within which it is blurred
 SQUARE = np.ones((3, 3), bool)  # eight neighbours
-REMEDY = "take matting=rembg, or give a picture with a transparent background"
+REMEDY = "matting=rembg cuts objects out of any background"
 
 
 @register("matting", "border")

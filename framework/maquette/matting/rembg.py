@@ -32,15 +32,17 @@ class Rembg(Matting):
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._session: tuple[Any, Any] | None = None  # loading takes seconds
 
     def __call__(self, picture: Picture) -> Picture:
-        rembg, session = _session()
+        self._session = self._session or _load()
+        rembg, session = self._session
         pixels = to_bytes(picture.over(1.0).cpu().numpy())
         rgba = np.stack([rembg.remove(one, session=session) for one in pixels])
         return Picture.from_rgba(torch.from_numpy(rgba).float() / 255).to(picture.color.device)
 
 
-def _session() -> tuple[Any, Any]:
+def _load() -> tuple[Any, Any]:
     """The package rembg, and its network.
 
     Raises:
@@ -52,8 +54,7 @@ def _session() -> tuple[Any, Any]:
     except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
         raise MissingDependency(
             "this picture has no transparent background, and removing what it has needs rembg: run "
-            '`pip install "maquette[image]"`, or save the picture with a transparent background, or give a mask of the '
-            "object (data.mask), or take matting=border where the background is of one colour"
+            '`pip install "maquette[image]"`, or take matting=border where the background is of one colour'
         ) from problem
     try:
         return rembg, rembg.new_session(REMBG_MODEL)
@@ -62,7 +63,6 @@ def _session() -> tuple[Any, Any]:
         raise ConfigError(
             f"this picture has no transparent background, and rembg's model {REMBG_MODEL}, which makes one, "
             f"cannot be had: {str(problem).strip().splitlines()[0]}",
-            hint=f"save the picture with a transparent background, take matting=border where that is of one colour, or "
-            f"put {REMBG_MODEL}.onnx from rembg's releases "
-            f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
+            hint=f"take matting=border where the background is of one colour, or put {REMBG_MODEL}.onnx from rembg's "
+            f"releases (https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
         ) from problem

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.annotations import Count, NonNegative
 from maquette.cameras.base import Cameras
 from maquette.diffusion.noise import NoiseSchedule
 from maquette.diffusion.samplers import SamplerName, sample_from_noise
@@ -16,6 +17,23 @@ from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws
 from maquette.scores.base import Score
 from maquette.scores.denoiser import Denoiser
+
+RGB = 3  # channels of what a prior without an autoencoder denoises
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How pictures are sampled from a prior."""
+
+    sampler: SamplerName = "ddim"
+    steps: Count = 25  # denoising steps
+    threshold: NonNegative | None = None  # largest |z_0| of a prediction; 0: any; none: 1 for pixels, 0 for latents
+
+    def threshold_of(self, prior: Prior) -> float:
+        """The threshold for a prior; pixels lie in [-1, 1]."""
+        if self.threshold is not None:
+            return self.threshold
+        return 1.0 if prior.latent_shape[0] == RGB else 0.0
 
 
 @torch.no_grad()
