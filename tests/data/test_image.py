@@ -90,7 +90,7 @@ def test_a_picture_without_alpha_asks_for_rembg(tmp_path):
         pass
     with pytest.raises(MissingDependency, match=r"pip install \"maquette\[image\]\""):
         prepared(path)
-    assert float(prepared(path, remove_background="never", fill=0).picture.alpha.min()) == 1
+    assert float(prepared(path, matting=None, fill=0).picture.alpha.min()) == 1
 
 
 def test_a_background_remover_without_its_model_names_the_remedies(tmp_path, monkeypatch):
@@ -100,7 +100,7 @@ def test_a_background_remover_without_its_model_names_the_remedies(tmp_path, mon
     monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(new_session=unreachable))
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "models"))
     path = write(tmp_path / "photo.png", np.full((16, 16, 3), 200))
-    with pytest.raises(ConfigError, match=r"Max retries exceeded.*photo\.png.*background, or put u2net\.onnx"):
+    with pytest.raises(ConfigError, match=r"Max retries exceeded.*photo\.png.*matting=border .*or put u2net\.onnx"):
         prepared(path)
     with pytest.raises(ConfigError, match=re.escape(f"into {tmp_path / 'models'}")):
         prepared(path)

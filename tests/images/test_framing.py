@@ -3,14 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, MissingDependency
 from maquette.images.framing import (
     SquareCrop,
     crop_and_resize,
@@ -73,11 +72,11 @@ def test_a_large_picture_is_cut_to_its_object_and_reduced_without_moving_it(tmp_
     rgba = np.zeros((3000, 4000, 4))
     rgba[1000:1600, 3001:3901] = (255, 0, 0, 255)
     rgba[..., 1] = np.where(rgba[..., 3] > 0, 0, 255)  # green, and transparent
-    thing = read_object_picture(save(tmp_path / "small.png", rgba), "auto")
+    thing = read_object_picture(save(tmp_path / "small.png", rgba), None)
     assert thing.picture.size == (600, 900) and thing.scale == 1 and thing.square(0.5) == ((1300.0, 3451.0), 1800.0)
     rgba[:, 3900:] = 0
     rgba[100:2900, 500:3900] = (255, 0, 0, 255)
-    thing = read_object_picture(save(tmp_path / "large.png", rgba), "auto")
+    thing = read_object_picture(save(tmp_path / "large.png", rgba), None)
     assert thing.picture.size == (1400, 1700) and thing.scale == 2
     assert thing.square(1) == ((1500.0, 2200.0), 3400.0) and thing.square(0) == ((1500.0, 2000.0), 4000.0)
     crop = thing.crop(thing.square(1), 34)
@@ -90,7 +89,7 @@ def test_a_map_of_a_large_picture_is_cut_alike(tmp_path):
     rgba[400:2000, 800:4800] = 255
     ramp = np.tile(np.linspace(0, 65535, 5000), (2500, 1)).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "depth.png")
-    thing = read_object_picture(save(tmp_path / "a.png", rgba), "auto")
+    thing = read_object_picture(save(tmp_path / "a.png", rgba), None)
     values = thing.read_map(tmp_path / "depth.png")
     assert values.shape == (1, *thing.picture.size, 3)
     assert float(values[0, 0, 0, 0]) == pytest.approx(800.5 / 5000, abs=1e-3)
@@ -108,36 +107,51 @@ def test_24_megapixels_are_read_in_less_than_1_gigabyte(tmp_path, suffix):
     (picture if suffix == "png" else picture.convert("RGB")).save(path)
     code = (
         "from pathlib import Path; from maquette.images.framing import read_object_picture\n"
-        f"thing = read_object_picture(Path({str(path)!r}), 'never'); thing.crop(thing.square(0.7), 64)\n"
+        f"thing = read_object_picture(Path({str(path)!r}), None); thing.crop(thing.square(0.7), 64)\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1e6  # kilobytes
 
 
+def emptied(picture: Picture) -> Picture:
+    """A matting that takes nothing for the object."""
+    return Picture(picture.color, torch.full_like(picture.alpha, 0.03))
+
+
 @pytest.mark.parametrize("level", [254, 253, 128, 200])
-def test_a_nearly_opaque_picture_counts_as_one_without_alpha(tmp_path, level, monkeypatch):
-    removed = SimpleNamespace(
-        new_session=lambda model: None, remove=lambda rgb, session: np.dstack([rgb, np.full(rgb.shape[:2], 7, "u1")])
-    )
-    monkeypatch.setitem(sys.modules, "rembg", removed)
+def test_a_nearly_opaque_picture_counts_as_one_without_alpha(tmp_path, level):
     rgba = np.full((40, 40, 4), 255)
     rgba[..., 3] = level
     rgba[3, 3, 3] = 0  # one pixel
-    with pytest.raises(ConfigError, match="nothing in this picture is opaque"):  # what this remover leaves
-        read_object_picture(save(tmp_path / "a.png", rgba), "auto")
-    assert read_object_picture(tmp_path / "a.png", "never").picture.size == (40, 40)
+    with pytest.raises(ConfigError, match="nothing in this picture is opaque"):  # what this matting leaves
+        read_object_picture(save(tmp_path / "a.png", rgba), emptied)
+    assert read_object_picture(tmp_path / "a.png", None).picture.size == (40, 40)
     rgba[:4, :4, 3] = 0  # a hundredth of it: an object that fills its picture
-    assert float(read_object_picture(save(tmp_path / "a.png", rgba), "auto").picture.alpha.max()) == pytest.approx(
+    assert float(read_object_picture(save(tmp_path / "a.png", rgba), emptied).picture.alpha.max()) == pytest.approx(
         level / 255
     )
+
+
+def test_a_matting_that_fails_names_the_picture(tmp_path):
+    path = save(tmp_path / "a.png", np.full((40, 40, 3), 90))
+    for problem, message in (
+        (ConfigError("no object", hint="look again"), r"^data\.matting: no object \(.*a\.png\); look again; or save the picture"),
+        (MissingDependency("no package"), r"a\.png: no package; or save the picture"),
+    ):
+
+        def fail(picture, problem=problem):
+            raise problem
+
+        with pytest.raises(type(problem), match=message):
+            read_object_picture(path, fail)
 
 
 def test_an_object_of_a_few_pixels_is_refused(tmp_path):
     rgba = np.zeros((40, 40, 4))
     rgba[9:11, 7:10] = 255
     with pytest.raises(ConfigError, match=r"what is opaque of it, is 3 pixels wide and high at most .*a\.png"):
-        read_object_picture(save(tmp_path / "a.png", rgba), "auto")
+        read_object_picture(save(tmp_path / "a.png", rgba), None)
 
 
 def test_a_mask_is_white_where_the_object_is(tmp_path):
@@ -145,11 +159,11 @@ def test_a_mask_is_white_where_the_object_is(tmp_path):
     white = np.zeros((20, 30))
     white[5:10, 10:20] = 255
     mask = save(tmp_path / "mask.png", white)
-    thing = read_object_picture(path, "auto", mask)
+    thing = read_object_picture(path, None, mask)
     assert float(thing.picture.alpha.sum()) == 50 and thing.square(1) == ((7.5, 15.0), 10.0)
     cutout = np.zeros((20, 30, 4))
     cutout[..., 3] = white  # black, and its shape in alpha
-    thing = read_object_picture(path, "auto", save(tmp_path / "cutout.png", cutout))
+    thing = read_object_picture(path, None, save(tmp_path / "cutout.png", cutout))
     assert float(thing.picture.alpha.sum()) == 50
     for wrong, message in (
         (np.zeros((20, 30)), "this mask of .* is black all over"),
@@ -157,7 +171,7 @@ def test_a_mask_is_white_where_the_object_is(tmp_path):
         (np.zeros((30, 20)), "this mask is 20 x 30 pixels and its picture 30 x 20"),
     ):
         with pytest.raises(ConfigError, match=message):
-            read_object_picture(path, "auto", save(mask, wrong))
+            read_object_picture(path, None, save(mask, wrong))
 
 
 def test_a_turned_picture_takes_an_upright_mask(tmp_path):
@@ -166,5 +180,5 @@ def test_a_turned_picture_takes_an_upright_mask(tmp_path):
     Image.fromarray(np.full((30, 20, 3), 90, np.uint8)).save(tmp_path / "photo.jpg", exif=exif)
     white = np.zeros((20, 30))
     white[:5] = 255
-    thing = read_object_picture(tmp_path / "photo.jpg", "auto", save(tmp_path / "mask.png", white))
+    thing = read_object_picture(tmp_path / "photo.jpg", None, save(tmp_path / "mask.png", white))
     assert thing.whole == (20, 30) and float(thing.picture.alpha[0, :5].mean()) == 1

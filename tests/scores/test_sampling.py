@@ -46,3 +46,31 @@ def test_a_direction_is_no_way_to_a_picture():
     oracle = Oracle(Oracle.Config(device="cpu"), CaptionedViews.from_pictures({"a mug": torch.rand(4, 8, 8, 3)}, RING))
     with pytest.raises(ValueError, match="takes a noise prediction"):
         sample_views(oracle, Request("a mug"), RING, CSD(CSD.Config()), 5, Draws(0, 0))
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "euler-ancestral", "dpm-solver++"])
+def test_every_sampler_makes_the_pictures_of_an_exact_prior(sampler):
+    pictures = torch.rand(4, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    config = Oracle.Config(spread=0.01, cameras=CameraKernel(), device="cpu")
+    oracle = Oracle(config, CaptionedViews.from_pictures({"a mug": pictures}, RING))
+    score = Plain(Plain.Config())
+    made = sample_views(oracle, Request("a mug"), RING, score, 20, Draws(0, 0), sampler=sampler)
+    assert float((made - pictures).square().mean().sqrt()) < 0.02
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "euler-ancestral"])
+def test_batches_change_no_picture_and_steps_are_counted(sampler):
+    pictures = torch.rand(4, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    oracle = Oracle(Oracle.Config(spread=0.3, device="cpu"), CaptionedViews.from_pictures({"a mug": pictures}, RING))
+    steps: list[int] = []
+
+    def sample(batch: int) -> torch.Tensor:
+        return sample_views(
+            oracle, Request("a mug"), RING, Plain(Plain.Config()), 5, Draws(0, 0), sampler=sampler, batch=batch,
+            after_step=lambda: steps.append(batch),
+        )  # fmt: skip
+
+    together = sample(0)
+    for batch in (1, 3):
+        torch.testing.assert_close(sample(batch), together)
+    assert steps == [0] * 5 + [1] * 5 + [3] * 5

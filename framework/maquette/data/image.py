@@ -1,4 +1,4 @@
-"""Data of one reference image, its background removed, with optional depth and normal maps."""
+"""Data of one reference image, cut out of its background, with optional depth and normal maps."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch.nn import functional
 from maquette.annotations import ElevationDeg, FovDeg, Fraction, InputPath, PathKind, Positive, Range, WeightsPath
 from maquette.cameras.base import orbit_cameras
 from maquette.config.capabilities import REFERENCE, TARGET, Capabilities
+from maquette.config.parts import MattingSpec, part_field
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.errors import ConfigError
 from maquette.images.framing import (
     ObjectPicture,
-    RemoveBackground,
     SquareCrop,
     crop_and_resize_values,
     read_object_picture,
@@ -51,7 +51,7 @@ class ImageData(Data):
 
     @dataclass(frozen=True)
     class Config:
-        path: InputPath  # image with an alpha channel; without one its background is removed by rembg
+        path: InputPath  # image with an alpha channel; one without gets it by `matting`
         elevation_deg: ElevationDeg = 0.0  # of the reference camera
         azimuth_deg: float = 0.0  # of the reference camera; 0: it faces the front
         distance: Positive = 3.2  # scene units
@@ -63,10 +63,8 @@ class ImageData(Data):
         estimator: WeightsPath = (
             ""  # weights of the depth and normal estimator: a plugin's name, a folder or a hub name
         )
-        remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
-        mask: InputPath = (
-            ""  # path of a mask of the image's size, white where the object is; no background is removed then
-        )
+        matting: MattingSpec | None = part_field("matting", "rembg")  # of an image without alpha; none: it stays opaque
+        mask: InputPath = ""  # path of a mask of the image's size, white where the object is; it replaces the matting
 
         def __post_init__(self) -> None:
             if self.size < 8 or not 0 <= self.fill <= 1 or self.distance <= 0 or not 0 < self.fov_y_deg < 180:
@@ -110,7 +108,7 @@ class ImageData(Data):
         c = self.config
         path = Path(c.path).expanduser()
         mask = Path(c.mask).expanduser() if c.mask else None
-        thing = read_object_picture(path, c.remove_background, mask)
+        thing = read_object_picture(path, c.matting.build() if c.matting else None, mask)
         square = thing.square(c.fill)
         one = torch.ones(1)
         cameras = orbit_cameras(one * c.azimuth_deg, one * c.elevation_deg, one * c.distance, one * c.fov_y_deg, c.size)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from maquette.annotations import Fraction, InputPath, NonNegative, Range
 from maquette.backgrounds.random_solid import RandomSolid
-from maquette.images.framing import RemoveBackground, SquareCrop, crop_and_resize, read_object, square_around_object
+from maquette.config.parts import MattingSpec, part_field
+from maquette.images.framing import SquareCrop, crop_and_resize, read_object, square_around_object
 from maquette.images.picture import Picture
 from maquette.randomness import Draws
 from maquette.registry import register
@@ -31,16 +32,14 @@ class PictureVariations:
 
     @dataclass(frozen=True)
     class Config:
-        path: InputPath  # image with an alpha channel; without one its background is removed by rembg
-        mask: InputPath = (
-            ""  # path of a mask of the image's size, white where the object is; no background is removed then
-        )
+        path: InputPath  # image with an alpha channel; one without gets it by `matting`
+        mask: InputPath = ""  # path of a mask of the image's size, white where the object is; it replaces the matting
         size: Annotated[int, Range(8, 16_384)] = 64  # side in pixels
         fill: tuple[float, float] = (0.6, 0.9)  # range of the fraction of the side that the object's longer side takes
         shift: NonNegative = 0.08  # largest offset of the object from the centre, per axis, as a fraction of the side
         mirror: Fraction = 0.5  # probability of mirroring left and right
         background: RandomSolid.Config = LIGHT_BACKGROUND  # distribution of the background colour
-        remove_background: RemoveBackground = "auto"  # auto: when the image has no alpha channel
+        matting: MattingSpec | None = part_field("matting", "rembg")  # of an image without alpha; none: it stays opaque
 
         def __post_init__(self) -> None:
             if not Path(self.path).expanduser().is_file():
@@ -54,7 +53,8 @@ class PictureVariations:
 
     def prepare(self, device: torch.device) -> None:
         c = self.config
-        picture = read_object(Path(c.path), c.remove_background, Path(c.mask) if c.mask else None)
+        matting = c.matting.build() if c.matting else None
+        picture = read_object(Path(c.path), matting, Path(c.mask) if c.mask else None)
         square = square_around_object(picture, SOURCE_FILL)
         self._picture = crop_and_resize(
             picture, square, min(max(int(square.side), 1), SOURCE_OVERSAMPLING * self.config.size)

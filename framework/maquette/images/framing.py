@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image, ImageChops
 from torch import Tensor
@@ -16,17 +15,15 @@ from torch import Tensor
 from maquette.errors import ConfigError, MissingDependency
 from maquette.images.decoding import Decoded, decode_picture
 from maquette.images.picture import Picture
-from maquette.images.pixels import to_bytes
 from maquette.images.reading import LARGEST_SIDE, counts_as_opaque, picture_of, rgba_of
 from maquette.images.resampling import area_mean, area_resample
 from maquette.loaded import Loaded
 
-REMBG_MODEL = "u2net"  # rembg's default changes with its version, and may not be free for every use
-
 LEAST_SIDE = 4  # pixels of the object's longer side
+BY_HAND = "save the picture with a transparent background, or give a mask of the object (data.mask)"
 
-RemoveBackground = Literal["auto", "never"]
-"""Whether to remove the background of a picture without alpha."""
+GiveAlpha = Callable[[Picture], Picture]
+"""What gives a picture without an alpha channel one, such as a part of the kind `matting`."""
 
 
 class SquareCrop(NamedTuple):
@@ -116,12 +113,12 @@ class ObjectPicture:
         return SquareCrop((row, column), square.side / self.scale)
 
 
-def read_object(path: Path, remove_background: RemoveBackground, mask: Path | None = None) -> Picture:
+def read_object(path: Path, matting: GiveAlpha | None, mask: Path | None = None) -> Picture:
     """`read_object_picture` for those who need its picture alone."""
-    return read_object_picture(path, remove_background, mask).picture
+    return read_object_picture(path, matting, mask).picture
 
 
-def read_object_picture(path: Path, remove_background: RemoveBackground, mask: Path | None = None) -> ObjectPicture:
+def read_object_picture(path: Path, matting: GiveAlpha | None, mask: Path | None = None) -> ObjectPicture:
     """Read the picture of an object, with a transparent background.
 
     A picture of more than `LARGEST_SIDE` pixels a side is cut to what is not transparent, and then reduced.
@@ -129,26 +126,27 @@ def read_object_picture(path: Path, remove_background: RemoveBackground, mask: P
     Args:
         path: a picture, with an alpha channel or without. One that is transparent almost nowhere counts as one
             without (`counts_as_opaque`).
-        remove_background: "auto": remove it if the picture has no alpha; "never": keep it.
-        mask: a picture of the same size, white where the object is; no background is removed then.
+        matting: gives a picture without alpha one; None: it stays opaque.
+        mask: a picture of the same size, white where the object is; no matting takes place then.
 
     Raises:
-        ConfigError: nothing in it is opaque, the mask says nothing, or rembg's model is not available.
-        MissingDependency: its background has to be removed, and rembg is not installed.
+        ConfigError: nothing in it is opaque, the mask says nothing, or the matting fails.
+        MissingDependency: the matting needs a package that is not installed.
     """
     decoded = decode_picture(path, largest=None if mask else LARGEST_SIDE)
     Loaded(None, "picture", decoded.format, ignored=decoded.ignored, warnings=decoded.warnings).unwrap(path)
     image = decoded.image
     if mask is not None:
         image = _masked(decoded, path, mask)
-    matted = mask is None and remove_background == "auto" and counts_as_opaque(image)
+    if mask is not None or not counts_as_opaque(image):
+        matting = None
     box = (0, 0, *image.size)
-    if max(image.size) > LARGEST_SIDE and not matted and image.mode == "RGBA":
+    if max(image.size) > LARGEST_SIDE and matting is None and image.mode == "RGBA":
         box = image.getchannel("A").getbbox() or box
     factor = -(-max(box[2] - box[0], box[3] - box[1]) // LARGEST_SIDE)
     picture = picture_of(_reduce(image, box, factor))
-    if matted:
-        picture = _without_background(picture, path)
+    if matting is not None:
+        picture = _with_alpha(picture, matting, path)
     if not bool((picture.alpha > 0.5).any()):
         raise ConfigError(
             "nothing in this picture is opaque", file=str(path), hint="the object has to be, and its background not"
@@ -201,24 +199,12 @@ def _masked(decoded: Decoded, path: Path, mask: Path) -> Image.Image:
     return image
 
 
-def _without_background(picture: Picture, path: Path) -> Picture:
+def _with_alpha(picture: Picture, matting: GiveAlpha, path: Path) -> Picture:
+    """The picture with the alpha that a matting gives it, whose errors name the picture's file."""
     try:
-        import rembg
-    except (ImportError, SystemExit) as problem:  # it exits where it comes without an onnxruntime
-        raise MissingDependency(
-            f"{path} has no transparent background, and removing what it has needs rembg: run "
-            '`pip install "maquette[image]"`, or save the picture with a transparent background, or give a mask of the '
-            "object (data.mask)"
-        ) from problem
-    try:
-        session = rembg.new_session(REMBG_MODEL)
-    except Exception as problem:  # errors of downloads and of onnxruntime have no common base
-        home = os.environ.get("U2NET_HOME") or Path(os.environ.get("XDG_DATA_HOME", "~"), ".u2net")
-        raise ConfigError(
-            f"this picture has no transparent background, and rembg's model {REMBG_MODEL}, which makes one, "
-            f"cannot be had: {str(problem).strip().splitlines()[0]}", file=str(path),
-            hint=f"save the picture with a transparent background, or put {REMBG_MODEL}.onnx from rembg's releases "
-            f"(https://github.com/danielgatis/rembg/releases/tag/v0.0.0) into {Path(home).expanduser()}",
-        ) from problem  # fmt: skip
-    rgba = rembg.remove(to_bytes(picture.color[0].numpy()), session=session)
-    return Picture.from_rgba(torch.from_numpy(rgba)[None].float() / 255)
+        return matting(picture)
+    except ConfigError as problem:
+        hint = f"{problem.hint}; or {BY_HAND}"
+        raise ConfigError(problem.message, key="data.matting", file=str(path), hint=hint) from problem
+    except MissingDependency as problem:
+        raise MissingDependency(f"{path}: {problem}; or {BY_HAND}") from problem

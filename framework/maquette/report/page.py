@@ -40,7 +40,7 @@ class Notes:
 
     def attempt(self, path: Path, what: str, read: Callable[[Path], Loaded]) -> Loaded | None:
         """`read(path)`; None and a note if the file is missing or broken."""
-        name = f"{path.parent.name}/{path.name}" if path.parent.name in ("export", "previews") else path.name
+        name = f"{path.parent.name}/{path.name}" if path.parent.name in ("export", "previews", "views") else path.name
         if not path.exists():
             self.lines.append(f"{what}: there is no {name}")
             return None
@@ -56,7 +56,7 @@ def write_report(run_folder: Path) -> Path:
     """Write the `report.html` of a run: one file that needs no network.
 
     Args:
-        run_folder: holds any of config.yaml, manifest.json, metrics.jsonl, previews/, export/.
+        run_folder: holds any of config.yaml, manifest.json, metrics.jsonl, previews/, views/, export/.
 
     Returns:
         The report's path.
@@ -86,6 +86,7 @@ def write_report(run_folder: Path) -> Path:
         mp4=mp4,
         gif=gif,
         viewer=notes.attempt(export / "mesh.glb", "3D view", viewer_html),
+        views=_views(run_folder / "views", notes),
         sheet=notes.attempt(export / "sheet.png", "contact sheet", data_url),
         previews=_previews(run_folder / "previews", notes),
         charts=[(chart.title, Markup(chart.svg)) for chart in charts(metrics)],
@@ -168,6 +169,12 @@ def _inner(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _subject(manifest: Mapping[str, Any]) -> str:
     image = manifest.get("image")
     return Path(str(image)).stem if image else ""
+
+
+def _views(folder: Path, notes: Notes) -> list[Picture]:
+    """The sheets of sampled views."""
+    urls = [(path, notes.attempt(path, "views", data_url)) for path in sorted(folder.glob("*.png"))]
+    return [Picture(url, path.stem) for path, url in urls if url is not None]
 
 
 def _previews(folder: Path, notes: Notes) -> list[Picture]:

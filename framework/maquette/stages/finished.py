@@ -35,8 +35,9 @@ def inspect_run(path: Path) -> Loaded[RunFolder]:
     """An account of a run folder, without loading a scene.
 
     Its facts are `method`, `prompt`, `stages` (a list of `name`, `type`, `finished`, and, of those with steps, `steps`
-    and `saved_step`), `last_step` (of the stage that would go on, or null), `files` (exported, relative to the folder),
-    `resumable`, and `reason` (why not, or what resuming would do).
+    and `saved_step`), `last_step` (of the stage that would go on, or null), `views` (sampled pictures and their sheets,
+    relative to the folder), `files` (exported, likewise), `resumable`, and `reason` (why not, or what resuming
+    would do).
 
     Raises:
         ConfigError: the folder is no run, or its config.yaml is broken.
@@ -60,6 +61,7 @@ def inspect_run(path: Path) -> Loaded[RunFolder]:
         "prompt": resolved.method.prompt,
         "stages": stages,
         "last_step": unfinished[0].get("saved_step") if unfinished else None,
+        "views": [str(file.relative_to(run.path)) for file in sorted(run.views.rglob("*.png"))],
         "files": [str(file.relative_to(run.path)) for file in sorted(run.export.rglob("*")) if file.is_file()],
         "resumable": not reason,
         "reason": reason or resumed,

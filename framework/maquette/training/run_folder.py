@@ -45,7 +45,7 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder: config.yaml, manifest.json, metrics.jsonl, previews/, checkpoints/, export/, report.html."""
+    """One run's folder: config.yaml, manifest.json, metrics.jsonl, report.html; previews/, checkpoints/, views/, export/."""
 
     path: Path
 
@@ -119,6 +119,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def views(self) -> Path:
+        """Sampled views: posed images in a folder per stage, and a sheet and an account of each; absent without any."""
+        return self.path / "views"
+
+    @property
     def export(self) -> Path:
         """Exported files and trained models."""
         return self.path / "export"
@@ -144,8 +149,8 @@ class RunFolder:
 
     def sweep(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
-        pattern = ".*.tmp*"
-        for path in (*self.path.glob(pattern), *self.export.rglob(pattern), *self.previews.rglob(pattern)):
+        pattern, folders = ".*.tmp*", (self.export, self.previews, self.views)
+        for path in (*self.path.glob(pattern), *(path for folder in folders for path in folder.rglob(pattern))):
             if path.is_file():
                 path.unlink()
 

@@ -1,0 +1,267 @@
+"""Sampling of posed pictures of an object from a prior."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maquette.annotations import Count, WeightsPath
+from maquette.cameras.base import Cameras
+from maquette.config.parts import CamerasSpec, DataSpec, MattingSpec, PriorSpec, ScoreSpec
+from maquette.data.base import Reference
+from maquette.data.formats import PosedImages, inspect_posed_images, save_posed_images
+from maquette.errors import ConfigError
+from maquette.files import atomic_path, display_path, write_atomically
+from maquette.images.framing import SquareCrop, crop_and_resize
+from maquette.images.picture import Picture
+from maquette.images.pixels import to_bytes
+from maquette.matting.base import Matting
+from maquette.perception.clip import Clip
+from maquette.priors.base import Request
+from maquette.randomness import Draws, Moment
+from maquette.registry import register
+from maquette.scores.sampling import Sampling, sample_views
+from maquette.stages.base import Stage, StageContext
+from maquette.stages.guidance import build_request
+from maquette.stages.sampling_rules import SampleParts, check_sample
+from maquette.stages.view_sheet import view_sheet
+from maquette.training.progress import StepProgress
+from maquette.training.signals import Stopped
+
+_log = logging.getLogger(__name__)
+
+REFERENCE_NAME = "reference"  # of the input picture among the views
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How one of several candidates is chosen."""
+
+    scorer: WeightsPath = ""  # CLIP weights: a plugin's name for them, a folder, or a hub name
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Views that were sampled together.
+
+    Args:
+        rgb: the views as they were sampled.
+        picture: the views with alpha; None: the matting failed.
+        similarity: mean cosine similarity to the prompt or to the reference; None: not measured.
+        problem: why the matting failed.
+    """
+
+    rgb: Float[Tensor, "B H W 3"]
+    picture: Picture | None
+    similarity: float | None = None
+    problem: ConfigError | None = None
+
+
+@register("stage", "sample")
+class Sample(Stage):
+    """Sample pictures of the object from some cameras, and cut them out of their background.
+
+    They go to `views/<stage>/` in the run folder as posed images, with a sheet `views/<stage>.png` and the candidates'
+    similarities in `views/<stage>.json`. Of several candidates whose mattings succeed, the one most similar to the
+    prompt is taken; without a prompt, the one most similar to the reference image.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        prior: PriorSpec
+        score: ScoreSpec
+        cameras: CamerasSpec  # of the views, in multiples of those that the prior denoises together
+        sampling: Sampling = field(default_factory=Sampling)
+        data: DataSpec | None = None  # has the reference image, for priors that are conditioned on one
+        include_reference: bool = False  # the reference image is one more view
+        batch: Count = 4  # views that are denoised at a time, at least those that the prior denoises together
+        matting: MattingSpec | None = None  # cuts the object out of its background; none: the views are opaque
+        candidates: Count = 1  # number of times that the views are sampled, to choose among
+        choose: Choice = field(default_factory=Choice)
+
+        def __post_init__(self) -> None:
+            if self.candidates > 1 and not self.choose.scorer:
+                raise ValueError(
+                    f"among {self.candidates} candidates a CLIP model chooses: give its weights as choose.scorer"
+                )
+            check_sample(
+                SampleParts(self.prior, self.score, len(self.views(0)), self.data, self.include_reference)
+            )  # fmt: skip
+
+        def views(self, seed: int) -> Cameras:
+            """The cameras of the views."""
+            return self.cameras.build().sample(Moment.at(0, 1, seed).sub("cameras"))
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def run(self, context: StageContext) -> None:
+        try:
+            self._run(context)
+        except KeyboardInterrupt:
+            _log.info(
+                "stopped: nothing of stage %s is kept; it begins anew with: maquette run --resume %s", context.name,
+                display_path(context.run.path),
+            )  # fmt: skip
+            raise Stopped from None
+        self.restore(context)  # rounded to bytes, as a resumed run reads them
+
+    def restore(self, context: StageContext) -> None:
+        context.artifacts.views = inspect_posed_images(context.run.views / context.name).value
+
+    def _run(self, context: StageContext) -> None:
+        c, timings = self.config, context.timings
+        data = None
+        if c.data is not None:
+            data = c.data.build()
+            with timings.measure("data"):
+                data.prepare(torch.device("cpu"))
+        request = build_request(context.method, data, context.artifacts.words)
+        cameras = c.views(context.method.seed)
+        with timings.measure("sample"):
+            sampled = self._sample(context, request, cameras)
+        cameras = cameras.resized(*sampled[0].shape[1:3])
+        with timings.measure("matting"):
+            candidates = [self._cut_out(rgb, cameras) for rgb in sampled]
+        with timings.measure("choose"):
+            candidates, best = self._choose(candidates, request)
+        chosen = candidates[best]
+        if chosen.picture is None:
+            assert chosen.problem is not None
+            raise self._failure(chosen.problem, context.name)
+        self._save(context, candidates, best, cameras, request.references)
+
+    def _sample(self, context: StageContext, request: Request, cameras: Cameras) -> list[Float[Tensor, "B H W 3"]]:
+        """The views of each candidate."""
+        c, seed = self.config, context.method.seed
+        prior, score = c.prior.build(), c.score.build()
+        views = c.prior.capabilities.views_per_object
+        progress, done = StepProgress(context.name, c.sampling.steps * c.candidates), count(1)
+        try:
+            return [
+                sample_views(
+                    prior, request, cameras, score, c.sampling.steps, Draws(seed, index, f"{context.name}/"),
+                    c.sampling.threshold_of(prior), c.sampling.sampler, max(c.batch // views, 1) * views,
+                    after_step=lambda: progress.update(next(done), ""),
+                ).float().cpu()
+                for index in range(c.candidates)
+            ]  # fmt: skip
+        finally:
+            progress.close()
+
+    def _cut_out(self, rgb: Float[Tensor, "B H W 3"], cameras: Cameras) -> Candidate:
+        """A candidate, its matting done or failed."""
+        opaque = Picture.opaque(rgb)
+        if self.config.matting is None:
+            return Candidate(rgb, opaque)
+        matting: Matting = self.config.matting.build()
+        cut = []
+        for i, azimuth_deg in enumerate(cameras.azimuth_deg.tolist()):
+            try:
+                cut.append(matting(opaque[i : i + 1]))
+            except ConfigError as problem:
+                message = f"view {i + 1} of {len(rgb)}, from azimuth {azimuth_deg:.0f}: {problem.message}"
+                return Candidate(rgb, None, problem=ConfigError(message, hint=problem.hint))
+        return Candidate(rgb, Picture.cat(cut))
+
+    def _choose(self, candidates: Sequence[Candidate], request: Request) -> tuple[list[Candidate], int]:
+        """The candidates with their similarities, and the index of the best; a failed matting comes last."""
+        if len(candidates) == 1:
+            return list(candidates), 0
+        similarity = self._scorer(request)
+        scored = [
+            Candidate(one.rgb, one.picture, similarity(one.rgb), one.problem) for one in candidates
+        ]  # fmt: skip
+        order = [(one.picture is not None, one.similarity) for one in scored]
+        best = max(range(len(scored)), key=lambda index: order[index])
+        _log.info(
+            "candidates: similarities %s; number %d is taken", ", ".join(f"{one.similarity:.3f}" for one in scored),
+            best + 1,
+        )  # fmt: skip
+        return scored, best
+
+    def _scorer(self, request: Request) -> Callable[[Float[Tensor, "B H W 3"]], float]:
+        """The mean similarity of views to the prompt, or to the reference image where there is no prompt."""
+        clip = Clip(self.config.choose.scorer)
+        if request.prompt:
+            target = clip.texts([request.prompt])
+        elif request.references:
+            with torch.no_grad():
+                target = clip.images(request.references[0].picture.over(1.0).float().cpu())
+        else:
+            raise ConfigError(
+                "candidates are compared with the prompt or with a picture, and there is neither", key="prompt",
+                hint='give prompt="..."',
+            )  # fmt: skip
+        return partial(_similarity, clip, target)
+
+    def _failure(self, problem: ConfigError, name: str) -> ConfigError:
+        number = self.config.candidates
+        which = f"all {number} candidates fail; the best: " if number > 1 else ""
+        remedies = ("try another seed=", "more candidates", "or leave it out (null)")
+        return ConfigError(
+            f"{which}{problem.message}", key=f"stages.{name}.matting",
+            hint=", ".join(filter(None, (problem.hint, *remedies))),
+        )  # fmt: skip
+
+    def _save(
+        self, context: StageContext, candidates: Sequence[Candidate], best: int, cameras: Cameras,
+        references: Sequence[Reference],
+    ) -> None:  # fmt: skip
+        name, folder = context.name, context.run.views
+        picture = candidates[best].picture
+        assert picture is not None
+        names = [f"view-{i}" for i in range(len(picture))]
+        if self.config.include_reference:
+            reference = _resized(references[0], cameras.height)
+            picture, cameras = Picture.cat([picture, reference.picture]), Cameras.cat([cameras, reference.cameras])
+            names.append(REFERENCE_NAME)
+        shutil.rmtree(folder / name, ignore_errors=True)  # of a run that was killed here
+        save_posed_images(
+            folder / name, PosedImages(picture, cameras, ("train",) * len(picture), tuple(names))
+        )  # fmt: skip
+        report = {
+            "chosen": best, "candidates": [
+                {"similarity": one.similarity, "problem": one.problem.message if one.problem else None}
+                for one in candidates
+            ],
+        }  # fmt: skip
+        write_atomically(folder / f"{name}.json", json.dumps(report, indent=1))
+        from imageio.v3 import imwrite
+
+        with atomic_path(folder / f"{name}.png") as path:
+            imwrite(path, to_bytes(_sheet(candidates, best, picture, cameras)))
+
+
+@torch.no_grad()
+def _similarity(clip: Clip, target: Float[Tensor, "1 D"], rgb: Float[Tensor, "B H W 3"]) -> float:
+    return float((clip.images(rgb) @ target.T).mean())
+
+
+def _resized(reference: Reference, size: int) -> Reference:
+    """The reference image, which is square, at another size."""
+    side = reference.picture.size[0]
+    picture = crop_and_resize(reference.picture.to("cpu"), SquareCrop((side / 2, side / 2), float(side)), size)
+    return Reference(picture, reference.cameras.to("cpu").resized(size))
+
+
+def _sheet(candidates: Sequence[Candidate], best: int, picture: Picture, cameras: Cameras) -> np.ndarray:
+    """All candidates as they were sampled, and the views that were taken."""
+    labels = ["sampled"]
+    if len(candidates) > 1:
+        taken = ["taken" if i == best else "" for i in range(len(candidates))]
+        labels = [f"{i + 1}: {one.similarity:.3f} {taken[i]}" for i, one in enumerate(candidates)]
+    rows = [(label, Picture.opaque(one.rgb)) for label, one in zip(labels, candidates, strict=True)]
+    if bool((picture.alpha < 1).any()) or len(picture) > len(candidates[best].rgb):
+        rows.append(("views", picture))
+    return view_sheet(rows, cameras)
