@@ -193,8 +193,8 @@ class ViewsWithDistances:
             inside, truncated at the side of a cell.
     """
 
-    images: Float[Tensor, "B*V H W 3"]
-    opacity: Float[Tensor, "B*V H W 1"]
+    images: Float[Tensor, "P H W 3"]
+    opacity: Float[Tensor, "P H W 1"]
     cameras: Cameras
     distances: Float[Tensor, "B N N N"]
 

@@ -156,6 +156,6 @@ def shaded_surfaces(distances: Float[Tensor, "B N N N"]) -> Float[Tensor, "B 3 N
     views = [
         first_hit(1, lambda plane: plane.transpose(1, 2).flip(1)),  # rows: z downwards; columns: y
         first_hit(2, lambda plane: plane.transpose(1, 2).flip(1, 2)),  # columns: -x, seen from +y
-        first_hit(3, lambda plane: plane.flip(1)),  # rows: from the back to the front; columns: y
+        first_hit(3, lambda plane: plane),  # rows: from the back to the front; columns: y
     ]
     return torch.stack(views, dim=1)[..., None].expand(-1, -1, -1, -1, 3)

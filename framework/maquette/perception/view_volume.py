@@ -127,8 +127,8 @@ def with_difference(pictures: Float[Tensor, "P 3 H W"]) -> Float[Tensor, "P 4 H 
 
 
 def sample_views(
-    pictures: Float[Tensor, "B*V C H W"], cameras: Cameras, points: Float[Tensor, "P 3"], views: int
-) -> Float[Tensor, "B V C P"]:
+    pictures: Float[Tensor, "P C H W"], cameras: Cameras, points: Float[Tensor, "n 3"], views: int
+) -> Float[Tensor, "B V C n"]:
     """Bilinear samples of the V pictures of each object at the projections of points; outside, the border's value."""
     # clip positions are affine in the points, so that those of four points give all of them in one product
     corners = torch.cat([torch.zeros(1, 3), torch.eye(3)]).to(points)

@@ -103,7 +103,7 @@ def timestep_embedding(timestep: Float[Tensor, " B"]) -> Float[Tensor, "B E"]:
     return torch.cat([angle.cos(), angle.sin()], dim=1)
 
 
-def fold(volume: Float[Tensor, "B C 2X 2Y 2Z"]) -> Float[Tensor, "B 8C X Y Z"]:
+def fold(volume: Float[Tensor, "B C X Y Z"]) -> Float[Tensor, "B 8*C X//2 Y//2 Z//2"]:
     """Each block of eight cells as channels of one cell twice as large.
 
     A convolution of the folded volume costs an eighth for as many channels; the order is (channel, x, y, z).
@@ -116,7 +116,7 @@ def fold(volume: Float[Tensor, "B C 2X 2Y 2Z"]) -> Float[Tensor, "B 8C X Y Z"]:
     return split.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
 
 
-def unfold(volume: Float[Tensor, "B 8C X Y Z"]) -> Float[Tensor, "B C 2X 2Y 2Z"]:
+def unfold(volume: Float[Tensor, "B K X Y Z"]) -> Float[Tensor, "B K//8 2*X 2*Y 2*Z"]:
     """The inverse of `fold`."""
     split = volume.unflatten(1, (-1, 2, 2, 2))  # B C 2 2 2 X Y Z
     return split.permute(0, 1, 5, 2, 6, 3, 7, 4).flatten(6, 7).flatten(4, 5).flatten(2, 3)
