@@ -181,6 +181,50 @@ class GeometryDataset(Protocol):
         """A fixed selection of held-out images for the sample sheet."""
 
 
+@dataclass(frozen=True)
+class ViewsWithDistances:
+    """A batch of B objects, V views of each, with signed distances on a grid.
+
+    Args:
+        images: [B V, H, W, 3] in [0, 1], over some background; the V views of an object one after the other.
+        opacity: [B V, H, W, 1] the object's coverage in [0, 1].
+        cameras: B V cameras.
+        distances: [B, N, N, N] at the centres of the cells of the data set's cube, x first; in scene units, negative
+            inside, truncated at the side of a cell.
+    """
+
+    images: Float[Tensor, "P H W 3"]
+    opacity: Float[Tensor, "P H W 1"]
+    cameras: Cameras
+    distances: Float[Tensor, "B N N N"]
+
+
+class VolumeDataset(Protocol):
+    """Posed views of objects with their volume; batches are functions of random draws, held-out objects a split.
+
+    Attributes:
+        bound: half side of the cube that the grid fills, scene units.
+        resolution: cells N along a side of the cube.
+        view_counts: numbers of views that objects come with.
+    """
+
+    bound: float
+    resolution: int
+    view_counts: Sequence[int]
+
+    def prepare(self, device: torch.device) -> None:
+        """Create or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> ViewsWithDistances:
+        """`size` training objects with one number of views, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int, views: int, perturbed: bool = False) -> ViewsWithDistances:
+        """`size` objects that `batch` never returns, with `views` views each; perturbed: as training pictures are."""
+
+    def sample_objects(self, count: int, views: int) -> ViewsWithDistances:
+        """A fixed selection of held-out objects for the sample sheet."""
+
+
 class PictureDataset(Protocol):
     """Images of one object; batches are functions of random draws."""
 

@@ -11,12 +11,13 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def maquette_parts() -> list[tuple[str, str, str]]:
-    """The nano world as data sets: captioned renders, pairs of views, groups of four and six, depth with normals."""
+    """The nano world as data sets: captioned renders, pairs of views, groups, depth with normals, volumes."""
     return [
         ("dataset", "nano-world", "maquette_nano.dataset:NanoWorld"),
         ("dataset", "nano-pairs", "maquette_nano.pairs:NanoPairs"),
         ("dataset", "nano-groups", "maquette_nano.groups:NanoGroups"),
         ("dataset", "nano-geometry", "maquette_nano.geometry:NanoGeometry"),
+        ("dataset", "nano-volumes", "maquette_nano.volumes:NanoVolumes"),
         ("dataset", "nano-six-views", "maquette_nano.six_views:NanoSixViews"),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -135,7 +136,7 @@ def load_views(
     `numbers` are the indices of the objects; None: from 0 to the number of objects in `config`.
     """
     numbers = numbers or range(config.objects if split == "train" else config.held_out_objects)
-    facts = f"{split}/{len(numbers)}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{_world_version()}"
+    facts = f"{split}/{len(numbers)}/{config.size}/{VIEWS}/{FOV_DEG}/{DISTANCE}/{world_version()}"
     facts += "" if shows == "color" else f"/{shows}"
     facts += "" if rig == "around" else f"/{rig}"
     facts += "" if numbers.start == 0 else f"/from {numbers.start}"
@@ -170,7 +171,7 @@ def random_background_colors(uniform: Tensor) -> Tensor:
     return (0.45 + 0.55 * uniform[:, :1].sqrt() - 0.15 * uniform[:, 1:]).clamp(0, 1)
 
 
-def _world_version() -> str:
+def world_version() -> str:
     """A hash of the source code of the world; part of the cache key, so that a changed world is rendered again."""
     digest = hashlib.blake2b(digest_size=6)
     for path in sorted(Path(world.__file__).parent.rglob("*.py")):
@@ -233,18 +234,23 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
     return rgba, both[:, 0].reshape(-1), both[:, 1].reshape(-1), np.array(short), np.array(plain), np.array(detailed)
 
 
+def in_processes(function: Callable[..., tuple[np.ndarray, ...]], jobs: Sequence[tuple[Any, ...]],
+                 workers: int) -> list[tuple[np.ndarray, ...]]:  # fmt: skip
+    """Results of `function` for the arguments of each job, in their order, computed by up to `workers` processes."""
+    workers = min(workers, len(jobs))
+    if workers == 1:
+        return [function(*job) for job in jobs]
+    # fill numba's cache, so that the processes need not compile
+    world.render(world.sample_object(0, "train"), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)
+    with ProcessPoolExecutor(workers, get_context("spawn"), _on_one_thread) as pool:
+        return [future.result() for future in [pool.submit(function, *job) for job in jobs]]
+
+
 def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, workers: int, path: Path) -> None:
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     jobs = [(split, chunk.start, len(chunk), size, shows, rig) for chunk in chunks]
-    workers = min(workers, len(chunks))
-    _log.info("rendering %d %s objects with %d processes", len(numbers), split, workers)
-    if workers == 1:
-        parts = [_render_chunk(*job) for job in jobs]
-    else:
-        # fill numba's cache, so that the processes need not compile
-        world.render(world.sample_object(0, split), world.orbit_c2w(0, 0, DISTANCE)[None], FOV_DEG, 8)
-        with ProcessPoolExecutor(workers, get_context("spawn"), _on_one_thread) as pool:
-            parts = [future.result() for future in [pool.submit(_render_chunk, *job) for job in jobs]]
+    _log.info("rendering %d %s objects with %d processes", len(numbers), split, min(workers, len(chunks)))
+    parts = in_processes(_render_chunk, jobs, workers)
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
     temporary = path.with_suffix(".tmp.npz")

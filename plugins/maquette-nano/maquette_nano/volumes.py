@@ -1,0 +1,236 @@
+"""Data set of nano objects with posed views and signed distances on a grid, for learners of views to volume."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from maquette.annotations import Count, CountOrNone, ElevationDeg, Fraction, NonNegative, Pixels, Samples
+from maquette.cameras.base import orbit_cameras
+from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
+from maquette.datasets.base import ViewsWithDistances
+from maquette.files import atomic_path
+from maquette.images.picture import Picture
+from maquette.kernels.devices import available_cores
+from maquette.randomness import Draws
+from maquette.registry import register
+from maquette_nano import world
+from maquette_nano.renders import DISTANCE, FOV_DEG, in_processes, random_background_colors, world_version
+
+_log = logging.getLogger(f"maquette.{__name__}")  # under maquette: shown where its messages are
+
+BOUND = 0.84  # half side of the cube: objects have a radius of 0.8
+FOUR, SIX = 4, 6  # views of the two rigs
+RIGS = {FOUR: slice(FOUR), SIX: slice(FOUR, FOUR + SIX)}  # number of views -> which of an object's views
+CHUNK = 100  # objects per job of a process
+STEPS = 127  # of a truncated distance in a signed byte
+
+
+@register("dataset", "nano-volumes")
+class NanoVolumes:
+    """Nano objects from four sides at right angles and from the six of Zero123++, with truncated signed distances.
+
+    The cameras of both rigs stand at a random azimuth. Half of the objects have the elevations of Zero123++ v1.1, the
+    others those of v1.2, all with the lens of the other nano data sets. An object faces the front, or is turned about
+    the vertical axis with its cameras, since views relative to a picture do not tell where its front is.
+
+    Training pictures are perturbed as sampled views are: shifted against each other, blurred, of unequal brightness.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        objects: Count = 6000  # training objects
+        held_out_objects: Count = 128  # validation objects
+        size: Pixels = 64  # picture side in pixels
+        resolution: Samples = 32  # cells along a side of the cube
+        four_elevation_deg: tuple[ElevationDeg, ElevationDeg] = (5.0, 25.0)  # range of the four views' one elevation
+        white: Fraction = 0.7  # probability of a white background; else a light grey with a tint
+        six: Fraction = 0.5  # probability that a batch has six views; else four
+        turned: Fraction = 0.5  # probability that an object and its cameras are turned
+        perturbed: Fraction = 0.5  # probability of each perturbation of an object's pictures
+        shift: NonNegative = 1.0  # largest shift of a picture along each axis, pixels
+        blur: NonNegative = 0.8  # largest standard deviation of the blur, pixels
+        brightness: Fraction = 0.05  # largest relative change of a picture's brightness
+        cache: str = ".cache/nano-world"  # folder of the rendered pictures
+        workers: CountOrNone = 0  # processes that render; 0: one per core
+
+    bound = BOUND
+    view_counts: Sequence[int] = tuple(RIGS)
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.resolution = config.resolution
+
+    def prepare(self, device: torch.device) -> None:
+        self._train = load_volumes("train", self.config, device)
+        self._held_out = load_volumes("validation", self.config, device)
+
+    def batch(self, draws: Draws, size: int) -> ViewsWithDistances:
+        six = draws.uniform("six", 1).item() < self.config.six
+        return self._draw(self._train, draws, size, SIX if six else FOUR, perturbed=True)
+
+    def held_out(self, draws: Draws, size: int, views: int, perturbed: bool = False) -> ViewsWithDistances:
+        return self._draw(self._held_out, draws, size, views, perturbed)
+
+    def sample_objects(self, count: int, views: int) -> ViewsWithDistances:
+        index = torch.linspace(0, len(self._held_out) - 1, count).long()
+        return self._held_out.select(index, views, torch.ones(count, 3), torch.zeros(count).long() - 1)
+
+    def _draw(self, volumes: Volumes, draws: Draws, size: int, views: int, perturbed: bool) -> ViewsWithDistances:
+        config = self.config
+        index = draws.integers("object", 0, len(volumes) - 1, size)
+        white = draws.uniform("white", size, 1) < config.white
+        background = torch.where(white, 1.0, random_background_colors(draws.uniform("background", size, 4)))
+        turned = draws.uniform("turned", size) < config.turned
+        quarters = torch.where(turned, draws.integers("quarters", 0, 3, size), -1)
+        objects = volumes.select(index, views, background, quarters)
+        return self._perturbed(objects, draws.sub("perturb"), views) if perturbed else objects
+
+    def _perturbed(self, objects: ViewsWithDistances, draws: Draws, views: int) -> ViewsWithDistances:
+        """The objects with their pictures shifted, blurred and of changed brightness, each with its probability."""
+        config, count = self.config, len(objects.images)
+        chosen = (draws.uniform("which", 3, count // views) < config.perturbed).float().repeat_interleave(views, dim=1)
+        offset = draws.uniform("shift", count, 2, low=-config.shift, high=config.shift) * chosen[0, :, None]
+        deviation = draws.uniform("blur", count, high=config.blur) * chosen[1]
+        factor = 1 + draws.uniform("brightness", count, low=-1, high=1) * config.brightness * chosen[2]
+        images = shift_and_blur(objects.images, offset.to(objects.images), deviation.to(objects.images))
+        images = (images * factor.to(images)[:, None, None, None]).clamp(0, 1)
+        return ViewsWithDistances(images, objects.opacity, objects.cameras, objects.distances)
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """K objects with their views and distances, in bytes.
+
+    Args:
+        rgba: straight color and coverage [K, 10, size, size, 4], the views of both rigs one after the other.
+        azimuth_deg, elevation_deg: of the cameras [K, 10].
+        distances: truncated distances in 127ths of a cell [K, 2, N, N, N]: of the object, and of the turned object.
+        turn_deg: angle of the turned objects [K].
+    """
+
+    rgba: Tensor
+    azimuth_deg: Tensor
+    elevation_deg: Tensor
+    distances: Tensor
+    turn_deg: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rgba)
+
+    def select(
+        self, index: Tensor, views: int, background: Float[Tensor, "B 3"], quarters: Tensor
+    ) -> ViewsWithDistances:
+        """Objects `index` [B] in `views` views over plain colours; turned by their angle and `quarters` [B] quarter
+        turns, or facing the front where `quarters` is -1."""
+        device, rig = self.rgba.device, RIGS[views]
+        picture = Picture.from_rgba(self.rgba[index.to(device), rig].flatten(0, 1).float() / 255)
+        images = picture.over(background.to(device).repeat_interleave(views, dim=0)[:, None, None, :])
+        turned = (quarters >= 0).long()
+        angle_deg = turned * (self.turn_deg[index] + 90 * quarters)
+        azimuth_deg = (self.azimuth_deg[index, rig] + angle_deg[:, None]).flatten()
+        one = torch.ones(len(azimuth_deg))
+        cameras = orbit_cameras(
+            azimuth_deg, self.elevation_deg[index, rig].flatten(), DISTANCE * one, FOV_DEG * one, images.shape[1]
+        )
+        grids = self.distances[index.to(device), turned.to(device)]
+        grids = torch.stack([grid.rot90(max(k, 0), (0, 1)) for grid, k in zip(grids, quarters.tolist(), strict=True)])
+        cell = 2 * BOUND / grids.shape[-1]
+        return ViewsWithDistances(images, picture.alpha, cameras.to(device), grids.float() * (cell / STEPS))
+
+
+def shift_and_blur(
+    images: Float[Tensor, "B H W 3"], offset: Float[Tensor, "B 2"], deviation: Float[Tensor, " B"]
+) -> Float[Tensor, "B H W 3"]:
+    """Pictures shifted by `offset` pixels (right, down) and blurred by Gaussians of 5 pixels; borders are repeated.
+
+    Both are one separable filter: a Gaussian about the offset, sampled at whole pixels. Where it is narrower than the
+    grid, linear interpolation takes its place.
+    """
+    place = torch.arange(-2, 3, device=images.device) + offset[:, :, None]  # [B, 2, 5]; -offset is the centre
+    linear = (1 - place.abs()).clamp(min=0)
+    gaussian = torch.exp(-0.5 * (place / deviation.clamp(min=1e-3)[:, None, None]).square())
+    kernel = torch.where((deviation > 0.3)[:, None, None], gaussian, linear)
+    kernel = kernel / kernel.sum(-1, keepdim=True)
+    count, height, width, channels = images.shape
+    stack = functional.pad(images.permute(3, 0, 1, 2), (2, 2, 2, 2), mode="replicate")  # [3, B, H + 4, W + 4]
+    across, down = kernel[:, 0, None, None, :], kernel[:, 1, None, :, None]
+    stack = functional.conv2d(stack, across, groups=count)
+    stack = functional.conv2d(stack, down, groups=count)
+    return stack.permute(1, 2, 3, 0).reshape(count, height, width, channels)
+
+
+def load_volumes(split: str, config: NanoVolumes.Config, device: torch.device) -> Volumes:
+    """The objects of `split` ("train", "validation" or "test"), rendered if they are not cached."""
+    count = config.objects if split == "train" else config.held_out_objects
+    facts = f"volumes/{split}/{count}/{config.size}/{config.resolution}/{config.four_elevation_deg}/"
+    facts += f"{FOV_DEG}/{DISTANCE}/{BOUND}/{world_version()}"
+    path = Path(config.cache) / f"volumes-{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        workers = config.workers or available_cores()
+        jobs = [
+            (split, first, min(CHUNK, count - first), config.size, config.resolution, config.four_elevation_deg)
+            for first in range(0, count, CHUNK)
+        ]
+        _log.info("rendering %d %s objects and their volumes with %d processes", count, split, min(workers, len(jobs)))
+        parts = in_processes(_render_chunk, jobs, workers)
+        names = ("rgba", "azimuth_deg", "elevation_deg", "distances", "turn_deg")
+        stored: dict[str, Any] = {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **stored)
+    stored = np.load(path)
+    return Volumes(
+        torch.from_numpy(stored["rgba"]).to(device), torch.from_numpy(stored["azimuth_deg"]),
+        torch.from_numpy(stored["elevation_deg"]), torch.from_numpy(stored["distances"]).to(device),
+        torch.from_numpy(stored["turn_deg"]),
+    )  # fmt: skip
+
+
+def rig_angles(rng: np.random.Generator, four_elevation_deg: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Azimuths and elevations [10] in degrees: four at right angles, and six as those of Zero123++."""
+    four = rng.uniform(0, 360) + np.arange(FOUR) * 90.0
+    six = rng.uniform(0, 360) + np.array(AZIMUTHS_DEG)
+    pair = ELEVATIONS_DEG["v1.1" if rng.uniform() < 0.5 else "v1.2"]
+    elevation = np.concatenate([np.full(FOUR, rng.uniform(*four_elevation_deg)), np.tile(pair, SIX // 2)])
+    return np.concatenate([four, six]) % 360, elevation
+
+
+def truncated_distances(obj: world.NanoObject, resolution: int, turn_deg: float = 0.0) -> np.ndarray:
+    """Distances of the object turned by `turn_deg` about z, [N, N, N], truncated at a cell, in 127ths of it, int8."""
+    cell = 2 * BOUND / resolution
+    axis = (np.arange(resolution) + 0.5) * cell - BOUND
+    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
+    cosine, sine = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
+    points = np.stack([x * cosine + y * sine, y * cosine - x * sine, z], -1).reshape(-1, 3)
+    distances = obj.sdf(points.astype(np.float32)).reshape(x.shape)
+    return np.rint((distances / cell).clip(-1, 1) * STEPS).astype(np.int8)
+
+
+def _render_chunk(
+    split: str, first: int, count: int, size: int, resolution: int, four_elevation_deg: tuple[float, float]
+) -> tuple[np.ndarray, ...]:
+    rgba = np.empty((count, FOUR + SIX, size, size, 4), np.uint8)
+    distances = np.empty((count, 2, resolution, resolution, resolution), np.int8)
+    angles = np.empty((2, count, FOUR + SIX), np.float32)
+    turns_deg = np.empty(count, np.float32)
+    for i in range(count):
+        obj = world.sample_object(first + i, split)
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first + i, len(split), 78])))
+        angles[:, i] = rig_angles(rng, four_elevation_deg)
+        turns_deg[i] = rng.uniform(0, 360)
+        c2w = np.stack([world.orbit_c2w(a, e, DISTANCE) for a, e in angles[:, i].T])
+        views = world.render(obj, c2w, FOV_DEG, size)
+        rgba[i] = (np.concatenate([views.rgb, views.opacity[..., None]], -1) * 255 + 0.5).astype(np.uint8)
+        distances[i] = [truncated_distances(obj, resolution, turn) for turn in (0.0, float(turns_deg[i]))]
+    return rgba, angles[0], angles[1], distances, turns_deg

@@ -1,0 +1,117 @@
+"""The learner of views to volume: a few steps place a ball, its figures are right for known volumes, weights load."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from maquette.cameras.base import orbit_cameras
+from maquette.datasets.base import ViewsWithDistances
+from maquette.learners.reconstructor import (
+    ReconstructorLearner,
+    hull_mask,
+    intersection_over_union,
+    shaded_surfaces,
+)
+from maquette.perception.reconstructor import Reconstructor
+from maquette.perception.view_volume import cell_centres
+from maquette.randomness import Draws
+
+SIZE, RESOLUTION, BOUND = 24, 16, 0.84
+
+
+def ball_distances(centers: torch.Tensor, radius: float) -> torch.Tensor:
+    """Signed distances [B, N, N, N] of balls, not truncated."""
+    points = cell_centres(BOUND, RESOLUTION)
+    return (torch.cdist(centers, points) - radius).unflatten(1, (RESOLUTION,) * 3)
+
+
+class Balls:
+    """Red balls of radius 0.35 at random places, over white, with three or four views around."""
+
+    bound, resolution, view_counts = BOUND, RESOLUTION, (3, 4)
+
+    def draw(self, draws: Draws, size: int, views: int) -> ViewsWithDistances:
+        centers = draws.uniform("center", size, 3, low=-0.4, high=0.4)
+        one = torch.ones(size * views)
+        azimuth_deg = (torch.arange(views) * 360 / views).repeat(size)
+        cameras = orbit_cameras(azimuth_deg, 20 * one, 3.2 * one, 35 * one, SIZE)
+        origins, directions = cameras.rays()
+        offset = centers.repeat_interleave(views, dim=0)[:, None, None] - origins
+        along = (offset * directions).sum(-1, keepdim=True)
+        opacity = ((offset - along * directions).norm(dim=-1, keepdim=True) < 0.35).float()
+        images = 1 - opacity * torch.tensor([0.2, 0.9, 0.9])
+        cell = 2 * BOUND / RESOLUTION
+        return ViewsWithDistances(images, opacity, cameras, ball_distances(centers, 0.35).clamp(-cell, cell))
+
+    def batch(self, draws: Draws, size: int) -> ViewsWithDistances:
+        return self.draw(draws, size, 3 + int(draws.uniform("views", 1) < 0.5))
+
+    def held_out(self, draws: Draws, size: int, views: int, perturbed: bool = False) -> ViewsWithDistances:
+        return self.draw(draws.sub("held-out"), size, views)
+
+    def sample_objects(self, count: int, views: int) -> ViewsWithDistances:
+        return self.draw(Draws(5, 0), count, views)
+
+
+@pytest.fixture(scope="module")
+def learner() -> ReconstructorLearner:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"picture_widths": (8, 8, 8), "features": 4, "widths": (16, 16), "blocks": (1, 1)}
+    learner = ReconstructorLearner(ReconstructorLearner.Config(**sizes, context=8, average_decay=0.5, evaluated=8))
+    learner.build(Balls())
+    learner.set_memory_format(torch.device("cpu"))
+    optimiser = torch.optim.Adam(learner.networks.parameters(), 5e-3)
+    for step in range(60):
+        optimiser.zero_grad()
+        learner.loss(Balls().batch(Draws(0, step), 4), Draws(0, step)).total().backward()
+        optimiser.step()
+        learner.after_step(step)
+    return learner
+
+
+def test_a_few_steps_place_a_ball_from_either_number_of_views(learner):
+    figures = learner.evaluate(Balls(), Draws(9, 0))
+    for views in (3, 4):
+        assert figures[f"solid IoU, {views} true views"] > 0.45  # untrained: none
+        assert 0 < figures[f"shell IoU, {views} true views"] < 1
+        assert figures[f"solid IoU of the hull, {views} true views"] > 0.7
+
+
+def test_saved_weights_give_the_distances_of_the_learner_s_average(learner, tmp_path):
+    learner.save(tmp_path)
+    objects = Balls().sample_objects(2, 4)
+    images = objects.images.unflatten(0, (2, 4))
+    loaded = Reconstructor.load(str(tmp_path))
+    torch.testing.assert_close(
+        loaded(images, objects.cameras), learner.averaged(images, objects.cameras), atol=5e-3, rtol=0
+    )
+    assert loaded.architecture.bound == BOUND and loaded.architecture.resolution == RESOLUTION
+
+
+def test_the_sheet_has_a_row_per_object_with_its_views_and_six_surfaces(learner):
+    sheet = learner.sample_sheet(Balls(), Draws(0, 0))
+    assert sheet.shape == (8 * (SIZE + 2), (3 + 6) * (SIZE + 2), 3)
+    assert sheet.min() >= 0 and sheet.max() <= 1
+
+
+def test_intersection_over_union_of_balls_is_that_of_their_volumes():
+    center = torch.zeros(1, 3)
+    small, large = (ball_distances(center, radius) < 0 for radius in (0.5, 0.7))
+    assert math.isclose(float(intersection_over_union(small, large)), (0.5 / 0.7) ** 3, rel_tol=0.05)
+
+
+def test_the_hull_holds_the_object_and_more():
+    objects = Balls().sample_objects(4, 4)
+    hull, truth = hull_mask(objects, BOUND), objects.distances < 0
+    assert (hull & truth).sum() > 0.9 * truth.sum() and hull.sum() > truth.sum()
+
+
+def test_surfaces_are_drawn_where_the_axes_see_the_ball():
+    views = shaded_surfaces(ball_distances(torch.tensor([[0.4, 0.3, -0.3]]), 0.2))[0, ..., 0]
+    expected = [(0.3, 0.3), (0.3, -0.4), (0.4, 0.3)]  # rows downwards, columns to the right, scene units
+    for view, place in zip(views, expected, strict=True):
+        rows, columns = torch.nonzero(view < 1, as_tuple=True)
+        middle = ((torch.stack([rows, columns]).float().mean(1) + 0.5) / RESOLUTION * 2 - 1) * BOUND
+        torch.testing.assert_close(middle, torch.tensor(place), atol=0.06, rtol=0)
