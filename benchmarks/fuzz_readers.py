@@ -63,9 +63,9 @@ def fuzz(seed: int, seconds: float, folder: Path, most: int | None = None) -> di
     """
     counts: dict[str, Counter[str]] = {}
     findings: dict[tuple[str, str], dict[str, Any]] = {}
-    start, number = time.monotonic(), 0
+    number = 0
     with tempfile.TemporaryDirectory() as scratch:
-        sandbox = make_sandbox(Path(scratch))
+        sandbox, start = make_sandbox(Path(scratch)), time.monotonic()
         while time.monotonic() - start < seconds and number != most:
             case = make_case(seed, number)
             verdict = sandbox.judge(case)
