@@ -126,8 +126,7 @@ def make_scene(rng: random.Random) -> Case:
     expected = {"cameras": count, "positions": np.array([pose[:3, 3] for pose in poses])}
     if rng.random() < 0.8:
         return Case(loader, files, expected=expected)
-    shown = [f"images/{name}" for name in names] if loader == "cameras" else names
-    objects = [{"captions": ["a red mug"], "pictures": shown[:2]}, {"captions": ["a cup", "a"], "pictures": shown[2:]}]
+    objects = [{"captions": ["a red mug"], "pictures": names[:2]}, {"captions": ["a cup"], "pictures": names[2:]}]
     captions = {"format": "maquette-captions", "version": 1, "objects": objects}
     return Case("captioned", {**files, "captions.json": json.dumps(captions).encode()}, expected=expected, reader="captioned")  # fmt: skip  # noqa: E501
 
