@@ -17,6 +17,8 @@ from safetensors.torch import save
 
 from fuzz.case import Case
 from fuzz.scenes import encode
+from tiny_models import save_stable_diffusion
+from zero123_layouts import tiny_state
 
 LAYER = "down_blocks.0.attentions.{}.transformer_blocks.0.attn{}.to_{}"
 SPECIAL = (
@@ -33,7 +35,11 @@ VALUES = (
     "{prior=nano: {stages: {nerf: null}}}",
 )  # fmt: skip
 TOP = ("extends", "defaults", "when", "groups", "variables", "prior", "stages", "name", "for")
-CONFIGS = Path(__file__).parents[2] / "configs"
+ROOT = Path(__file__).parents[2]
+FOLDERS = {
+    "method": ROOT / "configs/methods", "recipe": ROOT / "configs/training",
+    "suite": ROOT / "plugins/maquette-nano/maquette_nano/configs/suites",
+}  # fmt: skip
 
 
 class _Runs:
@@ -78,34 +84,36 @@ def make_pickle(rng: random.Random) -> Case:
 @cache
 def prior_files() -> dict[str, bytes]:
     """A Stable Diffusion of random weights and the least size, by diffusers' own classes."""
-    from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    from maquette.learners.base import word_tokenizer
-
-    torch.manual_seed(0)
-    tokenizer = word_tokenizer(["a", "red", "mug"], 16)
-    special = {name: getattr(tokenizer, name) for name in ("eos_token_id", "bos_token_id", "pad_token_id")}
-    text = CLIPTextConfig(vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1,
-                          num_attention_heads=2, max_position_embeddings=16, **special)  # fmt: skip
-    unet = UNet2DConditionModel(sample_size=16, block_out_channels=(8,), layers_per_block=1, norm_num_groups=4,
-                                down_block_types=("CrossAttnDownBlock2D",), up_block_types=("CrossAttnUpBlock2D",),
-                                cross_attention_dim=8, attention_head_dim=4)  # fmt: skip
-    scheduler = DDPMScheduler(beta_schedule="scaled_linear", clip_sample=False, steps_offset=1)
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL(block_out_channels=(8,), norm_num_groups=4), text_encoder=CLIPTextModel(text), unet=unet,
-        tokenizer=tokenizer, scheduler=scheduler, safety_checker=None, feature_extractor=None,
-        requires_safety_checker=False,
-    )  # fmt: skip
     with TemporaryDirectory() as folder:
-        pipeline.save_pretrained(folder)
-        paths = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        paths = sorted(path for path in save_stable_diffusion(Path(folder)).rglob("*") if path.is_file())
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
+@cache
+def _single_file() -> bytes:
+    return save(tiny_state())
+
+
 def make_prior(rng: random.Random) -> Case:
-    """A prior in diffusers' layout."""
+    """A prior in diffusers' layout, or in one file."""
+    if rng.random() < 0.2:
+        return Case("single file", {"a.safetensors": _single_file()}, "a.safetensors", expected={"class": "Zero123"})
     return Case("prior", prior_files(), expected={"class": "StableDiffusionPipeline", "missing_keys": []})
+
+
+def make_embeddings(rng: random.Random) -> Case:
+    """Learned words in the layouts of diffusers and of web interfaces."""
+    count, stream = rng.randint(1, 3), io.BytesIO()
+    vectors = torch.ones(count, 8)
+    name, content = rng.choice((
+        ("<one>", {"<one>": vectors}), ("a", {"emb_params": vectors}),
+        ("<two>", {"string_to_param": {"*": vectors}, "name": "<two>"}),
+    ))  # fmt: skip
+    expected = {"words": {name: (count, 8)}}
+    torch.save(content, stream)
+    if name != "<two>" and rng.random() < 0.5:
+        return Case("embeddings", {"a.safetensors": save(content)}, "a.safetensors", expected=expected, reader="embeddings")  # fmt: skip  # noqa: E501
+    return Case("embeddings", {"a.pt": stream.getvalue()}, "a.pt", expected=expected, reader="embeddings")
 
 
 def make_prompt(rng: random.Random) -> Case:
@@ -116,7 +124,7 @@ def make_prompt(rng: random.Random) -> Case:
     prompt = "".join(pieces)
     fit = prompt.strip() and "\0" not in prompt and not any(0xD800 <= ord(letter) < 0xE000 for letter in prompt)
     expected = {"prompt": prompt} if fit else {}
-    return Case("prompt", {}, "dreamfusion", words=(f"prompt={prompt}",), expected=expected)
+    return Case("prompt", {}, "dreamfusion", words=(f"prompt={prompt}",), expected=expected, reader="method")
 
 
 @cache
@@ -138,21 +146,23 @@ def make_words(rng: random.Random) -> Case:
     for _ in range(rng.randint(1, 3)):
         key = rng.choice(_keys()) + rng.choice(("", "", "", "", ".x", ".0", ".type", ".~x", ".after"))
         words.append(f"~{key}" if rng.random() < 0.3 else f"{key}={rng.choice(VALUES)}")
-    return Case("words", {}, rng.choice(("dreamfusion", "dreamgaussian")), words=tuple(words))
+    return Case("words", {}, rng.choice(("dreamfusion", "dreamgaussian")), words=tuple(words), reader="method")
 
 
 def make_method(rng: random.Random) -> Case:
-    """One of our method files under a name of its own, which may have lines that are nonsense."""
-    lines = rng.choice(sorted(CONFIGS.glob("methods/*.yaml"))).read_text().split("\n")
+    """One of our methods, recipes or suites under a name of its own, which may have lines that are nonsense."""
+    reader = rng.choice(("method", "method", "method", "recipe", "suite"))
+    lines = rng.choice(sorted(FOLDERS[reader].glob("*.yaml"))).read_text().split("\n")
     for _ in range(rng.randint(0, 3)):
         place, value = rng.randrange(len(lines)), rng.choice(VALUES)
         if ":" in lines[place] and rng.random() < 0.6:
             lines[place] = f"{lines[place].split(':')[0]}: {value}"
         else:
             lines.insert(place, f"{rng.choice(TOP)}: {value}")
-    words = ("prompt=x", "image=a.png") if rng.random() < 0.8 else ()
+    words = ("prompt=x", "image=a.png") if reader == "method" and rng.random() < 0.8 else ()
     picture = encode(Image.new("RGBA", (8, 8)), "PNG")
-    return Case("method", {"m.yaml": "\n".join(lines).encode(), "a.png": picture}, "m.yaml", words=words)
+    files = {"m.yaml": "\n".join(lines).encode(), "a.png": picture}
+    return Case(reader, files, "m.yaml", words=words, reader=reader)
 
 
 @cache

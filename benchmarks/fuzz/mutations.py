@@ -56,57 +56,50 @@ def mutate(case: Case, rng: random.Random, others: list[Case]) -> Case:
 
 def mutate_content(content: bytes, rng: random.Random) -> bytes:
     """Damage a file: as a JSON tree or by lines if it is one, or by bytes."""
-    way = rng.random()
-    if way < 0.75 and (tree := _json(content)) is not None:
-        return json.dumps(mutate_tree(tree, rng)).encode(errors="surrogatepass")
-    if way < 0.6 and content and b"\0" not in content:
-        return mutate_lines(content, rng)
     start, form = (20, "<12xI4x") if content.startswith(b"glTF") else (8, "<Q")  # .glb and .safetensors
-    if way < 0.6 and len(content) > start:
-        end = start + struct.unpack_from(form, content)[0]
-        if end <= len(content) and (tree := _json(content[start:end])) is not None:
+    if content[:1] in b"{[":
+        start, end = 0, len(content)
+    else:
+        end = start + struct.unpack_from(form, content)[0] if len(content) > start else 0
+    if rng.random() < 0.7 and start < end <= len(content):
+        try:
+            tree = json.loads(content[start:end])
+        except ValueError:
+            tree = None
+        if isinstance(tree, (dict, list)):
             text = json.dumps(mutate_tree(tree, rng)).encode(errors="surrogatepass")
             text += b" " * (-len(text) % 8)
-            head = struct.pack("<Q", len(text)) if start == 8 else content[:12] + struct.pack("<I", len(text)) + b"JSON"
-            return head + text + content[end:]
-    return mutate_bytes(content, rng)
+            heads = {0: b"", 8: struct.pack("<Q", len(text)), 20: content[:12] + struct.pack("<I", len(text)) + b"JSON"}
+            return heads[start] + text + content[end:]
+    text_like = content and b"\0" not in content
+    return mutate_lines(content, rng) if text_like and rng.random() < 0.6 else mutate_bytes(content, rng)
 
 
 def mutate_bytes(content: bytes, rng: random.Random) -> bytes:
     """Bytes with some exchanged, left out, put in or cut off."""
-    result = bytearray(content)
-    for _ in range(rng.choice((1, 1, 2, 8)) if result else 0):
-        place = rng.randrange(len(result) + 1) if rng.random() < 0.7 else rng.randrange(min(len(result) + 1, 200))
-        action, pattern = rng.randrange(6), rng.choice(PATTERNS)
-        if action <= 1:
-            result[place : place + 1] = rng.randbytes(1)
-        elif action == 2:
-            del result[place : place + rng.choice((1, 4, 100))]
-        elif action == 3:
-            result[place:place] = rng.randbytes(rng.choice((1, 4)))
-        elif action == 4:
-            del result[place:]
-        else:
-            result[place : place + len(pattern)] = pattern
-    return bytes(result)
+    for _ in range(rng.choice((1, 1, 2, 8)) if content else 0):
+        place = rng.randrange(len(content) + 1) if rng.random() < 0.7 else rng.randrange(min(len(content) + 1, 200))
+        pattern = rng.choice(PATTERNS)
+        gone, put = rng.choice((
+            (1, rng.randbytes(1)), (1, rng.randbytes(1)), (rng.choice((1, 4, 100)), b""), (0, rng.randbytes(4)),
+            (len(content), b""), (len(pattern), pattern),
+        ))  # fmt: skip
+        content = content[:place] + put + content[place + gone :]
+    return content
 
 
 def mutate_lines(content: bytes, rng: random.Random) -> bytes:
     """Text with lines exchanged, doubled or left out, or words in them replaced."""
     lines = content.split(b"\n")
     for _ in range(rng.choice((1, 1, 2, 4))):
-        place, action = rng.randrange(len(lines)), rng.randrange(6)
-        words = lines[place].split(b" ")
-        if action == 0 and len(lines) > 1:
-            del lines[place]
-        elif action <= 2:
-            lines.insert(place, rng.choice(LINES).encode() if action == 1 else rng.choice(lines))
-        elif action == 3:
-            lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
-        else:
-            odd = str(rng.choice((*NUMBERS, *WORDS, *OUTSIDE)))
-            words[rng.randrange(len(words))] = odd.encode(errors="surrogatepass")
-            lines[place] = b" ".join(words)
+        place = rng.randrange(len(lines))
+        line, words = lines[place], lines[place].split(b" ")
+        words[rng.randrange(len(words))] = str(rng.choice((*NUMBERS, *WORDS, *OUTSIDE))).encode(errors="surrogatepass")
+        changed = b" ".join(words)
+        lines[place : place + 1] = rng.choice((
+            [], [rng.choice(LINES).encode(), line], [rng.choice(lines), line], [line[: rng.randrange(len(line) + 1)]],
+            [changed], [changed],
+        )) or [b""][len(lines) > 1 :]  # fmt: skip
     return b"\n".join(lines)
 
 
@@ -136,11 +129,3 @@ def _places(tree: Any, depth: int = 0) -> Iterator[tuple[Any, Any, int]]:
     for key in keys:
         yield tree, key, depth
         yield from _places(tree[key], depth + 1)
-
-
-def _json(content: bytes) -> Any:
-    try:
-        tree = json.loads(content)
-    except ValueError:
-        return None
-    return tree if isinstance(tree, (dict, list)) else None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import random
 import struct
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from gltf_files import GltfFile
+from PIL import Image
 
 from fuzz.case import Case
+from fuzz.scenes import encode
 
 Written = tuple[dict[str, bytes], bool]  # the files, and whether the format tells the colour
-COMPONENTS = {"|u1": 5121, "<u2": 5123, "<u4": 5125, "<f4": 5126}  # of glTF
 TYPES = {"float": "f4", "float32": "f4", "double": "f8", "float64": "f8", "uchar": "u1", "uint8": "u1", "int": "i4", "uint": "u4", "short": "i2"}  # fmt: skip  # noqa: E501
+SPLAT = {"f_dc": 3, "scale": 3, "rot": 4}  # columns of 3DGS -> how many there are
 TURN = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], float)  # glTF's z, x, y are the world's x, y, z
 
 
@@ -28,8 +31,15 @@ def make_mesh(rng: random.Random) -> Case:
     color, form = np.array([rng.randint(0, 255) for _ in range(3)]), rng.choice(list(WRITERS))
     files, colored = WRITERS[form](vertices, faces, color, rng)
     triangles = (vertices @ TURN.T if form in ("gltf", "glb") else vertices)[faces]
-    mean = (color / 255).tolist() if colored else None
-    return Case(form, files, f"a.{form}", expected={"triangles": triangles, "mean_color": mean})
+    expected = {"triangles": triangles, "mean_color": (color / 255).tolist() if colored else None}
+    if len(files) > 1 and form != "glb" and rng.random() < 0.3:  # a companion that a link leads out to
+        name = rng.choice(sorted(set(files) - {f"a.{form}"}))
+        moved = {f"mesh/{key}": data for key, data in files.items() if key != name} | {f"other/{name}": files[name]}
+        allow = ("other",) if rng.random() < 0.5 else ()
+        expected = expected if allow else {"refused": "--allow"}
+        links = {f"mesh/{name}": f"../other/{name}"}
+        return Case("allow", moved, f"mesh/a.{form}", links, expected=expected, allow=allow)
+    return Case(form, files, f"a.{form}", expected=expected)
 
 
 def _row(values: Any, rng: random.Random) -> str:
@@ -45,18 +55,29 @@ def _text(lines: list[str], rng: random.Random, extras: tuple[str, ...] = ("", "
     return rng.choice((b"", b"", b"\xef\xbb\xbf")) + rng.choice(("\n", "\n", "\r\n")).join([*woven, ""]).encode()
 
 
+def painted(color: np.ndarray, form: str) -> bytes:
+    """A picture of one colour."""
+    return encode(Image.new("RGB", (3, 2), tuple(color.tolist())), form)
+
+
 def write_obj(vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, rng: random.Random) -> Written:
-    """OBJ: with vertex colours, a material, or neither; indices from the front or the end."""
-    way = rng.choice(("vertex", "material", "none"))
+    """OBJ: with vertex colours, a material with or without a picture, or neither; indices from the front or the end."""
+    way, files = rng.choice(("vertex", "material", "texture", "none")), dict[str, bytes]()
     end = " " + " ".join(f"{value / 255:.6f}" for value in color) if way == "vertex" else ""
-    lines = [*["mtllib some mat.mtl"] * (way == "material"), "o one", *(f"v {_row(row, rng)}{end}" for row in vertices)]
-    lines += ["vt 0 0", "vn 0 0 1", *["usemtl the one"] * (way == "material"), rng.choice(("s off", "g a b", "l 1 2"))]
-    form = rng.choice(("{0}", "{0}/1", "{0}//1", "{0}/1/1", "{0}/-1/-1"))
-    back = len(vertices) + 1 if rng.random() < 0.3 else 0
-    wrap = rng.choice((" ", " ", " \\\n"))
-    lines += ["f " + wrap.join(form.format(index + 1 - back) for index in face) for face in faces.tolist()]
-    material = ["newmtl other", "Kd 0 0 0", "newmtl the one", "Ka 1 1 1", f"Kd {_row(color / 255, rng)}", "illum 2"]
-    return {"a.obj": _text(lines, rng), **({"some mat.mtl": _text(material, rng)} if way == "material" else {})}, way != "none"  # fmt: skip  # noqa: E501
+    named = way in ("material", "texture")
+    lines = [*["mtllib some mat.mtl"] * named, "o one", *(f"v {_row(row, rng)}{end}" for row in vertices)]
+    lines += ["vt 0 0", "vt 1 0", "vt 0 1", "vn 0 0 1", *["usemtl the one"] * named, rng.choice(("s off", "g a b", "l 1 2"))]  # fmt: skip  # noqa: E501
+    form = rng.choice(("{0}/{1}", "{0}/{1}/1", "{0}/{2}/-1") if way == "texture" else ("{0}", "{0}//1", "{0}/1"))
+    back, wrap = len(vertices) + 1 if rng.random() < 0.3 else 0, rng.choice((" ", " ", " \\\n"))
+    for face in faces.tolist():
+        lines.append("f " + wrap.join(form.format(index + 1 - back, i + 1, i - 3) for i, index in enumerate(face)))
+    paint = f"Kd {_row(color / 255, rng)}"
+    if way == "texture":
+        picture = rng.choice(("PNG", "BMP", "TIFF", "TGA", "WEBP", "GIF"))
+        paint, files[f"a b.{picture}"] = f"map_Kd {rng.choice(('', '-s 1 1 1 '))}a b.{picture}", painted(color, picture)
+    material = ["newmtl other", "Kd 0 0 0", "newmtl the one", "Ka 1 1 1", paint, "illum 2"]
+    files |= {"a.obj": _text(lines, rng), **({"some mat.mtl": _text(material, rng)} if named else {})}
+    return files, way != "none"
 
 
 def write_ply(vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, rng: random.Random) -> Written:
@@ -111,70 +132,36 @@ def write_stl(vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, rng: r
     return {"a.stl": rng.choice(("\n", "\r\n")).join([*lines, "endsolid", ""]).encode()}, False
 
 
-class _Buffer:
-    """The buffer of a glTF file, its views and accessors."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng, self.data = rng, bytearray(rng.randbytes(4))
-        self.views, self.accessors = list[dict[str, Any]](), list[dict[str, Any]]()
-
-    def add(self, values: np.ndarray, kind: str, **more: Any) -> int:
-        """Append values, with gaps between rows if there are rows; returns the number of the accessor."""
-        self.data.extend(b"\0" * (-len(self.data) % 4))
-        start, rows = len(self.data), values.ndim > 1
-        stride = (values[0].nbytes + 3) // 4 * 4 + self.rng.choice((0, 4)) if rows else 0
-        self.data.extend(b"".join(row.tobytes().ljust(stride, b"\0") for row in values) if rows else values.tobytes())
-        view = {"buffer": 0, "byteOffset": start, "byteLength": len(self.data) - start}
-        self.views.append(view | ({"byteStride": stride} if rows else {}))
-        accessor = {"bufferView": len(self.views) - 1, "componentType": COMPONENTS[values.dtype.str], "type": kind}
-        self.accessors.append(accessor | {"count": len(values)} | more)
-        return len(self.accessors) - 1
-
-
-def write_gltf(
-    vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, rng: random.Random, one: bool = False
-) -> Written:
+def write_gltf(vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, rng: random.Random, suffix: str = "gltf") -> Written:  # fmt: skip  # noqa: E501
     """glTF: strided or not, indices of any width or none, below moved nodes; data beside, within, or in base64."""
     light = np.where(color / 255 <= 0.04045, color / 255 / 12.92, ((color / 255 + 0.055) / 1.055) ** 2.4)
-    way, buffer = rng.choice(("factor", "vertex", "ubyte", "none")), _Buffer(rng)
+    way, files = rng.choice(("factor", "vertex", "ubyte", "texture", "none")), dict[str, bytes]()
     move, scale = np.array([rng.randint(-3, 3) for _ in range(3)]), rng.choice((0.5, 2.0))
-    places, primitive = ((vertices - move) / scale).astype("<f4"), dict[str, Any]()
-    if rng.random() < 0.8:
-        primitive["indices"] = buffer.add(faces.reshape(-1).astype(rng.choice(("u1", "<u2", "<u4"))), "SCALAR")
-    else:
-        places = places[faces.reshape(-1)]
-    position = buffer.add(places, "VEC3", min=places.min(0).tolist(), max=places.max(0).tolist())
-    primitive["attributes"] = {"POSITION": position}
-    if way == "vertex":
-        shades = np.tile(light.astype("<f4"), (len(places), 1))
-        primitive["attributes"]["COLOR_0"] = buffer.add(shades, "VEC3")
-    if way == "ubyte":  # a fraction of white, which is exact
-        primitive["attributes"]["COLOR_0"] = buffer.add(np.full((len(places), 4), 255, "u1"), "VEC4", normalized=True)
-    document: dict[str, Any] = {
-        "asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}], "scene": 0,
-        "nodes": [{"translation": move.tolist(), "children": [1]}, {"mesh": 0, "scale": [scale] * 3}],
-        "meshes": [{"primitives": [primitive]}], "bufferViews": buffer.views, "accessors": buffer.accessors,
-    }  # fmt: skip
+    indices = faces.astype(rng.choice(("u1", "<u2", "<u4"))) if rng.random() < 0.8 else None
+    places = ((vertices - move) / scale).astype("<f4")[faces.reshape(-1) if indices is None else slice(None)]
+    flat = places[:, :2] - places[:, :2].min(0)
+    more = {
+        "vertex": {"COLOR_0": np.tile(light.astype("<f4"), (len(places), 1))},
+        "ubyte": {"COLOR_0": np.full((len(places), 4), 255, "u1")}, "texture": {"TEXCOORD_0": flat / flat.max(0)},
+    }.get(way, {})  # fmt: skip
+    file = GltfFile(indices, gap=rng.choice((0, 4)), POSITION=places, **more)
+    file.tree["nodes"] = [{"translation": move.tolist(), "children": [1]}, {"mesh": 0, "scale": [scale] * 3}]
     if way in ("factor", "ubyte"):
-        primitive["material"] = 0
-        document["materials"] = [{"pbrMetallicRoughness": {"baseColorFactor": [*light.tolist(), 1]}}]
-    data, files = bytes(buffer.data) + b"\0" * (-len(buffer.data) % 4), {}
-    document["buffers"] = [{"byteLength": len(data)}]
-    if one:
-        text = json.dumps(document).encode()
-        text += b" " * (-len(text) % 4)
-        chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(data), b"BIN\0") + data
-        return {"a.glb": b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks}, way != "none"
-    document["buffers"][0]["uri"] = "data:application/octet-stream;base64," + base64.b64encode(data).decode()
-    if rng.random() < 0.5:
-        document["buffers"][0]["uri"] = rng.choice(("b%20c.bin", "b c.bin", "./b%20c.bin"))
-        files["b c.bin"] = data
-    return {"a.gltf": json.dumps(document).encode(), **files}, way != "none"
+        file.material(pbrMetallicRoughness={"baseColorFactor": [*light.tolist(), 1]})
+    if way == "texture":
+        file.texture({"uri": "a%20b.png"})
+        files["a b.png"] = painted(color, "PNG")
+    if suffix == "gltf" and rng.random() < 0.5:
+        uri = rng.choice(("b%20c.bin", "b c.bin", "./b%20c.bin"))
+        file.tree["buffers"], files["b c.bin"] = [{"byteLength": len(file.data), "uri": uri}], file.data
+    with TemporaryDirectory() as folder:
+        files[f"a.{suffix}"] = file.write(Path(folder) / f"a.{suffix}").read_bytes()
+    return files, way != "none"
 
 
 WRITERS: dict[str, Any] = {
     "obj": write_obj, "ply": write_ply, "off": write_off, "stl": write_stl, "gltf": write_gltf,
-    "glb": lambda *mesh: write_gltf(*mesh, one=True),
+    "glb": lambda *mesh: write_gltf(*mesh, "glb"),
 }  # fmt: skip
 
 
@@ -191,19 +178,7 @@ def make_points(rng: random.Random) -> Case:
         rows["place"], rows["scale"], rows["color"], rows["turn"] = places, 0.1, 200, (255, 128, 128, 128)
         return Case("splat", {"a.splat": rows.tobytes()}, "a.splat", expected=expected)
     names = [f"f_rest_{i}" for i in range(rng.choice((0, 9, 24, 45)))]
-    names += [
-        "f_dc_0",
-        "f_dc_1",
-        "f_dc_2",
-        "opacity",
-        "scale_0",
-        "scale_1",
-        "scale_2",
-        "rot_0",
-        "rot_1",
-        "rot_2",
-        "rot_3",
-    ]
+    names += ["opacity", *(f"{name}_{i}" for name, count in SPLAT.items() for i in range(count))]
     values = np.array([[rng.uniform(-1, 1) for _ in names] for _ in range(count)]).reshape(count, -1)
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
     header += [f"property float {name}" for name in ("x", "y", "z", *names)] + ["end_header", ""]

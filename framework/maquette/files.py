@@ -9,6 +9,7 @@ import secrets
 import socket
 import sys
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -102,6 +103,16 @@ def is_inside(path: str | Path, roots: Iterable[str | Path]) -> bool:
     """Whether a path, links resolved, lies in one of the folders or in an allowed one; see `allowing`."""
     place = Path(path).resolve()
     return any(place.is_relative_to(Path(root).expanduser().resolve()) for root in (*roots, *_ALLOWED.get()))
+
+
+def folded(name: str) -> str:
+    """A file's name without regard to capitals and to how accents are composed, both of which systems change.
+
+    Example:
+        >>> folded("CAFE\u0301.png") == folded("Caf\u00e9.PNG")
+        True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def decode_text(data: bytes) -> str:

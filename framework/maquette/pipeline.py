@@ -26,6 +26,7 @@ from maquette.training.manifest import machine, peak_gpu_memory_mb, peak_memory_
 from maquette.training.memory import keep_freed_memory
 from maquette.training.metrics_log import trim_metrics
 from maquette.training.run_folder import RunFolder
+from maquette.training.signals import Interrupted, interruptible
 from maquette.training.timings import Timings
 from maquette.training.trackers import check_tracker, open_tracker
 
@@ -44,6 +45,8 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
 
     Raises:
         MaquetteError: a stage failed; the results so far are kept.
+        Interrupted: by a signal, outside the steps of a stage; it says what is saved and how to go on.
+        Stopped: by a signal, after a step of a stage and its checkpoint.
     """
     keep_freed_memory()
     limit_threads()
@@ -56,11 +59,14 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     else:
         run = RunFolder.create(method.output, method.name, _subject(resolved), resolved.to_yaml())
     _log.info("run folder: %s", display_path(run.path))
-    with sole_writer(run.path, "run"):
+    with sole_writer(run.path, "run"), interruptible():
         try:
             _run_stages(resolved, stages, run, resume is not None)
         except OSError as problem:
-            raise RunError(f"{_describe(problem)}; {saved_so_far(run)}") from problem
+            raise RunError(f"{_describe(problem)}; {saved_so_far(run, 'remove the cause, then go on')}") from problem
+        except Interrupted as problem:
+            problem.args = (f"interrupted; {saved_so_far(run)}",)
+            raise
     return run.path
 
 
@@ -125,12 +131,12 @@ def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
     return state
 
 
-def saved_so_far(run: RunFolder) -> str:
+def saved_so_far(run: RunFolder, remedy: str = "go on") -> str:
     """What a stopped run has saved, and the command that goes on with it."""
     stages = {folder.name: run.store(folder.name).all() for folder in sorted(run.checkpoints.glob("*"))}
     saved = ", ".join(f"{name} up to step {store[-1].step}" for name, store in stages.items() if store)
     command = shlex.join(["maquette", "run", "--resume", display_path(run.path)])
-    return f"saved: {saved or 'nothing yet'}; remove the cause, then go on with: {command}"
+    return f"saved: {saved or 'nothing yet'}; {remedy} with: {command}"
 
 
 def _describe(problem: OSError) -> str:

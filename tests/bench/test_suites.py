@@ -68,6 +68,42 @@ def suite_file(tmp_path: Path) -> Path:
     return written(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [("../methods/tiny.yaml", "methods/tiny.yaml"), ("./near.yaml", "suites/near.yaml"), ("near", "suites/near.yaml")],
+)
+def test_the_method_of_a_suite_is_relative_to_the_suite(method, place, tmp_path, monkeypatch):
+    for folder in ("methods", "suites"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / place).write_text(METHOD)
+    (tmp_path / "suites" / "pair.yaml").write_text(SUITE.format(method=method))
+    monkeypatch.chdir(tmp_path)
+    suite = load_suite("suites/pair.yaml")
+    assert Path(suite.method).is_absolute() and Path(suite.method).samefile(tmp_path / place)
+    assert suite_jobs(suite, tmp_path / "runs")[0].stages == ("nerf",)
+
+
+def test_a_suite_whose_method_is_not_beside_it_names_the_line(tmp_path):
+    (tmp_path / "pair.yaml").write_text(SUITE.format(method="./tiny.yaml"))
+    with pytest.raises(ConfigError, match=r"method: there is no such file: \./tiny\.yaml \(.*pair\.yaml:2\)"):
+        load_suite(str(tmp_path / "pair.yaml"))
+
+
+def test_paths_in_the_overrides_and_metrics_of_a_suite_are_relative_to_it(tmp_path, monkeypatch):
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "start.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    (tmp_path / "suites" / "clip").mkdir()
+    text = SUITE.format(method="textmesh").replace("nano-clip", "./clip")
+    start = '"stages.texture.geometry={type: mesh}", stages.texture.geometry.path=start.obj, negative_prompt=start.obj'
+    (tmp_path / "suites" / "pair.yaml").write_text(text.replace('"~stages.export"', start))
+    monkeypatch.chdir(tmp_path)
+    suite = load_suite("suites/pair.yaml")
+    assert suite.overrides[1:] == [
+        f"stages.texture.geometry.path={tmp_path}/suites/start.obj", "negative_prompt=start.obj",
+    ]  # fmt: skip
+    assert suite.metrics["r-precision"].config.scorer == str(tmp_path / "suites" / "clip")
+
+
 @pytest.fixture(scope="module")
 def benched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
     """The suite, run once from the command line: its file, the folder of results and runs, the words."""

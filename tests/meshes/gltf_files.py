@@ -17,10 +17,14 @@ COMPONENTS = {"int8": 5120, "uint8": 5121, "int16": 5122, "uint16": 5123, "uint3
 
 
 class GltfFile:
-    """A scene of one node with one quad in the plane z = 0, to be changed before it is written."""
+    """A scene of one node with one quad in the plane z = 0, to be changed before it is written.
 
-    def __init__(self, indices: Any = FACES, **attributes: np.ndarray) -> None:
-        self.data = b""
+    Args:
+        gap: bytes between the vertices of an attribute, a multiple of 4; with it the rows are strided.
+    """
+
+    def __init__(self, indices: Any = FACES, gap: int = 0, **attributes: np.ndarray) -> None:
+        self.data, self.gap = b"", gap
         self.tree: dict[str, Any] = {
             "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
             "accessors": [], "bufferViews": [],
@@ -39,14 +43,18 @@ class GltfFile:
 
     def array(self, values: np.ndarray, **more: Any) -> int:
         """Add an accessor; integers other than indices are normalised."""
-        values = np.ascontiguousarray(values)
+        values, data = np.ascontiguousarray(values), np.ascontiguousarray(values).tobytes()
+        stride = (values[0].nbytes + 3) // 4 * 4 + self.gap if self.gap and values.ndim == 2 else 0
+        if stride:
+            data = b"".join(row.tobytes().ljust(stride, b"\0") for row in values)
         width = values.shape[1] if values.ndim == 2 else 1
         accessor = {
-            "bufferView": self.view(values.tobytes()), "componentType": COMPONENTS[values.dtype.name],
+            "bufferView": self.view(data), "componentType": COMPONENTS[values.dtype.name],
             "count": len(values), "type": TYPES[width], **more,
         }  # fmt: skip
         if values.ndim == 2 and values.dtype.kind in "iu":
             accessor.setdefault("normalized", True)
+        self.tree["bufferViews"][accessor["bufferView"]] |= {"byteStride": stride} if stride else {}
         self.tree["accessors"].append(accessor)
         return len(self.tree["accessors"]) - 1
 

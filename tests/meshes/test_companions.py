@@ -46,6 +46,31 @@ def test_a_step_up_is_refused(folders, read, name):
 
 
 @pytest.mark.parametrize("read", [gltf, obj])
+@pytest.mark.parametrize(
+    ("named", "there"),
+    [("PAINT.PNG", "paint.png"), ("Textures/Paint.png", "textures/paint.PNG"), ("cafe\u0301.png", "caf\u00e9.png")],
+)
+def test_a_name_in_other_capitals_or_another_form_of_its_accents_is_found_and_said(tmp_path, read, named, there):
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    Image.new("RGB", (4, 4), "green").save(tmp_path / there)
+    loaded = read(tmp_path, named)
+    assert np.allclose(loaded.value.texture[0, 0], [0, 128 / 255, 0])
+    assert loaded.warnings == (f"it names {named}; {there.rpartition('/')[2]} is taken",)
+
+
+def test_a_name_that_fits_several_files_by_its_capitals_alone_fits_none(tmp_path):
+    for name in ("a.png", "A.png"):
+        Image.new("RGB", (4, 4), "green").save(tmp_path / name)
+    with pytest.raises(ConfigError, match=r"refers to A\.PNG, which is not beside it"):
+        gltf(tmp_path, "A.PNG")
+
+
+def test_the_query_of_a_uri_is_no_part_of_the_name(tmp_path):
+    Image.new("RGB", (4, 4), "green").save(tmp_path / "a.png")
+    assert np.allclose(gltf(tmp_path, "a.png?version=2").value.texture[0, 0], [0, 128 / 255, 0])
+
+
+@pytest.mark.parametrize("read", [gltf, obj])
 def test_a_link_that_leads_out_is_refused(folders, read):
     mine, other = folders
     (mine / "link.png").symlink_to(other / "paint.png")

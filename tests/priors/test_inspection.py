@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_mvdream import save_file_layout, save_port, state
 
+from maquette.config import load_method
 from maquette.errors import ConfigError
 from maquette.priors.inspection import inspect_prior
+from maquette.weights.loading import conversion
 from zero123_layouts import save_checkpoint, tiny_state
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -116,5 +118,37 @@ def test_single_files_of_zero123_and_mvdream_are_known(tmp_path):
 
 def test_another_single_file_is_refused_with_the_way_to_convert_it(tmp_path):
     save_file({"model.diffusion_model.out.2.weight": torch.zeros(1)}, tmp_path / "sd.safetensors")
-    with pytest.raises(ConfigError, match=r"sd.safetensors is a single file, .*from_single_file\('sd.safetensors'\)"):
+    with pytest.raises(
+        ConfigError, match=r"sd.safetensors is a single file, .*from_single_file\('/.*/sd.safetensors'\)"
+    ):
         inspect_prior(str(tmp_path / "sd.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("conditioner.embedders.1.model.x", r"XL in a single file; .*`from diffusers import StableDiffusionXLPipeline; "
+         r"StableDiffusionXLPipeline.from_single_file\('/.*/a.safetensors'\).*`, and give the folder as prior=sdxl "),
+        ("conditioner.embedders.0.model.x", r"is a single file of SDXL's refiner, which no prior here takes"),
+        ("model.diffusion_model.joint_blocks.0.x", r"a single file of Stable Diffusion 3, which no prior here takes"),
+        ("double_blocks.0.img_attn.qkv.weight", r"is a single file of Flux, which no prior here takes"),
+    ],
+)  # fmt: skip
+def test_a_single_file_of_a_newer_model_is_named_with_its_own_remedy(name, message, tmp_path):
+    save_file({name: torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(ConfigError, match=message):
+        inspect_prior(str(tmp_path / "a.safetensors"))
+    with pytest.raises(ConfigError, match=message):
+        check_prior_path(str(tmp_path / "a.safetensors"))
+
+
+def check_prior_path(path: str) -> None:
+    """As a method's config is checked, before anything is loaded."""
+    load_method("dreamfusion", ["prompt=x", "prior=sdxl", f"prior.path={path}"])
+
+
+def test_the_pipelines_of_the_remedies_convert_single_files():
+    import diffusers
+
+    for name in ("StableDiffusionPipeline", "StableDiffusionXLPipeline"):
+        assert callable(getattr(diffusers, name).from_single_file) and name in conversion("a", name)

@@ -6,7 +6,16 @@ import threading
 
 import pytest
 
-from maquette.training.signals import SIGNALS, STOPPED, StopFlag, Stopped, handled, stop_flag
+from maquette.training.signals import (
+    SIGNALS,
+    STOPPED,
+    Interrupted,
+    StopFlag,
+    Stopped,
+    handled,
+    interruptible,
+    stop_flag,
+)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -62,6 +71,19 @@ def test_signals_are_left_alone_outside_the_main_thread():
     thread.start()
     thread.join()
     assert flags == [(False, before)]
+
+
+def test_a_signal_where_no_step_runs_interrupts_with_its_exit_code():
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(Interrupted) as caught, interruptible():
+            with stop_flag() as flag:
+                os.kill(os.getpid(), signal.SIGTERM)
+                assert flag.requested  # the loop's handler comes first
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert caught.value.exit_code == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_stopped_run_ends_with_the_exit_code_of_a_terminated_process():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from maquette.config import paths
-from maquette.config.origins import load_yaml, locate
+from maquette.config.loading import load_method
+from maquette.config.origins import error_at, leaves, load_yaml, locate
 from maquette.config.parts import MetricSpec, check
+from maquette.errors import ConfigError
 from maquette.metrics.base import Case
 
 
@@ -31,7 +35,7 @@ class Suite:
     """A benchmark suite: cases, the method that runs them, and the metrics of the results."""
 
     cases: list[Case]
-    method: str  # a method's name, or a YAML file
+    method: str  # a method's name, or a YAML file, relative to the suite's
     metrics: dict[str, MetricSpec]
     name: str = "suite"  # name of the results' files
     summary: str = ""  # one line for `maquette list suites`
@@ -46,7 +50,7 @@ class Suite:
 
 
 def load_suite(name: str) -> Suite:
-    """Load a suite by name or YAML file.
+    """Load a suite by name or YAML file; the paths in it are relative to it.
 
     Raises:
         ConfigError: the suite is unknown or invalid; names key, file and line.
@@ -54,4 +58,26 @@ def load_suite(name: str) -> Suite:
     path = paths.find_config(name, "suites", "suite")
     data, origins = load_yaml(path)
     data.setdefault("name", path.stem)
-    return check(Suite, data, "", lambda key: locate(origins, key))
+    suite: Suite = check(Suite, data, "", lambda key: locate(origins, key))
+    try:
+        method = paths.find_beside(suite.method, "methods", "method", path)
+    except (ConfigError, ValueError) as problem:
+        message, hint = getattr(problem, "message", str(problem)), getattr(problem, "hint", "")
+        raise error_at(message, "method", origins, hint) from None
+    known = method in paths.available("methods").values()
+    suite = replace(suite, method=suite.method if known else str(method.absolute()))
+    return replace(suite, overrides=_absolute(suite, path.absolute().parent))
+
+
+def _absolute(suite: Suite, folder: Path) -> list[str]:
+    """The overrides, in which paths that are relative to the suite are absolute, as for the command line."""
+    if not any((folder / paths.expand(word.partition("=")[2])).exists() for word in suite.overrides if "=" in word):
+        return suite.overrides
+    given = {"prompt": suite.cases[0].prompt, "image": "image.png", "data": "data"}
+    values = leaves(load_method(suite.method, suite.overrides, stand_ins=given, overrides_folder=folder).plain)
+    words = []
+    for word in suite.overrides:
+        key, _, text = word.partition("=")
+        path = os.path.normpath(folder / paths.expand(text))
+        words.append(f"{key}={path}" if values.get(key) == path else word)
+    return words

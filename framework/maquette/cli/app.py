@@ -28,6 +28,8 @@ app = typer.Typer(
 plugin_app = typer.Typer(help="Look at installed plugins.", no_args_is_help=True)
 app.add_typer(plugin_app, name="plugin")
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, 128 + SIGINT."""
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
@@ -39,7 +41,7 @@ Allowed = Annotated[
 
 
 def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Print a MaquetteError as one line, and exit with its code."""
+    """Print a MaquetteError or an interruption as one line, and exit with its code."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -50,6 +52,9 @@ def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             typer.secho(f"error: {problem}", fg="red", err=True)
             raise typer.Exit(problem.exit_code) from None
+        except KeyboardInterrupt as problem:
+            typer.secho(str(problem) or "interrupted", err=True)
+            raise typer.Exit(getattr(problem, "exit_code", INTERRUPTED)) from None
 
     return wrapped
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from maquette.config import paths
@@ -63,6 +64,7 @@ def load_method(
     overrides: Sequence[str] = (),
     folder: str = "methods",
     stand_ins: Mapping[str, str] | None = None,
+    overrides_folder: Path | None = None,
 ) -> ResolvedConfig:
     """Load, compose, resolve and type-check a method.
 
@@ -71,6 +73,7 @@ def load_method(
         overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it, and
             `~stages.export` removes one.
         stand_ins: values of top-level keys that the method requires and nothing gives, for looking at it.
+        overrides_folder: to which paths in the overrides are relative; None: the working folder.
 
     Raises:
         ConfigError: the configuration is invalid; raised before models are loaded.
@@ -81,7 +84,7 @@ def load_method(
         raise ConfigError(f"{name_or_path}: {problem}") from None
     files = read_files(path, folder)
     groups = {group: choice for file in files for group, choice in file.choices.items()}
-    chosen, settings = parse_overrides(overrides, groups)
+    chosen, settings = parse_overrides(overrides, groups, overrides_folder)
     is_run = files[-1].resolved_groups is not None
     if is_run:
         check_reach(groups, chosen, settings)

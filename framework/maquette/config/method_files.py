@@ -11,7 +11,7 @@ from maquette.config import paths
 from maquette.config.merging import Origins
 from maquette.config.origins import error_at, load_yaml
 from maquette.errors import ConfigError
-from maquette.files import display_path, is_inside
+from maquette.files import display_path
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,10 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
         if not isinstance(base, str) or not base:
             raise error_at("extends names a method, a file, or a list of them", "extends", origins)
         try:
-            base_path = paths.find_config(base, folder, "method", path.absolute().parent)
+            base_path = paths.find_beside(base, folder, "method", path)
         except (ConfigError, ValueError) as problem:
             hint = problem.hint if isinstance(problem, ConfigError) else ""
             raise error_at(getattr(problem, "message", str(problem)), "extends", origins, hint) from None
-        confines = paths.confines(path)
-        if (
-            confines is not None
-            and base_path not in paths.available(folder).values()
-            and not is_inside(base_path, (confines,))
-        ):
-            raise error_at(f"{base} lies outside {confines}, which this file may not leave", "extends", origins)
         _read(base_path, folder, (*above, place), files)
     files[place] = file
 

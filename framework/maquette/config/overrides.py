@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from maquette.config.merging import Origins, is_reference, overlay
@@ -37,8 +38,13 @@ class Setting:
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
-def parse_overrides(words: Sequence[str], groups: Mapping[str, str]) -> tuple[dict[str, str], list[Setting]]:
+def parse_overrides(
+    words: Sequence[str], groups: Mapping[str, str], folder: Path | None = None
+) -> tuple[dict[str, str], list[Setting]]:
     """Split the words into choices of groups and settings.
+
+    Args:
+        folder: to which paths are relative; None: the working folder.
 
     Raises:
         ConfigError: a word is neither.
@@ -57,7 +63,7 @@ def parse_overrides(words: Sequence[str], groups: Mapping[str, str]) -> tuple[di
         elif key in groups and not text.lstrip().startswith("{"):
             choices[key] = text
         else:
-            settings.append(_parse(key, text))
+            settings.append(_parse(key, text, folder))
     return choices, settings
 
 
@@ -82,17 +88,17 @@ def _check_encoding(key: str, text: str) -> None:
         )  # fmt: skip
 
 
-def _parse(key: str, text: str) -> Setting:
-    source = f"override '{key}=...'"
+def _parse(key: str, text: str, folder: Path | None) -> Setting:
+    source = Origin(f"override '{key}=...'", folder=folder)
     if key in TEXT_KEYS or key.rpartition(".")[2] in PROMPTS:
         if key in PROMPTS and text.startswith("[") and text.endswith("]"):
             _log.warning("%s: %s is one prompt, and not a list of them", key, text)
-        return Setting(key, Verbatim(text), origins={key: Origin(source)})
+        return Setting(key, Verbatim(text), origins={key: source})
     value, within = parse_value(text, key)
     if isinstance(value, str) and not is_reference(value):
         value = Verbatim(value)
-    typed = {at: Origin(source, typed=origin.typed) for at, origin in within.items()}
-    return Setting(key, value, origins={key: Origin(source), **typed})
+    typed = {at: replace(source, typed=origin.typed) for at, origin in within.items()}
+    return Setting(key, value, origins={key: source, **typed})
 
 
 def _apply(data: dict[str, Any], origins: Origins, setting: Setting) -> None:

@@ -17,6 +17,7 @@ from typing import Literal
 
 from maquette import plugins
 from maquette.errors import ConfigError, did_you_mean
+from maquette.files import is_inside
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SUFFIXES = (".yaml", ".yml")
@@ -80,6 +81,18 @@ def find_config(name: str, folder: str, what: str, folder_of_file: Path | None =
         return own[name]
     hint = did_you_mean(name, [*files, *own], cutoff=0.4)
     raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join([*files, *own]) or 'none'}")
+
+
+def find_beside(name: str, folder: str, what: str, file: Path) -> Path:
+    """`find_config` for a name or path that stands in a config file.
+
+    Raises:
+        ConfigError: there is no such file, or it lies outside the folder that the file's paths may not leave.
+    """
+    path, confined = find_config(name, folder, what, file.absolute().parent), confines(file)
+    if confined and path not in available(folder).values() and not is_inside(path, (confined,)):
+        raise ConfigError(f"{name} lies outside {confined}, which this file may not leave")
+    return path
 
 
 def expand(path: str) -> str:

@@ -105,6 +105,8 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate) -> str:
     """
     if not value or value in kind.words:
         return value
+    if "\0" in value:
+        raise config_error("a path has no character U+0000", key, locate)
     origin = locate(key)
     folder = origin.folder if origin else None
     try:

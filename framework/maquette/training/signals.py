@@ -26,6 +26,18 @@ class Stopped(SystemExit):
         super().__init__(STOPPED)
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal came at a place where there is no step to end and no checkpoint to write, such as an export.
+
+    Attributes:
+        exit_code: 128 + the signal's number, as shells have it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted")
+        self.exit_code = 128 + number
+
+
 class StopFlag:
     """A signal handler that records a request to stop.
 
@@ -66,16 +78,30 @@ def stop_flag() -> Iterator[StopFlag]:
     Signals that the process was started to ignore, as by nohup, stay ignored.
     """
     flag = StopFlag()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
     with handled(SIGNALS, flag.handle):
         yield flag
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise `Interrupted` for SIGINT, SIGTERM and SIGHUP inside the block, so that what is open is closed in order."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with handled(SIGNALS, interrupt):
+        yield
+
+
+@contextmanager
 def handled(signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let `handler` take the signals inside the block, except those that the process ignores."""
+    """Let `handler` take the signals inside the block, except those that the process ignores.
+
+    Outside the main thread, which alone receives signals, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.getsignal(number) for number in signals}
     taken = [number for number, handler_before in before.items() if handler_before is not signal.SIG_IGN]
     for number in taken:

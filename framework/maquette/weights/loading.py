@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from maquette import plugins
 from maquette.errors import ConfigError
 from maquette.weights.part_files import PartFiles, check_config_size, part_files
-from maquette.weights.raw_files import is_finite, read_json, readable_folder, refuse_non_finite
+from maquette.weights.raw_files import (
+    is_finite,
+    is_safetensors,
+    read_json,
+    readable_folder,
+    refuse_non_finite,
+    safetensors_header,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +33,13 @@ HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 COUNTED = ("position_ids", "relative_position_index")
 """Endings of tensors that older releases stored and newer ones compute."""
 SHOWN_NAMES = 5  # of missing or unexpected tensors in a message
+SDXL = "conditioner.embedders.1."
+"""Prefix of the second text encoder in a single file of SDXL."""
+UNREAD = {
+    "conditioner.embedders.0.model.": "SDXL's refiner", "model.diffusion_model.joint_blocks.": "Stable Diffusion 3",
+    "model.diffusion_model.double_blocks.": "Flux", "double_blocks.": "Flux",
+}  # fmt: skip
+"""Prefix of tensors in a single file -> the model that has them."""
 LEARNED_WORDS = "learned_embeds.safetensors"
 """Name of a textual inversion file in diffusers."""
 
@@ -58,13 +72,36 @@ def check_path(path: str) -> None:
         )
 
 
-def single_file(path: str) -> str:
-    """The message that a single file is of no model that is read from one."""
+def single_file(path: str, names: Iterable[str] | None = None) -> str:
+    """The message that a single file is of no model that is read from one.
+
+    Args:
+        names: of its tensors; None: they are read if it is safetensors.
+    """
+    known = _tensor_names(Path(path).expanduser()) if names is None else tuple(names)
+    for mark, model in UNREAD.items():
+        if any(name.startswith(mark) for name in known):
+            return f"{path} is a single file of {model}, which no prior here takes"
+    if any(name.startswith(SDXL) for name in known):
+        remedy = conversion(path, "StableDiffusionXLPipeline")
+        return f"{path} is Stable Diffusion XL in a single file; {remedy} as prior=sdxl prior.path=FOLDER"
     return (
         f"{path} is a single file, and of those only Stable Diffusion 1 and 2 (stable-diffusion), the original "
-        "Zero-1-to-3 (zero123) and MVDream (mvdream) are read; convert it with diffusers: "
-        f"StableDiffusionPipeline.from_single_file({Path(path).name!r}).save_pretrained(FOLDER), and give the folder"
+        f"Zero-1-to-3 (zero123) and MVDream (mvdream) are read; {conversion(path)}"
     )
+
+
+def conversion(path: str, pipeline: str = "StableDiffusionPipeline") -> str:
+    """How a single file becomes a folder: by diffusers, which gets tokenizers and configs from the hub."""
+    code = f"{pipeline}.from_single_file({str(path)!r}).save_pretrained('FOLDER')"
+    return f"convert it with diffusers, once: `from diffusers import {pipeline}; {code}`, and give the folder"
+
+
+def _tensor_names(file: Path) -> tuple[str, ...]:
+    try:
+        return tuple(safetensors_header(file)) if is_safetensors(file) else ()
+    except ConfigError:
+        return ()
 
 
 def halved(network: Network) -> Network:

@@ -13,7 +13,7 @@ from maquette.errors import ConfigError
 from maquette.weights import ldm, ldm_clip
 from maquette.weights.diffusers_folder import Weights
 from maquette.weights.embedding_cache import file_signature
-from maquette.weights.loading import single_file
+from maquette.weights.loading import conversion, single_file
 from maquette.weights.raw_files import is_safetensors
 from maquette.weights.tensor_files import read_tensors
 
@@ -63,7 +63,7 @@ class SingleFile(Weights):
         if not all(any(name.startswith(prefix) for name in names) for prefix in needed) or any(
             name.startswith(OTHER_MODELS) for name in names
         ):
-            raise ConfigError(single_file(path), key=self.key)
+            raise ConfigError(single_file(path, names), key=self.key)
         self.prediction = self._prediction()
 
     @cached_property
@@ -125,6 +125,6 @@ class SingleFile(Weights):
             states = f"states modelspec.prediction_type {stated!r}" if stated else "does not state what it predicts"
             raise ConfigError(
                 f"{self.path} {states}, and of Stable Diffusion 2 there are models of noise and of v", key=self.key,
-                hint=single_file(self.path).rpartition("; ")[2],
+                hint=conversion(self.path),
             )  # fmt: skip
         return PREDICTIONS[stated]

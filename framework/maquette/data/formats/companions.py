@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from maquette.errors import ConfigError
-from maquette.files import display_path, is_inside
+from maquette.files import display_path, folded, is_inside
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".gif", ".tga", ".jp2",
@@ -86,24 +86,24 @@ class Companions:
         """The file at a path, or one of the same stem with another suffix or other capitals."""
         if path.is_file():
             return path
-        candidates = self._listing(path.parent).get(path.name.lower(), [])
+        candidates = self._listing(path.parent).get(folded(path.name), [])
         if candidates:
             return candidates[0]
         stems = (path.name, path.stem) if path.suffix.lower() in SUFFIXES else (path.name,)
         for stem in stems:
             for suffix in SUFFIXES:
-                for candidate in self._listing(path.parent).get(stem.lower() + suffix, []):
+                for candidate in self._listing(path.parent).get(folded(stem) + suffix, []):
                     self.by_suffix.extend([name] if stem != path.name else [])
                     return candidate
         return None
 
     def _listing(self, folder: Path) -> dict[str, list[Path]]:
-        """The files of a folder by their names in small letters."""
+        """The files of a folder by their names, `folded`."""
         if folder not in self._listings:
             files: dict[str, list[Path]] = {}
             if folder.is_dir() and self._inside(folder):
                 for file in sorted(folder.iterdir()):
-                    files.setdefault(file.name.lower(), []).append(file)
+                    files.setdefault(folded(file.name), []).append(file)
             self._listings[folder] = files
         return self._listings[folder]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
 from maquette.errors import ConfigError
-from maquette.files import is_inside
+from maquette.files import folded, is_inside
 
 LONGEST_MESSAGE = 300  # characters; files put whole buffers where a number belongs
 
@@ -78,10 +79,14 @@ class Source:
         """
         written = name.strip()
         plain = unquote(written) if quoted else written
-        for candidate in dict.fromkeys((plain, written, plain.replace("\\", "/"))):
+        asked = unquote(written.partition("?")[0]) if quoted else plain
+        for candidate in dict.fromkeys((plain, written, plain.replace("\\", "/"), asked)):
             place = self._inside(candidate)
             if place is not None:
                 return place
+        if alike := self._alike(asked.replace("\\", "/")):
+            self.warns(f"it names {written}; {alike.name} is taken")
+            return alike
         if _is_foreign(plain):
             place = self._inside(PureWindowsPath(plain.split("?")[0]).name)
             if place is None:
@@ -117,6 +122,23 @@ class Source:
             return place if place.is_file() else None
         except (OSError, RuntimeError):  # a name that is too long, a loop of links
             return None
+
+    def _alike(self, name: str) -> Path | None:
+        """The file whose path is `folded` like a name; None if there is none, or several."""
+        if not name or _is_foreign(name):
+            return None
+        places = [Path()]
+        for part in Path(name).parts:
+            places = [
+                place / other for place in places for other in self._names(place) if folded(other) == folded(part)
+            ]
+        return self._inside(str(places[0])) if len(places) == 1 else None
+
+    def _names(self, folder: Path) -> list[str]:
+        try:
+            return os.listdir(self.folder / folder) if is_inside(self.folder / folder, (self.folder,)) else []
+        except OSError:
+            return []
 
     def _outside(self, name: str) -> ConfigError:
         return self.error(
