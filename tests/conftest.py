@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton, which reads it once
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that wait must not spin beside other tests
@@ -12,6 +14,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads tha
 import pytest
 import torch
 from jaxtyping import install_import_hook
+
+from tiny_run import tiny_words
 
 PACKAGES = Path(__file__).parents[1] / "framework"
 
@@ -27,11 +31,36 @@ def _annotated_modules() -> list[str]:
 install_import_hook(_annotated_modules(), "annotations.checked")  # before anything imports maquette
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay together, and so do those of all kernels: else two processes compile the same ones at once.
+
+    Whichever process needs a kernel later reads it from numba's cache.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class KernelsTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = "tests/kernels"
+            return folder if nodeid.startswith(f"{folder}/") else super()._split_scope(nodeid)
+
+    return KernelsTogether(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 @pytest.fixture(autouse=True)
 def _one_thread_and_one_seed() -> None:
     """Small tensors gain nothing from threads, and what a test draws from torch's own generator repeats."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ground_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once for several tests is made before the two fixtures beside this one, and under the same rules."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAQUETTE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -198,21 +227,4 @@ def tiny_zero123plus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_run(tiny_pixel_model: Path, tmp_path: Path) -> list[str]:
     """Overrides that shrink `dreamfusion` to a second on random weights; nothing is logged, as curves take as long."""
-    return [
-        f"prior.path={tiny_pixel_model}",
-        f"output={tmp_path / 'outputs'}",
-        "prior.dtype=float32",
-        "stages.nerf.steps=8",
-        "stages.nerf.cameras.size=16",
-        "stages.nerf.geometry.levels=4",
-        "stages.nerf.geometry.log2_table_size=10",
-        "stages.nerf.geometry.finest_resolution=32",
-        "stages.nerf.renderer.samples=24",
-        "stages.nerf.renderer.occupancy.resolution=16",
-        "stages.nerf.loop.preview_every=0",
-        "stages.nerf.loop.log_every=0",
-        "stages.nerf.loop.checkpoint_every=4",
-        "stages.export.exporters.mesh={resolution: 24, texture_size: 64, max_faces: 500}",
-        "stages.export.exporters.turntable={frames: 4, size: 32}",
-        "stages.export.exporters.contact-sheet={size: 32}",
-    ]
+    return tiny_words(tiny_pixel_model, tmp_path / "outputs")

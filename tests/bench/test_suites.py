@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from maquette.bench.results import passed, run_suite, summarise
-from maquette.bench.running import suite_jobs
+from maquette.bench.running import Job, suite_jobs
 from maquette.bench.suites import Bar, load_suite
 from maquette.cli.app import app
 from maquette.errors import ConfigError, RunError
@@ -143,33 +144,49 @@ def test_each_case_runs_with_each_seed(benched, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_run_that_fails_is_missing_and_costs_no_other_and_runs_again(benched, tmp_path):
-    suite_file, folder, words = benched
-    suite = load_suite(str(suite_file))
-    kept, failed = suite_jobs(suite, folder / "runs")
-    before, blocked = kept.run.path, failed.folder / "tiny"
-    shutil.rmtree(failed.folder)
-    failed.folder.mkdir()
-    blocked.write_text("a file where the run folder should go")
-    results = run_suite(suite, folder / "runs", tmp_path / "r")
+def blocked(job: Job) -> Path:
+    """A file where the run folder of a job should go."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+    job.folder.mkdir()
+    file = job.folder / "tiny"
+    file.write_text("")
+    return file
+
+
+def test_a_run_that_fails_is_missing_and_costs_no_other(benched, tmp_path):
+    suite_file, folder, _ = benched
+    suite, runs = load_suite(str(suite_file)), tmp_path / "runs"
+    shutil.copytree(folder / "runs", runs)
+    blocked(suite_jobs(suite, runs)[1])
+    results = run_suite(suite, runs, tmp_path / "r")
     assert "cannot write here" in results["cases"][1]["error"] and "error" not in results["cases"][0]
     measured = results["summary"]["r-precision/category"]
     assert (measured["mean"], measured["cases"], measured["missing"]) == (1.0, 1, 1)
     assert results["failed"] == 1 and not passed(results)
-    blocked.unlink()
-    assert CliRunner().invoke(app, words).exit_code == 0
-    assert kept.run.path == before and failed.finished
 
 
-def test_runs_of_other_settings_are_not_used(benched, tmp_path):
-    suite_file, folder, words = benched
+def test_runs_of_other_settings_are_not_used(benched):
+    suite_file, folder, _ = benched
     suite = load_suite(str(suite_file))
     same, other = (suite_jobs(suite, folder / "runs", overrides) for overrides in ([], ["stages.nerf.steps=3"]))
     assert all(job.finished for job in same) and not any(job.finished for job in other)
+
+
+@pytest.mark.slow
+def test_what_failed_runs_again_and_runs_of_other_settings_stand_beside(benched):
+    suite_file, folder, words = benched
+    suite = load_suite(str(suite_file))
+    (kept, failed), other = (suite_jobs(suite, folder / "runs", more) for more in ([], ["stages.nerf.steps=3"]))
+    before = kept.run.path
+    blocked(failed)
+    assert CliRunner().invoke(app, words).exit_code == 2
+    (failed.folder / "tiny").unlink()
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert kept.run.path == before and failed.finished
     again = CliRunner().invoke(app, [*words, "stages.nerf.steps=3"])
     assert again.exit_code == 0, again.output
     assert [yaml.safe_load(job.run.config.read_text())["stages"]["nerf"]["steps"] for job in other] == [3, 3]
-    assert all(job.finished for job in same)  # they stand beside
+    assert kept.finished and failed.finished
 
 
 def test_a_bar_that_is_missed_ends_with_exit_code_1(benched, tmp_path):
@@ -195,22 +212,52 @@ def test_a_second_bench_of_the_same_folder_is_told_who_writes_there(benched, tmp
         run_suite(load_suite(str(suite_file)), folder / "runs", tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_runs_of_a_bench_in_order(suite_file, tmp_path, number):
+@pytest.fixture
+def endless(suite_file, tmp_path) -> Path:
+    """The suite with runs that end by signals alone."""
     (tmp_path / "tiny.yaml").write_text(
         METHOD.replace("steps: 2", "steps: 100000").replace("log_every: 0", "log_every: 1")
     )
-    words = ["bench", str(suite_file), "--runs", str(tmp_path / "runs"), "-j", "2"]
+    return suite_file
+
+
+def wait_for_steps(folder: Path, runs: int) -> None:
+    """Until so many runs of a suite have logged their first steps."""
+    while sum(path.stat().st_size > 0 for path in folder.glob("*/tiny/*/*/metrics.jsonl")) < runs:
+        time.sleep(0.05)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return list(folder.glob("*/tiny/*/*/checkpoints/nerf/step-*/state.json"))
+
+
+def test_a_suite_that_is_terminated_ends_its_runs_in_order(endless, tmp_path):
+    suite = load_suite(str(endless))
+    suite = dataclasses.replace(suite, cases=suite.cases[:1])
+
+    def terminate() -> None:
+        wait_for_steps(tmp_path / "runs", 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended, ThreadPoolExecutor() as pool:
+        pool.submit(terminate)
+        run_suite(suite, tmp_path / "runs", tmp_path)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert len(checkpoints(tmp_path / "runs")) == 1 and not list(tmp_path.glob("runs/**/.writer.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_runs_of_a_bench_in_order(endless, tmp_path, number):
+    words = ["bench", str(endless), "--runs", str(tmp_path / "runs"), "-j", "2"]
     bench = subprocess.Popen(
         [sys.executable, "-m", "maquette", *words], stdout=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup would have it ignored
     )  # fmt: skip
-    while sum(path.stat().st_size > 0 for path in tmp_path.glob("runs/*/tiny/*/*/metrics.jsonl")) < 2:
-        assert bench.poll() is None
-        time.sleep(0.05)
+    wait_for_steps(tmp_path / "runs", 2)
     bench.send_signal(number)
     assert bench.wait() == 128 + number
-    assert len(list(tmp_path.glob("runs/*/tiny/*/*/checkpoints/nerf/step-*/state.json"))) == 2
+    assert len(checkpoints(tmp_path / "runs")) == 2
     assert not list(tmp_path.glob("runs/**/.writer.json"))
 
 

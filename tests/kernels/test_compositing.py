@@ -13,6 +13,7 @@ from maquette.kernels.compositing import accumulate, composite, distortion
 
 FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
+COMPILED_ANEW = pytest.param("numba", marks=pytest.mark.slow)  # its kernels for float64, which only tests use
 
 
 def random_samples(rays: int = 200, dtype: torch.dtype = torch.float32, longest: int = 0):
@@ -67,7 +68,7 @@ def test_values_and_gradients_equal_the_reference(backend):
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("backend", ["reference", COMPILED_ANEW])
 def test_derivatives_equal_finite_differences(backend):
     densities, deltas, values, ray_start, ray_index = random_samples(rays=6, dtype=torch.float64)
 
@@ -148,7 +149,7 @@ def spread_samples(dtype: torch.dtype = torch.float64, rays: int = 40):
     return weights, ends - deltas / 2, deltas, ray_start, ray_index
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["reference", COMPILED_ANEW, TRITON])
 def test_distortion_is_the_double_sum_of_its_definition(backend):
     weights, t, deltas, ray_start, _ = spread_samples()
     expected = []
@@ -160,7 +161,20 @@ def test_distortion_is_the_double_sum_of_its_definition(backend):
     torch.testing.assert_close(found, torch.stack(expected))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", FAST_BACKENDS)
+def test_distortion_and_its_gradient_equal_the_reference(backend):
+    weights, t, deltas, ray_start, _ = spread_samples(torch.float32)
+    results = []
+    for name in (backend, "reference"):
+        leaf = weights.detach().clone().requires_grad_()
+        values = distortion(leaf, t, deltas, ray_start, backend=name)
+        upstream = torch.linspace(-1, 1, len(values))
+        results.append((values.detach(), *torch.autograd.grad(values, leaf, upstream)))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["reference", COMPILED_ANEW, TRITON])
 def test_gradients_of_distortion_equal_finite_differences(backend):
     weights, t, deltas, ray_start, _ = spread_samples(rays=8)
     weights = weights.detach().requires_grad_()

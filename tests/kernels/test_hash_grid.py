@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from interpreted import TRITON, amount
+from interpreted import TRITON, amount, needs_triton
 
 from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 
 FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
+COMPILED_ANEW = pytest.mark.slow  # numba's kernels for float64, which only tests use
 
 # Two dense and two hashed levels; features are few, so that float64 gradchecks stay short.
 SPEC = HashGridSpec(levels=4, features_per_level=2, log2_table_size=10, base_resolution=4, finest_resolution=40)
@@ -98,11 +99,17 @@ def test_degenerate_points_equal_the_reference(backend):
         assert_near(actual, expected, 1e-5)
 
 
-@pytest.mark.parametrize("backend", FAST_BACKENDS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_double_backward_equals_the_reference(backend, dtype):
+@pytest.mark.parametrize(
+    ("backend", "dtype", "relative"),
+    [
+        ("numba", torch.float32, 1e-5),
+        pytest.param("numba", torch.float64, 1e-12, marks=COMPILED_ANEW),
+        pytest.param("triton", torch.float32, 1e-5, marks=needs_triton),
+        pytest.param("triton", torch.float64, 1e-12, marks=needs_triton),
+    ],
+)
+def test_double_backward_equals_the_reference(backend, dtype, relative):
     inputs = random_inputs(dtype=dtype)
-    relative = 1e-5 if dtype == torch.float32 else 1e-12
     for actual, expected in zip(second_order(backend, *inputs), second_order("reference", *inputs), strict=True):
         assert_near(actual, expected, relative)
 
@@ -118,7 +125,7 @@ def test_double_backward_of_clamped_points_equals_the_reference(backend):
         assert_near(actual, expected, 1e-5)
 
 
-@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("backend", ["reference", pytest.param("numba", marks=COMPILED_ANEW)])
 def test_derivatives_equal_finite_differences(backend):
     spec = HashGridSpec(levels=2, features_per_level=2, log2_table_size=4, base_resolution=1, finest_resolution=3)
     points, table, _ = random_inputs(spec, n=4, dtype=torch.float64)

@@ -39,6 +39,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPr
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @needs_triton
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_kernels_compile_for_cuda(kernel, compiled):

@@ -165,7 +165,8 @@ def test_shards_are_read_as_one_file(variant, tiny_pixel_model, model):
     (model / UNET).unlink()
     prior.unet.save_pretrained(model / "unet", max_shard_size="50KB", variant=variant)
     assert len(list((model / "unet").glob("*-of-*"))) > 2
-    assert all(torch.equal(load(model).unet.state_dict()[name], t) for name, t in prior.unet.state_dict().items())
+    sharded = load(model).unet.state_dict()
+    assert all(torch.equal(sharded[name], tensor) for name, tensor in prior.unet.state_dict().items())
     shard = sorted((model / "unet").glob("*-of-*"))[1]
     shard.rename(model / "elsewhere")
     with pytest.raises(ConfigError, match=rf"prior.path: cannot load unet of .* 1 of them are not there: {shard.name}"):

@@ -1,0 +1,27 @@
+"""A run of the command line that is over in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def tiny_words(model: Path, output: Path) -> list[str]:
+    """Overrides that shrink `dreamfusion`; nothing is logged, as curves take as long."""
+    return [
+        f"prior.path={model}",
+        f"output={output}",
+        "prior.dtype=float32",
+        "stages.nerf.steps=8",
+        "stages.nerf.cameras.size=16",
+        "stages.nerf.geometry.levels=4",
+        "stages.nerf.geometry.log2_table_size=10",
+        "stages.nerf.geometry.finest_resolution=32",
+        "stages.nerf.renderer.samples=24",
+        "stages.nerf.renderer.occupancy.resolution=16",
+        "stages.nerf.loop.preview_every=0",
+        "stages.nerf.loop.log_every=0",
+        "stages.nerf.loop.checkpoint_every=4",
+        "stages.export.exporters.mesh={resolution: 24, texture_size: 64, max_faces: 500}",
+        "stages.export.exporters.turntable={frames: 4, size: 32}",
+        "stages.export.exporters.contact-sheet={size: 32}",
+    ]
