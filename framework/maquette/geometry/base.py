@@ -59,6 +59,17 @@ class Geometry(nn.Module, ABC):
     def prepare(self, moment: Moment) -> None:
         """Update what depends on the step, such as progressive levels; called before each step."""
 
+    def after_step(self, moment: Moment) -> list[ChangedRows]:
+        """Change parameters after the optimiser's step, such as by smoothing or refining them.
+
+        Args:
+            moment: the step that has been made.
+
+        Returns:
+            Parameters whose rows were exchanged, for the optimiser's moments.
+        """
+        return []
+
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which a stage gives them a learning rate."""
         return {"geometry": list(self.parameters())}

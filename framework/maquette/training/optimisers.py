@@ -1,4 +1,6 @@
-"""Optimisers of the training loop: AdamW, Adamax, and Muon for the matrices of a network trained from scratch."""
+"""Optimisers of the training loop: AdamW, Adamax, Muon for the matrices of a network trained from scratch, and
+AdamUniform for the points of a shape.
+"""
 
 from __future__ import annotations
 
@@ -96,9 +98,60 @@ class Muon(AdamW):
         torch._foreach_add_(parameters, moves, alpha=-rate * scale)
 
 
+class AdamUniform(Optimizer):
+    """Adam with one second moment for a whole tensor, that of its largest component.
+
+        m <- b_1 m + (1 - b_1) g        v <- b_2 v + (1 - b_2) max g^2        p <- p - lr m / (sqrt(v) + eps)
+
+    with the bias of m and v corrected. The step keeps the direction of the smoothed gradient, which Adam's own does
+    not, and its largest component is about the learning rate.
+
+    Source: Nicolet et al. 2021, "Large steps in inverse rendering of geometry", section 3.3, where v is an average for
+    each component, and its maximum is taken afterwards.
+    """
+
+    def __init__(
+        self,
+        groups: Any,
+        lr: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-15,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+        return loss
+
+    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state, gradient = self.state[parameter], parameter.grad
+        assert gradient is not None
+        if not state:
+            state["step"] = torch.zeros(())
+            state["momentum"], state["square"] = torch.zeros_like(parameter), gradient.new_zeros(())
+        state["step"] += 1
+        first, second = group["betas"]
+        state["momentum"].lerp_(gradient, 1 - first)
+        state["square"].lerp_(gradient.abs().max().square(), 1 - second)
+        count = float(state["step"])
+        size = (state["square"] / (1 - second**count)).sqrt() + group["eps"]
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.sub_(state["momentum"] * (group["lr"] / (1 - first**count) / size))
+
+
 OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
     "adamw": partial(AdamW, fused=True),
     "adamax": Adamax,
     "muon": partial(Muon, fused=True),
+    "adam-uniform": AdamUniform,
 }
 """Values of `LoopConfig.optimiser` -> optimisers; each takes parameter groups, betas, eps and weight_decay."""
