@@ -18,6 +18,8 @@ from maquette.geometry.base import ChangedRows
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+LEAST_GRADIENT = 1e-3  # of the largest component, that a component is counted at
+LARGEST_MOVE = 3.0  # of a component in a step of AdamUniform, in learning rates
 
 
 def reindex_moments(optimizer: Optimizer, change: ChangedRows) -> None:
@@ -99,15 +101,16 @@ class Muon(AdamW):
 
 
 class AdamUniform(Optimizer):
-    """Adam with one second moment for a whole tensor, that of its largest component.
+    """Adam with one second moment for a whole tensor, that of the components that have a gradient.
 
-        m <- b_1 m + (1 - b_1) g        v <- b_2 v + (1 - b_2) max g^2        p <- p - lr m / (sqrt(v) + eps)
+        m <- b_1 m + (1 - b_1) g        v <- b_2 v + (1 - b_2) mean g^2        p <- p - lr m / (sqrt(v) + eps)
 
-    with the bias of m and v corrected. The step keeps the direction of the smoothed gradient, which Adam's own does
-    not, and its largest component is about the learning rate.
+    with the bias of m and v corrected, and no component moved by more than `LARGEST_MOVE` learning rates. The mean is
+    over components of at least `LEAST_GRADIENT` of the largest one: of a grid around a surface, the points beside it.
+    The step keeps the direction of the smoothed gradient, which Adam's own does not.
 
-    Source: Nicolet et al. 2021, "Large steps in inverse rendering of geometry", section 3.3, where v is an average for
-    each component, and its maximum is taken afterwards.
+    Source: Nicolet et al. 2021, "Large steps in inverse rendering of geometry", section 3.3, who take the largest
+    second moment instead of the mean: there, one strong gradient at a silhouette makes all other steps small.
     """
 
     def __init__(
@@ -141,11 +144,14 @@ class AdamUniform(Optimizer):
         state["step"] += 1
         first, second = group["betas"]
         state["momentum"].lerp_(gradient, 1 - first)
-        state["square"].lerp_(gradient.abs().max().square(), 1 - second)
+        squared = gradient.square()
+        counted = squared > LEAST_GRADIENT**2 * squared.max()
+        state["square"].lerp_(squared.sum() / counted.sum().clamp(min=1), 1 - second)
         count = float(state["step"])
         size = (state["square"] / (1 - second**count)).sqrt() + group["eps"]
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.sub_(state["momentum"] * (group["lr"] / (1 - first**count) / size))
+        move = (state["momentum"] / (1 - first**count) / size).clamp(-LARGEST_MOVE, LARGEST_MOVE)
+        parameter.sub_(move, alpha=group["lr"])
 
 
 OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
