@@ -13,6 +13,7 @@ from maquette.stages.assembly import GUIDANCE_RULES, STAGE_RULES, with_defaults
 from maquette.stages.fit_page import fit_page, priors, refusals
 from maquette.stages.guidance import Guidance
 from maquette.stages.optimise import Optimise
+from maquette.stages.sampling_rules import SAMPLE_RULES
 from project import page
 
 MODEL = {"path": "org/model"}
@@ -31,7 +32,8 @@ def test_fit_page_says_what_the_rules_do():
 
 def test_every_rule_is_on_the_page():
     assert all(
-        rule.__doc__ and f"- {rule.__doc__.strip()}\n" in page("fit") for rule in (*GUIDANCE_RULES, *STAGE_RULES)
+        rule.__doc__ and f"- {rule.__doc__.strip()}\n" in page("fit")
+        for rule in (*GUIDANCE_RULES, *SAMPLE_RULES, *STAGE_RULES)
     )
 
 

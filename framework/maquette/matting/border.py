@@ -118,7 +118,7 @@ def _fraction_of_object(offset: np.ndarray, mask: np.ndarray) -> np.ndarray:
     explain the pixel's colour, the one that differs most from the background counts.
     """
     fraction = np.ones(mask.shape)
-    padded, known = np.pad(offset, ((REACH, REACH), (REACH, REACH), (0, 0))), np.pad(mask, REACH)
+    padded, padded_mask = np.pad(offset, ((REACH, REACH), (REACH, REACH), (0, 0))), np.pad(mask, REACH)
     height, width = mask.shape
     for row in range(2 * REACH + 1):
         for column in range(2 * REACH + 1):
@@ -126,6 +126,6 @@ def _fraction_of_object(offset: np.ndarray, mask: np.ndarray) -> np.ndarray:
             square = (neighbor**2).sum(-1)
             a = np.clip((offset * neighbor).sum(-1) / np.maximum(square, 1e-6), 0, 1)
             explained = np.abs(offset - a[..., None] * neighbor).max(-1) < MIXTURE_ERROR
-            explained &= known[row : row + height, column : column + width]
+            explained &= padded_mask[row : row + height, column : column + width]
             fraction = np.where(explained, np.minimum(fraction, a), fraction)
     return fraction

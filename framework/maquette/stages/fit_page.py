@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from maquette import registry
-from maquette.config.capabilities import DATA, GEOMETRY, REFERENCE, RENDERING, TARGET, listed, within
+from maquette.config.capabilities import DATA, GEOMETRY, REFERENCE, RENDERING, TARGET, Capabilities, listed, within
 from maquette.config.parts import PartSpec
 from maquette.losses.base import Comparison, Loss
 from maquette.stages.assembly import GUIDANCE_RULES, STAGE_RULES, GuidanceParts, Refusal, first_refusal, with_defaults
+from maquette.stages.sampling_rules import SAMPLE_RULES, SampleParts
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "controlnet": {"path": "org/model", "controlnet": "org/control", "control": "depth"},
@@ -34,7 +35,15 @@ with the same message when it is loaded.
 
 def fit_page() -> str:
     """The whole page in Markdown, for the parts of the framework."""
-    sections = [HEAD, "## Priors, scores and objectives\n", *_guidance(), *_geometry(), *_losses(), *_rules()]
+    sections = [
+        HEAD,
+        "## Priors, scores and objectives\n",
+        *_guidance(),
+        *_sampling(),
+        *_geometry(),
+        *_losses(),
+        *_rules(),
+    ]
     return "\n".join(sections).rstrip() + "\n"
 
 
@@ -70,6 +79,34 @@ def _guidance() -> Iterable[str]:
         yield _table(["objective \\ score", *scores], rows)
         yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
         yield ""
+
+
+def _sampling() -> Iterable[str]:
+    """Which scores each prior is sampled with, by a stage that has a reference image and the prior's cameras."""
+    yield "## Sampling\n"
+    data = PartSpec("data", "image", _Picture, None)
+    rows, reasons, scores = [], list[str](), _specs("score")
+    for prior in priors():
+        cells = []
+        for score in scores:
+            parts = SampleParts(prior, score, prior.capabilities.views_per_object, data)
+            reason = _reason(first_refusal(SAMPLE_RULES, parts), prior.name, "", score.name)
+            if reason and reason not in reasons:
+                reasons.append(reason)
+            cells.append(_mark(reason, reasons))
+        needs = "a picture" if REFERENCE in prior.capabilities.needs else ""
+        rows.append([prior.name, needs, *cells])
+    yield _table(["prior", "needs", *(score.name for score in scores)], rows)
+    yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
+    yield ""
+
+
+class _Picture:
+    """Data of a picture, which is not read."""
+
+    @classmethod
+    def capabilities(cls, config: None) -> Capabilities:
+        return Capabilities().giving(DATA, REFERENCE)
 
 
 def _reason(refusal: Refusal | None, prior: str, objective: str, score: str) -> str:
@@ -121,7 +158,7 @@ def _base_class(loss: PartSpec) -> str:
 def _rules() -> Iterable[str]:
     yield "## The rules\n"
     yield "In this order; the first broken rule is reported.\n"
-    rules: list[Callable[..., Any]] = [*GUIDANCE_RULES, *STAGE_RULES]
+    rules: list[Callable[..., Any]] = [*GUIDANCE_RULES, *SAMPLE_RULES, *STAGE_RULES]
     yield from (f"- {(rule.__doc__ or '').strip()}" for rule in rules)
 
 

@@ -6,9 +6,10 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,19 +51,19 @@ class Choice:
     scorer: WeightsPath = ""  # CLIP weights: a plugin's name for them, a folder, or a hub name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """Views that were sampled together.
 
     Args:
         rgb: the views as they were sampled.
-        picture: the views with alpha; None: the matting failed.
+        picture: the views with alpha; opaque where the matting failed.
         similarity: mean cosine similarity to the prompt or to the reference; None: not measured.
-        problem: why the matting failed.
+        problem: why the matting failed; None: it did not.
     """
 
     rgb: Float[Tensor, "B H W 3"]
-    picture: Picture | None
+    picture: Picture
     similarity: float | None = None
     problem: ConfigError | None = None
 
@@ -94,9 +95,7 @@ class Sample(Stage):
                 raise ValueError(
                     f"among {self.candidates} candidates a CLIP model chooses: give its weights as choose.scorer"
                 )
-            check_sample(
-                SampleParts(self.prior, self.score, len(self.views(0)), self.data, self.include_reference)
-            )  # fmt: skip
+            check_sample(SampleParts(self.prior, self.score, len(self.views(0)), self.data, self.include_reference))
 
         def views(self, seed: int) -> Cameras:
             """The cameras of the views."""
@@ -132,14 +131,15 @@ class Sample(Stage):
             sampled = self._sample(context, request, cameras)
         cameras = cameras.resized(*sampled[0].shape[1:3])
         with timings.measure("matting"):
-            candidates = [self._cut_out(rgb, cameras) for rgb in sampled]
+            candidates = self._cut_out(sampled, cameras)
         with timings.measure("choose"):
             candidates, best = self._choose(candidates, request)
-        chosen = candidates[best]
-        if chosen.picture is None:
-            assert chosen.problem is not None
-            raise self._failure(chosen.problem, context.name)
-        self._save(context, candidates, best, cameras, request.references)
+        views = self._views(candidates[best], cameras, request.references)
+        _write_account(context.run.views / context.name, candidates, best, views)
+        if candidates[best].problem is not None:
+            raise self._failure(candidates[best].problem, context)
+        shutil.rmtree(context.run.views / context.name, ignore_errors=True)  # of a run that was killed here
+        save_posed_images(context.run.views / context.name, views)
 
     def _sample(self, context: StageContext, request: Request, cameras: Cameras) -> list[Float[Tensor, "B H W 3"]]:
         """The views of each candidate."""
@@ -150,7 +150,7 @@ class Sample(Stage):
         try:
             return [
                 sample_views(
-                    prior, request, cameras, score, c.sampling.steps, Draws(seed, index, f"{context.name}/"),
+                    prior, request, cameras, score, c.sampling.steps, Draws(seed, index),
                     c.sampling.threshold_of(prior), c.sampling.sampler, max(c.batch // views, 1) * views,
                     after_step=lambda: progress.update(next(done), ""),
                 ).float().cpu()
@@ -159,36 +159,25 @@ class Sample(Stage):
         finally:
             progress.close()
 
-    def _cut_out(self, rgb: Float[Tensor, "B H W 3"], cameras: Cameras) -> Candidate:
-        """A candidate, its matting done or failed."""
-        opaque = Picture.opaque(rgb)
+    def _cut_out(self, sampled: Sequence[Float[Tensor, "B H W 3"]], cameras: Cameras) -> list[Candidate]:
+        """Candidates, their mattings done or failed."""
         if self.config.matting is None:
-            return Candidate(rgb, opaque)
+            return [Candidate(rgb, Picture.opaque(rgb)) for rgb in sampled]
         matting: Matting = self.config.matting.build()
-        cut = []
-        for i, azimuth_deg in enumerate(cameras.azimuth_deg.tolist()):
-            try:
-                cut.append(matting(opaque[i : i + 1]))
-            except ConfigError as problem:
-                message = f"view {i + 1} of {len(rgb)}, from azimuth {azimuth_deg:.0f}: {problem.message}"
-                return Candidate(rgb, None, problem=ConfigError(message, hint=problem.hint))
-        return Candidate(rgb, Picture.cat(cut))
+        return [_matted(matting, rgb, cameras) for rgb in sampled]
 
     def _choose(self, candidates: Sequence[Candidate], request: Request) -> tuple[list[Candidate], int]:
         """The candidates with their similarities, and the index of the best; a failed matting comes last."""
         if len(candidates) == 1:
             return list(candidates), 0
         similarity = self._scorer(request)
-        scored = [
-            Candidate(one.rgb, one.picture, similarity(one.rgb), one.problem) for one in candidates
-        ]  # fmt: skip
-        order = [(one.picture is not None, one.similarity) for one in scored]
-        best = max(range(len(scored)), key=lambda index: order[index])
+        scored = [replace(one, similarity=similarity(one.rgb)) for one in candidates]
+        best = max(scored, key=lambda one: (one.problem is None, one.similarity))
         _log.info(
             "candidates: similarities %s; number %d is taken", ", ".join(f"{one.similarity:.3f}" for one in scored),
-            best + 1,
+            scored.index(best) + 1,
         )  # fmt: skip
-        return scored, best
+        return scored, scored.index(best)
 
     def _scorer(self, request: Request) -> Callable[[Float[Tensor, "B H W 3"]], float]:
         """The mean similarity of views to the prompt, or to the reference image where there is no prompt."""
@@ -205,42 +194,35 @@ class Sample(Stage):
             )  # fmt: skip
         return partial(_similarity, clip, target)
 
-    def _failure(self, problem: ConfigError, name: str) -> ConfigError:
-        number = self.config.candidates
-        which = f"all {number} candidates fail; the best: " if number > 1 else ""
-        remedies = ("try another seed=", "more candidates", "or leave it out (null)")
-        return ConfigError(
-            f"{which}{problem.message}", key=f"stages.{name}.matting",
-            hint=", ".join(filter(None, (problem.hint, *remedies))),
-        )  # fmt: skip
-
-    def _save(
-        self, context: StageContext, candidates: Sequence[Candidate], best: int, cameras: Cameras,
-        references: Sequence[Reference],
-    ) -> None:  # fmt: skip
-        name, folder = context.name, context.run.views
-        picture = candidates[best].picture
-        assert picture is not None
-        names = [f"view-{i}" for i in range(len(picture))]
+    def _views(self, chosen: Candidate, cameras: Cameras, references: Sequence[Reference]) -> PosedImages:
+        """The views of a candidate, with the reference if it is one of them."""
+        picture, names = chosen.picture, [f"view-{i}" for i in range(len(chosen.picture))]
         if self.config.include_reference:
             reference = _resized(references[0], cameras.height)
             picture, cameras = Picture.cat([picture, reference.picture]), Cameras.cat([cameras, reference.cameras])
             names.append(REFERENCE_NAME)
-        shutil.rmtree(folder / name, ignore_errors=True)  # of a run that was killed here
-        save_posed_images(
-            folder / name, PosedImages(picture, cameras, ("train",) * len(picture), tuple(names))
-        )  # fmt: skip
-        report = {
-            "chosen": best, "candidates": [
-                {"similarity": one.similarity, "problem": one.problem.message if one.problem else None}
-                for one in candidates
-            ],
-        }  # fmt: skip
-        write_atomically(folder / f"{name}.json", json.dumps(report, indent=1))
-        from imageio.v3 import imwrite
+        return PosedImages(picture, cameras, ("train",) * len(names), tuple(names))
 
-        with atomic_path(folder / f"{name}.png") as path:
-            imwrite(path, to_bytes(_sheet(candidates, best, picture, cameras)))
+    def _failure(self, problem: ConfigError, context: StageContext) -> ConfigError:
+        """The error of a stage whose mattings all failed."""
+        number = self.config.candidates
+        which = f"all {number} candidates fail; the best: " if number > 1 else ""
+        pictures = display_path(context.run.views / f"{context.name}.png")
+        remedies = f"look at {pictures}, try another seed= or more candidates, or leave it out (null)"
+        return ConfigError(
+            f"{which}{problem.message}", key=f"stages.{context.name}.matting", hint=f"{problem.hint}; {remedies}"
+        )
+
+
+def _matted(matting: Matting, rgb: Float[Tensor, "B H W 3"], cameras: Cameras) -> Candidate:
+    opaque, cut = Picture.opaque(rgb), []
+    for i, azimuth_deg in enumerate(cameras.azimuth_deg.tolist()):
+        try:
+            cut.append(matting(opaque[i : i + 1]))
+        except ConfigError as problem:
+            message = f"view {i + 1} of {len(rgb)}, from azimuth {azimuth_deg:.0f}: {problem.message}"
+            return Candidate(rgb, opaque, problem=ConfigError(message, hint=problem.hint))
+    return Candidate(rgb, Picture.cat(cut))
 
 
 @torch.no_grad()
@@ -255,13 +237,23 @@ def _resized(reference: Reference, size: int) -> Reference:
     return Reference(picture, reference.cameras.to("cpu").resized(size))
 
 
-def _sheet(candidates: Sequence[Candidate], best: int, picture: Picture, cameras: Cameras) -> np.ndarray:
+def _write_account(path: Path, candidates: Sequence[Candidate], best: int, views: PosedImages) -> None:
+    """Write the similarities of all candidates to `path`.json, and a sheet of them and of the views to `path`.png."""
+    from imageio.v3 import imwrite
+
+    with atomic_path(path.with_name(f"{path.name}.png")) as file:
+        imwrite(file, to_bytes(_sheet(candidates, best, views)))
+    rows = [{"similarity": one.similarity, "problem": one.problem and one.problem.message} for one in candidates]
+    write_atomically(path.with_name(f"{path.name}.json"), json.dumps({"chosen": best, "candidates": rows}, indent=1))
+
+
+def _sheet(candidates: Sequence[Candidate], best: int, views: PosedImages) -> np.ndarray:
     """All candidates as they were sampled, and the views that were taken."""
     labels = ["sampled"]
     if len(candidates) > 1:
         taken = ["taken" if i == best else "" for i in range(len(candidates))]
         labels = [f"{i + 1}: {one.similarity:.3f} {taken[i]}" for i, one in enumerate(candidates)]
     rows = [(label, Picture.opaque(one.rgb)) for label, one in zip(labels, candidates, strict=True)]
-    if bool((picture.alpha < 1).any()) or len(picture) > len(candidates[best].rgb):
-        rows.append(("views", picture))
-    return view_sheet(rows, cameras)
+    if bool((views.picture.alpha < 1).any()) or len(views) > len(candidates[best].rgb):
+        rows.append(("views", views.picture))
+    return view_sheet(rows, views.cameras)

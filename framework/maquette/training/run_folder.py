@@ -45,7 +45,7 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder: config.yaml, manifest.json, metrics.jsonl, report.html; previews/, checkpoints/, views/, export/."""
+    """One run's folder: its configuration, manifest, metrics and report; previews, checkpoints, views and exports."""
 
     path: Path
 
