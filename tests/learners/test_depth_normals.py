@@ -1,11 +1,13 @@
 """The depth and normal learner: losses as MiDaS has them, and a model that the estimator reads."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
 from maquette.datasets.base import DepthsAndNormals
+from maquette.errors import ConfigError
 from maquette.learners.depth_normals import DepthNormalsLearner, gradient_loss, normalise_depth
 from maquette.perception.estimator import Estimator
 from maquette.randomness import Draws
@@ -89,6 +91,20 @@ def test_the_estimator_sees_what_the_learner_saw(learner, tmp_path):
     found = Estimator(str(tmp_path)).estimate(views.images)
     torch.testing.assert_close(found.nearness, nearness, rtol=1e-2, atol=1e-2)  # half precision
     torch.testing.assert_close(found.normal, normal, rtol=2e-2, atol=2e-2)
+
+
+def test_a_training_goes_on_from_saved_weights_of_its_own_sizes(learner, tmp_path):
+    learner.save(tmp_path)
+    onward = DepthNormalsLearner(dataclasses.replace(learner.config, start=str(tmp_path)))
+    onward.build(Balls())
+    images = Balls().sample_views(2).images
+    with torch.no_grad():
+        before, after = (each._predict(each.networks, images)[1] for each in (learner, onward))
+    torch.testing.assert_close(after, before, rtol=2e-2, atol=2e-2)  # half precision
+    assert all(parameter.requires_grad for parameter in onward.networks.parameters())
+    wider = DepthNormalsLearner(dataclasses.replace(learner.config, start=str(tmp_path), fused=32))
+    with pytest.raises(ConfigError, match="of another shape"):
+        wider.build(Balls())
 
 
 def test_the_sheet_shows_two_pictures_to_a_row(learner):

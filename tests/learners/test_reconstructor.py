@@ -8,6 +8,7 @@ import torch
 
 from maquette.cameras.base import orbit_cameras
 from maquette.datasets.base import ViewsWithDistances
+from maquette.errors import ConfigError
 from maquette.learners.reconstructor import (
     ReconstructorLearner,
     hull_mask,
@@ -88,6 +89,20 @@ def test_saved_weights_give_the_distances_of_the_learner_s_average(learner, tmp_
         loaded(images, objects.cameras), learner.averaged(images, objects.cameras), atol=5e-3, rtol=0
     )
     assert loaded.architecture.bound == BOUND and loaded.architecture.resolution == RESOLUTION
+
+
+def test_a_training_goes_on_from_saved_weights_and_refuses_those_of_another_cube(learner, tmp_path):
+    learner.save(tmp_path)
+    onward = ReconstructorLearner(ReconstructorLearner.Config(start=str(tmp_path)))
+    onward.build(Balls())
+    assert onward.architecture == learner.architecture  # not that of the config's defaults
+    assert all(parameter.requires_grad for parameter in onward.networks.parameters())
+    losses = [float(each.loss(Balls().batch(Draws(0, 0), 4), Draws(0, 0)).total()) for each in (onward, learner)]
+    assert losses[0] < 2 * losses[1]
+    other = Balls()
+    other.bound = 1.0
+    with pytest.raises(ConfigError, match=r"half side 0\.84"):
+        ReconstructorLearner(ReconstructorLearner.Config(start=str(tmp_path))).build(other)
 
 
 def test_the_sheet_has_a_row_per_object_with_its_views_and_six_surfaces(learner):

@@ -12,16 +12,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.annotations import Channels, Count, Fraction, NonNegative, Pixels
+from maquette.annotations import Channels, Count, Fraction, NonNegative, Pixels, WeightsPath
 from maquette.datasets.base import DepthsAndNormals, GeometryDataset
 from maquette.images.picture import Picture
 from maquette.images.sheets import picture_grid
 from maquette.learners.base import AveragedLearner
 from maquette.objectives.terms import Terms
-from maquette.perception.estimator import postprocess, preprocess
+from maquette.perception.estimator import Estimator, postprocess, preprocess
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.weights.loading import halved, quiet
+from maquette.weights.loading import halved, load_tensors, quiet
 
 GRADIENT_SCALES = 4  # number of resolutions of the gradient loss, MiDaS's K
 SHEET_IMAGES = 16  # images on the sample sheet
@@ -42,6 +42,7 @@ class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
 
     @dataclass(frozen=True)
     class Config:
+        start: WeightsPath = ""  # initial weights, which this learner saved with the sizes below
         side: Pixels = 128  # side in pixels that images are resized to for the network; a multiple of 16
         stem: Channels = 32  # channels of the first convolution
         stages: tuple[Channels, Channels, Channels] = (
@@ -64,7 +65,11 @@ class DepthNormalsLearner(AveragedLearner[GeometryDataset, DepthsAndNormals]):
         self.config = config
 
     def build(self, dataset: GeometryDataset) -> None:
-        self.set_networks(_network(self.config), self.config.average_decay)
+        network = _network(self.config)
+        if self.config.start:
+            initial = Estimator(self.config.start, "learner.start").network
+            load_tensors(network, initial.state_dict(), f"an estimator from {self.config.start!r}", "learner.start")
+        self.set_networks(network, self.config.average_decay)
 
     def _predict(self, network: Any, images: Float[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor]:
         """Predicted inverse depth [B, H, W, 1] and normals [B, H, W, 3]."""

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.annotations import Channels, Count, Fraction, Positive
+from maquette.annotations import Channels, Count, Fraction, Positive, WeightsPath
 from maquette.datasets.base import ViewsWithDistances, VolumeDataset
+from maquette.errors import ConfigError
 from maquette.images.resampling import downsample
 from maquette.images.sheets import picture_grid
 from maquette.learners.base import AveragedLearner
@@ -42,6 +43,7 @@ class ReconstructorLearner(AveragedLearner[VolumeDataset, ViewsWithDistances]):
 
     @dataclass(frozen=True)
     class Config:
+        start: WeightsPath = ""  # initial weights, which this learner saved; their sizes go before those below
         picture_widths: tuple[Channels, Channels, Channels] = (24, 48, 96)  # see `Architecture`
         features: Channels = 16
         widths: tuple[Channels, ...] = (32, 64, 128)
@@ -59,7 +61,19 @@ class ReconstructorLearner(AveragedLearner[VolumeDataset, ViewsWithDistances]):
         c, example = self.config, dataset.sample_objects(1, dataset.view_counts[0])
         sizes = (c.picture_widths, c.features, c.widths, c.blocks, c.context)
         self.architecture = Architecture(dataset.bound, dataset.resolution, example.images.shape[1], *sizes)
-        self.set_networks(Reconstructor(self.architecture), c.average_decay)
+        network = Reconstructor(self.architecture)
+        if c.start:
+            network = Reconstructor.load(c.start, "learner.start").requires_grad_(True).train()
+            if (cube := (network.architecture.bound, network.architecture.resolution)) != (
+                dataset.bound,
+                dataset.resolution,
+            ):
+                raise ConfigError(
+                    f"{c.start!r} fills a cube of half side {cube[0]:g} with {cube[1]} cells a side, the data one of "
+                    f"{dataset.bound:g} with {dataset.resolution}", key="learner.start", hint="give data of its cube",
+                )  # fmt: skip
+            self.architecture = network.architecture
+        self.set_networks(network, c.average_decay)
 
     def set_memory_format(self, device: torch.device) -> None:
         self.to(device)

@@ -67,13 +67,13 @@ class Estimator:
         cls: Any = _depth_and_normals_class() if self.sees_normals else AutoModelForDepthEstimation
         network = read_network(cls, source, what, key, hint, spare=(UNUSED,), dtype=torch.float32, use_safetensors=True)
         self._input_format = (side, settings.get("image_mean", [0.0] * 3), settings.get("image_std", [1.0] * 3))
-        self._network = network
+        self.network = network
         self._metric = config.model_type in METRIC or getattr(config, "depth_estimation_type", "") == "metric"
 
     @torch.no_grad()
     def estimate(self, rgb: Float[Tensor, "B S S 3"]) -> Estimate:
         """Depth and normals of square pictures in [0, 1] of an object over white."""
-        output = self._network(pixel_values=preprocess(rgb, *self._input_format)).predicted_depth
+        output = self.network(pixel_values=preprocess(rgb, *self._input_format)).predicted_depth
         channels = output if self.sees_normals else output[:, None]
         return postprocess(-channels if self._metric else channels, rgb.shape[1])
 

@@ -17,8 +17,8 @@ from maquette.errors import ConfigError
 from maquette.files import write_atomically
 from maquette.perception.view_volume import ViewVolume
 from maquette.perception.volume_unet import VolumeUNet, unfold
-from maquette.weights.loading import carried_weights, refuse_differences, weights_source
-from maquette.weights.raw_files import read_json, refuse_non_finite
+from maquette.weights.loading import carried_weights, load_tensors, weights_source
+from maquette.weights.raw_files import read_json
 from maquette.weights.tensor_files import read_tensors
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # files of a folder of weights
@@ -115,10 +115,5 @@ class Reconstructor(nn.Module):
                 f"{folder / CONFIG} describes no reconstructor: {problem.key}: {problem.message}", key=key,
                 hint="give what the learner reconstructor saved",
             ) from problem  # fmt: skip
-        tensors, state = read_tensors(folder / WEIGHTS, key), network.state_dict()
-        shapes = [name for name in tensors.keys() & state.keys() if tensors[name].shape != state[name].shape]
-        missing, unexpected = sorted(state.keys() - tensors.keys()), sorted(tensors.keys() - state.keys())
-        refuse_differences(f"a reconstructor from {path!r}", missing, unexpected, shapes, key)
-        refuse_non_finite(tensors.items(), str(folder / WEIGHTS), key)
-        network.load_state_dict(tensors)
+        load_tensors(network, read_tensors(folder / WEIGHTS, key), f"a reconstructor from {path!r}", key)
         return network.set_memory_format().eval().requires_grad_(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from maquette.weights.raw_files import (
 )
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _log = logging.getLogger(__name__)
 
@@ -264,6 +264,26 @@ def refuse_differences(
             f"{what} does not fit the model it is for: tensors {', '.join(differences)}", key=key,
             hint="the file is incomplete, or of another model",
         )  # fmt: skip
+
+
+def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor], what: str, key: str = "") -> None:
+    """Load tensors into a network of exactly their names and shapes.
+
+    Args:
+        network: of ours, or of diffusers or transformers.
+        tensors: by name.
+        what: description of the tensors, for messages.
+        key: config key, for messages.
+
+    Raises:
+        ConfigError: tensors are missing, unexpected, of another shape or not finite; naming them.
+    """
+    state = network.state_dict()
+    shapes = [name for name in tensors.keys() & state.keys() if tensors[name].shape != state[name].shape]
+    missing, unexpected = sorted(state.keys() - tensors.keys()), sorted(tensors.keys() - state.keys())
+    refuse_differences(what, missing, unexpected, shapes, key)
+    refuse_non_finite(tensors.items(), what, key)
+    network.load_state_dict(tensors)
 
 
 def _some(names: Sequence[str]) -> str:

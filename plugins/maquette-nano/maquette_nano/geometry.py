@@ -16,7 +16,7 @@ from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, rando
 
 @register("dataset", "nano-geometry")
 class NanoGeometry:
-    """Views of nano objects with depth (distances along the ray) and normals.
+    """Views of nano objects with depth (distances along the ray) and normals, from elevations of -30 to 80 degrees.
 
     Most backgrounds are white, the others a light grey with a tint.
     """
@@ -29,8 +29,8 @@ class NanoGeometry:
         self.config = config
 
     def prepare(self, device: torch.device) -> None:
-        self._train = load_views("train", self.config, device, "geometry")
-        self._held_out = load_views("validation", self.config, device, "geometry")
+        self._train = load_views("train", self.config, device, "geometry", "below")
+        self._held_out = load_views("validation", self.config, device, "geometry", "below")
 
     def batch(self, draws: Draws, size: int) -> DepthsAndNormals:
         return self._draw(self._train, draws, size)

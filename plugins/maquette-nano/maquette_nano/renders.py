@@ -31,8 +31,9 @@ Shows = Literal["color", "normals", "geometry"]
 """Content of a render: shaded color, or normals n in the camera's frame encoded as n / 2 + 1/2; "geometry" is color
 with normals and depth in further channels."""
 
-Rig = Literal["around", "six"]
-"""Cameras of an object: "around", four at right angles and four at random; "six", two references and six views."""
+Rig = Literal["around", "below", "six"]
+"""Cameras of an object: "around", four at right angles and four at random; "below", the same with elevations
+from -30 degrees on; "six", two references and six views."""
 
 VIEWS = 8
 FOV_DEG, DISTANCE = 35.0, 3.2
@@ -44,8 +45,14 @@ NEAR, FAR = (
 )  # range of the depths that are encoded in a byte, in scene units
 CHUNK = 250
 FIRST_JUDGE_OBJECT = 1_000_000  # index of the first held-out object for judges
+ELEVATIONS_DEG: dict[Rig, tuple[tuple[float, float], tuple[float, float]]] = {
+    "around": ((0, 30), (-10, 80)),
+    "below": ((-30, 30), (-30, 80)),
+}
+"""Rig -> ranges of elevation: of the four views at right angles, and of those at random."""
 LENSES: dict[Rig, tuple[tuple[slice, tuple[float, float]], ...]] = {
     "around": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
+    "below": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
     "six": ((slice(2), (FOV_DEG, DISTANCE)), (slice(2, VIEWS), (SIX_FOV_DEG, SIX_DISTANCE))),
 }
 """Rig -> (slice of the views, (angle of view in degrees, distance))."""
@@ -180,11 +187,12 @@ def world_version() -> str:
     return digest.hexdigest()
 
 
-def view_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def view_angles(rng: np.random.Generator, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     """Azimuths and elevations [VIEWS] in degrees: four at right angles, four at random."""
-    start, group_elevation = rng.uniform(0, 360), rng.uniform(0, 30)
+    of_group, anywhere = ELEVATIONS_DEG[rig]
+    start, group_elevation = rng.uniform(0, 360), rng.uniform(*of_group)
     azimuth = np.concatenate([start + np.arange(4) * 90, rng.uniform(0, 360, VIEWS - 4)]) % 360
-    elevation = np.concatenate([np.full(4, group_elevation), rng.uniform(-10, 80, VIEWS - 4)])
+    elevation = np.concatenate([np.full(4, group_elevation), rng.uniform(*anywhere, VIEWS - 4)])
     return azimuth, elevation
 
 
@@ -217,7 +225,7 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
     for i in range(count):
         obj = world.sample_object(first + i, split)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first + i, len(split), 77])))
-        azimuth, elevation = view_angles(rng) if rig == "around" else six_angles(rng)
+        azimuth, elevation = six_angles(rng) if rig == "six" else view_angles(rng, rig)
         for part, lens in LENSES[rig]:
             rotation, views = _render_views(obj, azimuth[part], elevation[part], lens, size)
             normal = views.normal @ rotation[:, None] / 2 + 0.5

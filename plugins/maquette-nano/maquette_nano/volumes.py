@@ -49,7 +49,7 @@ class NanoVolumes:
 
     @dataclass(frozen=True)
     class Config:
-        objects: Count = 6000  # training objects
+        objects: Count = 3000  # training objects
         held_out_objects: Count = 128  # validation objects
         size: Pixels = 64  # picture side in pixels
         resolution: Samples = 32  # cells along a side of the cube
