@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from maquette.errors import ConfigError, RunError, did_you_mean
 from maquette.files import sole_writer, write_atomically
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
-from maquette.metrics.base import Direction
+from maquette.metrics.base import Direction, check_truth
 from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, read_manifest, revision, versions
 
@@ -52,6 +53,8 @@ def run_suite(
     metrics = {name: spec.build() for name, spec in suite.metrics.items()}  # fails before hours of runs, not after
     directions = _directions(metrics)
     _check_bars(suite.bars, directions)
+    for metric, case in product(metrics.values(), suite.cases):
+        check_truth(metric, case)
     jobs = suite_jobs(suite, root, overrides)
     root.mkdir(parents=True, exist_ok=True)
     rows: dict[Job, dict[str, Any]] = {}

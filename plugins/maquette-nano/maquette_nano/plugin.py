@@ -11,13 +11,14 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def maquette_parts() -> list[tuple[str, str, str]]:
-    """The nano world as data sets: captioned renders, pairs of views, groups of four and six, depth with normals."""
+    """Data sets of captioned renders, pairs of views, groups of four and six, depth with normals; objects as truth."""
     return [
         ("dataset", "nano-world", "maquette_nano.dataset:NanoWorld"),
         ("dataset", "nano-pairs", "maquette_nano.pairs:NanoPairs"),
         ("dataset", "nano-groups", "maquette_nano.groups:NanoGroups"),
         ("dataset", "nano-geometry", "maquette_nano.geometry:NanoGeometry"),
         ("dataset", "nano-six-views", "maquette_nano.six_views:NanoSixViews"),
+        ("truth", "nano-object", "maquette_nano.truth:NanoTruth"),
     ]
 
 
