@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from maquette.bench.running import Job, Outcome, run_jobs, suite_jobs
+from maquette.bench.statistics import mean_with_interval
 from maquette.bench.suites import Bar, Suite
 from maquette.errors import ConfigError, RunError, did_you_mean
 from maquette.files import sole_writer, write_atomically
@@ -109,11 +110,8 @@ def summarise(
         column = np.array([np.mean(values) for values in seeds if values])
         if not len(column):
             continue
-        means = np.random.default_rng(0).choice(column, (2000, len(column))).mean(1)
-        low, high = np.percentile(means, [2.5, 97.5])
         summary[name] = {
-            "mean": round(float(column.mean()), 4),
-            "interval_95": [round(float(low), 4), round(float(high), 4)],
+            **mean_with_interval(column.tolist()),
             "cases": len(column),
             "missing": len(cases) - len(column),
             "better": direction,
