@@ -1,4 +1,4 @@
-"""Runs that end with an evaluation: run once, reused afterwards, and read."""
+"""Runs of methods, most of which end with an evaluation: run once, reused afterwards, and read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-FIGURES = ("psnr", "ssim", "silhouette_iou")
+EVALUATION = "evaluate.json"  # what a final stage `evaluate` exports
 
 
 def run_once(folder: Path, method: str, data: dict[str, Any], words: Sequence[str]) -> Path:
@@ -19,33 +19,47 @@ def run_once(folder: Path, method: str, data: dict[str, Any], words: Sequence[st
         data: config of the data that a final stage `evaluate` compares the result with.
         words: further words of the command line.
     """
-    if (run := finished(folder)) is not None:
+    evaluate = json.dumps({"type": "evaluate", "data": data})
+    return run_method(folder, method, ["~stages.export", f"stages.evaluate={evaluate}", *words], EVALUATION)
+
+
+def run_method(folder: Path, method: str, words: Sequence[str], result: str) -> Path:
+    """The finished run in `folder`; runs the method if there is none.
+
+    Args:
+        words: further words of the command line.
+        result: file that the run exports last.
+
+    Raises:
+        CalledProcessError: the run failed.
+    """
+    if (run := finished(folder, result)) is not None:
         return run
-    evaluate = {"type": "evaluate", "data": data}
-    command = [
-        sys.executable, "-m", "maquette", "run", method, f"output={folder}", "~stages.export",
-        f"stages.evaluate={json.dumps(evaluate)}", *words,
-    ]  # fmt: skip
-    subprocess.run(command, check=True)
-    done = finished(folder)
-    assert done is not None
-    return done
+    subprocess.run([sys.executable, "-m", "maquette", "run", method, f"output={folder}", *words], check=True)
+    run = finished(folder, result)
+    assert run is not None, f"{folder}: the run has no export/{result}"
+    return run
 
 
-def finished(folder: Path) -> Path | None:
-    """The latest finished run in `folder`."""
-    runs = [path.parent.parent for path in folder.glob("*/*/*/export/evaluate.json")]
+def finished(folder: Path, result: str = EVALUATION) -> Path | None:
+    """The latest run in `folder` that exported `result`."""
+    runs = [path.parent.parent for path in folder.glob(f"*/*/*/export/{result}")]
     return max(runs, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def spent(run: Path, stages: Sequence[str] = ()) -> dict[str, float]:
+    """Wall-clock and CPU seconds of stages of a run: of those named, or of all."""
+    times = json.loads((run / "manifest.json").read_text())["times"]
+    names = [f"stage {name}" for name in stages] or [name for name in times if name.startswith("stage ")]
+    return {
+        "seconds": round(sum(times[name]["wall_seconds"] for name in names), 1),
+        "cpu_seconds": round(sum(times[name]["cpu_seconds"] for name in names), 1),
+    }
 
 
 def measured(run: Path) -> dict[str, float]:
     """Means over the evaluated views, wall-clock and CPU seconds, and peak memory of the run."""
     report = json.loads((run / "export" / "evaluate.json").read_text())
     manifest = json.loads((run / "manifest.json").read_text())
-    figures = {name: round(report[name], 4) for name in FIGURES}
-    stages = [times for name, times in manifest["times"].items() if name.startswith("stage ")]
-    spent = {
-        "seconds": round(sum(times["wall_seconds"] for times in stages), 1),
-        "cpu_seconds": round(sum(times["cpu_seconds"] for times in stages), 1),
-    }
-    return figures | spent | {"peak_memory_mb": manifest["peak_memory_mb"]}
+    figures = {name: round(value, 4) for name, value in report.items() if name != "views"}
+    return figures | spent(run) | {"peak_memory_mb": manifest["peak_memory_mb"]}

@@ -15,15 +15,16 @@ from maquette_nano.renders import FOV_DEG
 from maquette_nano.world.categories import CATEGORIES
 
 
-def held_out_objects(each: int) -> Iterator[world.NanoObject]:
-    """The first `each` objects of each category in the test split, as they come."""
+def held_out_objects(each: int, skip: int = 0) -> Iterator[world.NanoObject]:
+    """The first `each` objects of each category in the test split after the first `skip` ones, as they come."""
     counts: Counter[str] = Counter()
     for index in count():
         obj = world.sample_object(index, "test")
-        if counts[obj.category] < each:
+        if counts[obj.category] < skip + each:
             counts[obj.category] += 1
-            yield obj
-        if counts.total() == each * len(CATEGORIES):
+            if counts[obj.category] > skip:
+                yield obj
+        if counts.total() == (skip + each) * len(CATEGORIES):
             return
 
 

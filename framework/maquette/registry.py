@@ -38,6 +38,7 @@ KINDS: dict[str, str] = {
     "dataset": "maquette.datasets",
     "exporter": "maquette.export.exporters",
     "metric": "maquette.metrics",
+    "truth": "maquette.metrics.truths",
 }
 """Kind of part -> package of the built-in parts."""
 
@@ -58,6 +59,7 @@ CONTRACTS: dict[str, str] = {
     "learner": "maquette.learners.base:Learner",
     "exporter": "maquette.export.base:Exporter",
     "metric": "maquette.metrics.base:Metric",
+    "truth": "maquette.metrics.base:Truth",
 }
 """Kind of part -> base class of its parts; data sets have protocols instead, see `maquette.datasets.base`."""
 

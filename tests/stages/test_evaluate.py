@@ -6,12 +6,16 @@ import math
 import numpy as np
 import pytest
 import torch
+import trimesh
 from coloured_ball import CENTRE, RADIUS, field_ball
 
 from maquette.cameras import orbit_cameras
 from maquette.config.parts import check
 from maquette.data.base import HeldOut, Target
 from maquette.errors import RunError
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.sampling import SurfaceSamples
+from maquette.randomness import Draws
 from maquette.stages.base import StageContext
 from maquette.stages.evaluate import Evaluate
 from maquette.training.run_folder import RunFolder
@@ -50,7 +54,16 @@ def test_evaluate_measures_how_far_surfaces_lie_apart():
         torch.randn(20_000, 3, generator=torch.Generator().manual_seed(0)), dim=1
     )
     larger = torch.tensor(CENTRE) + directions * (RADIUS + 0.1)
-    assert STAGE._surface(field_ball(), larger)["chamfer"] == pytest.approx(0.1, abs=0.005)
+    figures = STAGE._surface(field_ball(), SurfaceSamples.of_points(larger))
+    assert figures["chamfer"] == pytest.approx(0.1, abs=0.005)
+    assert figures["f_score_1"] == figures["f_score_2"] == 0 and "normal_consistency" not in figures
+
+
+def test_evaluate_compares_normals_where_the_true_surface_has_them():
+    body = trimesh.creation.icosphere(5, RADIUS)
+    truth = SurfaceSamples.of_mesh(Mesh(body.vertices + np.array(CENTRE), body.faces), 20_000, Draws(0, 0))
+    figures = STAGE._surface(field_ball(), truth)
+    assert figures["normal_consistency"] > 0.97 and figures["f_score_2"] > 0.99
 
 
 def test_evaluate_without_a_scene_says_what_is_missing(tmp_path):

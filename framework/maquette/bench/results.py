@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import numpy as np
 from PIL import Image
 
 from maquette.bench.running import Job, Outcome, run_jobs, suite_jobs
+from maquette.bench.statistics import mean_with_interval
 from maquette.bench.suites import Bar, Suite
 from maquette.errors import ConfigError, RunError, did_you_mean
 from maquette.files import sole_writer, write_atomically
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
-from maquette.metrics.base import Direction
+from maquette.metrics.base import Direction, check_truth
 from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, read_manifest, revision, versions
 
@@ -52,6 +54,8 @@ def run_suite(
     metrics = {name: spec.build() for name, spec in suite.metrics.items()}  # fails before hours of runs, not after
     directions = _directions(metrics)
     _check_bars(suite.bars, directions)
+    for metric, case in product(metrics.values(), suite.cases):
+        check_truth(metric, case)
     jobs = suite_jobs(suite, root, overrides)
     root.mkdir(parents=True, exist_ok=True)
     rows: dict[Job, dict[str, Any]] = {}
@@ -106,11 +110,8 @@ def summarise(
         column = np.array([np.mean(values) for values in seeds if values])
         if not len(column):
             continue
-        means = np.random.default_rng(0).choice(column, (2000, len(column))).mean(1)
-        low, high = np.percentile(means, [2.5, 97.5])
         summary[name] = {
-            "mean": round(float(column.mean()), 4),
-            "interval_95": [round(float(low), 4), round(float(high), 4)],
+            **mean_with_interval(column.tolist()),
             "cases": len(column),
             "missing": len(cases) - len(column),
             "better": direction,

@@ -84,6 +84,7 @@ LearnerSpec = Annotated[PartSpec, PartOf("learner")]
 DatasetSpec = Annotated[PartSpec, PartOf("dataset")]
 ExporterSpec = Annotated[PartSpec, PartOf("exporter")]
 MetricSpec = Annotated[PartSpec, PartOf("metric")]
+TruthSpec = Annotated[PartSpec, PartOf("truth")]
 
 
 def part_field(kind: str, name: str, **settings: Any) -> Any:

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maquette.conversions._surfaces import sample_surface
 from maquette.geometry.paint import features_from_colors
 from maquette.meshes.mesh import Mesh
+from maquette.meshes.sampling import sample_surface
 from maquette.meshes.texture import query_colors
 from maquette.randomness import Draws
 from maquette.scene import Scene, concat_reflectance

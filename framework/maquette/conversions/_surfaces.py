@@ -1,17 +1,11 @@
-"""The surface mesh of a scene as conversions use it: extracted, cleaned, decimated, sampled."""
+"""The surface mesh of a scene as conversions use it: extracted, cleaned, decimated."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from maquette.meshes.clean import clean, decimate
 from maquette.meshes.mesh import EmptySurface, Mesh
-from maquette.randomness import Draws
 from maquette.scene import Scene
 
 SURFACE_RESOLUTION = 128  # samples of a field along each side of the cube, for its surface
@@ -38,14 +32,3 @@ def _filled(mesh: Mesh, problem: str) -> Mesh:
     if mesh.is_empty:
         raise EmptySurface(problem)
     return mesh
-
-
-def sample_surface(mesh: Mesh, count: int, draws: Draws) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
-    """Points distributed uniformly over a mesh [n, 3], and the unit normals of their faces [n, 3]."""
-    import trimesh
-
-    body = mesh.to_trimesh()
-    seed = int(draws.integers("surface", 0, 2**31 - 1, 1))
-    points, face = trimesh.sample.sample_surface(body, count, seed=seed)
-    normals = np.asarray(body.face_normals[face])
-    return torch.from_numpy(np.asarray(points)).float(), torch.from_numpy(normals).float()

@@ -7,11 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.conversions._appearance import AppearanceTransfer
-from maquette.conversions._surfaces import clean_surface, sample_surface
+from maquette.conversions._surfaces import clean_surface
 from maquette.conversions.base import converter
 from maquette.geometry.base import GaussianCloud
 from maquette.geometry.gaussians import Gaussians, neighbour_distance
 from maquette.kernels.splatting import HARMONIC_0
+from maquette.meshes.sampling import sample_surface
 from maquette.meshes.texture import query_colors
 from maquette.randomness import Draws
 from maquette.scene import Scene

@@ -13,6 +13,7 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import DATA, Capabilities
 from maquette.images.picture import Picture
+from maquette.meshes.sampling import SurfaceSamples
 from maquette.randomness import Moment
 
 
@@ -42,12 +43,12 @@ class HeldOut:
     Args:
         views: pictures that are not trained on.
         names: names of the pictures.
-        surface: points on the true surface [P, 3] in scene units; None if unknown.
+        surface: points on the true surface, with normals if they are known; None if it is unknown.
     """
 
     views: Target
     names: tuple[str, ...]
-    surface: Float[Tensor, "P 3"] | None = None
+    surface: SurfaceSamples | None = None
 
 
 class Data(ABC):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from maquette.annotations import Count, InputPath, NonNegative
@@ -14,19 +14,23 @@ from maquette.config.capabilities import REFERENCE, Capabilities
 from maquette.data.base import Data, HeldOut, Reference, Target
 from maquette.data.formats import PosedImages, Reading, load_posed_images
 from maquette.errors import ConfigError
+from maquette.meshes.placement import Placement
 from maquette.meshes.points import read_points
+from maquette.meshes.reading import PointsAlone, read_mesh
+from maquette.meshes.sampling import SurfaceSamples
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 
-SURFACE_FILE = "surface.ply"  # in the folder: points on the true surface, in the world of the placed cameras
+SURFACE_FILE = "surface.ply"  # in the folder: the true surface or points on it, in the world of the placed cameras
+SURFACE_POINTS = 100_000  # sampled on a true surface with faces
 
 
 @register("data", "posed-images")
 class PosedImagesData(Data):
     """Some training pictures per step; each epoch goes through all of them in a new order.
 
-    The formats are described in docs/multiview.md. A file `surface.ply` in the folder holds points of the true
-    surface, for evaluation.
+    The formats are described in docs/multiview.md. A file `surface.ply` in the folder holds the true
+    surface as triangles, or points of it, for evaluation.
     """
 
     @dataclass(frozen=True)
@@ -91,11 +95,15 @@ class PosedImagesData(Data):
     def _order(self, draws: Draws, epoch: int, count: int) -> list[int]:
         return torch.randperm(count, generator=Draws(draws.seed, epoch, "epoch").generator("order")).tolist()
 
-    def _surface(self) -> Float[Tensor, "P 3"] | None:
+    def _surface(self) -> SurfaceSamples | None:
         path = Path(self.config.path).expanduser() / SURFACE_FILE
         if not path.is_file():
             return None
-        return read_points(path)[0]
+        try:
+            mesh = read_mesh(path, Placement(fit="none"))
+        except PointsAlone:
+            return SurfaceSamples.of_points(read_points(path)[0])
+        return SurfaceSamples.of_mesh(mesh, SURFACE_POINTS, Draws(0, 0, f"{SURFACE_FILE}/"))
 
 
 def _target(images: PosedImages, indices: Int[Tensor, " n"]) -> Target:

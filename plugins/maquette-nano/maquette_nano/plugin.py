@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def maquette_parts() -> list[tuple[str, str, str]]:
-    """The nano world as data sets: captioned renders, pairs of views, groups, depth with normals, volumes."""
+    """The nano world: data sets of renders, views, depth with normals and volumes; objects as truth."""
     return [
         ("dataset", "nano-world", "maquette_nano.dataset:NanoWorld"),
         ("dataset", "nano-pairs", "maquette_nano.pairs:NanoPairs"),
@@ -19,6 +19,7 @@ def maquette_parts() -> list[tuple[str, str, str]]:
         ("dataset", "nano-geometry", "maquette_nano.geometry:NanoGeometry"),
         ("dataset", "nano-volumes", "maquette_nano.volumes:NanoVolumes"),
         ("dataset", "nano-six-views", "maquette_nano.six_views:NanoSixViews"),
+        ("truth", "nano-object", "maquette_nano.truth:NanoTruth"),
     ]
 
 

@@ -20,7 +20,16 @@ class NanoMesh:
 
 
 def mesh(obj: NanoObject, resolution: int = 96) -> NanoMesh:
-    """The zero set of the object's signed distance by marching cubes on a grid of `resolution` samples a side."""
+    """The surface of an object, see `surface`, with the colour of each vertex."""
+    vertices, faces = surface(obj, resolution)
+    return NanoMesh(vertices, faces, obj.albedo(vertices))
+
+
+def surface(obj: NanoObject, resolution: int = 96) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Vertices and faces of an object, as in `NanoMesh`.
+
+    They are the zero set of its signed distance by marching cubes on a grid of `resolution` samples a side.
+    """
     from skimage.measure import marching_cubes
 
     extent = BOUND * 1.05
@@ -31,7 +40,7 @@ def mesh(obj: NanoObject, resolution: int = 96) -> NanoMesh:
     vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=spacing, gradient_direction="ascent")
     vertices = (vertices - extent).astype(np.float32)
     faces = faces if _volume(vertices, faces) >= 0 else faces[:, ::-1]  # scikit-image's order has changed
-    return NanoMesh(vertices, np.ascontiguousarray(faces, np.int64), obj.albedo(vertices))
+    return vertices, np.ascontiguousarray(faces, np.int64)
 
 
 def _volume(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> float:

@@ -1,0 +1,64 @@
+"""Nano objects as the truth of the cases of suites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from maquette.annotations import Count, CountOrNone, Pixels, Samples
+from maquette.data.formats import PosedImages
+from maquette.meshes.mesh import Mesh
+from maquette.metrics.base import Truth, TruthForm
+from maquette.registry import register
+from maquette_nano import world
+from maquette_nano.posed import SUPERSAMPLE, spiral_cameras
+from maquette_nano.renders import FOV_DEG
+from maquette_nano.world.meshing import surface
+
+RESOLUTION = 160  # samples along each side of the grid of a true mesh
+
+
+@register("truth", "nano-object")
+class NanoTruth(Truth):
+    """An object of a split of the nano world: its exact surface, and pictures from all around.
+
+    Pictures are taken from a spiral between elevations of -30 and 75 degrees.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        number: CountOrNone  # of the object in its split
+        split: Literal["train", "validation", "test"] = "test"
+        views: Count = 16  # pictures
+        size: Pixels = 64  # picture side in pixels
+        lit: bool = True  # shaded as in the priors' training images; else plain colours
+        resolution: Samples = RESOLUTION  # samples along each side of the grid that the surface is extracted from
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @property
+    def gives(self) -> tuple[TruthForm, ...]:
+        """Both."""
+        return ("surface", "views")
+
+    @cached_property
+    def object(self) -> world.NanoObject:
+        """The object."""
+        return world.sample_object(self.config.number, self.config.split)
+
+    def surface(self) -> Mesh:
+        return true_mesh(self.object, self.config.resolution)
+
+    def views(self) -> PosedImages:
+        config, cameras = self.config, spiral_cameras(self.config.views, self.config.size, 0.0)
+        light = {} if config.lit else {"ambient": 1.0, "diffuse": 0.0}
+        render = world.render(self.object, cameras.c2w.numpy(), FOV_DEG, config.size, SUPERSAMPLE, **light)
+        names = tuple(f"test-{i:03}" for i in range(config.views))
+        return PosedImages(render.picture, cameras, ("test",) * config.views, names)
+
+
+def true_mesh(obj: world.NanoObject, resolution: int = RESOLUTION) -> Mesh:
+    """The surface of an object by marching cubes, without colours."""
+    return Mesh(*surface(obj, resolution))
