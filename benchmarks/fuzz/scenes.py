@@ -84,8 +84,8 @@ def make_picture(rng: random.Random) -> Case:
         return Case("panorama", {"a.hdr": head + rgbe.tobytes()}, "a.hdr", expected=expected, reader="panorama")
     pixels = draws.integers(0, 256, (height, width, 4), np.uint8)
     pixels[..., 3] = pixels[..., 3] // 2 + 128 if rng.random() < 0.5 else 255
-    suffix, data, seen = encoded(pixels, rng, lossy := rng.random() < 0.2)
-    expected = {"width": width, "height": height, **({} if lossy else {"pixels": seen})}
+    suffix, data, visible = encoded(pixels, rng, lossy := rng.random() < 0.2)
+    expected = {"width": width, "height": height, **({} if lossy else {"pixels": visible})}
     return Case("picture", {f"a.{suffix}": data}, f"a.{suffix}", expected=expected)
 
 
@@ -97,21 +97,21 @@ def make_image(rng: random.Random) -> Case:
     inside[rng.randint(0, 2) : -rng.randint(1, 2), rng.randint(0, 2) : -rng.randint(1, 2)] = 255
     if rng.random() < 0.3:
         pixels[..., 3] = inside
-        name, seen = "a.png", pixels / 255
+        name, visible = "a.png", pixels / 255
         files = {name: encode(Image.fromarray(pixels), "PNG", rng.randint(1, 8))}
     else:
         pixels[..., 3] = 255
-        suffix, data, seen = encoded(pixels, rng)
+        suffix, data, visible = encoded(pixels, rng)
         form, white = rng.choice(("PNG", "TIFF", "BMP")), Image.fromarray(inside)
         mask = white.convert(rng.choice(("L", "RGB", "1", "P")))
         if rng.random() < 0.2 and form != "BMP":  # one colour, cut out
             mask = Image.merge("RGBA", [Image.new("L", white.size, 90)] * 3 + [white])
         orientation = rng.randint(1, 8) if form in TURNED else 1
         name, files = f"a.{suffix}", {f"a.{suffix}": data, "mask.png": encode(mask, form, orientation)}
-        seen = np.dstack([seen[..., :3], inside / 255])
+        visible = np.dstack([visible[..., :3], inside / 255])
     if rng.random() < 0.4:
         files["map.png"] = encode(Image.new("I;16" if rng.random() < 0.5 else "RGB", (width, height)), "PNG")
-    return Case("image", files, name, expected={"pixels": seen}, reader="image")
+    return Case("image", files, name, expected={"pixels": visible}, reader="image")
 
 
 def make_scene(rng: random.Random) -> Case:

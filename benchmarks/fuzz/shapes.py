@@ -34,11 +34,11 @@ def make_mesh(rng: random.Random) -> Case:
     expected = {"triangles": triangles, "mean_color": (color / 255).tolist() if colored else None}
     if len(files) > 1 and form != "glb" and rng.random() < 0.3:  # a companion that a link leads out to
         name = rng.choice(sorted(set(files) - {f"a.{form}"}))
-        moved = {f"mesh/{key}": data for key, data in files.items() if key != name} | {f"other/{name}": files[name]}
+        tree = {f"mesh/{key}": data for key, data in files.items() if key != name} | {f"other/{name}": files[name]}
         allow = ("other",) if rng.random() < 0.5 else ()
         expected = expected if allow else {"refused": "--allow"}
         links = {f"mesh/{name}": f"../other/{name}"}
-        return Case("allow", moved, f"mesh/a.{form}", links, expected=expected, allow=allow)
+        return Case("allow", tree, f"mesh/a.{form}", links, expected=expected, allow=allow)
     return Case(form, files, f"a.{form}", expected=expected)
 
 

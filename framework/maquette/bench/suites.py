@@ -64,8 +64,8 @@ def load_suite(name: str) -> Suite:
     except (ConfigError, ValueError) as problem:
         message, hint = getattr(problem, "message", str(problem)), getattr(problem, "hint", "")
         raise error_at(message, "method", origins, hint) from None
-    known = method in paths.available("methods").values()
-    suite = replace(suite, method=suite.method if known else str(method.absolute()))
+    shared = method in paths.available("methods").values()
+    suite = replace(suite, method=suite.method if shared else str(method.absolute()))
     return replace(suite, overrides=_absolute(suite, path.absolute().parent))
 
 
@@ -73,8 +73,8 @@ def _absolute(suite: Suite, folder: Path) -> list[str]:
     """The overrides, in which paths that are relative to the suite are absolute, as for the command line."""
     if not any((folder / paths.expand(word.partition("=")[2])).exists() for word in suite.overrides if "=" in word):
         return suite.overrides
-    given = {"prompt": suite.cases[0].prompt, "image": "image.png", "data": "data"}
-    values = leaves(load_method(suite.method, suite.overrides, stand_ins=given, overrides_folder=folder).plain)
+    stand_ins = {"prompt": suite.cases[0].prompt, "image": "image.png", "data": "data"}
+    values = leaves(load_method(suite.method, suite.overrides, stand_ins=stand_ins, overrides_folder=folder).plain)
     words = []
     for word in suite.overrides:
         key, _, text = word.partition("=")

@@ -78,11 +78,11 @@ def single_file(path: str, names: Iterable[str] | None = None) -> str:
     Args:
         names: of its tensors; None: they are read if it is safetensors.
     """
-    known = _tensor_names(Path(path).expanduser()) if names is None else tuple(names)
+    tensors = _tensor_names(Path(path).expanduser()) if names is None else tuple(names)
     for mark, model in UNREAD.items():
-        if any(name.startswith(mark) for name in known):
+        if any(name.startswith(mark) for name in tensors):
             return f"{path} is a single file of {model}, which no prior here takes"
-    if any(name.startswith(SDXL) for name in known):
+    if any(name.startswith(SDXL) for name in tensors):
         remedy = conversion(path, "StableDiffusionXLPipeline")
         return f"{path} is Stable Diffusion XL in a single file; {remedy} as prior=sdxl prior.path=FOLDER"
     return (

@@ -79,12 +79,12 @@ class Source:
         """
         written = name.strip()
         plain = unquote(written) if quoted else written
-        asked = unquote(written.partition("?")[0]) if quoted else plain
-        for candidate in dict.fromkeys((plain, written, plain.replace("\\", "/"), asked)):
+        target = unquote(written.partition("?")[0]) if quoted else plain
+        for candidate in dict.fromkeys((plain, written, plain.replace("\\", "/"), target)):
             place = self._inside(candidate)
             if place is not None:
                 return place
-        if alike := self._alike(asked.replace("\\", "/")):
+        if alike := self._alike(target.replace("\\", "/")):
             self.warns(f"it names {written}; {alike.name} is taken")
             return alike
         if _is_foreign(plain):
