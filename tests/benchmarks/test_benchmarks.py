@@ -54,6 +54,7 @@ def test_time_that_is_up_still_leaves_three_rounds():
     assert len(alternate([lambda: None], rounds=7, seconds=0)[0]) == 3
 
 
+@pytest.mark.slow
 def test_a_script_writes_what_it_measured(tmp_path, monkeypatch, capsys):
     written = tmp_path / "new" / "results.json"
     options = ["--small", "--rounds", "1", "--only", "marching", "--json", str(written)]

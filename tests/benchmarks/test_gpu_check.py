@@ -86,15 +86,16 @@ def test_the_autoencoder_is_the_published_one():
     assert sum(p.numel() for p in network.parameters()) == AUTOENCODER
 
 
-def run(tmp_path: Path, *blocks: str) -> dict:
-    written = tmp_path / "record.json"
-    words = ["--shapes", "tiny", "--device", "cpu", "--json", str(written), "--folder", str(tmp_path)]
-    subprocess.run([sys.executable, str(SCRIPT), *words, "--blocks", *blocks], check=True)
-    return json.loads(written.read_text())
+def words(tmp_path: Path, *blocks: str) -> list[str]:
+    """The command that runs these blocks, and writes `record.json`."""
+    options = ["--shapes", "tiny", "--device", "cpu", "--json", str(tmp_path / "record.json")]
+    return [str(SCRIPT), *options, "--folder", str(tmp_path), "--blocks", *blocks]
 
 
-def test_the_script_measures_a_step(tmp_path):
-    record = run(tmp_path, "sds", "memory")
+def test_the_script_measures_a_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", words(tmp_path, "sds", "memory"))
+    assert gpu_check.main() == 0
+    record = json.loads((tmp_path / "record.json").read_text())
     assert record["shapes"] == "tiny" and record["versions"]["torch"] and record["machine"]["processor"]
     assert record["blocks"]["sds"]["figures"]["step"]["steps_per_second"] > 0
     assert "sds" in record["blocks"]["memory"]["figures"]
@@ -103,5 +104,6 @@ def test_the_script_measures_a_step(tmp_path):
 @pytest.mark.slow
 def test_every_block_runs(tmp_path):
     names = [block.name for block in gpu_check.BLOCKS]
-    blocks = run(tmp_path, *names)["blocks"]
+    subprocess.run([sys.executable, *words(tmp_path, *names)], check=True)
+    blocks = json.loads((tmp_path / "record.json").read_text())["blocks"]
     assert list(blocks) == names and not any("error" in block for block in blocks.values())

@@ -1,10 +1,10 @@
 """What the paths in a config mean: ~, variables, the folder of the file, and folders that may not be left."""
 
 import getpass
+import io
 import json
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -163,12 +163,15 @@ def test_a_run_lies_in_the_home_folder_and_is_resumed_from_another(home, monkeyp
     assert resumed.exit_code == 0, resumed.output
 
 
-def test_a_console_without_the_letters_ends_no_run(home):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    words = [sys.executable, "-m", "maquette", "run", str(home / "methods" / "text.yaml"), "prompt=größe 🦊"]
-    done = subprocess.run([*words, f"output={home / 'größe'}"], env=environment, capture_output=True, timeout=300)
-    assert done.returncode == 0 and b"Traceback" not in done.stderr
-    assert b"gr\\xf6\\xdfe" in done.stdout
+def test_a_console_without_the_letters_ends_no_run(home, monkeypatch):
+    console = io.BytesIO()
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(console, encoding="ascii", write_through=True))
+    words = ["run", str(home / "methods" / "text.yaml"), "prompt=größe 🦊", f"output={home / 'größe'}"]
+    with pytest.raises(SystemExit) as ended:
+        app(words)
+    assert ended.value.code == 0 and b"Traceback" not in console.getvalue()
+    assert b"gr\\xf6\\xdfe" in console.getvalue()
 
 
 def run_of(home: Path, **manifest: str) -> Path:

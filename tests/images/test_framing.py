@@ -64,12 +64,12 @@ def test_values_of_any_range_are_averaged_over_the_object_alone():
 
 
 def save(path: Path, rgba: np.ndarray) -> Path:
-    Image.fromarray(rgba.astype(np.uint8)).save(path)
+    Image.fromarray(rgba.astype(np.uint8, copy=False)).save(path, compress_level=1)
     return path
 
 
 def test_a_large_picture_is_cut_to_its_object_and_reduced_without_moving_it(tmp_path):
-    rgba = np.zeros((3000, 4000, 4))
+    rgba = np.zeros((3000, 4000, 4), np.uint8)
     rgba[1000:1600, 3001:3901] = (255, 0, 0, 255)
     rgba[..., 1] = np.where(rgba[..., 3] > 0, 0, 255)  # green, and transparent
     thing = read_object_picture(save(tmp_path / "small.png", rgba), None)
@@ -85,7 +85,7 @@ def test_a_large_picture_is_cut_to_its_object_and_reduced_without_moving_it(tmp_
 
 
 def test_a_map_of_a_large_picture_is_cut_alike(tmp_path):
-    rgba = np.zeros((2500, 5000, 4))
+    rgba = np.zeros((2500, 5000, 4), np.uint8)
     rgba[400:2000, 800:4800] = 255
     ramp = np.tile(np.linspace(0, 65535, 5000), (2500, 1)).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "depth.png")
@@ -99,15 +99,15 @@ def test_a_map_of_a_large_picture_is_cut_alike(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is Linux's to tell")
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_24_megapixels_are_read_in_less_than_1_gigabyte(tmp_path, suffix):
+def test_24_megapixels_are_read_in_less_than_1_gigabyte(tmp_path):
     picture = Image.new("RGBA", (6000, 4000))
     picture.paste((200, 30, 30, 255), (600, 400, 5500, 3900))
-    path = tmp_path / f"large.{suffix}"
-    (picture if suffix == "png" else picture.convert("RGB")).save(path)
+    picture.save(tmp_path / "large.png", compress_level=1)
+    picture.convert("RGB").save(tmp_path / "large.jpg")
     code = (
         "from pathlib import Path; from maquette.images.framing import read_object_picture\n"
-        f"thing = read_object_picture(Path({str(path)!r}), None); thing.crop(thing.square(0.7), 64)\n"
+        f"for path in sorted(Path({str(tmp_path)!r}).glob('large.*')):\n"
+        "    thing = read_object_picture(path, None); thing.crop(thing.square(0.7), 64)\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -100,8 +100,8 @@ def test_the_copy_learns_the_distribution_of_the_renderings():
     source, rgb = prior(), pictures(16, -0.5, 0.1)
     objective = vsd()
     copy = objective.prepare(source, RED, None)
-    optimiser = torch.optim.Adam(copy.parameters(), 0.02)
-    for step in range(300):
+    optimiser = torch.optim.Adam(copy.parameters(), 0.04)
+    for step in range(150):
         optimiser.zero_grad()
         terms(objective, rgb, source, step=step).auxiliary["copy"].backward()
         optimiser.step()
@@ -116,8 +116,8 @@ def test_the_copy_learns_what_each_camera_sees():
     rgb = pictures(8, 0.0, 0.3) + torch.tensor([0.3, -0.3] * 4).double()[:, None, None, None]
     objective = vsd(camera_dropout=0.0)
     copy = objective.prepare(source, RED, None)
-    optimiser = torch.optim.Adam(copy.parameters(), 0.01)
-    for step in range(300):
+    optimiser = torch.optim.Adam(copy.parameters(), 0.02)
+    for step in range(150):
         optimiser.zero_grad()
         terms(objective, rgb, source, step=step, views=views).auxiliary["copy"].backward()
         optimiser.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,17 @@ STAGE = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "method.yaml").write_text(yaml.safe_dump({"prompt": "a mug", "stages": {"one": STAGE}}))
+    return run_folder("run", str(folder / "method.yaml"), f"output={folder / 'out'}")
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    method = tmp_path / "method.yaml"
-    method.write_text(yaml.safe_dump({"prompt": "a mug", "stages": {"one": STAGE}}))
-    return run_folder("run", str(method), f"output={tmp_path / 'out'}")
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, which may be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
 def edit(run: Path, before: str, after: str) -> None:

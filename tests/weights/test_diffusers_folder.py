@@ -56,6 +56,7 @@ def test_what_is_named_is_taken(monkeypatch):
     assert choose_dtype("bfloat16", CPU) is torch.bfloat16
 
 
+@pytest.mark.slow
 def test_torch_reads_its_own_variable():
     code = (
         "import torch; from maquette.weights.diffusers_folder import choose_dtype; "
