@@ -44,15 +44,19 @@ class Grid:
     low: Low
     cell: float
 
+    def at(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """The values at points, trilinearly; beyond the grid, those of its border."""
+        last = torch.tensor(self.values.shape, device=points.device) - 1
+        place = 2 * (points - torch.tensor(self.low).to(points)) / (self.cell * last) - 1
+        values = self.values[None, None].to(points)
+        return functional.grid_sample(
+            values, place.flip(-1)[None, None, None], align_corners=True, padding_mode="border"
+        )[0, 0, 0, 0]
+
     def resampled(self, low: Low, cell: float, size: tuple[int, int, int]) -> Float[Tensor, "X Y Z"]:
-        """The values at the points of another grid, trilinearly; beyond the grid, those of its border."""
-        axes = [
-            2 * (start - own + cell * torch.arange(count)) / (self.cell * (points - 1)) - 1
-            for start, own, count, points in zip(low, self.low, size, self.values.shape, strict=True)
-        ]
-        place = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flip(-1).to(self.values)
-        values = self.values[None, None]
-        return functional.grid_sample(values, place[None], align_corners=True, padding_mode="border")[0, 0]
+        """The values at the points of another grid."""
+        axes = [start + cell * torch.arange(count) for start, count in zip(low, size, strict=True)]
+        return self.at(torch.cartesian_prod(*axes).to(self.values)).reshape(size)
 
 
 @register("geometry", "sdf-voxels")
