@@ -32,7 +32,7 @@ from maquette.kernels.devices import limit_threads
 from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
-from maquette.scores.sampling import Sampling, sample_views
+from maquette.scores.sampling import Sampling, denoises_pixels, sample_views
 from maquette.stages.sampling_rules import SampleParts, check_sample
 from maquette.stages.view_sheet import view_sheet
 from maquette.training.progress import StepProgress
@@ -153,10 +153,14 @@ def _data(pictures: Pictures) -> PartSpec | None:
     """The picture to continue, as data of a stage."""
     if not pictures.image:
         return None
-    config = ImageData.Config(
-        path=pictures.image, mask=pictures.mask, matting=pictures.matting, elevation_deg=pictures.elevation_deg,
-        distance=DISTANCE, fov_y_deg=FOV_Y_DEG, depth="", normal="",
-    )  # fmt: skip
+    try:
+        config = ImageData.Config(
+            path=pictures.image, mask=pictures.mask, matting=pictures.matting, elevation_deg=pictures.elevation_deg,
+            distance=DISTANCE, fov_y_deg=FOV_Y_DEG, depth="", normal="",
+        )  # fmt: skip
+    except ValueError as problem:
+        key, _, message = str(problem).partition(": ")
+        raise ConfigError(message, key="mask" if key == "mask" else "image") from None
     return PartSpec("data", "image", ImageData, config)
 
 
@@ -164,7 +168,7 @@ def _score(pictures: Pictures, prior: Prior | None = None) -> PartSpec:
     """The score; classifier-free guidance if none is given, with a scale for the prior."""
     if pictures.score is not None:
         return pictures.score
-    small = pictures.continues_picture or (prior is not None and pictures.sampling.threshold_of(prior) > 0)
+    small = pictures.continues_picture or (prior is not None and denoises_pixels(prior))
     return PartSpec("score", "cfg", CFG, CFG.Config(scale=SMALL_SCALE if small else LARGE_SCALE))
 
 
