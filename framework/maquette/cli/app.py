@@ -14,6 +14,7 @@ import typer
 
 from maquette import __version__
 from maquette.cli.messages import show_messages
+from maquette.cli.sample import sample
 from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
 
@@ -127,6 +128,9 @@ def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> N
     for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
         typer.echo(f"  {product}")
     typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
+
+
+app.command()(_exit_with_errors(sample))
 
 
 @app.command()

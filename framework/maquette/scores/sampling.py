@@ -33,7 +33,12 @@ class Sampling:
         """The threshold for a prior; pixels lie in [-1, 1]."""
         if self.threshold is not None:
             return self.threshold
-        return 1.0 if prior.latent_shape[0] == RGB else 0.0
+        return 1.0 if denoises_pixels(prior) else 0.0
+
+
+def denoises_pixels(prior: Prior) -> bool:
+    """Whether a prior denoises pixels, and no latents."""
+    return prior.latent_shape[0] == RGB
 
 
 @torch.no_grad()
