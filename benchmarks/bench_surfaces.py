@@ -8,6 +8,7 @@ from timing import Work
 from torch import Tensor
 
 from maquette.kernels.flexicubes import cube_grid, flexicubes
+from maquette.kernels.marching_cubes import marching_cubes
 from maquette.kernels.tetrahedra import marching_tetrahedra, tetrahedral_grid
 
 
@@ -45,6 +46,18 @@ def cubes(way: str, resolution: int) -> Work:
     return work
 
 
+def voxels(way: str, resolution: int) -> Work:
+    """The surface, and the gradient of the distances."""
+    axis = torch.linspace(-1, 1, resolution + 1)
+    distances = ball(torch.cartesian_prod(axis, axis, axis))[1].detach().reshape((resolution + 1,) * 3).requires_grad_()
+
+    def work() -> object:
+        vertices, _ = marching_cubes(distances, (-1, -1, -1), 2 / resolution, backend=way)
+        return torch.autograd.grad(vertices.square().sum(), distances)
+
+    return work
+
+
 CONTESTS = [
     Contest(
         "tetrahedra",
@@ -52,6 +65,14 @@ CONTESTS = [
         tetrahedra,
         ways=("numba", "reference"),
         sizes={"resolution": 48},
+        small={"resolution": 4},
+    ),
+    Contest(
+        "marching-cubes",
+        "marching cubes at resolution {resolution}, forward + backward",
+        voxels,
+        ways=("numba", "reference"),
+        sizes={"resolution": 80},
         small={"resolution": 4},
     ),
     Contest(

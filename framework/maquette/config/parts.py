@@ -164,6 +164,10 @@ class _Check:
         if value is None and type(None) in arguments:
             return None
         inner = [argument for argument in arguments if argument is not type(None)]
+        parts = [argument for argument in inner if _part_kind(argument)]
+        if parts and isinstance(value, Mapping):
+            return self.value(parts[0], value, key)
+        inner = [argument for argument in inner if argument not in parts]
         if len(inner) == 1:
             return self.value(inner[0], value, key)
         result = check_leaf(expected, value, key, self.locate)

@@ -59,6 +59,17 @@ class Geometry(nn.Module, ABC):
     def prepare(self, moment: Moment) -> None:
         """Update what depends on the step, such as progressive levels; called before each step."""
 
+    def after_step(self, moment: Moment) -> list[ChangedRows]:
+        """Change parameters after the optimiser's step, such as by smoothing or refining them.
+
+        Args:
+            moment: the step that has been made.
+
+        Returns:
+            Parameters whose rows were exchanged, for the optimiser's moments.
+        """
+        return []
+
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which a stage gives them a learning rate."""
         return {"geometry": list(self.parameters())}
@@ -113,13 +124,13 @@ class SurfaceMesh:
     @cached_property
     def edges(self) -> tuple[Int[Tensor, "E 2"], Int[Tensor, "E 2"]]:
         """Vertices [E, 2] and triangles [E, 2] of each edge that belongs to exactly two triangles."""
-        ends = self.triangles[:, [[0, 1], [1, 2], [2, 0]]].sort(-1).values.reshape(-1, 2)
-        face = torch.arange(len(self.triangles), device=ends.device).repeat_interleave(3)
-        code = ends[:, 0] * max(len(self.vertices), 1) + ends[:, 1]
-        order = code.argsort(stable=True)
-        _, count = torch.unique_consecutive(code[order], return_counts=True)
+        a, b = self.triangles.reshape(-1), self.triangles[:, [1, 2, 0]].reshape(-1)
+        low, high = torch.minimum(a, b), torch.maximum(a, b)
+        code, order = (low * max(len(self.vertices), 1) + high).sort(stable=True)
+        _, count = torch.unique_consecutive(code, return_counts=True)
         first = (count.cumsum(0) - count)[count == 2]
-        return ends[order[first]], torch.stack([face[order[first]], face[order[first + 1]]], dim=-1)
+        one, other = order[first], order[first + 1]
+        return torch.stack([low[one], high[one]], dim=-1), torch.stack([one // 3, other // 3], dim=-1)
 
 
 class Surface(Geometry):

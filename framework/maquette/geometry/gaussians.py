@@ -19,6 +19,7 @@ from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.errors import ConfigError
 from maquette.geometry.base import ChangedRows, GaussianCloud, Splats
 from maquette.geometry.densification.base import CloudParameters, Densification
+from maquette.geometry.splat_cloud import SplatCloud
 from maquette.geometry.splat_reading import holds_splats, inspect_splats
 from maquette.kernels.splatting import HARMONIC_0, Projected
 from maquette.kernels.splatting.harmonics import harmonic_basis
@@ -164,14 +165,19 @@ def _inside(positions: Tensor, config: Gaussians.Config) -> Tensor:
 
 
 def _stored_cloud(config: Gaussians.Config) -> GaussianCloud:
-    """The cloud of a file of Gaussians, its colours as the inputs of a material that takes their sigmoid."""
+    """The cloud of a file of Gaussians."""
     cloud = inspect_splats(config.points, "geometry.points").unwrap(config.points)
-    inside = _inside(torch.from_numpy(cloud.means), config).numpy()
+    if cloud.harmonics.shape[1] > (config.degree + 1) ** 2:
+        _log.warning("%s: spherical harmonics beyond geometry.degree=%d are left out", config.points, config.degree)
+    return with_features(cloud, config)
+
+
+def with_features(cloud: SplatCloud, config: Gaussians.Config) -> GaussianCloud:
+    """The Gaussians within the bound, their colours as the inputs of a material that takes their sigmoid."""
+    inside = _inside(torch.from_numpy(np.asarray(cloud.means)), config).numpy()
     columns = (cloud.means, cloud.quaternions, cloud.scales, cloud.opacities, cloud.harmonics)
     means, quaternions, scales, opacities, harmonics = (torch.from_numpy(column[inside]).float() for column in columns)
-    if harmonics.shape[1] > (config.degree + 1) ** 2:
-        _log.warning("%s: spherical harmonics beyond geometry.degree=%d are left out", config.points, config.degree)
-        harmonics = harmonics[:, : (config.degree + 1) ** 2]
+    harmonics = harmonics[:, : (config.degree + 1) ** 2]
     features = _inputs_of_colors(harmonics)
     padding = features.new_zeros(*features.shape[:2], max(config.channels - 3, 0))
     features = torch.cat([features, padding], dim=-1)[..., : config.channels]

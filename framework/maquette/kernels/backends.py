@@ -105,6 +105,7 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gaussian-field": ("maquette.kernels.gaussian_field", ("numba", "reference")),
     "tetrahedra": ("maquette.kernels.tetrahedra", ("numba", "reference")),
     "flexicubes": ("maquette.kernels.flexicubes", ("reference",)),
+    "marching-cubes": ("maquette.kernels.marching_cubes", ("numba", "reference")),
 }
 
 

@@ -124,10 +124,11 @@ class Optimisation(Task):
         return terms
 
     def after_step(self, moment: Moment) -> list[ChangedRows]:
+        changes = self.scene.geometry.after_step(moment)
         if not self._projections:
-            return []
+            return changes
         rates = {group.name: group.learning_rate.at(moment) for group in self.groups()}
-        return self.scene.geometry.adapt(self._projections, moment, rates)
+        return [*changes, *self.scene.geometry.adapt(self._projections, moment, rates)]
 
     def preview(self, step: int) -> np.ndarray:
         views = self.scene.render([0, 90, 180, 270], 20.0, 96)

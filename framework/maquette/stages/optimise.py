@@ -9,13 +9,16 @@ from typing import Annotated
 import torch
 
 from maquette.annotations import Count, PathKind
+from maquette.config.capabilities import SAMPLED_VIEWS
 from maquette.config.parts import (
     BackgroundSpec,
     CamerasSpec,
     DataSpec,
+    GeneratorSpec,
     GeometrySpec,
     LossSpec,
     MaterialSpec,
+    PartSpec,
     RendererSpec,
 )
 from maquette.config.schedules import NonNegativeSchedule
@@ -23,6 +26,7 @@ from maquette.config.schema import MethodConfig
 from maquette.conversions import convert
 from maquette.data.base import Data
 from maquette.errors import ConfigError
+from maquette.generators.results import generated_scene
 from maquette.kernels.devices import choose_device, device_or_cpu
 from maquette.losses.base import Loss
 from maquette.randomness import Draws, Moment
@@ -63,7 +67,9 @@ class Optimise(Stage):
         data: DataSpec | None = None
         guidance: dict[str, Guidance] = field(default_factory=dict)
         losses: dict[str, LossSpec] = field(default_factory=dict)
-        start: Start = "scratch"  # or previous, or a run folder: the scene of that stage or run, converted
+        start: Start | GeneratorSpec = (
+            "scratch"  # or previous, a run folder or a generator: the scene of that stage or run, or made, converted
+        )
         steps: Count = 1000  # optimiser steps
         learning_rates: dict[str, NonNegativeSchedule] = field(
             default_factory=dict
@@ -74,8 +80,13 @@ class Optimise(Stage):
         def __post_init__(self) -> None:
             if not self.guidance and not self.losses:
                 raise ValueError("an optimise stage needs guidance or losses")
-            if self.start not in ("scratch", "previous") and not (Path(self.start) / "config.yaml").is_file():
-                raise ValueError(f"start is scratch, previous or a run folder, and {self.start!r} is none of them")
+            start = self.start
+            folder = isinstance(start, str) and start not in ("scratch", "previous")
+            if folder and not (Path(start) / "config.yaml").is_file():
+                raise ValueError(
+                    f"start is scratch, previous or a run folder, and {start!r} is none of them; a generator is a "
+                    "mapping, {type: ...}"
+                )
             guidance = {name: guidance.parts for name, guidance in self.guidance.items()}
             check_stage(
                 StageParts(
@@ -91,15 +102,15 @@ class Optimise(Stage):
         config = self.config
         device = choose_device(config.loop.device)
         scene = self._scene(context.method.seed).to(device)
-        if config.start != "scratch" and not (context.resume and self._store(context).latest()):
-            self._convert_start(scene, context)
         data = None
         if config.data is not None:
-            data = config.data.build()
+            data = build_data(config.data, context)
             with context.timings.measure("data"):
                 data.prepare(device)
             target = data.sample(Moment(0, 1, Draws(context.method.seed, 0, "look/")))
             check_targets(config.losses, config.data, target, f"stages.{context.name}.losses")
+        if config.start != "scratch" and not (context.resume and self._store(context).latest()):
+            self._convert_start(scene, data, context)
         with context.timings.measure("load priors"):
             guidance = build_guidance(config.guidance, context.method, data, context.artifacts.words)
         task = build_task(config, scene, guidance, data, context.method, context.timings)
@@ -121,14 +132,20 @@ class Optimise(Stage):
     def _store(self, context: StageContext) -> CheckpointStore:
         return context.checkpoints(self.config.loop.keep_checkpoints)
 
-    def _convert_start(self, scene: Scene, context: StageContext) -> None:
+    def _convert_start(self, scene: Scene, data: Data | None, context: StageContext) -> None:
         with context.timings.measure("convert"):
-            convert(self._source(context), scene, Draws(context.method.seed, -1, f"convert/{context.name}/"))
+            convert(self._source(data, context), scene, Draws(context.method.seed, -1, f"convert/{context.name}/"))
 
-    def _source(self, context: StageContext) -> Scene:
+    def _source(self, data: Data | None, context: StageContext) -> Scene:
         """The scene to start from."""
-        if self.config.start != "previous":
-            return finished_scene(RunFolder.read(Path(self.config.start)))
+        start = self.config.start
+        if isinstance(start, PartSpec):
+            request = build_request(context.method, data, context.artifacts.words)
+            draws = Draws(context.method.seed, -1, f"start/{context.name}/")
+            generated = start.build().generate(request, context.artifacts.views, draws)
+            return generated_scene(generated, self.config.view, self.config.geometry.config.bound)
+        if start != "previous":
+            return finished_scene(RunFolder.read(Path(start)))
         if context.artifacts.scene is None:
             raise ConfigError(
                 "there is no scene to start from",
@@ -143,6 +160,23 @@ class Optimise(Stage):
         geometry = config.geometry.build()
         renderer = config.renderer.build(bound=geometry.bound)
         return Scene(geometry, config.material.build(), config.background.build(), renderer, config.view)
+
+
+def build_data(spec: DataSpec, context: StageContext) -> Data:
+    """The stage's data, with the pictures that an earlier stage sampled if it needs them.
+
+    Raises:
+        ConfigError: it needs them and there are none.
+    """
+    if SAMPLED_VIEWS not in spec.capabilities.needs:
+        return spec.build()
+    if context.artifacts.views is None:
+        raise ConfigError(
+            f"data {spec.name!r} gives the pictures of an earlier stage, and none has sampled any",
+            key=f"stages.{context.name}.data",
+            hint="put a stage of type sample before this one, or give pictures of your own: {type: posed-images}",
+        )
+    return spec.build(views=context.artifacts.views)
 
 
 def build_task(

@@ -1,4 +1,6 @@
-"""Optimisers of the training loop: AdamW, Adamax, and Muon for the matrices of a network trained from scratch."""
+"""Optimisers of the training loop: AdamW, Adamax, Muon for the matrices of a network trained from scratch, and
+AdamUniform for the points of a shape.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ from maquette.geometry.base import ChangedRows
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+LEAST_GRADIENT = 1e-3  # of the largest component, that a component is counted at
+LARGEST_MOVE = 3.0  # of a component in a step of AdamUniform, in learning rates
 
 
 def reindex_moments(optimizer: Optimizer, change: ChangedRows) -> None:
@@ -96,9 +100,64 @@ class Muon(AdamW):
         torch._foreach_add_(parameters, moves, alpha=-rate * scale)
 
 
+class AdamUniform(Optimizer):
+    """Adam with one second moment for a whole tensor, that of the components that have a gradient.
+
+        m <- b_1 m + (1 - b_1) g        v <- b_2 v + (1 - b_2) mean g^2        p <- p - lr m / (sqrt(v) + eps)
+
+    with the bias of m and v corrected, and no component moved by more than `LARGEST_MOVE` learning rates. The mean is
+    over components of at least `LEAST_GRADIENT` of the largest one: of a grid around a surface, the points beside it.
+    The step keeps the direction of the smoothed gradient, which Adam's own does not.
+
+    Source: Nicolet et al. 2021, "Large steps in inverse rendering of geometry", section 3.3, who take the largest
+    second moment instead of the mean: there, one strong gradient at a silhouette makes all other steps small.
+    """
+
+    def __init__(
+        self,
+        groups: Any,
+        lr: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-15,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+        return loss
+
+    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state, gradient = self.state[parameter], parameter.grad
+        assert gradient is not None
+        if not state:
+            state["step"] = torch.zeros(())
+            state["momentum"], state["square"] = torch.zeros_like(parameter), gradient.new_zeros(())
+        state["step"] += 1
+        first, second = group["betas"]
+        state["momentum"].lerp_(gradient, 1 - first)
+        squared = gradient.square()
+        counted = squared > LEAST_GRADIENT**2 * squared.max()
+        state["square"].lerp_(squared.sum() / counted.sum().clamp(min=1), 1 - second)
+        count = float(state["step"])
+        size = (state["square"] / (1 - second**count)).sqrt() + group["eps"]
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        move = (state["momentum"] / (1 - first**count) / size).clamp(-LARGEST_MOVE, LARGEST_MOVE)
+        parameter.sub_(move, alpha=group["lr"])
+
+
 OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
     "adamw": partial(AdamW, fused=True),
     "adamax": Adamax,
     "muon": partial(Muon, fused=True),
+    "adam-uniform": AdamUniform,
 }
 """Values of `LoopConfig.optimiser` -> optimisers; each takes parameter groups, betas, eps and weight_decay."""

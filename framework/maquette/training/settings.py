@@ -26,7 +26,9 @@ class LoopConfig:
     nonfinite: Literal["raise", "skip"] = "raise"  # end the run, or skip the step, at a non-finite loss or gradient
     nonfinite_limit: Count = 10  # skipped steps in a row that end the run
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # bf16-mixed: bfloat16 in networks, float32 elsewhere
-    optimiser: Literal["adamw", "adamax", "muon"] = "adamw"  # muon: for a learner's matrices, with AdamW for the rest
+    optimiser: Literal["adamw", "adamax", "muon", "adam-uniform"] = (
+        "adamw"  # muon: for a learner's matrices, with AdamW for the rest; adam-uniform: for the points of a shape
+    )
     betas: tuple[Fraction, Fraction] = (0.9, 0.99)  # Adam's decay rates
     epsilon: NonNegative = 1e-15  # Adam's epsilon
     weight_decay: NonNegative = 0.0  # decoupled (AdamW)

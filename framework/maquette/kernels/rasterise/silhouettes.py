@@ -51,10 +51,10 @@ def edge_topology(triangles: Int[Tensor, "F 3"]) -> EdgeTopology:
     proper = (triangles != triangles.roll(1, 1)).all(dim=1)
     sides = triangles[proper]
     ends = torch.stack([sides[:, [1, 2]], sides[:, [2, 0]], sides[:, [0, 1]]], dim=1)
-    low, high = ends.amin(dim=-1).flatten(), ends.amax(dim=-1).flatten()
-    _, edge, count = torch.unique(low * vertices + high, return_inverse=True, return_counts=True)
+    edge = torch.minimum(*ends.unbind(-1)).flatten() * vertices + torch.maximum(*ends.unbind(-1)).flatten()
     # Sides of the same edge stand together in the sorted order; a pair's two sides exchange their third corners.
-    order = torch.argsort(edge, stable=True)
+    edge, order = torch.sort(edge, stable=True)
+    _, count = torch.unique_consecutive(edge, return_counts=True)
     first = (count.cumsum(0) - count)[count == 2]
     one, other = order[first], order[first + 1]
     corner = torch.arange(triangles.numel(), device=triangles.device).reshape(-1, 3)[proper].flatten()
