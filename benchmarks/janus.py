@@ -1,6 +1,6 @@
-"""How often text to 3D shows a front from several sides: plain score distillation, Perp-Neg, and MVDream.
+"""How often text to 3D shows a front from several sides: score distillation, Perp-Neg, MVDream, and instant.
 
-    python benchmarks/janus.py                          # 16 prompts, three ways, two seeds; 96 runs
+    python benchmarks/janus.py                          # 16 prompts, four ways, two seeds; 128 runs
     python benchmarks/janus.py --prompts 2 --way mvdream --seeds 1
 
 Prompts are held-out pairs of colour and category, one of each category that has a front. The judge reads azimuths from
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import typer
 from imageio.v3 import imwrite
+from measured_runs import spent
 from nano_truth import held_out_objects, pictures
 from scipy.stats import binomtest, permutation_test
 
@@ -37,11 +38,15 @@ from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.world.categories import CATEGORIES
 
 READER = "nano-viewpoint"  # the judge of fronts
-WAYS = {
-    "sds": ("dreamfusion", "prior=nano"),
-    "perp-neg": ("perp-neg", "prior=nano"),
-    "mvdream": ("mvdream", "prior=nano-mvdream"),
+PREVIEWS = "stages.nerf.loop.preview_every=0"
+WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sds": ("dreamfusion", ("prior=nano", PREVIEWS)),
+    "perp-neg": ("perp-neg", ("prior=nano", PREVIEWS)),
+    "mvdream": ("mvdream", ("prior=nano-mvdream", PREVIEWS)),
+    "instant": ("instant", ()),
 }
+"""Way -> its method and the words of its runs."""
+
 FRONTLESS = ("lamp", "mushroom", "tree", "rocket")  # the same from all sides, or nearly
 PROMPTS, SEEDS, JUDGED = 16, 2, 8  # the last: true objects of each category that the judge is tested on
 SHEET_AZIMUTHS_DEG, SHEET_SIZE = (0, 90, 180, 270), 96
@@ -59,11 +64,11 @@ def cases() -> list[dict[str, Any]]:
 
 def suite(way: str, prompts: int, seeds: int) -> Suite:
     """The runs of one way."""
-    method, prior = WAYS[way]
+    method, words = WAYS[way]
     facts = {
         "name": f"janus-{way}", "cases": cases()[:prompts], "method": method, "metrics": {"janus": {"reader": READER}},
         "seeds": list(range(seeds)),
-        "overrides": [prior, "~stages.export", "stages.nerf.loop.preview_every=0"],
+        "overrides": [*words, "~stages.export"],
     }  # fmt: skip
     return check(Suite, facts, "", lambda key: None)
 
@@ -118,9 +123,7 @@ def measure_run(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray
     scene = finished_scene(job.run)
     result = judge(scene, job.case)
     views = scene.render(list(SHEET_AZIMUTHS_DEG), judge.config.elevation_deg, SHEET_SIZE)
-    manifest = json.loads((job.run.path / "manifest.json").read_text())
-    seconds = {"cpu_seconds": round(manifest["times"]["stage nerf"]["cpu_seconds"], 1)}
-    return {**result.values, **result.facts, **seconds}, list(views.picture.over(1.0).numpy())
+    return {**result.values, **result.facts, **spent(job.run.path)}, list(views.picture.over(1.0).numpy())
 
 
 def summary(rows: dict[str, list[dict[str, Any]]], baseline: dict[str, list[dict[str, Any]]] | None) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def main(
     for name in ways:
         way_suite = suite(name, prompts, seeds)
         waiting = suite_jobs(way_suite, runs / name)
-        for outcome in run_jobs(way_suite, waiting, jobs, []):
+        for outcome in run_jobs(waiting, jobs):
             print(f"{name}, {outcome.job.case.prompt}, {outcome.job.seed}: {outcome.error or 'done'}", flush=True)
         table[name] = {}
         for job in waiting:

@@ -20,7 +20,7 @@ import typer
 from imageio.v3 import imwrite
 from measured_runs import measured, run_once
 
-from maquette.bench.results import summarise
+from maquette.bench.statistics import mean_with_interval
 from maquette.cameras.base import orbit_cameras
 from maquette.data.image import ImageData
 from maquette.images.pixels import to_bytes
@@ -81,7 +81,10 @@ def main(
     report = {
         "machine": machine(), "revision": revision(), "method": method, "seed": seed, "size": SIZE,
         "prompts": dict(zip(table, prompt, strict=True)) if prompt else {},
-        "summary": summarise(list(table.values()), BARS), "results": table,
+        "bars": BARS, "results": table,
+        "summary": {
+            name: mean_with_interval([row[name] for row in table.values()]) for name in next(iter(table.values()))
+        },
     }  # fmt: skip
     (results / f"photographs-{method}.json").write_text(json.dumps(report, indent=1) + "\n")
 

@@ -116,6 +116,14 @@ def benched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
     return suite, folder, words
 
 
+def test_a_suite_without_the_truth_that_a_metric_needs_fails_before_anything_runs(tmp_path):
+    text = written(tmp_path).read_text().partition("metrics:")[0] + "metrics: {surface-distance: {}}\n"
+    (tmp_path / "untrue.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="the case 'a red mug' has no truth to compare with"):
+        run_suite(load_suite(str(tmp_path / "untrue.yaml")), tmp_path / "runs", tmp_path / "results")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_command_line_writes_results_and_a_sheet(benched):
     _, folder, _ = benched
     results = json.loads((folder / "r" / "pair.json").read_text())

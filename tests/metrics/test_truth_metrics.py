@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 import trimesh
+import yaml
 from coloured_ball import CENTRE, RADIUS, field_ball, mesh_ball
 
+from maquette.bench.suites import Suite
 from maquette.cameras import orbit_cameras
 from maquette.config.parts import check
 from maquette.data.formats import PosedImages, save_posed_images
@@ -17,6 +21,7 @@ from maquette.metrics.base import Case, check_truth
 from maquette.metrics.mesh_health import MeshHealthMetric
 from maquette.metrics.novel_views import NovelViews
 from maquette.metrics.surface_distance import SurfaceDistance
+from project import examples
 
 DISTANCE = SurfaceDistance(SurfaceDistance.Config(samples=20_000, resolution=64))
 HEALTH = MeshHealthMetric(MeshHealthMetric.Config(resolution=64))
@@ -104,6 +109,14 @@ def test_a_case_without_the_truth_that_a_metric_needs_says_what_to_give(ball_fil
         check_truth(VIEWS, case(surface=str(ball_file)))
     check_truth(DISTANCE, case(surface=str(ball_file)))
     check_truth(HEALTH, Case("a ball"))
+
+
+def test_the_suite_of_the_page_on_metrics_can_be_loaded():
+    data = {"method": "dreamfusion", **yaml.safe_load(examples("metrics", "yaml")[0])}
+    suite = check(Suite, data, "", lambda key: None)
+    assert [case.truth.name for case in suite.cases] == ["files", "nano-object"]
+    for metric, case in product((spec.build() for spec in suite.metrics.values()), suite.cases):
+        check_truth(metric, case)
 
 
 def test_truth_files_are_one_or_both():

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from maquette.annotations import Count, CountOrNone, Pixels, Samples
-from maquette.data.formats import PosedImages
+from maquette.data.formats import PosedImages, Split
 from maquette.meshes.mesh import Mesh
 from maquette.metrics.base import Truth, TruthForm
 from maquette.registry import register
@@ -56,7 +56,8 @@ class NanoTruth(Truth):
         light = {} if config.lit else {"ambient": 1.0, "diffuse": 0.0}
         render = world.render(self.object, cameras.c2w.numpy(), FOV_DEG, config.size, SUPERSAMPLE, **light)
         names = tuple(f"test-{i:03}" for i in range(config.views))
-        return PosedImages(render.picture, cameras, ("test",) * config.views, names)
+        split: tuple[Split, ...] = ("test",) * config.views
+        return PosedImages(render.picture, cameras, split, names)
 
 
 def true_mesh(obj: world.NanoObject, resolution: int = RESOLUTION) -> Mesh:
