@@ -34,8 +34,8 @@ JUMP = 0.03  # difference of neighbouring depths that separates two surfaces, in
 SHARPNESS = 3  # power of the weights in the colour that the pictures are compared with
 SHADING = 1.4  # ratio of brightness up to which two pictures agree: they may be lit from different sides
 CONTRADICTION = 0.1  # difference of colours apart from brightness, in [0, 1], at which a picture fades out
-LEAST_CONFIDENCE = 0.005  # sum of weights at which a surface's colour is half its pictures', half its neighbours'
-CERTAIN = 0.1  # sum of weights from which on it is its pictures' alone
+LEAST_CONFIDENCE = 3e-4  # sum of weights at which a surface's colour is half its pictures', half its neighbours'
+CERTAIN = 0.01  # sum of weights from which on it is its pictures' alone
 DIFFUSION = (
     1e-3  # weight of differences along an edge, relative to the pictures' weights, when unseen surface is filled
 )
