@@ -165,7 +165,7 @@ class _Check:
             return None
         inner = [argument for argument in arguments if argument is not type(None)]
         parts = [argument for argument in inner if _part_kind(argument)]
-        if parts and isinstance(value, Mapping):
+        if parts and (isinstance(value, Mapping) or len(parts) == len(inner)):  # a part's name is a part, too
             return self.value(parts[0], value, key)
         inner = [argument for argument in inner if argument not in parts]
         if len(inner) == 1:

@@ -13,7 +13,7 @@ from maquette.annotations import CountOrNone, PathKind, Range, WeightsPath
 from maquette.config.parts import GeneratorSpec, GeometrySpec, LossSpec, PartSpec, RendererSpec, part_field
 from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.conversions import convert
-from maquette.conversions.view_colors import color_vertices
+from maquette.conversions.view_texture import texture_from_views, vertex_colors_from_views
 from maquette.data.formats import PosedImages, Reading, load_posed_images
 from maquette.data.sampled_views import SampledViews
 from maquette.errors import ConfigError, RunError
@@ -119,7 +119,7 @@ class Reconstruct(Stage):
         with context.timings.measure("surface"):
             mesh = with_fewer_faces(mesh, config.max_faces)
         with context.timings.measure("colours"):
-            mesh = color_vertices(mesh, views)
+            mesh = with_colors(mesh, views, config.texture_size)
         store.prepare()
         _save(mesh, store.folder / MESH_FILE)
         context.artifacts.scene = self._finished(mesh)
@@ -230,6 +230,13 @@ def with_fewer_faces(mesh: Mesh, max_faces: int) -> Mesh:
         return mesh
     fewer = decimate(mesh, max_faces)
     return fewer if is_watertight(fewer) else mesh
+
+
+def with_colors(mesh: Mesh, views: PosedImages, texture_size: int) -> Mesh:
+    """The mesh with the views' colours: in a texture of this side, or at its vertices where it is 0."""
+    if texture_size:
+        return texture_from_views(mesh, views, texture_size)
+    return vertex_colors_from_views(mesh, views)
 
 
 def _save(mesh: Mesh, path: Path) -> None:
