@@ -496,7 +496,7 @@ def test_statistics_gather_gradients_visits_and_radii(backend):
     statistics, views = ScreenStatistics.zeros(20), []
     eyes = torch.tensor([[2.5, 0.0, 0.0], [0.0, 1.0, 0.0]])
     for c2w in look_at(eyes, torch.zeros(2, 3), torch.tensor([[0.0, 0.0, 1.0]]).expand(2, 3)):
-        view, picture = draw(gaussians, backend, c2w)
+        view, picture = draw(gaussians, backend, c2w, picture=SMALL)
         view.means.retain_grad()
         picture.values.square().sum().backward()
         statistics = statistics.add(view)

@@ -118,7 +118,7 @@ def test_what_cannot_be_learned_is_refused_before_anything_loads(tiny_stable_dif
 def method(ball: Path, tiny_run: list[str], tmp_path: Path) -> Path:
     """DreamFusion in small, after a stage that learns what <object> is."""
     data = load_method("dreamfusion", ["prompt=a red <object>", *tiny_run]).plain
-    learner = {"type": "textual-inversion", "prior": data["prior"], "init": "mug"}
+    learner = {"type": "textual-inversion", "prior": data["prior"], "init": "mug", "sample_steps": 2}
     word = {
         "type": "train", "learner": learner, "dataset": {"type": "picture", "path": str(ball), "size": 16},
         "steps": 8, "batch": 2, "learning_rate": 0.1, "loop": {"checkpoint_every": 4, "log_every": 0},

@@ -43,14 +43,18 @@ def test_atlas_stays_in_the_unit_square_and_uses_it(textured):
     assert (face >= 0).mean() > 0.4
 
 
-def test_no_chart_comes_near_the_rim(surface):
+@pytest.fixture(scope="module")
+def flat(surface) -> Mesh:
+    """The surface with places in a texture."""
+    return unwrap(surface, 256)
+
+
+def test_no_chart_comes_near_the_rim(flat):
     margin = 2.5 / 256  # viewers that repeat a texture blend its rim with the opposite one
-    flat = unwrap(surface, 256)
     assert flat.uv.min() > margin and flat.uv.max() < 1 - margin
 
 
-def test_unwrap_keeps_faces_places_and_smooth_normals(surface):
-    flat = unwrap(surface, 256)
+def test_unwrap_keeps_faces_places_and_smooth_normals(surface, flat):
     np.testing.assert_array_equal(flat.vertices[flat.faces], surface.vertices[surface.faces])
     np.testing.assert_allclose(flat.normals[flat.faces], surface.vertex_normals()[surface.faces], atol=1e-6)
 

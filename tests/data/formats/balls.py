@@ -42,12 +42,9 @@ def draw(
     mode: str = "RGBA",
 ) -> None:
     """Write a picture of one dot per point; `size` is (width, height)."""
-    fine = (np.arange(size[0] * FINER) + 0.5) / FINER, (np.arange(size[1] * FINER) + 0.5) / FINER
-    columns, rows = np.meshgrid(*fine)
     pixels = np.zeros((size[1], size[0], 4))
     for color, (u, v) in zip(COLORS, project(points, c2w, focal, center or (size[0] / 2, size[1] / 2)), strict=True):
-        inside = np.hypot(columns - u, rows - v) < RADIUS
-        cover = inside.reshape(size[1], FINER, size[0], FINER).mean((1, 3))
+        cover = dot(u, v, size)
         assert (pixels[..., 3] * cover).max() == 0, "dots overlap"
         pixels[cover > 0, :3] = color
         pixels[..., 3] += cover
@@ -55,6 +52,20 @@ def draw(
         pixels = pixels[..., :3] * pixels[..., 3:]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((pixels * 255 + 0.5).astype(np.uint8)).save(path)
+
+
+def dot(u: float, v: float, size: tuple[int, int]) -> np.ndarray:
+    """Share of each pixel that a dot with its middle at (u, v) covers [H, W]."""
+    cover = np.zeros((size[1], size[0]))
+    (left, right), (top, bottom) = (
+        (max(int(middle - RADIUS), 0), min(int(middle + RADIUS) + 1, side))
+        for middle, side in zip((u, v), size, strict=True)
+    )
+    if left < right and top < bottom:  # else it is out of the picture
+        columns, rows = ((np.arange(a * FINER, b * FINER) + 0.5) / FINER for a, b in ((left, right), (top, bottom)))
+        inside = np.hypot(columns - u, rows[:, None] - v) < RADIUS
+        cover[top:bottom, left:right] = inside.reshape(bottom - top, FINER, right - left, FINER).mean((1, 3))
+    return cover
 
 
 def misplacement(images: PosedImages, points: np.ndarray = POINTS) -> float:
