@@ -90,6 +90,13 @@ def test_a_suite_whose_method_is_not_beside_it_names_the_line(tmp_path):
         load_suite(str(tmp_path / "pair.yaml"))
 
 
+def test_overrides_of_a_suite_that_can_be_no_paths_are_left_alone(tmp_path):
+    words = [f"prompt={'a' * 5000}", "prompt=$NOPE", "prompt=a\0b", "seed=1", "prompt="]
+    text = SUITE.format(method="dreamfusion").replace('["~stages.export"]', json.dumps(words))
+    (tmp_path / "pair.yaml").write_text(text)
+    assert load_suite(str(tmp_path / "pair.yaml")).overrides == words
+
+
 def test_paths_in_the_overrides_and_metrics_of_a_suite_are_relative_to_it(tmp_path, monkeypatch):
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "start.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")

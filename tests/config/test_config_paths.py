@@ -224,8 +224,11 @@ def test_a_file_of_a_plugin_stays_in_its_folder_of_configs(home, monkeypatch):
     assert load_method("sly", ["image=cup.png"]).method.image == os.path.abspath("cup.png")
 
 
-@pytest.mark.parametrize("key", ["output", "image", "stages.fit.geometry.points"])
-def test_a_path_with_the_character_0_is_named(key, tmp_path):
-    (tmp_path / "m.yaml").write_text(METHOD)
+@pytest.mark.parametrize(
+    ("method", "word", "key"),
+    [(TEXT, "output=a\0b", "output"), (METHOD, "image=a\0b", "stages.fit.data.path")],
+)
+def test_a_path_with_the_character_0_is_named(method, word, key, tmp_path):
+    (tmp_path / "m.yaml").write_text(method)
     with pytest.raises(ConfigError, match=rf"{key}: a path has no character U\+0000"):
-        load_method(str(tmp_path / "m.yaml"), ["image=a.png", f'{key}="a\\0b"'])
+        load_method(str(tmp_path / "m.yaml"), [word])

@@ -71,13 +71,21 @@ def load_suite(name: str) -> Suite:
 
 def _absolute(suite: Suite, folder: Path) -> list[str]:
     """The overrides, in which paths that are relative to the suite are absolute, as for the command line."""
-    if not any((folder / paths.expand(word.partition("=")[2])).exists() for word in suite.overrides if "=" in word):
+    places = [_place(word.partition("=")[2], folder) for word in suite.overrides]
+    if not any(map(os.path.exists, places)):
         return suite.overrides
     stand_ins = {"prompt": suite.cases[0].prompt, "image": "image.png", "data": "data"}
     values = leaves(load_method(suite.method, suite.overrides, stand_ins=stand_ins, overrides_folder=folder).plain)
-    words = []
-    for word in suite.overrides:
-        key, _, text = word.partition("=")
-        path = os.path.normpath(folder / paths.expand(text))
-        words.append(f"{key}={path}" if values.get(key) == path else word)
-    return words
+    keys = [word.partition("=")[0] for word in suite.overrides]
+    return [
+        f"{key}={place}" if values.get(key) == place else word
+        for word, key, place in zip(suite.overrides, keys, places, strict=True)
+    ]
+
+
+def _place(text: str, folder: Path) -> str:
+    """The file that a text names if it is a path; "" if it can be none."""
+    try:
+        return os.path.normpath(folder / paths.expand(text)) if text else ""
+    except ValueError:
+        return ""

@@ -72,6 +72,13 @@ def check_path(path: str) -> None:
         )
 
 
+def check_single_file(path: str) -> None:
+    """Raise ValueError for a safetensors file of a model that is not read from one, by the names of its tensors."""
+    names = _tensor_names(Path(path).expanduser())
+    if any(name.startswith((SDXL, *UNREAD)) for name in names):
+        raise ValueError(single_file(path, names))
+
+
 def single_file(path: str, names: Iterable[str] | None = None) -> str:
     """The message that a single file is of no model that is read from one.
 

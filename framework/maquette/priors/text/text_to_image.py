@@ -40,6 +40,7 @@ from maquette.priors.text.unet_copies import UNetCopy
 from maquette.weights.diffusers_folder import Weights, run_unet
 from maquette.weights.embedding_cache import file_signature
 from maquette.weights.families import FAMILIES, text_encoders
+from maquette.weights.loading import check_single_file
 from maquette.weights.lora_files import lora_file
 from maquette.weights.lora_names import Part
 from maquette.weights.single_file import SingleFile, is_file
@@ -59,7 +60,9 @@ class TextToImageConfig(NetworkConfig):
     def __post_init__(self) -> None:
         if missing := [name for name in self.embeddings if not Path(name).expanduser().is_file()]:
             raise ValueError(f"embeddings: there is no file {missing[0]}")
-        if not is_file(self.path):
+        if is_file(self.path):
+            check_single_file(self.path)
+        else:
             super().__post_init__()
 
 
