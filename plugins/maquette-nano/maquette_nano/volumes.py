@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,12 @@ from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG, in_processes, random_background_colors, world_version
+from maquette_nano.sampled import SampledViewsConfig, sample_chunk
 
 _log = logging.getLogger(f"maquette.{__name__}")  # under maquette: shown where its messages are
 
 BOUND = 0.84  # half side of the cube: objects have a radius of 0.8
-FOUR, SIX = 4, 6  # views of the two rigs
+FOUR, SIX, SAMPLED = 4, 6, 7  # views of the two rigs; sampled views with their picture
 RIGS = {FOUR: slice(FOUR), SIX: slice(FOUR, FOUR + SIX)}  # number of views -> which of an object's views
 CHUNK = 100  # objects per job of a process
 STEPS = 127  # of a truncated distance in a signed byte
@@ -45,6 +46,7 @@ class NanoVolumes:
     the vertical axis with its cameras, since views relative to a picture do not tell where its front is.
 
     Training pictures are perturbed as sampled views are: shifted against each other, blurred, of unequal brightness.
+    Some can be sampled views indeed: six of a novel-view prior, with or without the picture that it sampled them from.
     """
 
     @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class NanoVolumes:
         shift: NonNegative = 1.0  # largest shift of a picture along each axis, pixels
         blur: NonNegative = 0.8  # largest standard deviation of the blur, pixels
         brightness: Fraction = 0.05  # largest relative change of a picture's brightness
+        sampled: SampledViewsConfig = field(default_factory=SampledViewsConfig)
+        sampled_batches: Fraction = 0.3  # probability that a batch has sampled views, if there are any
         cache: str = ".cache/nano-world"  # folder of the rendered pictures
         workers: CountOrNone = 0  # processes that render; 0: one per core
 
@@ -74,31 +78,36 @@ class NanoVolumes:
     def prepare(self, device: torch.device) -> None:
         self._train = load_volumes("train", self.config, device)
         self._held_out = load_volumes("validation", self.config, device)
+        self._sampled = load_sampled_volumes(self.config, device) if self.config.sampled.objects else None
 
     def batch(self, draws: Draws, size: int) -> ViewsWithDistances:
+        sampled, picture = draws.uniform("sampled", 2).tolist()
+        if self._sampled is not None and sampled < self.config.sampled_batches:
+            return self._draw(self._sampled, draws, size, slice(SAMPLED if picture < 0.5 else SIX), perturbed=False)
         six = draws.uniform("six", 1).item() < self.config.six
-        return self._draw(self._train, draws, size, SIX if six else FOUR, perturbed=True)
+        return self._draw(self._train, draws, size, RIGS[SIX if six else FOUR], perturbed=True)
 
     def held_out(self, draws: Draws, size: int, views: int, perturbed: bool = False) -> ViewsWithDistances:
-        return self._draw(self._held_out, draws, size, views, perturbed)
+        return self._draw(self._held_out, draws, size, RIGS[views], perturbed)
 
     def sample_objects(self, count: int, views: int) -> ViewsWithDistances:
         index = torch.linspace(0, len(self._held_out) - 1, count).long()
-        return self._held_out.select(index, views, torch.ones(count, 3), torch.zeros(count).long() - 1)
+        return self._held_out.select(index, RIGS[views], torch.ones(count, 3), torch.full((count,), -1))
 
-    def _draw(self, volumes: Volumes, draws: Draws, size: int, views: int, perturbed: bool) -> ViewsWithDistances:
+    def _draw(self, volumes: Volumes, draws: Draws, size: int, rig: slice, perturbed: bool) -> ViewsWithDistances:
         config = self.config
         index = draws.integers("object", 0, len(volumes) - 1, size)
         white = draws.uniform("white", size, 1) < config.white
         background = torch.where(white, 1.0, random_background_colors(draws.uniform("background", size, 4)))
         turned = draws.uniform("turned", size) < config.turned
         quarters = torch.where(turned, draws.integers("quarters", 0, 3, size), -1)
-        objects = volumes.select(index, views, background, quarters)
-        return self._perturbed(objects, draws.sub("perturb"), views) if perturbed else objects
+        objects = volumes.select(index, rig, background, quarters)
+        return self._perturbed(objects, draws.sub("perturb")) if perturbed else objects
 
-    def _perturbed(self, objects: ViewsWithDistances, draws: Draws, views: int) -> ViewsWithDistances:
+    def _perturbed(self, objects: ViewsWithDistances, draws: Draws) -> ViewsWithDistances:
         """The objects with their pictures shifted, blurred and of changed brightness, each with its probability."""
         config, count = self.config, len(objects.images)
+        views = count // len(objects.distances)
         chosen = (draws.uniform("which", 3, count // views) < config.perturbed).float().repeat_interleave(views, dim=1)
         offset = draws.uniform("shift", count, 2, low=-config.shift, high=config.shift) * chosen[0, :, None]
         deviation = draws.uniform("blur", count, high=config.blur) * chosen[1]
@@ -113,8 +122,9 @@ class Volumes:
     """K objects with their views and distances, in bytes.
 
     Args:
-        rgba: straight color and coverage [K, 10, size, size, 4], the views of both rigs one after the other.
-        azimuth_deg, elevation_deg: of the cameras [K, 10].
+        rgba: straight color and coverage [K, V, size, size, 4], the views of both rigs one after the other; or sampled
+            views over white, opaque.
+        azimuth_deg, elevation_deg: of the cameras [K, V].
         distances: truncated distances in 127ths of a cell [K, 2, N, N, N]: of the object, and of the turned object.
         turn_deg: angle of the turned objects [K].
     """
@@ -129,24 +139,24 @@ class Volumes:
         return len(self.rgba)
 
     def select(
-        self, index: Tensor, views: int, background: Float[Tensor, "B 3"], quarters: Tensor
+        self, index: Tensor, rig: slice, background: Float[Tensor, "B 3"], quarters: Tensor
     ) -> ViewsWithDistances:
-        """Objects `index` [B] in `views` views over plain colours; turned by their angle and `quarters` [B] quarter
+        """Objects `index` [B] in the views `rig` over plain colours; turned by their angle and `quarters` [B] quarter
         turns, or facing the front where `quarters` is -1."""
-        device, rig = self.rgba.device, RIGS[views]
+        device = self.rgba.device
+        views = len(range(self.rgba.shape[1])[rig])
         picture = Picture.from_rgba(self.rgba[index.to(device), rig].flatten(0, 1).float() / 255)
         images = picture.over(background.to(device).repeat_interleave(views, dim=0)[:, None, None, :])
-        turned = (quarters >= 0).long()
-        angle_deg = turned * (self.turn_deg[index] + 90 * quarters)
+        index, turn = index.to(device), quarters.to(device)
+        turned = (turn >= 0).long()
+        angle_deg = turned * (self.turn_deg[index] + 90 * turn)
         azimuth_deg = (self.azimuth_deg[index, rig] + angle_deg[:, None]).flatten()
-        one = torch.ones(len(azimuth_deg))
-        cameras = orbit_cameras(
-            azimuth_deg, self.elevation_deg[index, rig].flatten(), DISTANCE * one, FOV_DEG * one, images.shape[1]
-        )
-        grids = self.distances[index.to(device), turned.to(device)]
+        elevation_deg, one = self.elevation_deg[index, rig].flatten(), torch.ones_like(azimuth_deg)
+        cameras = orbit_cameras(azimuth_deg, elevation_deg, DISTANCE * one, FOV_DEG * one, images.shape[1])
+        grids = self.distances[index, turned]
         grids = torch.stack([grid.rot90(max(k, 0), (0, 1)) for grid, k in zip(grids, quarters.tolist(), strict=True)])
         cell = 2 * BOUND / grids.shape[-1]
-        return ViewsWithDistances(images, picture.alpha, cameras.to(device), grids.float() * (cell / STEPS))
+        return ViewsWithDistances(images, picture.alpha, cameras, grids.float() * (cell / STEPS))
 
 
 def shift_and_blur(
@@ -173,28 +183,46 @@ def shift_and_blur(
 def load_volumes(split: str, config: NanoVolumes.Config, device: torch.device) -> Volumes:
     """The objects of `split` ("train", "validation" or "test"), rendered if they are not cached."""
     count = config.objects if split == "train" else config.held_out_objects
-    facts = f"volumes/{split}/{count}/{config.size}/{config.resolution}/{config.four_elevation_deg}/"
-    facts += f"{FOV_DEG}/{DISTANCE}/{BOUND}/{world_version()}"
-    path = Path(config.cache) / f"volumes-{split}-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}.npz"
+    facts = f"{split}/{count}/{config.size}/{config.resolution}/{config.four_elevation_deg}"
+    jobs = [
+        (split, first, min(CHUNK, count - first), config.size, config.resolution, config.four_elevation_deg)
+        for first in range(0, count, CHUNK)
+    ]
+    return _load(f"volumes-{split}", facts, _render_chunk, jobs, config, device)
+
+
+def load_sampled_volumes(config: NanoVolumes.Config, device: torch.device) -> Volumes:
+    """The training objects with sampled views; the prior samples them if they are not cached."""
+    facts = f"{config.size}/{config.resolution}/{config.sampled}"
+    jobs = [
+        (config.sampled, first, min(CHUNK, config.sampled.objects - first), config.size, config.resolution)
+        for first in range(0, config.sampled.objects, CHUNK)
+    ]
+    return _load("volumes-sampled", facts, _sampled_chunk, jobs, config, device)
+
+
+def _load(
+    name: str,
+    facts: str,
+    function: Callable[..., tuple[np.ndarray, ...]],
+    jobs: Sequence[tuple[Any, ...]],
+    config: NanoVolumes.Config,
+    device: torch.device,
+) -> Volumes:
+    """Volumes of the file for these facts, which the jobs make if it is missing."""
+    key = hashlib.blake2b(f"{facts}/{FOV_DEG}/{DISTANCE}/{BOUND}/{world_version()}".encode(), digest_size=6)
+    path = Path(config.cache) / f"{name}-{key.hexdigest()}.npz"
+    columns = tuple(item.name for item in fields(Volumes))
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        workers = config.workers or available_cores()
-        jobs = [
-            (split, first, min(CHUNK, count - first), config.size, config.resolution, config.four_elevation_deg)
-            for first in range(0, count, CHUNK)
-        ]
-        _log.info("rendering %d %s objects and their volumes with %d processes", count, split, min(workers, len(jobs)))
-        parts = in_processes(_render_chunk, jobs, workers)
-        names = ("rgba", "azimuth_deg", "elevation_deg", "distances", "turn_deg")
-        stored: dict[str, Any] = {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+        workers = min(config.workers or available_cores(), len(jobs))
+        _log.info("rendering %s in %d parts with %d processes", name, len(jobs), workers)
+        parts = in_processes(function, jobs, workers)
+        made: dict[str, Any] = {column: np.concatenate([part[i] for part in parts]) for i, column in enumerate(columns)}
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **stored)
+            np.savez_compressed(file, **made)
     stored = np.load(path)
-    return Volumes(
-        torch.from_numpy(stored["rgba"]).to(device), torch.from_numpy(stored["azimuth_deg"]),
-        torch.from_numpy(stored["elevation_deg"]), torch.from_numpy(stored["distances"]).to(device),
-        torch.from_numpy(stored["turn_deg"]),
-    )  # fmt: skip
+    return Volumes(*(torch.from_numpy(stored[column]).to(device) for column in columns))
 
 
 def rig_angles(rng: np.random.Generator, four_elevation_deg: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -234,3 +262,15 @@ def _render_chunk(
         rgba[i] = (np.concatenate([views.rgb, views.opacity[..., None]], -1) * 255 + 0.5).astype(np.uint8)
         distances[i] = [truncated_distances(obj, resolution, turn) for turn in (0.0, float(turns_deg[i]))]
     return rgba, angles[0], angles[1], distances, turns_deg
+
+
+def _sampled_chunk(
+    sampled: SampledViewsConfig, first: int, count: int, size: int, resolution: int
+) -> tuple[np.ndarray, ...]:
+    turns_deg = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first, count, 80]))).uniform(0, 360, count)
+    objects = [world.sample_object(first + i, "train") for i in range(count)]
+    distances = [
+        [truncated_distances(obj, resolution, angle) for angle in (0.0, float(turn))]
+        for obj, turn in zip(objects, turns_deg, strict=True)
+    ]
+    return *sample_chunk(sampled, first, count, size), np.array(distances), turns_deg.astype(np.float32)

@@ -175,3 +175,19 @@ def test_the_recipe_of_depth_and_normals_makes_an_estimator_that_our_loader_take
     assert -1 <= figures["held-out depth correlation"] <= 1 and 0 <= figures["held-out normal angle_deg"] <= 180
     found = Estimator(str(folder / "export" / "nano-depth-normals")).estimate(torch.rand(1, 64, 64, 3))
     assert found.nearness.shape == (1, 64, 64, 1) and found.normal.shape == (1, 64, 64, 3)
+
+
+def test_the_recipe_of_volumes_makes_a_start_that_the_generator_takes(cache, tmp_path):
+    from maquette.generators.reconstructor import ReconstructorGenerator
+    from maquette.priors.base import Request
+    from maquette_nano.posed import posed_object
+
+    small = {"picture_widths": [8, 8, 8], "features": 4, "widths": [16, 16], "blocks": [1, 1], "evaluated": 2}
+    resolution = "stages.nano-reconstructor.dataset.resolution=16"
+    folder = train("nano-reconstructor", cache, tmp_path, resolution, **small)
+    figures = json.loads((folder / "export" / "nano-reconstructor.json").read_text())
+    assert 0.5 < figures["solid IoU of the hull, 6 true views"] < 1
+    weights = str(folder / "export" / "nano-reconstructor")
+    generator = ReconstructorGenerator(ReconstructorGenerator.Config(weights, device="cpu"))
+    grid = generator.generate(Request(""), posed_object(0, views=5, size=32, test_views=1), Draws(0, 0))
+    assert grid.distances.shape == (16, 16, 16) and grid.distances.isfinite().all()

@@ -1,5 +1,7 @@
 """Volumes of nano objects: pictures, cameras and distances are of one object, turned or not, perturbed or not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ import torch
 from maquette.randomness import Draws
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
-from maquette_nano.volumes import BOUND, NanoVolumes, shift_and_blur, truncated_distances
+from maquette_nano.sampled import SampledViewsConfig
+from maquette_nano.volumes import BOUND, RIGS, NanoVolumes, shift_and_blur, truncated_distances
 
 RESOLUTION = 16
 CELL = 2 * BOUND / RESOLUTION
@@ -44,7 +47,7 @@ def test_a_batch_has_four_views_at_right_angles_or_the_six_of_zero123plus(data):
 @pytest.mark.parametrize("quarters", [-1, 0, 1, 2, 3])
 @pytest.mark.parametrize("views", [4, 6])
 def test_rays_of_covered_pixels_meet_the_object_and_the_others_miss_it(data, quarters, views):
-    objects = data._train.select(torch.arange(6), views, torch.ones(6, 3), torch.full((6,), quarters))
+    objects = data._train.select(torch.arange(6), RIGS[views], torch.ones(6, 3), torch.full((6,), quarters))
     origins, directions = objects.cameras.rays()
     steps = torch.linspace(DISTANCE - 1, DISTANCE + 1, 96)
     points = origins[:, :, :, None] + steps[:, None] * directions[:, :, :, None]
@@ -59,7 +62,7 @@ def test_rays_of_covered_pixels_meet_the_object_and_the_others_miss_it(data, qua
 
 
 def test_pictures_are_those_of_the_object_from_the_cameras_when_it_is_not_turned(data):
-    objects = data._train.select(torch.tensor([2]), 6, torch.ones(1, 3), torch.tensor([-1]))
+    objects = data._train.select(torch.tensor([2]), RIGS[6], torch.ones(1, 3), torch.tensor([-1]))
     rendered = world.render(world.sample_object(2, "train"), objects.cameras.c2w.numpy(), FOV_DEG, 32)
     torch.testing.assert_close(rendered.picture.over(1.0), objects.images, atol=4 / 255, rtol=0)
 
@@ -117,3 +120,23 @@ def test_objects_of_the_sheet_face_the_front_over_white(data):
     assert len(objects.images) == 8 and (objects.images[:, 0, 0] == 1).all()
     expected = torch.from_numpy(truncated_distances(world.sample_object(0, "validation"), RESOLUTION)).float()
     torch.testing.assert_close(objects.distances[0], expected / 127 * CELL)
+
+
+def test_sampled_views_stand_around_their_picture_and_come_with_or_without_it(data):
+    sampled = SampledViewsConfig(objects=2, steps=1)
+    dataset = NanoVolumes(dataclasses.replace(data.config, sampled=sampled, sampled_batches=1.0))
+    dataset.prepare(torch.device("cpu"))
+    counts = set()
+    for step in range(8):
+        batch = dataset.batch(Draws(0, step), 2)
+        counts.add(views := len(batch.images) // 2)
+        azimuth_deg = batch.cameras.azimuth_deg.view(2, views)
+        torch.testing.assert_close(azimuth_deg[:, :6].diff(dim=1) % 360, torch.full((2, 5), 60.0), atol=1e-2, rtol=0)
+    assert counts == {6, 7}
+    whole = dataset._sampled.select(torch.arange(2), slice(7), torch.zeros(2, 3), torch.full((2,), -1))
+    for number, cameras in ((0, whole.cameras[6:7]), (1, whole.cameras[13:14])):
+        obj = world.sample_object(number, "train")
+        picture = world.render(obj, cameras.c2w.numpy(), FOV_DEG, 32).picture.over(1.0)
+        torch.testing.assert_close(whole.images[7 * number + 6], picture[0], atol=2 / 255, rtol=0)
+        expected = torch.from_numpy(truncated_distances(obj, RESOLUTION)).float() / 127 * CELL
+        torch.testing.assert_close(whole.distances[number], expected)
