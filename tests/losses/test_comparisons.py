@@ -11,6 +11,7 @@ from maquette.losses.depth import DepthLoss
 from maquette.losses.dssim import DSSIM
 from maquette.losses.mask import MaskLoss
 from maquette.losses.normal import NormalLoss
+from maquette.losses.normal_l1 import NormalL1Loss
 from maquette.losses.normal_smoothness import NormalSmoothness
 from maquette.losses.rgb import RgbLoss
 from maquette.materials.base import Shading
@@ -38,7 +39,7 @@ def rendering(known: Target, background: float = 1.0, **changes) -> Rendering:
     return Rendering(**{**drawn, **changes})
 
 
-@pytest.mark.parametrize("loss", [RgbLoss, MaskLoss, DSSIM, DepthLoss, NormalLoss])
+@pytest.mark.parametrize("loss", [RgbLoss, MaskLoss, DSSIM, DepthLoss, NormalLoss, NormalL1Loss])
 def test_the_truth_costs_nothing(loss):
     known = target()
     assert float(loss(loss.Config())(rendering(known), known)) == pytest.approx(0, abs=1e-5)
@@ -104,6 +105,16 @@ def test_normal_loss_of_opposite_normals_is_two():
     assert float(NormalLoss(NormalLoss.Config())(rendering(known, normal=-known.normal), known)) == pytest.approx(
         2, rel=1e-5
     )
+
+
+def test_normal_l1_counts_each_component_and_only_pixels_with_a_target():
+    known = target()
+    known.normal[:, : SIZE // 2] = 0
+    away = torch.cat([known.normal[:, : SIZE // 2] + 5, known.normal[:, SIZE // 2 :] + 0.25], dim=1)
+    loss = NormalL1Loss(NormalL1Loss.Config())
+    assert float(loss(rendering(known, normal=away), known)) == pytest.approx(0.75, rel=1e-5)
+    nothing = target(normal=torch.zeros_like(known.normal))
+    assert float(loss(rendering(nothing, normal=away), nothing)) == 0
 
 
 def test_normal_smoothness_is_zero_where_flat_and_one_step_costs_its_square():

@@ -1,5 +1,6 @@
 """A stage starts from the stage before it, or from what another run made."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from typer.testing import CliRunner
 
 from command_line import run_folder
+from maquette import registry
 from maquette.cli.app import app
+from maquette.generators.base import DistanceGrid, Generator
 from maquette.materials.latent import LATENT_TO_RGB
 from maquette.stages.finished import finished_scene
 from maquette.training.run_folder import RunFolder
@@ -44,6 +47,22 @@ SMALL = {  # what makes a method of two stages take seconds, by the renderer of 
     "volume": ("levels=4", "log2_table_size=10", "finest_resolution=32"),
     "mesh": ("texture_size=32", "max_faces=500"),
 }
+
+
+class Ball(Generator):
+    """A ball, as distances."""
+
+    @dataclass(frozen=True)
+    class Config:
+        radius: float = 0.5
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def generate(self, request, views, draws):
+        axis = torch.linspace(-0.7, 0.7, 29)
+        distances = torch.cartesian_prod(axis, axis, axis).norm(dim=-1) - self.config.radius
+        return DistanceGrid(distances.reshape(29, 29, 29), (-0.7,) * 3, 0.05)
 
 
 QUIET = ("loop.preview_every=0", "loop.log_every=0")
@@ -107,3 +126,14 @@ def test_a_mesh_is_repainted_by_its_depth(tiny_stable_diffusion, tiny_control, t
     words += [f"{prior}.dtype=float32", "stages.texture.guidance.repaint.objective.steps=4"]
     scene = finished_scene(RunFolder.open(run_folder("run", "textmesh", *words)))
     assert not scene.extracted and scene.geometry.paint.features.shape[:2] == (32, 32)
+
+
+def test_a_stage_starts_from_what_a_generator_makes(chain, monkeypatch):
+    monkeypatch.setitem(registry._classes, ("generator", "test-ball"), Ball)
+    start = "stages.mesh.start={type: test-ball, radius: 0.3}"
+    assert reach(run_folder("run", *chain, "~stages.volume", start)) == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_generator_that_does_not_exist_is_named(chain):
+    result = CliRunner().invoke(app, ["run", *chain, "stages.mesh.start={type: visual-hul}"])
+    assert result.exit_code != 0 and "visual-hull" in result.output

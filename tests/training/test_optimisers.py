@@ -1,4 +1,4 @@
-"""Muon makes orthogonal steps for matrices and leaves the rest to AdamW."""
+"""Muon makes orthogonal steps for matrices and leaves the rest to AdamW; AdamUniform has one step size for a tensor."""
 
 import pytest
 import torch
@@ -76,3 +76,28 @@ def test_every_optimiser_goes_downhill(name):
         place.square().sum().backward()
         optimiser.step()
     assert place.abs().max() < 0.5
+
+
+def test_adam_uniform_keeps_the_direction_of_the_gradient():
+    torch.manual_seed(0)
+    points = torch.nn.Parameter(torch.zeros(50))
+    gradient = torch.rand(50) + 0.5
+    optimiser = OPTIMISERS["adam-uniform"]([{"params": [points]}], lr=0.1, betas=(0.8, 0.95))
+    for _ in range(3):
+        points.grad = gradient.clone()
+        optimiser.step()
+    size = gradient.square().mean().sqrt()
+    torch.testing.assert_close(points.detach(), -3 * 0.1 * gradient / size)
+
+
+def test_adam_uniform_counts_only_components_with_a_gradient_and_limits_a_move():
+    points = torch.nn.Parameter(torch.zeros(1000))
+    optimiser = OPTIMISERS["adam-uniform"]([{"params": [points]}], lr=0.1)
+    points.grad = torch.zeros(1000)
+    points.grad[:10] = 1
+    points.grad[10:110] = 0.01
+    optimiser.step()
+    root_mean_square = ((10 + 100 * 1e-4) / 110) ** 0.5
+    assert float(points.detach()[200]) == 0
+    assert float(points.detach()[50]) == pytest.approx(-0.1 * 0.01 / root_mean_square, rel=1e-3)
+    assert float(points.detach()[0]) == pytest.approx(-0.1 * min(1 / root_mean_square, 3), rel=1e-3)

@@ -57,19 +57,23 @@ class NormalFusion(Generator):
         config = self.config
         views = views.to("cpu")
         small = views.resized(config.size) if views.cameras.height > config.size else views
-        hull = visual_hull(small, config.hull)
-        estimate = Estimator(config.estimator, "start.estimator").estimate(small.picture.over(1.0))
-        if estimate.normal is None:
+        normals = Estimator(config.estimator, "start.estimator").estimate(small.picture.over(1.0)).normal
+        if normals is None:
             raise ConfigError(
                 f"{config.estimator!r} estimates depth alone", key="start.estimator", hint="name one of normals"
             )
-        normals = functional.normalize(estimate.normal, dim=-1)
-        depth = _integrated_depth(hull, small, normals)
-        fused = _fuse(hull, small, normals, depth, config.truncation)
-        distances = torch.maximum(fused, hull.distances)
-        distances = torch.from_numpy(gaussian_filter(distances.numpy(), config.blur))
-        distances = torch.where(thin_parts(hull.distances < 0), torch.minimum(distances, hull.distances), distances)
-        return DistanceGrid(distances, hull.low, hull.cell)
+        return fuse_normals(small, functional.normalize(normals, dim=-1), config)
+
+
+@torch.no_grad()
+def fuse_normals(views: PosedImages, normals: Float[Tensor, "B H W 3"], config: NormalFusion.Config) -> DistanceGrid:
+    """The shape whose normals, in the frame of each view's camera, are these; within the views' hull."""
+    hull = visual_hull(views, config.hull)
+    depth = _integrated_depth(hull, views, normals)
+    fused = torch.maximum(_fuse(hull, views, normals, depth, config.truncation), hull.distances)
+    blurred = torch.from_numpy(gaussian_filter(fused.numpy(), config.blur))
+    restored = torch.minimum(blurred, hull.distances)
+    return DistanceGrid(torch.where(thin_parts(hull.distances < 0), restored, blurred), hull.low, hull.cell)
 
 
 def _integrated_depth(
