@@ -216,6 +216,8 @@ def main(
     imwrite(results / "instant.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), titles)))
     (results / "instant.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({key: report[key] for key in ("bars", "failed", "summary")}, indent=1))
+    if failed:
+        raise typer.Exit(1)
 
 
 def _minus_truth(

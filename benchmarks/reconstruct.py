@@ -46,7 +46,7 @@ from maquette_nano.truth import true_mesh
 LEARNED = {"type": "reconstructor", "weights": "nano-reconstructor"}
 ARMS: dict[str, dict[str, Any]] = {
     "visual-hull": {"start": {"type": "visual-hull"}, "steps": 0},
-    "normal-fusion": {"start": {"type": "normal-fusion"}},
+    "normal-fusion": {"start": {"type": "normal-fusion", "estimator": "nano-depth-normals"}},
     "reconstructor": {"start": LEARNED},
     "reconstructor-alone": {"start": LEARNED, "steps": 0},
 }
@@ -57,9 +57,13 @@ RIGS = {4: (0.0, (15.0,)), 6: (30.0, (20.0, -10.0))}
 
 METHOD = """
 name: reconstruct-views
-views: ???
+data: ???
 stages:
-  shape: {type: reconstruct, views: "${views}"}
+  shape:
+    type: reconstruct
+    views: "${data}"
+    estimator: nano-depth-normals
+    losses: {mask: {weight: 30}, normal-l1: {weight: 1}, normal-consistency: {weight: 0.02}}
   export: {type: export, exporters: {mesh: {formats: [glb]}}}
 """
 EACH, SKIPPED, OBJECTS = 2, 1, 32
@@ -126,7 +130,7 @@ def run(task: Task, arm: str, count: int, folder: Path, seed: int) -> Path:
     method = folder / "reconstruct-views.yaml"
     method.parent.mkdir(parents=True, exist_ok=True)
     method.write_text(METHOD)
-    words = [f"views={task.views(count).resolve()}", f"seed={seed}"]
+    words = [f"data={task.views(count).resolve()}", f"seed={seed}"]
     words += [f"stages.shape.{key}={json.dumps(value)}" for key, value in ARMS[arm].items()]
     return run_method(folder / f"{count}-views" / arm / task.name, str(method), words, MESH)
 
@@ -237,6 +241,8 @@ def main(
     imwrite(results / "reconstruct.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), labels)))
     (results / "reconstruct.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({key: report[key] for key in ("bars", "failed", "summary")}, indent=1))
+    if failed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
