@@ -18,7 +18,8 @@ RING = 1 / 32  # width of the border in which the background is looked for, as a
 PLAIN = 0.9  # fraction of the border that has the background's colour at least
 HOLE_DIFFERENCE = 0.015  # colour difference to the background above which what the object encloses belongs to it
 LEAST_HOLE = 6  # pixels
-MIXTURE_ERROR = 0.06  # largest error of a colour that is explained as a mixture of object and background
+MIXTURE_ERROR = 0.06  # largest error of a colour that is explained as a mixture of object and background,
+RELATIVE_ERROR = 0.12  # or this fraction of the difference between the two, if that is more
 LEAST_OBJECT, MOST_OBJECT = 1e-3, 0.98  # fractions of the picture that the object covers
 REACH = 2  # pixels from an edge within which it is blurred
 SQUARE = np.ones((3, 3), bool)  # eight neighbours
@@ -117,7 +118,7 @@ def _fraction_of_object(offset: np.ndarray, mask: np.ndarray) -> np.ndarray:
     With offsets p and f of a pixel's and its neighbour's colours from the background's, p = a f; of the neighbours that
     explain the pixel's colour, the one that differs most from the background counts.
     """
-    fraction = np.ones(mask.shape)
+    fraction = np.full(mask.shape, np.inf)
     padded, padded_mask = np.pad(offset, ((REACH, REACH), (REACH, REACH), (0, 0))), np.pad(mask, REACH)
     height, width = mask.shape
     for row in range(2 * REACH + 1):
@@ -125,7 +126,8 @@ def _fraction_of_object(offset: np.ndarray, mask: np.ndarray) -> np.ndarray:
             neighbor = padded[row : row + height, column : column + width]
             square = (neighbor**2).sum(-1)
             a = np.clip((offset * neighbor).sum(-1) / np.maximum(square, 1e-6), 0, 1)
-            explained = np.abs(offset - a[..., None] * neighbor).max(-1) < MIXTURE_ERROR
+            tolerance = np.maximum(MIXTURE_ERROR, RELATIVE_ERROR * np.abs(neighbor).max(-1))
+            explained = np.abs(offset - a[..., None] * neighbor).max(-1) < tolerance
             explained &= padded_mask[row : row + height, column : column + width]
             fraction = np.where(explained, np.minimum(fraction, a), fraction)
-    return fraction
+    return np.where(np.isinf(fraction), mask, fraction)

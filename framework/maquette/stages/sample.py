@@ -20,7 +20,7 @@ from maquette.annotations import Count, WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.parts import CamerasSpec, DataSpec, MattingSpec, PriorSpec, ScoreSpec
 from maquette.data.base import Reference
-from maquette.data.formats import PosedImages, inspect_posed_images, save_posed_images
+from maquette.data.formats import PosedImages, Split, inspect_posed_images, save_posed_images
 from maquette.errors import ConfigError
 from maquette.files import atomic_path, display_path, write_atomically
 from maquette.images.framing import SquareCrop, crop_and_resize
@@ -136,8 +136,8 @@ class Sample(Stage):
             candidates, best = self._choose(candidates, request)
         views = self._views(candidates[best], cameras, request.references)
         _write_account(context.run.views / context.name, candidates, best, views)
-        if candidates[best].problem is not None:
-            raise self._failure(candidates[best].problem, context)
+        if (problem := candidates[best].problem) is not None:
+            raise self._failure(problem, context)
         shutil.rmtree(context.run.views / context.name, ignore_errors=True)  # of a run that was killed here
         save_posed_images(context.run.views / context.name, views)
 
@@ -201,7 +201,8 @@ class Sample(Stage):
             reference = _resized(references[0], cameras.height)
             picture, cameras = Picture.cat([picture, reference.picture]), Cameras.cat([cameras, reference.cameras])
             names.append(REFERENCE_NAME)
-        return PosedImages(picture, cameras, ("train",) * len(names), tuple(names))
+        split: tuple[Split, ...] = ("train",) * len(names)
+        return PosedImages(picture, cameras, split, tuple(names))
 
     def _failure(self, problem: ConfigError, context: StageContext) -> ConfigError:
         """The error of a stage whose mattings all failed."""
