@@ -18,7 +18,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: demo laptop test slow claims coverage lint resolves fuzz kills bench gpu docs clean
 
 demo: $(VENV)/.installed
-	$(BIN)/maquette run dreamfusion prompt="$(PROMPT)"
+	$(BIN)/maquette run instant prompt="$(PROMPT)"
 
 # make laptop CMD="maquette run dreamfusion prompt='a red mug'"
 laptop: $(VENV)/.installed
