@@ -4,7 +4,7 @@ They let stages follow each other. Each file holds the conversions to one kind o
 hold what these have in common.
 """
 
-from maquette.conversions import gaussians, grids, mesh, sdf_grid  # noqa: F401  each registers its pairs
+from maquette.conversions import gaussians, grids, mesh, sdf_grid, sdf_voxels  # noqa: F401  each registers its pairs
 from maquette.conversions.base import convert, converter
 
 __all__ = ["convert", "converter"]

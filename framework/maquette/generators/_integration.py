@@ -40,7 +40,9 @@ def integrate_normals(normals: np.ndarray, rays: np.ndarray, mask: np.ndarray, n
         mean = sum(np.take(gradient, range(start, index.shape[axis] - 1 + start), axis) for start in (0, 1)) / 2
         step = np.diff(rays[..., component], axis=axis)
         both = (a >= 0) & (b >= 0)
-        first.append(a[both]), second.append(b[both]), slope.append((mean * step)[both])
+        first.append(a[both])
+        second.append(b[both])
+        slope.append((mean * step)[both])
     pairs = np.concatenate(first), np.concatenate(second)
     return _solve(pairs, np.concatenate(slope), mask, nearest)
 

@@ -79,7 +79,7 @@ class SDFVoxels(Surface):
         margin: NonNegative = 0.06  # of the grid around the object's box, scene units
         radius: Positive = 0.5  # of the initial sphere, scene units
         smoothing: Fraction = 0.25  # part of the squared high-pass that distances lose after each step
-        gradient_blur: NonNegativeSchedule = Schedule(((0, 1.2), ("100%", 1.0)))  # standard deviation, cells
+        gradient_blur: NonNegativeSchedule = Schedule((("0%", 1.2), ("100%", 1.0)))  # standard deviation, cells
         redistance_every: CountOrNone = 12  # steps after which distances are computed anew; 0: never
         channels: Channels = 3  # features for the material, all 0
 

@@ -59,7 +59,7 @@ def _join_nearest(values: np.ndarray, tube: float) -> None:
 
 
 def _segment_distance(box: tuple[slice, ...], start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    points = np.stack(np.mgrid[box], axis=-1) - start
+    points = np.moveaxis(np.array(np.mgrid[box]), 0, -1) - start
     along = (end - start).astype(float)
     fraction = (points @ along / max(along @ along, 1e-9)).clip(0, 1)
     return np.linalg.norm(points - fraction[..., None] * along, axis=-1)
