@@ -34,6 +34,7 @@ BOUND = 0.84  # half side of the cube: objects have a radius of 0.8
 FOUR, SIX, SAMPLED = 4, 6, 7  # views of the two rigs; sampled views with their picture
 RIGS = {FOUR: slice(FOUR), SIX: slice(FOUR, FOUR + SIX)}  # number of views -> which of an object's views
 CHUNK = 100  # objects per job of a process
+WARP_GRID = (4, 4)  # points of a smooth warp, rows and columns
 STEPS = 127  # of a truncated distance in a signed byte
 
 
@@ -61,6 +62,7 @@ class NanoVolumes:
         turned: Fraction = 0.5  # probability that an object and its cameras are turned
         perturbed: Fraction = 0.5  # probability of each perturbation of an object's pictures
         shift: NonNegative = 1.0  # largest shift of a picture along each axis, pixels
+        warp: NonNegative = 0.0  # largest displacement of a smooth warp of a picture along each axis, pixels
         blur: NonNegative = 0.8  # largest standard deviation of the blur, pixels
         brightness: Fraction = 0.05  # largest relative change of a picture's brightness
         sampled: SampledViewsConfig = field(default_factory=SampledViewsConfig)
@@ -113,6 +115,10 @@ class NanoVolumes:
         deviation = draws.uniform("blur", count, high=config.blur) * chosen[1]
         factor = 1 + draws.uniform("brightness", count, low=-1, high=1) * config.brightness * chosen[2]
         images = shift_and_blur(objects.images, offset.to(objects.images), deviation.to(objects.images))
+        if config.warp:
+            ends = draws.uniform("warp", count, 2, *WARP_GRID, low=-config.warp, high=config.warp)
+            warped = draws.uniform("warped", count // views) < config.perturbed
+            images = warp(images, (ends * warped.repeat_interleave(views)[:, None, None, None]).to(images))
         images = (images * factor.to(images)[:, None, None, None]).clamp(0, 1)
         return ViewsWithDistances(images, objects.opacity, objects.cameras, objects.distances)
 
@@ -178,6 +184,18 @@ def shift_and_blur(
     stack = functional.conv2d(stack, across, groups=count)
     stack = functional.conv2d(stack, down, groups=count)
     return stack.permute(1, 2, 3, 0).reshape(count, height, width, channels)
+
+
+def warp(images: Float[Tensor, "B H W 3"], displacement: Float[Tensor, "B 2 h w"]) -> Float[Tensor, "B H W 3"]:
+    """Pictures whose pixels are taken from `displacement` pixels (right, down) away, interpolated between points."""
+    height, width = images.shape[1:3]
+    field = functional.interpolate(displacement, (height, width), mode="bicubic", align_corners=True)
+    rows, columns = (((torch.arange(n, device=images.device) + 0.5) / n * 2 - 1) for n in (height, width))
+    x = columns + field[:, 0] * 2 / width
+    y = rows[:, None] + field[:, 1] * 2 / height
+    places, pictures = torch.stack([x, y], dim=-1), images.permute(0, 3, 1, 2)
+    warped = functional.grid_sample(pictures, places, padding_mode="border", align_corners=False)
+    return warped.permute(0, 2, 3, 1)
 
 
 def load_volumes(split: str, config: NanoVolumes.Config, device: torch.device) -> Volumes:

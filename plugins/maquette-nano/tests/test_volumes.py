@@ -10,7 +10,7 @@ from maquette.randomness import Draws
 from maquette_nano import world
 from maquette_nano.renders import DISTANCE, FOV_DEG
 from maquette_nano.sampled import SampledViewsConfig
-from maquette_nano.volumes import BOUND, RIGS, NanoVolumes, shift_and_blur, truncated_distances
+from maquette_nano.volumes import BOUND, RIGS, NanoVolumes, shift_and_blur, truncated_distances, warp
 
 RESOLUTION = 16
 CELL = 2 * BOUND / RESOLUTION
@@ -113,6 +113,16 @@ def test_a_blur_keeps_the_brightness_and_spreads_it_by_its_deviation():
     place = torch.arange(9.0) - 4
     assert blurred.sum() == pytest.approx(1.0)
     assert (blurred.sum(0) * place.square()).sum() == pytest.approx(0.8**2, rel=0.1)
+
+
+def test_a_warp_takes_pixels_from_as_far_as_its_points_say():
+    pictures = torch.rand(2, 16, 16, 3)
+    right, none = torch.zeros(2, 2, 4, 4), torch.zeros(2, 2, 4, 4)
+    right[0, 0] = 2.0
+    torch.testing.assert_close(warp(pictures, none), pictures, atol=1e-5, rtol=0)
+    moved = warp(pictures, right)
+    torch.testing.assert_close(moved[0, :, :14], pictures[0, :, 2:], atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved[1], pictures[1], atol=1e-5, rtol=0)
 
 
 def test_objects_of_the_sheet_face_the_front_over_white(data):
