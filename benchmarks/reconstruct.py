@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, permutations
+from itertools import islice, combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -231,7 +231,7 @@ def main(
         "summary": {key: summary(rows) for key, rows in table.items() if rows},
         "gains": {
             f"{one} over {other}": gains(table[one], table[other])
-            for one, other in permutations(table, 2) if "reconstructor" in one and table[one] and table[other]
+            for other, one in combinations(table, 2) if table[one] and table[other]
         },
         "results": table,
     }  # fmt: skip

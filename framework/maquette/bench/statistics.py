@@ -33,4 +33,4 @@ def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> dict[st
         {'mean': 1.0, 'interval_95': [1.0, 1.0], 'larger': 2, 'of': 2}
     """
     differences = np.asarray(ours, float) - np.asarray(theirs, float)
-    return mean_with_interval(differences) | {"larger": int((differences > 0).sum()), "of": len(differences)}
+    return mean_with_interval(differences.tolist()) | {"larger": int((differences > 0).sum()), "of": len(differences)}
