@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+import trimesh
 
-from maquette.meshes.clean import clean, decimate, fill_cavities, keep_components, remove_degenerate, smooth
+from maquette.meshes.clean import clean, decimate, fill_cavities, keep_components, remove_degenerate, simplify, smooth
 from maquette.meshes.isosurface import extract_surface
 from maquette.meshes.mesh import Mesh
+from maquette.meshes.topology import is_watertight
 
 
 def balls(*centres_and_radii):
@@ -61,3 +63,28 @@ def test_taubin_smoothing_calms_normals_and_keeps_volume():
 
 def test_clean_leaves_a_good_mesh_whole(surface):
     assert clean(surface).volume == pytest.approx(surface.volume, rel=1e-3)
+
+
+def test_simplify_leaves_flat_sides_few_faces_and_stays_within_the_tolerance():
+    body = trimesh.creation.box()
+    for _ in range(5):
+        body = body.subdivide()
+    few = simplify(Mesh(body.vertices, body.faces), 30_000, 0.001)
+    assert len(few.faces) < 1000 and is_watertight(few)
+    np.testing.assert_allclose(few.bounds, body.bounds, atol=0.002)
+
+
+def test_simplify_keeps_what_a_bumpy_surface_needs():
+    body = trimesh.creation.icosphere(5)
+    bumps = 1 + 0.02 * np.sin(12 * body.vertices).prod(1, keepdims=True) * 4
+    bumpy = Mesh(body.vertices * bumps, body.faces)
+    smooth_count = len(simplify(Mesh(body.vertices, body.faces), 30_000, 0.001).faces)
+    few = simplify(bumpy, 30_000, 0.001)
+    assert len(few.faces) > smooth_count
+    distance = np.linalg.norm(few.vertices, axis=1) - 1
+    assert np.abs(distance).max() > 0.02
+
+
+def test_simplify_without_tolerance_only_heeds_the_number_of_faces():
+    body = trimesh.creation.icosphere(4)
+    assert 1900 <= len(simplify(Mesh(body.vertices, body.faces), 2000, 0.0).faces) <= 2000

@@ -7,8 +7,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from maquette.meshes.mesh import Mesh
+from maquette.meshes.topology import is_watertight
+
+FEWEST_FACES = 500  # below which the number of faces is no longer halved
+CANDIDATES = 8  # faces near a vertex among which the closest is looked for
 
 
 def select_faces(mesh: Mesh, keep: np.ndarray) -> Mesh:
@@ -75,6 +80,48 @@ def decimate(mesh: Mesh, max_faces: int) -> Mesh:
         mesh.vertices.astype(np.float64), mesh.faces.astype(np.int32), target_count=max_faces
     )
     return remove_degenerate(Mesh(vertices, faces))
+
+
+def simplify(mesh: Mesh, max_faces: int, tolerance: float) -> Mesh:
+    """Decimate to as few faces as the shape needs; attributes are dropped.
+
+    The number of faces is halved while the original vertices lie within `tolerance` of the new faces, apart from one in
+    a hundred, and while a closed mesh stays closed.
+
+    Args:
+        mesh: any mesh.
+        max_faces: at most about this many faces, whatever the deviation.
+        tolerance: distance in units of the longest side of the mesh's box; 0: only `max_faces` counts. A thousandth is
+            half a pixel where the object fills a picture of 500 pixels.
+    """
+    best = decimate(mesh, max_faces)
+    if tolerance <= 0 or best.is_empty:
+        return best
+    closed = is_watertight(best)
+    limit = tolerance * float(np.ptp(mesh.bounds, axis=0).max())
+    while len(best.faces) >= 2 * FEWEST_FACES:
+        fewer = decimate(best, len(best.faces) // 2)
+        if fewer.is_empty or (closed and not is_watertight(fewer)) or _deviation(mesh, fewer) > limit:
+            return best
+        best = fewer
+    return best
+
+
+def _deviation(mesh: Mesh, fewer: Mesh) -> float:
+    """Distance within which 99 % of the vertices of `mesh` lie from the planes of their closest faces of `fewer`."""
+    import trimesh
+
+    corners = fewer.vertices[fewer.faces].astype(np.float64)
+    candidates = min(CANDIDATES, len(corners))
+    _, near = cKDTree(corners.mean(1)).query(mesh.vertices, candidates)
+    points = np.repeat(mesh.vertices.astype(np.float64), candidates, axis=0)
+    closest = trimesh.triangles.closest_point(corners[near.reshape(-1)], points)
+    distance = np.linalg.norm(closest - points, axis=1).reshape(-1, candidates)
+    face = near.reshape(-1, candidates)[np.arange(len(distance)), distance.argmin(1)]
+    a, b, c = corners[face].transpose(1, 0, 2)
+    normal = np.cross(b - a, c - a)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    return float(np.quantile(np.abs(((mesh.vertices - a) * normal).sum(1)), 0.99))
 
 
 def smooth(mesh: Mesh, iterations: int) -> Mesh:

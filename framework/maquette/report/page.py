@@ -19,6 +19,7 @@ from maquette.report.viewer import viewer_html
 
 MAX_PREVIEWS = 24  # largest number of previews, evenly spaced over the run
 PREVIEW_HEIGHT_PX = 320  # largest height of a preview; its width is at most three times that
+PICTURES_FILE = "pictures.json"  # in export/, by the exporters: file name -> what it shows
 LARGEST_EMBEDDED_BYTES = 64 * 2**20  # largest file that is embedded
 
 Loaded = TypeVar("Loaded")
@@ -74,6 +75,9 @@ def write_report(run_folder: Path) -> Path:
         notes.lines.append(f"curves: {metrics.unread} lines of metrics.jsonl cannot be read")
     mp4 = notes.attempt(export / "turntable.mp4", "turntable", data_url)
     gif = data_url(export / "turntable.gif") if _embeddable(export / "turntable.gif") else None
+    pictures = (
+        notes.attempt(export / PICTURES_FILE, "captions", _mapping) if (export / PICTURES_FILE).exists() else None
+    )
     prompt = str(manifest.get("prompt") or "")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True,
@@ -85,6 +89,7 @@ def write_report(run_folder: Path) -> Path:
         facts=facts(manifest, metrics),
         mp4=mp4,
         gif=gif,
+        shows={name: str(what) for name, what in (pictures or {}).items()},
         viewer=notes.attempt(export / "mesh.glb", "3D view", viewer_html),
         views=_views(run_folder / "views", notes),
         sheet=notes.attempt(export / "sheet.png", "contact sheet", data_url),

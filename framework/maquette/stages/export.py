@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from maquette.config.parts import ExporterSpec
 from maquette.errors import RunError
+from maquette.export.exporters.mesh import MeshExporter
+from maquette.export.meshed import MeshedSubject
 from maquette.meshes.mesh import EmptySurface
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
@@ -31,11 +33,14 @@ class Export(Stage):
         scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to export: no stage before it made a scene")
+        exporters = {name: spec.build() for name, spec in self.config.exporters.items()}
+        settings = [exporter.settings for exporter in exporters.values() if isinstance(exporter, MeshExporter)]
+        subject = MeshedSubject(scene, settings[0] if settings else None)
         failed, empty = [], 0
-        for name, spec in self.config.exporters.items():
+        for name, exporter in exporters.items():
             with context.timings.measure(f"export {name}"):
                 try:
-                    spec.build()(scene, context.run.export)
+                    exporter(subject, context.run.export)
                 except RunError as problem:  # an empty mesh must not cost the turntable
                     failed.append(f"{name}: {problem}")
                     empty += isinstance(problem, EmptySurface)

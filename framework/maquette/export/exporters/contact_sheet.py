@@ -13,6 +13,7 @@ from torch import Tensor
 
 from maquette.annotations import ElevationDeg, Pixels
 from maquette.export.base import Exporter, Subject
+from maquette.export.meshed import Of, note_picture, picture_source
 from maquette.files import atomic_path
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
@@ -32,6 +33,9 @@ class ContactSheetExporter(Exporter):
         azimuths_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)  # of the views; 0 is the front
         elevation_deg: ElevationDeg = 15.0  # height of the camera above the horizon
         size: Pixels = 192  # side of each picture in pixels
+        of: Of = (
+            "auto"  # what is shown: the exported mesh, or the scene by its renderer; auto: Gaussians, else the mesh
+        )
         rows: tuple[Literal["rgb", "normal", "depth", "opacity"], ...] = ("rgb", "normal", "depth")  # kinds of picture
 
         def __post_init__(self) -> None:
@@ -44,7 +48,8 @@ class ContactSheetExporter(Exporter):
     def __call__(self, subject: Subject, folder: Path) -> list[Path]:
         """Render, lay out and write; see `Exporter`."""
         config = self.config
-        views = subject.render(list(config.azimuths_deg), config.elevation_deg, config.size)
+        source, shows = picture_source(subject, config.of)
+        views = source.render(list(config.azimuths_deg), config.elevation_deg, config.size)
         grey = views.picture.alpha.expand_as(views.rgb)
         kinds = {"rgb": views.rgb, "normal": _normals(views), "depth": _depths(views), "opacity": grey}
         chosen = {name: kinds[name] for name in config.rows}
@@ -54,6 +59,7 @@ class ContactSheetExporter(Exporter):
         path = folder / "sheet.png"
         with atomic_path(path) as place:
             Image.fromarray(to_bytes(sheet)).save(place)
+        note_picture(folder, [path.name], shows)
         return [path]
 
 
