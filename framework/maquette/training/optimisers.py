@@ -1,6 +1,4 @@
-"""Optimisers of the training loop: AdamW, Adamax, Muon for the matrices of a network trained from scratch, and
-AdamUniform for the points of a shape.
-"""
+"""Optimisers of the training loop: AdamW, Adamax, Muon for matrices of a network, and AdamUniform for a shape."""
 
 from __future__ import annotations
 
