@@ -43,8 +43,9 @@ def views_of_a_ball(count: int, size: int, behind: float = 1.0) -> PosedImages:
     return PosedImages(Picture(color, alpha), cameras, ("train",) * count, tuple(map(str, range(count))))
 
 
-def generate(weights: str, views: PosedImages | None) -> DistanceGrid:
-    generator = registry.get("generator", "reconstructor")(ReconstructorGenerator.Config(weights, device="cpu"))
+def generate(weights: str, views: PosedImages | None, grow: float = 0.0) -> DistanceGrid:
+    config = ReconstructorGenerator.Config(weights, grow, device="cpu")
+    generator = registry.get("generator", "reconstructor")(config)
     return generator.generate(REQUEST, views, DRAWS)
 
 
@@ -62,6 +63,13 @@ def test_larger_and_smaller_pictures_are_brought_to_the_size_of_training(weights
     reduced = generate(weights, views_of_a_ball(4, 64).resized(16))
     torch.testing.assert_close(large.distances, reduced.distances)
     assert generate(weights, views_of_a_ball(4, 8)).distances.shape == (RESOLUTION,) * 3
+
+
+def test_a_grown_surface_has_smaller_distances_where_they_are_not_truncated(weights):
+    before, after = (generate(weights, views_of_a_ball(4, 16), grow).distances for grow in (0.0, 0.2))
+    assert (after <= before).all()
+    inner = (before.abs() < 0.5 * CELL) & (after > -CELL)
+    torch.testing.assert_close(after[inner], before[inner] - 0.2 * CELL)
 
 
 def test_what_stands_behind_the_object_has_no_influence(weights):

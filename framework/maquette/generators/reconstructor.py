@@ -32,6 +32,7 @@ class ReconstructorGenerator(Generator):
     @dataclass(frozen=True)
     class Config:
         weights: WeightsPath  # what the learner `reconstructor` saved: a plugin's name for it, or a folder
+        grow: float = 0.1  # cells by which the surface is moved outward: averages make thin parts thinner
         device: Literal["auto", "cpu", "cuda"] = "auto"  # where to compute
 
     def __init__(self, config: Config) -> None:
@@ -54,6 +55,6 @@ class ReconstructorGenerator(Generator):
             size = (architecture.size, round(images.shape[2] * architecture.size / images.shape[1]))
             images = functional.interpolate(images.movedim(3, 1), size, mode="bilinear").movedim(1, 3)
         cell = architecture.cell
-        distances = network(images[None], views.cameras)[0].clamp(-1, 1) * cell
+        distances = (network(images[None], views.cameras)[0] - self.config.grow).clamp(-1, 1) * cell
         low = cell / 2 - architecture.bound
         return DistanceGrid(distances.cpu(), (low, low, low), cell)
