@@ -100,7 +100,7 @@ def true_objects(prompt: str) -> list[world.NanoObject]:
     ]
 
 
-def drawn(job: Job) -> Float[Tensor, "B H W 3"]:
+def rendered_views(job: Job) -> Float[Tensor, "B H W 3"]:
     """The exported mesh of a run from all sides; the scene itself where the run exported none."""
     assert job.run is not None
     if (job.run.export / MESH).is_file():
@@ -122,7 +122,7 @@ def judged(pictures: Float[Tensor, "B H W 3"], case: Case, encoders: Mapping[str
 def measure(job: Job, encoders: Mapping[str, RPrecision]) -> tuple[dict[str, float], list[np.ndarray]]:
     """Figures of a finished run, and its pictures for the sheet."""
     assert job.run is not None
-    pictures = drawn(job)
+    pictures = rendered_views(job)
     values = judged(pictures, job.case, encoders) | spent(job.run.path)
     values["wall_seconds"] = read_manifest(job.run.manifest)["wall_seconds"]
     if (job.run.export / MESH).is_file():

@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Annotated, Any
 
