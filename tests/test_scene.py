@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import trimesh
 from coloured_ball import CENTRE, RADIUS, VOLUME, empty, field_ball, mesh_ball
 
-from maquette.meshes.mesh import EmptySurface
+from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.meshes.texture import bake, unwrap
 
 MIDDLE = torch.tensor([CENTRE])
 ABOVE, BELOW = MIDDLE + torch.tensor([0, 0, RADIUS]), MIDDLE - torch.tensor([0, 0, RADIUS])
@@ -45,3 +47,17 @@ def test_a_scene_without_a_surface_says_so():
     nothing.geometry.distances.data.fill_(1.0)
     with pytest.raises(EmptySurface, match="the surface is empty; start from a larger shape"):
         nothing.surface(8)
+
+
+def test_an_explicit_mesh_with_a_texture_is_given_in_its_own_atlas():
+    body = trimesh.creation.icosphere(3, RADIUS)
+    given = bake(unwrap(Mesh(body.vertices, body.faces), 64), lambda points, normals: normals / 2 + 0.5, 64)
+    scene = empty("mesh", colors="texture")
+    scene.geometry.replace_mesh(given)
+    same = scene.textured()
+    np.testing.assert_allclose(same.vertices[same.faces], given.vertices[given.faces], atol=1e-6)
+    np.testing.assert_allclose(same.uv[same.faces], given.uv[given.faces], atol=1e-6)
+    np.testing.assert_allclose(same.texture, given.texture, atol=1 / 255)
+    outward = same.vertices / np.linalg.norm(same.vertices, axis=1, keepdims=True)
+    np.testing.assert_allclose(same.normals, outward, atol=0.02)
+    assert field_ball().textured() is None and mesh_ball().textured() is None

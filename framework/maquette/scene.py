@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.spatial import cKDTree
@@ -16,6 +17,7 @@ from maquette.annotations import FovDeg, Positive
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config.capabilities import GEOMETRY_SDF
 from maquette.geometry.base import GaussianCloud
+from maquette.geometry.paint import TexturePaint
 from maquette.geometry.splat_cloud import SplatCloud
 from maquette.images.picture import Picture
 from maquette.kernels.gaussian_field import gaussian_field
@@ -79,6 +81,30 @@ class Scene(nn.Module):
         if not len(mesh.triangles):
             raise EmptySurface("the surface is empty; start from a larger shape, or weigh sparsity less")
         return Mesh(mesh.vertices.cpu().numpy(), mesh.triangles.cpu().numpy())
+
+    @torch.no_grad()
+    def textured(self) -> Mesh | None:
+        """An explicit mesh in its own atlas, with the material's colours; None for any other scene."""
+        geometry = self.geometry
+        if self.extracted or not isinstance(getattr(geometry, "paint", None), TexturePaint):
+            return None
+        surface, corners, uv = geometry.mesh(), geometry.corners, geometry.paint.uv
+
+        def at_corners(values: Tensor) -> np.ndarray:
+            repeated = values.new_zeros(len(uv), 3)
+            repeated[corners] = values[surface.triangles]
+            return repeated.cpu().numpy()
+
+        features = geometry.paint.features
+        texels = features.flatten(0, 1)
+        texture = self.material.albedo(texels).reshape(*features.shape[:2], 3).cpu().numpy()
+        reflectance, metallic_roughness = self.material.reflectance(texels), None
+        if reflectance is not None:
+            columns = torch.cat([reflectance.metallic, reflectance.roughness], dim=-1)
+            metallic_roughness = columns.reshape(*features.shape[:2], 2).cpu().numpy()
+        upward = torch.stack([uv[:, 0], 1 - uv[:, 1]], dim=-1).cpu().numpy()
+        vertices, normals = at_corners(surface.vertices), at_corners(surface.vertex_normals())
+        return Mesh(vertices, corners.cpu().numpy(), None, upward, texture, normals, metallic_roughness)
 
     def _inverted_distance(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """1 - distance / bound, cut at 0: 1 on the surface of a signed-distance field, more inside, 0 far outside."""

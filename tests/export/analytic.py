@@ -46,6 +46,9 @@ class AnalyticSubject:
     def surface(self, resolution, threshold):
         return extract_surface(self.density, self.bound, resolution, threshold)
 
+    def textured(self) -> None:
+        return None
+
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         waves = 0.5 + 0.45 * torch.sin(points * points.new_tensor([3.0, 4.0, 5.0]) + 0.5)
         return waves * (0.9 + 0.1 * normals[:, 2:])

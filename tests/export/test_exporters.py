@@ -126,6 +126,9 @@ class Ghost:
     def splats(self, min_opacity):
         return SplatCloud(*(np.zeros((0, *size)) for size in ((3,), (4,), (3,), (), (1, 3))))
 
+    def textured(self):
+        return None
+
     def surface(self, resolution, threshold):
         raise EmptySurface("the surface is empty")
 

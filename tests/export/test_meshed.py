@@ -81,3 +81,16 @@ def test_pictures_of_a_scene_without_surface_say_so_and_show_its_renderings(subj
     assert "no mesh" in caplog.text
     with pytest.raises(EmptySurface):
         picture_source(meshed, "mesh")
+
+
+def test_a_mesh_that_has_a_texture_keeps_it_unless_it_has_too_many_faces(subject):
+    own = textured_mesh(subject, SMALL)
+
+    class Explicit(type(subject)):
+        extracted = False
+
+        def textured(self):
+            return own
+
+    assert textured_mesh(Explicit(), MeshSettings()) is own
+    assert len(textured_mesh(Explicit(), MeshSettings(resolution=32, texture_size=64, max_faces=300)).faces) <= 300

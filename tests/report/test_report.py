@@ -79,6 +79,14 @@ def test_page_shows_all_there_is(page):
     assert page.count("<svg") == 4
 
 
+def test_captions_say_what_pictures_show(run_folder):
+    notes = run_folder / "export" / "pictures.json"
+    notes.write_text(json.dumps({"turntable.mp4": "exported mesh", "sheet.png": "<splats>"}))
+    page = write_report(run_folder).read_text(encoding="utf-8")
+    notes.unlink()
+    assert "turntable of the exported mesh" in page and "All sides of the &lt;splats&gt;" in page
+
+
 def test_empty_folder_makes_a_page_of_notes(tmp_path):
     text = write_report(tmp_path).read_text()
     for name in ("manifest.json", "metrics.jsonl", "export/turntable.mp4", "export/mesh.glb", "config.yaml"):

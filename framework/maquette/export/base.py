@@ -38,6 +38,10 @@ class Subject(Protocol):
         """
         ...
 
+    def textured(self) -> Mesh | None:
+        """The subject as it is, if it is an explicit mesh with a texture."""
+        ...
+
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         """sRGB [n, 3] in [0, 1] at points [n, 3] of a surface with outward unit normals [n, 3]."""
         ...

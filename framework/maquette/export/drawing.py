@@ -25,7 +25,6 @@ from maquette.meshes.mesh import Mesh
 from maquette.meshes.topology import weld
 from maquette.scene import RenderedViews, Viewpoint
 
-SUPERSAMPLING = 2  # pictures are drawn this many times larger per side and averaged
 FILLED = 0.95  # of the picture's side by a ball around the object
 NO_COLOR = 0.7  # grey of a mesh without colours
 
@@ -55,7 +54,7 @@ class MeshDrawing:
         one = torch.ones(len(azimuth_deg))
         distance, fov_deg = self._view.distance * one, self._view.fov_y_deg * one
         cameras = orbit_cameras(
-            torch.tensor(azimuth_deg, dtype=torch.float32), elevation_deg * one, distance, fov_deg, size * SUPERSAMPLING
+            torch.tensor(azimuth_deg, dtype=torch.float32), elevation_deg * one, distance, fov_deg, size
         )
         clip = cameras.clip_positions(self._vertices, 0.05 * self._view.distance, 2 * self._view.distance)
         raster = rasterise(clip, self._triangles, cameras.height, cameras.width, derivatives=True)
@@ -63,12 +62,11 @@ class MeshDrawing:
         normal = functional.normalize(interpolate(self._normals, raster, self._corners), dim=-1)
         values = torch.cat([self._colors(raster, self._corners), covered, self._depth(cameras, raster), normal], dim=-1)
         values = antialias(values * covered, raster, clip, self._triangles, self._topology)
-        pooled = functional.avg_pool2d(values.permute(0, 3, 1, 2), SUPERSAMPLING).permute(0, 2, 3, 1)
-        alpha = pooled[..., 3:4].clamp(0, 1)
-        straight = pooled / alpha.clamp(min=1e-6)
+        alpha = values[..., 3:4].clamp(0, 1)
+        straight = values / alpha.clamp(min=1e-6)
         picture = Picture(straight[..., :3].clamp(0, 1), alpha)
         return RenderedViews(
-            picture.over(1.0), picture, straight[..., 4:5], functional.normalize(pooled[..., 5:], dim=-1)
+            picture.over(1.0), picture, straight[..., 4:5], functional.normalize(values[..., 5:], dim=-1)
         )
 
     def _depth(self, cameras: Cameras, raster: Raster) -> Float[Tensor, "B H W 1"]:

@@ -65,9 +65,14 @@ def surface_mesh(subject: Subject, settings: MeshSettings) -> Mesh:
 def textured_mesh(subject: Subject, settings: MeshSettings) -> Mesh:
     """The subject's surface with a baked texture of its colours, and of metallic and roughness if it has them.
 
+    An explicit mesh with a texture is given as it is, unless the settings ask for fewer or smoother faces.
+
     Raises:
         EmptySurface: there is no surface.
     """
+    given = None if settings.smoothing else subject.textured()
+    if given is not None and not given.is_empty and len(given.faces) <= settings.max_faces:
+        return given
     return _bake_textures(surface_mesh(subject, settings), subject, settings.texture_size)
 
 
@@ -115,6 +120,9 @@ class MeshedSubject:
 
     def surface(self, resolution: int, threshold: float | Literal["auto"]) -> Mesh:
         return self._subject.surface(resolution, threshold)
+
+    def textured(self) -> Mesh | None:
+        return self._subject.textured()
 
     def color(self, points: Tensor, normals: Tensor) -> Tensor:
         return self._subject.color(points, normals)
