@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from maquette.annotations import CountOrNone, PathKind, Range, WeightsPath
+from maquette.annotations import CountOrNone, Fraction, PathKind, Range, WeightsPath
 from maquette.config.parts import GeneratorSpec, GeometrySpec, LossSpec, PartSpec, RendererSpec, part_field
 from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.conversions import convert
@@ -23,9 +23,8 @@ from maquette.generators.results import generated_distances, generated_scene, gr
 from maquette.generators.visual_hull import VisualHull, visual_hull
 from maquette.geometry.sdf_voxels import Grid, SDFVoxels
 from maquette.kernels.devices import choose_device, device_or_cpu
-from maquette.meshes.clean import decimate
+from maquette.meshes.clean import simplify
 from maquette.meshes.mesh import Mesh
-from maquette.meshes.topology import is_watertight
 from maquette.priors.base import Request
 from maquette.randomness import Draws
 from maquette.registry import get, register
@@ -82,7 +81,8 @@ class Reconstruct(Stage):
             default_factory=_step_in_cells
         )  # of sdf-voxels: of the step, in cells
         texture_size: Annotated[int, Range(0, 16_384)] = 512  # of the texture; 0: colours at vertices
-        max_faces: CountOrNone = 0  # of the mesh; 0: as many as it needs
+        max_faces: Annotated[int, Range(4)] = 30_000  # of the mesh, at most about
+        tolerance: Fraction = 0.001  # fewer faces while the surface moves no further than this part of the longest side
         view: Viewpoint = field(default_factory=Viewpoint)  # camera of previews and exports
         loop: LoopConfig = field(
             default_factory=lambda: LoopConfig(optimiser="adam-uniform", betas=(0.8, 0.95), epsilon=1e-15)
@@ -117,7 +117,7 @@ class Reconstruct(Stage):
         else:
             mesh = generated_mesh(self._start(views, context), config.view)
         with context.timings.measure("surface"):
-            mesh = with_fewer_faces(mesh, config.max_faces)
+            mesh = simplify(mesh, config.max_faces, config.tolerance)
         with context.timings.measure("colours"):
             mesh = with_colors(mesh, views, config.texture_size)
         store.prepare()
@@ -222,14 +222,6 @@ def fitted_mesh(scene: Scene) -> Mesh:
         return grid_mesh(DistanceGrid(grid.values, grid.low, grid.cell))
     distances = generated_distances(scene.surface(128), scene.bound)
     return grid_mesh(DistanceGrid(distances.values, distances.low, distances.cell))
-
-
-def with_fewer_faces(mesh: Mesh, max_faces: int) -> Mesh:
-    """The mesh with at most about so many faces, if it stays closed; 0: as it is."""
-    if not max_faces or len(mesh.faces) <= max_faces:
-        return mesh
-    fewer = decimate(mesh, max_faces)
-    return fewer if is_watertight(fewer) else mesh
 
 
 def with_colors(mesh: Mesh, views: PosedImages, texture_size: int) -> Mesh:
