@@ -45,7 +45,7 @@ class Grid:
     cell: float
 
     def at(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """The values at points, trilinearly; beyond the grid, those of its border."""
+        """The values at points, trilinearly; beyond the grid, values of the border."""
         last = torch.tensor(self.values.shape, device=points.device) - 1
         place = 2 * (points - torch.tensor(self.low).to(points)) / (self.cell * last) - 1
         values = self.values[None, None].to(points)

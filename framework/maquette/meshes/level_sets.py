@@ -46,8 +46,8 @@ def signed_distances(values: np.ndarray) -> np.ndarray:
 
 def _ends(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Views of the first and the second ends of all edges along an axis."""
-    moved = np.moveaxis(array, axis, 0)
-    return np.moveaxis(moved[:-1], 0, axis), np.moveaxis(moved[1:], 0, axis)
+    front = np.moveaxis(array, axis, 0)
+    return np.moveaxis(front[:-1], 0, axis), np.moveaxis(front[1:], 0, axis)
 
 
 def _slopes(values: np.ndarray, inside: np.ndarray, near: np.ndarray, axis: int) -> np.ndarray:

@@ -37,9 +37,9 @@ def _is_cut(inside, x, y, z, axis):
 
 @helper
 def _case(inside, x, y, z):
-    """The set of inside corners of the cube from a point on; 0 for points on the grid's last layers."""
+    """The set of inside corners of the cube from a point on; -1 for points on the grid's last layers."""
     if x + 1 >= inside.shape[0] or y + 1 >= inside.shape[1] or z + 1 >= inside.shape[2]:
-        return 0
+        return -1
     case = 0
     for bit in range(8):
         case |= inside[x + (bit & 1), y + (bit >> 1 & 1), z + (bit >> 2 & 1)] << bit
@@ -52,10 +52,12 @@ def _count(inside, table, counts):
         edges, triangles = 0, 0
         for y in range(inside.shape[1]):
             for z in range(inside.shape[2]):
+                case = _case(inside, x, y, z)
+                if case == 0 or case == 255:
+                    continue
                 for axis in range(3):
                     edges += _is_cut(inside, x, y, z, axis)
-                case = _case(inside, x, y, z)
-                for slot in range(table.shape[1]):
+                for slot in range(table.shape[1] if case > 0 else 0):
                     triangles += table[case, slot, 0] >= 0
         counts[0, x + 1] = edges
         counts[1, x + 1] = triangles
@@ -67,6 +69,9 @@ def _list(inside, table, edges, starts, cut, number, triangles):
         place = starts[0, x]
         for y in range(inside.shape[1]):
             for z in range(inside.shape[2]):
+                case = _case(inside, x, y, z)
+                if case == 0 or case == 255:
+                    continue
                 for axis in range(3):
                     if _is_cut(inside, x, y, z, axis):
                         cut[place] = ((x * inside.shape[1] + y) * inside.shape[2] + z) * 3 + axis
