@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from maquette.errors import RunError
 from maquette.meshes.mesh import Mesh
@@ -120,3 +121,14 @@ def test_colours_that_are_not_finite_are_reported():
 def test_bake_without_uv_says_what_to_call():
     with pytest.raises(ValueError, match="call unwrap first"):
         bake(Mesh(SQUARE.vertices, SQUARE.faces), lambda points, normals: points, 8)
+
+
+def test_bumps_of_a_rough_surface_do_not_become_charts():
+    """A ball with noise has 80 charts where each bump counts."""
+    body = trimesh.creation.icosphere(4)
+    noise = np.random.default_rng(0).normal(0, 0.03, (len(body.vertices), 1))
+    rough = unwrap(Mesh(body.vertices * (1 + noise), body.faces), 256)
+    graph = trimesh.Trimesh(rough.vertices, rough.faces, process=False)
+    charts = len(trimesh.graph.connected_components(graph.edges, nodes=np.arange(len(rough.vertices))))
+    assert charts < 20
+    np.testing.assert_array_equal(rough.vertices[rough.faces], (body.vertices * (1 + noise)).astype("f")[body.faces])

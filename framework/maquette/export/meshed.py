@@ -70,9 +70,9 @@ def textured_mesh(subject: Subject, settings: MeshSettings) -> Mesh:
     Raises:
         EmptySurface: there is no surface.
     """
-    given = None if settings.smoothing else subject.textured()
-    if given is not None and not given.is_empty and len(given.faces) <= settings.max_faces:
-        return given
+    explicit = None if settings.smoothing else subject.textured()
+    if explicit is not None and not explicit.is_empty and len(explicit.faces) <= settings.max_faces:
+        return explicit
     return _bake_textures(surface_mesh(subject, settings), subject, settings.texture_size)
 
 

@@ -9,13 +9,19 @@ import numba
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
+from scipy.sparse import coo_array
 from torch import Tensor
 
 from maquette.errors import RunError
 from maquette.meshes.mesh import Mesh
+from maquette.meshes.topology import find_pieces, weld
 
 PADDING = 3  # texels between charts, and to the border of the atlas, so that bilinear lookups do not mix charts
 EDGE_REACH = 0.75  # texels outside a triangle that still take its colour: a little more than half a texel's diagonal
+
+ROUGH_DEG = 15.0  # mean angle between neighbouring faces from which on a mesh is smoothed before its charts are cut
+SMOOTHINGS = 3  # of such a mesh: each vertex is moved half the way to the mean of its neighbours
+FEWEST_SMOOTHED = 2000  # faces; large angles in smaller meshes are their shape
 
 ColorFn = Callable[[Tensor, Tensor], Tensor]
 """Points [n, 3] and unit normals [n, 3], float32 on the CPU -> sRGB [n, 3], or other numbers [n, C], in [0, 1]."""
@@ -35,8 +41,9 @@ def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
     import xatlas
 
     normals = mesh.vertex_normals()
+    shape = _without_bumps(mesh)
     atlas = xatlas.Atlas()
-    atlas.add_mesh(mesh.vertices, mesh.faces.astype(np.uint32), normals)
+    atlas.add_mesh(shape.vertices, shape.faces.astype(np.uint32), shape.vertex_normals())
     packing = xatlas.PackOptions()
     inner_size = texture_size - 2 * PADDING
     packing.resolution, packing.padding, packing.bilinear = inner_size, PADDING, True
@@ -45,6 +52,35 @@ def unwrap(mesh: Mesh, texture_size: int) -> Mesh:
     colors = None if mesh.vertex_colors is None else mesh.vertex_colors[origin]
     uv = (PADDING + np.clip(uv, 0, 1) * inner_size) / texture_size
     return Mesh(mesh.vertices[origin], faces, colors, uv, None, normals[origin])
+
+
+def _without_bumps(mesh: Mesh) -> Mesh:
+    """The mesh whose charts are cut: a rough one is smoothed first, or each of its bumps would become a chart."""
+    if len(mesh.faces) < FEWEST_SMOOTHED or _roughness_deg(mesh) < ROUGH_DEG:
+        return mesh
+    place = weld(mesh.vertices)
+    a, b = place[mesh.faces[:, [0, 1, 2, 1, 2, 0]]].reshape(-1, 2, 3).transpose(1, 0, 2).reshape(2, -1)
+    count = place.max() + 1
+    neighbours = coo_array((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))), shape=(count, count)).tocsr()
+    neighbours.data[:] = 1
+    degree = np.asarray(neighbours.sum(1)).reshape(-1, 1)
+    vertices = np.zeros((count, 3))
+    vertices[place] = mesh.vertices
+    for _ in range(SMOOTHINGS):
+        vertices = (vertices + neighbours @ vertices / np.maximum(degree, 1)) / 2
+    return Mesh(vertices[place], mesh.faces)
+
+
+def _roughness_deg(mesh: Mesh) -> float:
+    """Mean angle between neighbouring faces, in degrees."""
+    a, b, c = mesh.vertices[mesh.faces].astype(np.float64).transpose(1, 0, 2)
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-30)
+    pairs = find_pieces(mesh).pairs
+    if not len(pairs):
+        return 0.0
+    cosine = (normal[pairs[:, 0]] * normal[pairs[:, 1]]).sum(1)
+    return float(np.rad2deg(np.arccos(cosine.clip(-1, 1))).mean())
 
 
 def bake(mesh: Mesh, color_fn: ColorFn, texture_size: int, chunk: int = 2**17) -> Mesh:
