@@ -136,7 +136,10 @@ def test_a_nearly_opaque_picture_counts_as_one_without_alpha(tmp_path, level):
 def test_a_matting_that_fails_names_the_picture(tmp_path):
     path = save(tmp_path / "a.png", np.full((40, 40, 3), 90))
     for problem, message in (
-        (ConfigError("no object", hint="look again"), r"^data\.matting: no object \(.*a\.png\); look again; or save the picture"),
+        (
+            ConfigError("no object", hint="look again"),
+            r"^data\.matting: no object \(.*a\.png\); look again; or save the picture",
+        ),
         (MissingDependency("no package"), r"a\.png: no package; or save the picture"),
     ):
 
