@@ -105,8 +105,8 @@ def _fuse(
     truncation: float,
 ) -> Float[Tensor, "X Y Z"]:
     """Mean of the views' truncated distances, by cosine^2; inside where no view has a say."""
-    size = tuple(hull.distances.shape)
-    points = grid_points(hull.low, hull.cell, size)
+    x, y, z = hull.distances.shape
+    points = grid_points(hull.low, hull.cell, (x, y, z))
     near = hull.distances.flatten() < hull.cell
     points = points[near]
     total, weight = torch.zeros(len(points)), torch.zeros(len(points))
@@ -125,4 +125,4 @@ def _fuse(
         weight += vote
     fused = torch.full((near.numel(),), truncation)
     fused[near] = torch.where(weight > 1e-6, total / weight.clamp(min=1e-6), -truncation)
-    return fused.reshape(size)
+    return fused.reshape(x, y, z)

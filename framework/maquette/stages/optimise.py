@@ -81,8 +81,8 @@ class Optimise(Stage):
             if not self.guidance and not self.losses:
                 raise ValueError("an optimise stage needs guidance or losses")
             start = self.start
-            folder = isinstance(start, str) and start not in ("scratch", "previous")
-            if folder and not (Path(start) / "config.yaml").is_file():
+            folder = Path(start) if isinstance(start, str) and start not in ("scratch", "previous") else None
+            if folder is not None and not (folder / "config.yaml").is_file():
                 raise ValueError(
                     f"start is scratch, previous or a run folder, and {start!r} is none of them; a generator is a "
                     "mapping, {type: ...}"
