@@ -35,6 +35,9 @@ class ViewVolume(nn.Module):
     the visual hull.
     """
 
+    fine: Tensor  # centres of the cells, and of cells twice as large
+    coarse: Tensor
+
     def __init__(
         self,
         bound: float,

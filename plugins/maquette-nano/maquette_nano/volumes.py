@@ -236,9 +236,11 @@ def _load(
         workers = min(config.workers or available_cores(), len(jobs))
         _log.info("rendering %s in %d parts with %d processes", name, len(jobs), workers)
         parts = in_processes(function, jobs, workers)
-        made: dict[str, Any] = {column: np.concatenate([part[i] for part in parts]) for i, column in enumerate(columns)}
+        arrays: dict[str, Any] = {
+            column: np.concatenate([part[i] for part in parts]) for i, column in enumerate(columns)
+        }
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **made)
+            np.savez_compressed(file, **arrays)
     stored = np.load(path)
     return Volumes(*(torch.from_numpy(stored[column]).to(device) for column in columns))
 
