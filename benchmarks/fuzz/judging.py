@@ -71,7 +71,7 @@ def image(case: Case, box: Path) -> None:
     from maquette.images.framing import read_object_picture
 
     companions = {Path(name).stem: box / name for name in case.files}
-    thing = read_object_picture(box / case.target, "auto", companions.get("mask"))
+    thing = read_object_picture(box / case.target, None, companions.get("mask"))
     _check_picture(thing.picture, case)
     if "map" in companions:
         require(float(thing.read_map(companions["map"]).min()) >= 0, "a map below 0")

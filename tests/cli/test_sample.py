@@ -85,7 +85,7 @@ WRONG = {
     r"error: score: sampling takes a noise prediction, but score 'csd' gives a direction": (
         "nano", "prompt=a mug", "score=csd"
     ),
-    r"error: image: there is no picture .*nowhere.png; give the file of one: image=": ("nano-zero123", "image=nowhere.png"),
+    r"error: image: there is no picture .*nowhere.png; give the file of one": ("nano-zero123", "image=nowhere.png"),
     r"error: promt: unknown key \(override 'promt=...'\); did you mean 'prompt'": ("nano", "promt=a mug"),
 }  # fmt: skip
 
