@@ -126,7 +126,8 @@ def make_scene(rng: random.Random) -> Case:
     expected = {"cameras": count, "positions": np.array([pose[:3, 3] for pose in poses])}
     if loader == "transforms" or rng.random() < 0.8:  # whose pictures go by other names
         return Case(loader, files, expected=expected)
-    objects = [{"captions": ["a red mug"], "pictures": names[:2]}, {"captions": ["a cup"], "pictures": names[2:]}]
+    called = [f"images/{name}" if loader == "cameras" else name for name in names]
+    objects = [{"captions": ["a red mug"], "pictures": called[:2]}, {"captions": ["a cup"], "pictures": called[2:]}]
     captions = {"format": "maquette-captions", "version": 1, "objects": objects}
     return Case("captioned", {**files, "captions.json": json.dumps(captions).encode()}, expected=expected, reader="captioned")  # fmt: skip  # noqa: E501
 
