@@ -124,9 +124,9 @@ def make_scene(rng: random.Random) -> Case:
     folder = "input/" if b"input" in files.get("transforms.json", b"") else "images/"
     files |= {folder + name: picture for name in names}
     expected = {"cameras": count, "positions": np.array([pose[:3, 3] for pose in poses])}
-    if loader == "transforms" or rng.random() < 0.8:  # whose pictures go by other names
+    if rng.random() < 0.8:
         return Case(loader, files, expected=expected)
-    called = [f"images/{name}" if loader == "cameras" else name for name in names]
+    called = [name.removesuffix(".png") if loader == "cameras" else name for name in names]
     objects = [{"captions": ["a red mug"], "pictures": called[:2]}, {"captions": ["a cup"], "pictures": called[2:]}]
     captions = {"format": "maquette-captions", "version": 1, "objects": objects}
     return Case("captioned", {**files, "captions.json": json.dumps(captions).encode()}, expected=expected, reader="captioned")  # fmt: skip  # noqa: E501
