@@ -124,7 +124,7 @@ def make_scene(rng: random.Random) -> Case:
     folder = "input/" if b"input" in files.get("transforms.json", b"") else "images/"
     files |= {folder + name: picture for name in names}
     expected = {"cameras": count, "positions": np.array([pose[:3, 3] for pose in poses])}
-    if rng.random() < 0.8:
+    if loader == "transforms" or rng.random() < 0.8:  # whose pictures are called by the paths in the file
         return Case(loader, files, expected=expected)
     called = [name.removesuffix(".png") if loader == "cameras" else name for name in names]
     objects = [{"captions": ["a red mug"], "pictures": called[:2]}, {"captions": ["a cup"], "pictures": called[2:]}]
