@@ -232,3 +232,10 @@ def test_a_path_with_the_character_0_is_named(method, word, key, tmp_path):
     (tmp_path / "m.yaml").write_text(method)
     with pytest.raises(ConfigError, match=rf"{key}: a path has no character U\+0000"):
         load_method(str(tmp_path / "m.yaml"), [word])
+
+
+@pytest.mark.parametrize("words", [("dreamfusion", ["prompt=x", "prior=$NOPE/prior.yaml"]), ("$NOPE/m.yaml", [])])
+def test_a_file_by_a_variable_that_is_not_set_is_refused_in_one_line(words, monkeypatch):
+    monkeypatch.delenv("NOPE", raising=False)
+    with pytest.raises(ConfigError, match=r"\$NOPE/.*: the environment variable NOPE is not set"):
+        load_method(*words)

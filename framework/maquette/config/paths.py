@@ -66,7 +66,10 @@ def find_config(name: str, folder: str, what: str, folder_of_file: Path | None =
     """
     here = folder_of_file or Path()
     if name.endswith(SUFFIXES) or "/" in name or name.startswith("~"):
-        path = here / expand(name)
+        try:
+            path = here / expand(name)
+        except ValueError as problem:
+            raise ConfigError(f"{what} {name}: {problem}") from None
         if os.path.isfile(path):
             return path
         for root in config_roots():
