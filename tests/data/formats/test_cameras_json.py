@@ -187,3 +187,11 @@ def test_the_cameras_of_a_splatting_program_are_another_format(tmp_path):
     (tmp_path / "cameras.json").write_text('[{"id": 0, "img_name": "a", "width": 8, "height": 8}]')
     with pytest.raises(ConfigError, match="no posed images in"):
         load_posed_images(tmp_path)
+
+
+def test_a_camera_beyond_what_single_precision_holds_is_named(tmp_path):
+    content = write(tmp_path)
+    content["frames"][1]["c2w"][2][3] = 1e308
+    (tmp_path / "cameras.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"the camera of .* stands 1e\+308 from the origin"):
+        load_posed_images(tmp_path, Reading())

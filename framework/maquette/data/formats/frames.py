@@ -27,6 +27,7 @@ OVERSAMPLING = 4  # pixels, for each of the result, that a picture keeps when it
 LEAST_FOUND = 0.5  # fraction of the pictures of a file that have to be there
 BYTES_PER_PIXEL = 32  # of pictures in memory, while they are put together
 MEMORY_FRACTION = 0.8  # of the machine's memory that they may take
+FARTHEST = 1e15  # of positions from the origin, scene units
 NEARLY_WHOLE = 0.75  # fraction of a picture's side below which what is cropped is worth a word
 NO_PICTURE = "there is no picture"
 Remarks = dict[tuple[str, str], list[str]]
@@ -139,6 +140,17 @@ def frame_size(picture: Path, expected: tuple[int, int] | None, key: str, file: 
     )  # fmt: skip
 
 
+def _check_positions(c2w: Float[Tensor, "N 4 4"], layout: Layout) -> None:
+    """Raises ConfigError where a camera stands so far away that single precision cannot hold the square of it."""
+    far = c2w[:, :3, 3].abs().amax(1) > FARTHEST
+    if far.any():
+        first = int(far.nonzero()[0])
+        raise ConfigError(
+            f"the camera of {layout.frames[first].name} stands {float(c2w[first, :3, 3].abs().max()):.3g} from the origin",
+            file=display_path(layout.file), hint="correct its matrix; one unit of the scene is about the object's size",
+        )  # fmt: skip
+
+
 @dataclass
 class Assembly:
     """A set as it was read, and what was said of its picture files."""
@@ -156,6 +168,7 @@ def assemble(layout: Layout, reading: Reading) -> Assembly:
             `reading.size`, or they do not fit into memory.
     """
     c2w = apply_placement(stack_poses(layout.frames, layout.file, layout.skipped), layout.placement)
+    _check_positions(c2w, layout)
     split = _splits(layout, reading.hold_out)
     pinholes = [_pinhole(frame) for frame in layout.frames]
     view = _common_view(layout, pinholes, reading.size)
@@ -170,7 +183,8 @@ def assemble(layout: Layout, reading: Reading) -> Assembly:
     points = layout.points
     if points is not None:
         positions = points.positions.double() @ layout.placement[:3, :3].T + layout.placement[:3, 3]
-        points = SparsePoints(positions.float(), points.colors)
+        near = (positions.abs() < FARTHEST).all(1)
+        points = SparsePoints(positions[near].float(), points.colors[near])
     names = tuple(frame.name for frame in layout.frames)
     whole = (layout.placement @ layout.earlier).float()
     images = PosedImages(Picture.cat(pictures), cameras, split, names, whole, points)
