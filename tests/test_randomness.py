@@ -15,10 +15,10 @@ STREAMS = {
     "after", "azimuth", "background", "background-kind", "batch", "blur", "camera", "cameras", "convert",
     "copy", "data", "direction", "distance", "drop-caption", "drop-condition", "elevation", "elevation-kind",
     "epoch", "evaluate", "fill", "fov", "gain", "inversion", "jitter", "known", "light", "light-distance",
-    "look", "loss", "material", "mirror", "noise", "occupancy", "occupancy-", "offset", "order", "patch-left",
-    "patch-top", "picture", "places", "position", "reference", "reference-noise", "render", "renderer",
-    "sample", "seen", "shading", "sheet", "shift", "sigma", "split", "surface", "target", "tau", "template",
-    "timestep", "up", "zero123plus", "zoom",
+    "look", "loss", "material", "mirror", "noise", "occupancy", "occupancy-", "offset", "order", "ours",
+    "patch-left", "patch-top", "picture", "places", "position", "reference", "reference-noise", "render",
+    "renderer", "sample", "seen", "shading", "sheet", "shift", "sigma", "split", "start", "step", "surface",
+    "target", "tau", "template", "timestep", "truth", "up", "zero123plus", "zoom",
 }  # fmt: skip
 """Every stream of the framework, "_" for a space. A name is part of the key of its random numbers: renaming
 one changes the results of all runs that draw from it."""

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from maquette.annotations import WeightsPath
+from maquette.annotations import NonNegative, WeightsPath
 from maquette.data.formats import PosedImages
 from maquette.errors import ConfigError
 from maquette.generators.base import DistanceGrid, Generator
@@ -32,7 +32,7 @@ class ReconstructorGenerator(Generator):
     @dataclass(frozen=True)
     class Config:
         weights: WeightsPath  # what the learner `reconstructor` saved: a plugin's name for it, or a folder
-        grow: float = 0.1  # cells by which the surface is moved outward: averages make thin parts thinner
+        grow: NonNegative = 0.1  # cells by which the surface is moved outward: averages make thin parts thinner
         device: Literal["auto", "cpu", "cuda"] = "auto"  # where to compute
 
     def __init__(self, config: Config) -> None:
