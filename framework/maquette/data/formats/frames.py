@@ -145,8 +145,9 @@ def _check_positions(c2w: Float[Tensor, "N 4 4"], layout: Layout) -> None:
     far = c2w[:, :3, 3].abs().amax(1) > FARTHEST
     if far.any():
         first = int(far.nonzero()[0])
+        distance = float(c2w[first, :3, 3].abs().max())
         raise ConfigError(
-            f"the camera of {layout.frames[first].name} stands {float(c2w[first, :3, 3].abs().max()):.3g} from the origin",
+            f"the camera of {layout.frames[first].name} stands {distance:.3g} from the origin",
             file=display_path(layout.file), hint="correct its matrix; one unit of the scene is about the object's size",
         )  # fmt: skip
 
