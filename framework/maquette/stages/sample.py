@@ -201,8 +201,8 @@ class Sample(Stage):
             reference = _resized(references[0], cameras.height)
             picture, cameras = Picture.cat([picture, reference.picture]), Cameras.cat([cameras, reference.cameras])
             names.append(REFERENCE_NAME)
-        split: tuple[Split, ...] = ("train",) * len(names)
-        return PosedImages(picture, cameras, split, tuple(names))
+        train: Split = "train"
+        return PosedImages(picture, cameras, (train,) * len(names), tuple(names))
 
     def _failure(self, problem: ConfigError, context: StageContext) -> ConfigError:
         """The error of a stage whose mattings all failed."""
