@@ -262,3 +262,13 @@ def test_the_account_says_what_image_to_3d_will_make_of_alpha(tmp_path):
     rgba[..., 3] = 90
     Image.fromarray(rgba).save(tmp_path / "a.png")
     assert inspect_picture(tmp_path / "a.png").warnings == ("nothing of it is opaque",)
+
+
+def test_a_damaged_tiff_has_the_size_that_is_decoded():
+    data = (  # the offset of its strips' lengths is beyond its end
+        "49492a0008000000090000010400010000000c000000010104000100000009000000030103000100000001000000060103000100"
+        "00000100000011010400010000007a0000001201030001000000080000001601040001000000090000001701040001006b048e23"
+        "0000120000001c01030001000000010000003ff03ff03ff03ff03ff03ff03ff03ff00000"
+    )
+    decoded = decode_picture(bytes.fromhex(data))
+    assert decoded.size == decoded.image.size

@@ -96,6 +96,8 @@ def decode_picture(
                 decoded = _draft(decoded, largest)
             image.load()
             decoded = _to_srgb(_turn(decoded, upright), name)
+            if decoded.scale == 1:  # Pillow turns a damaged TIFF otherwise than it says when it opens it
+                decoded = replace(decoded, size=decoded.image.size)
             return replace(decoded, image=decoded.image.copy()) if decoded.image is image else decoded
         except ConfigError:
             raise
