@@ -48,3 +48,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"cannot write in .*file"), sole_writer(tmp_path / "file", "run"):
         pass
+
+
+def test_a_disk_without_room_for_the_name_of_the_writer_costs_nothing(tmp_path, monkeypatch):
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("maquette.files.write_atomically", full)
+    with sole_writer(tmp_path, "run"):
+        pass

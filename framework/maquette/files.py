@@ -69,7 +69,8 @@ def sole_writer(folder: Path, what: str) -> Iterator[None]:
         raise RunError(f"cannot write in {display_path(folder)}: {problem.strerror or problem}") from None
     try:
         writer = {"host": socket.gethostname(), "pid": os.getpid(), "command": sys.argv, "since": time.ctime()}
-        write_atomically(folder / WRITER_FILE, json.dumps(writer))
+        with suppress(OSError):  # on a full disk the first file that matters says so
+            write_atomically(folder / WRITER_FILE, json.dumps(writer))
         yield
     finally:
         for name in (WRITER_FILE, LOCK_FILE):

@@ -41,3 +41,7 @@ def test_a_lora_is_for_the_priors_of_its_text_width():
     assert lora_users(768, False) == ("stable-diffusion", "controlnet", "instruct-pix2pix")
     assert lora_users(2048, False) == lora_users(None, True) == ("stable-diffusion-xl",)
     assert "deepfloyd-if" in lora_users(None, False)
+
+
+def test_a_damaged_number_of_latent_channels_fits_no_prior():
+    assert prior_types({}, {"in_channels": 4}, {"a": 1}) == ()  # type: ignore[arg-type]

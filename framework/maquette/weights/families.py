@@ -49,6 +49,8 @@ def prior_types(classes: Mapping[str, str], unet: Mapping[str, Any], latent_chan
     if unet.get("_class_name") == PORTED_MVDREAM or takes_cameras:
         return () if unet.get("ip_dim") else ("mvdream",)
     family = FAMILIES.get(text_encoders(classes))
+    if not isinstance(latent_channels, int | None):  # a damaged config
+        return ()
     channels, pictures = unet.get("in_channels"), latent_channels or 3
     if family is None or unet.get("class_embed_type") or channels not in (pictures, 2 * pictures):
         return ()
