@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, TypeVar
 
 from maquette import plugins, registry
@@ -87,14 +87,15 @@ MetricSpec = Annotated[PartSpec, PartOf("metric")]
 TruthSpec = Annotated[PartSpec, PartOf("truth")]
 
 
+def part(kind: str, name: str, **settings: Any) -> PartSpec:
+    """A part of typed settings, the others at their defaults."""
+    cls = registry.get(kind, name)
+    return PartSpec(kind, name, cls, cls.Config(**settings))
+
+
 def part_field(kind: str, name: str, **settings: Any) -> Any:
     """A dataclass field with a part of these settings as default; its class is imported when the default is used."""
-
-    def build_spec() -> PartSpec:
-        cls = registry.get(kind, name)
-        return PartSpec(kind, name, cls, cls.Config(**settings))
-
-    return dataclasses.field(default_factory=build_spec)
+    return dataclasses.field(default_factory=partial(part, kind, name, **settings))
 
 
 def check(expected: Any, value: Any, key: str, locate: Locate) -> Any:

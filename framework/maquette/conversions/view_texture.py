@@ -21,7 +21,7 @@ from maquette.images.picture import Picture
 from maquette.kernels.rasterise import interpolate, rasterise
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import ColorFn, bake, color_vertices, unwrap
-from maquette.meshes.topology import weld
+from maquette.meshes.topology import weld_positions
 
 DEPTH_SIZE = 256  # rows of the depth maps that decide visibility; larger pictures have maps of their own size
 FACING_POWER = 4  # a picture weighs as this power of the cosine between the normal and the direction to its camera
@@ -223,10 +223,8 @@ def _fine_mesh(mesh: Mesh, longest_edge: float) -> Mesh:
     ends = vertices[faces] - vertices[np.roll(faces, 1, axis=1)]
     if float(np.linalg.norm(ends, axis=-1).max()) > longest_edge:
         vertices, faces = subdivide_to_size(vertices, faces, longest_edge, max_iter=MOST_SPLITS)
-    place = weld(vertices)
-    welded = np.zeros((place.max() + 1, 3), np.float32)
-    welded[place] = vertices
-    return Mesh(welded, place[faces])
+    positions, place = weld_positions(vertices)
+    return Mesh(positions, place[faces])
 
 
 def _diffuse(colors: np.ndarray, confidence: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from maquette.kernels.rasterise import (
     sample_texture,
 )
 from maquette.meshes.mesh import Mesh
-from maquette.meshes.topology import weld
+from maquette.meshes.topology import weld_positions
 from maquette.scene import RenderedViews, Viewpoint
 
 FILLED = 0.95  # of the picture's side by a ball around the object
@@ -39,12 +39,10 @@ class MeshDrawing:
 
     def __init__(self, mesh: Mesh, view: Viewpoint | None = None) -> None:
         self._view = view or Viewpoint()
-        self._place = weld(mesh.vertices)
-        vertices = np.zeros((self._place.max() + 1, 3), np.float32)
-        vertices[self._place] = _framed(mesh.vertices, self._view)
-        self._vertices = torch.from_numpy(vertices)
+        positions, place = weld_positions(mesh.vertices)
+        self._vertices = torch.from_numpy(_framed(positions, self._view))
         self._corners = torch.from_numpy(mesh.faces)
-        self._triangles = torch.from_numpy(self._place[mesh.faces])
+        self._triangles = torch.from_numpy(place[mesh.faces])
         self._topology = edge_topology(self._triangles)
         self._normals = torch.from_numpy(mesh.vertex_normals())
         self._mesh = mesh

@@ -8,7 +8,7 @@ import numpy as np
 
 from maquette.meshes.clean import decimate, remove_degenerate
 from maquette.meshes.mesh import Mesh
-from maquette.meshes.topology import count_components, is_watertight, weld
+from maquette.meshes.topology import count_components, is_watertight, weld, weld_positions
 
 ROUGHNESS_FACES = 5_000  # to which meshes are decimated before their roughness is measured
 
@@ -69,9 +69,8 @@ def roughness(mesh: Mesh, truth: Mesh) -> float:
 
 def welded(mesh: Mesh) -> Mesh:
     """The triangles alone, with one vertex at each position and no face without area."""
-    place = weld(mesh.vertices)
-    _, first = np.unique(place, return_index=True)
-    return remove_degenerate(Mesh(mesh.vertices[first], place[mesh.faces]))
+    positions, place = weld_positions(mesh.vertices)
+    return remove_degenerate(Mesh(positions, place[mesh.faces]))
 
 
 def _faces_at_edges(mesh: Mesh) -> np.ndarray:

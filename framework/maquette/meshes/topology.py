@@ -32,6 +32,14 @@ def weld(vertices: np.ndarray) -> np.ndarray:
     return place
 
 
+def weld_positions(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct positions [P, 3], and the number of that of each vertex [V]."""
+    place = weld(vertices)
+    positions = np.zeros((place.max(initial=-1) + 1, 3), vertices.dtype)
+    positions[place] = vertices
+    return positions, place
+
+
 @dataclass(frozen=True, eq=False)
 class Pieces:
     """Faces of a mesh, joined over their edges where exactly two meet.

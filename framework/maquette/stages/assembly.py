@@ -32,7 +32,7 @@ from maquette.config.capabilities import (
     listed,
     within,
 )
-from maquette.config.parts import PartSpec, SettingError
+from maquette.config.parts import PartSpec, SettingError, part
 from maquette.data.base import Target
 from maquette.errors import ConfigError
 
@@ -432,8 +432,7 @@ def _fitting(kind: str, fits: Callable[[Capabilities], bool]) -> str:
 
 def with_defaults(kind: str, name: str) -> PartSpec | None:
     """A part with its default settings; None: some settings have no default."""
-    cls = registry.get(kind, name)
     try:
-        return PartSpec(kind, name, cls, cls.Config())
+        return part(kind, name)
     except (TypeError, ValueError):
         return None

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maquette.annotations import CountOrNone, Fraction, PathKind, Range, WeightsPath
-from maquette.config.parts import GeneratorSpec, GeometrySpec, LossSpec, PartSpec, RendererSpec, part_field
+from maquette.config.parts import GeneratorSpec, GeometrySpec, LossSpec, PartSpec, RendererSpec, part, part_field
 from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.conversions import convert
 from maquette.conversions.view_texture import texture_from_views, vertex_colors_from_views
@@ -27,7 +27,7 @@ from maquette.meshes.clean import simplify
 from maquette.meshes.mesh import Mesh
 from maquette.priors.base import Request
 from maquette.randomness import Draws
-from maquette.registry import get, register
+from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
 from maquette.stages.assembly import StageParts, check_stage
 from maquette.stages.base import Stage, StageContext
@@ -43,11 +43,7 @@ MESH_ARRAYS = ("vertices", "faces", "vertex_colors", "uv", "texture")
 
 def _losses() -> dict[str, PartSpec]:
     weights = {"mask": 30.0, "normal-consistency": 0.02}
-    specs = {}
-    for name, weight in weights.items():
-        cls = get("loss", name)
-        specs[name] = PartSpec("loss", name, cls, cls.Config(weight=Schedule.constant(weight)))
-    return specs
+    return {name: part("loss", name, weight=Schedule.constant(weight)) for name, weight in weights.items()}
 
 
 def _step_in_cells() -> dict[str, Schedule]:
@@ -95,7 +91,7 @@ class Reconstruct(Stage):
                 raise ValueError("a fit needs losses; to take the start as it is, give steps: 0")
             check_stage(
                 StageParts(
-                    self.geometry, _plain("material", "plain"), _plain("background", "solid"), self.renderer, None,
+                    self.geometry, part("material", "plain"), part("background", "solid"), self.renderer, None,
                     self.data, {}, self.losses,
                 )
             )  # fmt: skip
@@ -103,8 +99,7 @@ class Reconstruct(Stage):
         @property
         def data(self) -> PartSpec:
             """The pictures as data."""
-            settings = SampledViews.Config(size=self.size, estimator=self.estimator)
-            return PartSpec("data", "sampled-views", SampledViews, settings)
+            return part("data", "sampled-views", size=self.size, estimator=self.estimator)
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -201,7 +196,7 @@ class Reconstruct(Stage):
         torch.manual_seed(seed)  # initial parameters only; every later draw is keyed
         geometry = config.geometry.build()
         renderer = config.renderer.build(bound=geometry.bound)
-        material, background = _plain("material", "plain").build(), _plain("background", "solid").build()
+        material, background = part("material", "plain").build(), part("background", "solid").build()
         return Scene(geometry, material, background, renderer, config.view)
 
 
@@ -235,8 +230,3 @@ def _save(mesh: Mesh, path: Path) -> None:
     arrays: dict[str, Any] = {name: getattr(mesh, name) for name in MESH_ARRAYS}
     with atomic_path(path) as temporary:
         save_file({name: torch.from_numpy(a) for name, a in arrays.items() if a is not None}, temporary)
-
-
-def _plain(kind: str, name: str) -> PartSpec:
-    cls = get(kind, name)
-    return PartSpec(kind, name, cls, cls.Config())
