@@ -102,7 +102,7 @@ def test_an_interrupt_leaves_one_line_and_no_pictures(tiny_pixel_model, tmp_path
     def interrupt(*args: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("maquette.cli.pictures.sample_views", interrupt)
+    monkeypatch.setattr("maquette.stages.sample.sample_views", interrupt)
     prior = prior_file(tmp_path, type="stable-diffusion", path=str(tiny_pixel_model))
     done = CliRunner().invoke(app, ["sample", prior, "prompt=a mug", "--output", str(tmp_path / "out"), *FAST])
     assert done.exit_code == 130 and done.output.strip().splitlines() == ["stopped: no picture is written"]

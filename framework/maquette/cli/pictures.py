@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,10 @@ from maquette.kernels.devices import limit_threads
 from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws, Moment
 from maquette.scores.cfg import CFG
-from maquette.scores.sampling import Sampling, denoises_pixels, sample_views
+from maquette.scores.sampling import Sampling, denoises_pixels
+from maquette.stages.sample import sample_each
 from maquette.stages.sampling_rules import SampleParts, check_sample
 from maquette.stages.view_sheet import view_sheet
-from maquette.training.progress import StepProgress
 from maquette.training.run_folder import slug
 
 NOVEL_VIEWS = 4  # of a picture, by default
@@ -126,18 +125,8 @@ def sample_pictures(pictures: Pictures, name: str, output: Path) -> Path:
     cameras = _cameras(pictures, prior, references)
     request = Request(pictures.prompt, pictures.negative_prompt, references)
     score, sampling = _score(pictures, prior).build(), pictures.sampling
-    batch = max(BATCH // pictures.views, 1) * pictures.views
-    progress, done = StepProgress("sampling", sampling.steps * len(pictures.seeds)), count(1)
-    try:
-        samples = [
-            sample_views(
-                prior, request, cameras, score, sampling.steps, Draws(seed, 0), sampling.threshold_of(prior),
-                sampling.sampler, batch, after_step=lambda: progress.update(next(done), ""),
-            ).float().cpu()
-            for seed in pictures.seeds
-        ]  # fmt: skip
-    finally:
-        progress.close()
+    draws = [Draws(seed, 0) for seed in pictures.seeds]
+    samples = sample_each("sampling", pictures.prior, prior, request, cameras, score, sampling, draws, BATCH)
     subject = pictures.prompt or Path(pictures.image).stem
     folder = output.expanduser() / "samples" / slug(name) / slug(subject) / time.strftime("%Y%m%d-%H%M%S")
     try:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from maquette.annotations import Count, WeightsPath
 from maquette.cameras.base import Cameras
-from maquette.config.parts import CamerasSpec, DataSpec, MattingSpec, PriorSpec, ScoreSpec
+from maquette.config.parts import CamerasSpec, DataSpec, MattingSpec, PartSpec, PriorSpec, ScoreSpec
 from maquette.data.base import Reference
 from maquette.data.formats import PosedImages, Split, inspect_posed_images, save_posed_images
 from maquette.errors import ConfigError
@@ -28,9 +28,10 @@ from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.matting.base import Matting
 from maquette.perception.clip import Clip
-from maquette.priors.base import Request
+from maquette.priors.base import Prior, Request
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
+from maquette.scores.base import Score
 from maquette.scores.sampling import Sampling, sample_views
 from maquette.stages.base import Stage, StageContext
 from maquette.stages.guidance import build_request
@@ -144,20 +145,10 @@ class Sample(Stage):
     def _sample(self, context: StageContext, request: Request, cameras: Cameras) -> list[Float[Tensor, "B H W 3"]]:
         """The views of each candidate."""
         c, seed = self.config, context.method.seed
-        prior, score = c.prior.build(), c.score.build()
-        views = c.prior.capabilities.views_per_object
-        progress, done = StepProgress(context.name, c.sampling.steps * c.candidates), count(1)
-        try:
-            return [
-                sample_views(
-                    prior, request, cameras, score, c.sampling.steps, Draws(seed, index),
-                    c.sampling.threshold_of(prior), c.sampling.sampler, max(c.batch // views, 1) * views,
-                    after_step=lambda: progress.update(next(done), ""),
-                ).float().cpu()
-                for index in range(c.candidates)
-            ]  # fmt: skip
-        finally:
-            progress.close()
+        draws = [Draws(seed, index) for index in range(c.candidates)]
+        return sample_each(
+            context.name, c.prior, c.prior.build(), request, cameras, c.score.build(), c.sampling, draws, c.batch
+        )
 
     def _cut_out(self, sampled: Sequence[Float[Tensor, "B H W 3"]], cameras: Cameras) -> list[Candidate]:
         """Candidates, their mattings done or failed."""
@@ -213,6 +204,32 @@ class Sample(Stage):
         return ConfigError(
             f"{which}{problem.message}", key=f"stages.{context.name}.matting", hint=f"{problem.hint}; {remedies}"
         )
+
+
+def sample_each(
+    title: str, spec: PartSpec, prior: Prior, request: Request, cameras: Cameras, score: Score, sampling: Sampling,
+    draws: Sequence[Draws], batch: int,
+) -> list[Float[Tensor, "B H W 3"]]:  # fmt: skip
+    """The views of a request for each of several random draws, on the CPU, under one bar of progress.
+
+    Args:
+        title: before the bar.
+        spec, prior: the prior as configured, and as built.
+        batch: views that are denoised at a time, at least those that the prior denoises together.
+    """
+    together = spec.capabilities.views_per_object
+    size = max(batch // together, 1) * together
+    progress, done = StepProgress(title, sampling.steps * len(draws)), count(1)
+    try:
+        return [
+            sample_views(
+                prior, request, cameras, score, sampling.steps, each, sampling.threshold_of(prior), sampling.sampler,
+                size, after_step=lambda: progress.update(next(done), ""),
+            ).float().cpu()
+            for each in draws
+        ]  # fmt: skip
+    finally:
+        progress.close()
 
 
 def _matted(matting: Matting, rgb: Float[Tensor, "B H W 3"], cameras: Cameras) -> Candidate:
