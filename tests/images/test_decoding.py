@@ -272,3 +272,14 @@ def test_a_damaged_tiff_has_the_size_that_is_decoded():
     )
     decoded = decode_picture(bytes.fromhex(data))
     assert decoded.size == decoded.image.size
+
+
+def test_a_turned_tiff_with_a_damaged_further_frame_has_the_size_that_is_decoded():
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 16)).save(stream, "TIFF", exif=exif(8))
+    data = bytearray(stream.getvalue())
+    (first,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<I", data, first + 2 + 12 * entries, len(data) - 8)  # the next frame lies among the pixels
+    decoded = decode_picture(bytes(data))
+    assert decoded.size == decoded.image.size == (16, 8)

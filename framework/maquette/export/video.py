@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from maquette.images.pixels import to_bytes
 
 CRF = 18  # x264 quality: visually lossless
 PALETTE_FRAMES = 16  # frames that the palette of a gif is chosen from
+PALETTE_PIXELS = 2**16  # of them, at most: k-means over all pixels costs more than the rest of an export
 
 
 def write_mp4(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
@@ -49,7 +51,8 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], fps: int) -> Path:
     _check(frames)
     pictures = [Image.fromarray(to_bytes(frame)) for frame in frames]
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), PALETTE_FRAMES)).round().astype(int))
-    samples = Image.fromarray(np.concatenate([to_bytes(frames[i]) for i in chosen]))
+    step = math.ceil(math.sqrt(len(chosen) * frames[0][..., 0].size / PALETTE_PIXELS))
+    samples = Image.fromarray(np.concatenate([to_bytes(frames[i][::step, ::step]) for i in chosen]))
     palette = samples.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
     indexed = [picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for picture in pictures]
     with atomic_path(path) as place:

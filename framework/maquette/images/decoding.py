@@ -96,9 +96,10 @@ def decode_picture(
                 decoded = _draft(decoded, largest)
             image.load()
             decoded = _to_srgb(_turn(decoded, upright), name)
-            if decoded.scale == 1:  # Pillow turns a damaged TIFF otherwise than it says when it opens it
-                decoded = replace(decoded, size=decoded.image.size)
-            return replace(decoded, image=decoded.image.copy()) if decoded.image is image else decoded
+            if decoded.image is image:
+                decoded = replace(decoded, image=image.copy())
+            # Pillow turns a damaged TIFF otherwise than it says when it opens it, some only when it is copied
+            return decoded if decoded.scale > 1 else replace(decoded, size=decoded.image.size)
         except ConfigError:
             raise
         except Exception as problem:  # decoders meet damaged files with errors of any class
@@ -175,8 +176,10 @@ def _open_heif(stream: IO[bytes], name: str) -> Image.Image:
 def _note_frames(decoded: Decoded) -> Decoded:
     image = decoded.image
     try:
-        frames = getattr(image, "n_frames", 1)
-        image.seek(0)
+        try:
+            frames = getattr(image, "n_frames", 1)
+        finally:
+            image.seek(0)  # else Pillow turns a TIFF again when it is copied
     except Exception:  # counting them decodes some, and a damaged one is no reason to refuse the first
         return decoded.noting(warning="further frames of this file are damaged; the first is read")
     if frames < 2 or decoded.format in ("PSD", "ICO"):  # layers, and copies in other sizes
