@@ -10,6 +10,7 @@ from typing import Any
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton, which reads it once
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that wait must not spin beside other tests
+os.environ.setdefault("MAQUETTE_WARM_UP", "0")  # runs of tests compile what they need, in their own process
 
 import pytest
 import torch

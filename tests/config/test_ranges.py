@@ -81,6 +81,8 @@ def test_the_defaults_of_a_part_are_legal(kind, name):
 
 
 WRONG = {
+    f"stages.nerf.steps={'9' * 400}": "is too large; whole numbers are at most 2**64",
+    f"stages.nerf.guidance.sds.weight=[[0,1],[{'9' * 400},2]]": "a schedule's step is a whole number",
     "seed=18446744073709551616": "seed: must be from 0 to 9223372036854775807",
     "seed=-1": "seed: must be from 0 to",
     "stages.nerf.steps=0": "stages.nerf.steps: must be at least 1",

@@ -15,6 +15,7 @@ import typer
 from maquette import __version__
 from maquette.cli.messages import show_messages
 from maquette.cli.sample import sample
+from maquette.cli.warm_up import start_in_background, warm_up
 from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
 
@@ -120,6 +121,7 @@ def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> N
         run_folder = RunFolder.open(Path(name))
         resolved = load_method(str(run_folder.config))
     else:
+        start_in_background(name, overrides)
         resolved = load_method(name, overrides, folder)
     from maquette.pipeline import run_method
 
@@ -131,6 +133,7 @@ def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> N
 
 
 app.command()(_exit_with_errors(sample))
+app.command()(_exit_with_errors(warm_up))
 
 
 @app.command()

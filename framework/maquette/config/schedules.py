@@ -134,7 +134,7 @@ def _points(items: list[Any]) -> list[tuple[Position, float]]:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             raise ValueError(f"each point of a schedule is [step, value], got {item!r}; {HINT}")
         position, value = item
-        if not (isinstance(position, int) and not isinstance(position, bool) and position >= 0) and not (
+        if not (isinstance(position, int) and not isinstance(position, bool) and 0 <= position <= 2**64) and not (
             isinstance(position, str) and position.endswith("%") and _is_percent(position)
         ):
             raise ValueError(f"a schedule's step is a whole number or a text like '50%', got {position!r}")

@@ -20,6 +20,7 @@ from maquette.files import is_inside
 
 _log = logging.getLogger(__name__)
 Locate = Callable[[str], Origin | None]
+LARGEST_WHOLE = 2**64
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -58,6 +59,9 @@ def check_leaf(expected: Any, value: Any, key: str, locate: Locate) -> Any:
         raise config_error(f"expected {expectation}, got {quoted(value)}", key, locate) from None
     if isinstance(result, str) and any(0xD800 <= ord(letter) <= 0xDFFF for letter in result):
         raise config_error(f"half of a character, {result!a}, is no text", key, locate, "type it in UTF-8")
+    for number in result if isinstance(result, tuple) else [result]:
+        if isinstance(number, int) and abs(number) > LARGEST_WHOLE:
+            raise config_error(f"{quoted(number)} is too large; whole numbers are at most 2**64", key, locate)
     return result
 
 

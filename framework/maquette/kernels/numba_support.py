@@ -10,6 +10,8 @@ import numba
 import torch
 from torch import Tensor
 
+from maquette.kernels import warm_up
+
 _log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
 
@@ -45,7 +47,12 @@ def launch(compiled: Callable, *arguments: Any) -> None:
     """
     torch_threads = torch.get_num_threads()
     numba.set_num_threads(threads())
+    first = not compiled.signatures  # type: ignore[attr-defined]
+    if first:
+        warm_up.before_first_launch(compiled)
     compiled(*(_view(argument) for argument in arguments))
+    if first:
+        warm_up.after_first_launch(compiled)
     if torch.get_num_threads() != torch_threads:  # numba's first launch sets OpenMP's number, which may be torch's own
         torch.set_num_threads(torch_threads)
 

@@ -93,3 +93,6 @@ class Stage(ABC):
 
     def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have no results
         """Load the results of a finished run of this stage into `context.artifacts`."""
+
+    def warm_up(self) -> None:  # noqa: B027, a stage may run no kernels
+        """Run the kernels of this stage once on something tiny, so that they are compiled."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from maquette.config.parts import ExporterSpec
 from maquette.errors import RunError
+from maquette.export.drawing import MeshDrawing
 from maquette.export.exporters.mesh import MeshExporter
 from maquette.export.meshed import MeshedSubject
-from maquette.meshes.mesh import EmptySurface
+from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.meshes.texture import unwrap
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
 
@@ -48,3 +52,9 @@ class Export(Stage):
             _log.warning("%s", line)
         if len(failed) > empty and len(failed) == len(self.config.exporters):
             raise RunError("; ".join(failed))
+
+    def warm_up(self) -> None:
+        corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+        faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
+        cut = unwrap(Mesh(corners, faces), 16)
+        MeshDrawing(replace(cut, texture=np.ones((16, 16, 3), np.float32))).render([0.0], 20.0, 16)

@@ -34,6 +34,7 @@ from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
 from maquette.stages.assembly import StageParts, check_stage, check_targets
 from maquette.stages.base import Stage, StageContext
+from maquette.stages.exercise import exercise_scene
 from maquette.stages.finished import finished_scene
 from maquette.stages.guidance import BuiltGuidance, Guidance, build_guidance, build_request
 from maquette.stages.optimisation import Optimisation
@@ -128,6 +129,9 @@ class Optimise(Stage):
             latest.load_part(scene, "scene")
         scene.to(device_or_cpu(self.config.loop.device))
         context.artifacts.scene = scene
+
+    def warm_up(self) -> None:
+        exercise_scene(self._scene(0))
 
     def _store(self, context: StageContext) -> CheckpointStore:
         return context.checkpoints(self.config.loop.keep_checkpoints)

@@ -31,12 +31,14 @@ from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
 from maquette.stages.assembly import StageParts, check_stage
 from maquette.stages.base import Stage, StageContext
+from maquette.stages.exercise import exercise_scene
 from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.loop import Loop
 from maquette.training.settings import INTERVALS, LoopConfig
 
 FLOOR_PIXELS = 0.5  # by which the fitted shape may leave the visual hull
+WARM_UP_FACES, WARM_UP_TEXTURE = 200, 64
 MESH_FILE = "mesh.safetensors"  # beside the stage's checkpoints
 MESH_ARRAYS = ("vertices", "faces", "vertex_colors", "uv", "texture")
 
@@ -125,6 +127,12 @@ class Reconstruct(Stage):
             raise RunError(f"{path} is missing; delete the folder to begin this stage anew")
         arrays = load_file(path)
         context.artifacts.scene = self._finished(Mesh(**{name: array.numpy() for name, array in arrays.items()}))
+
+    def warm_up(self) -> None:
+        scene = self._scene(0)
+        views = exercise_scene(scene)
+        mesh = simplify(fitted_mesh(scene), WARM_UP_FACES, tolerance=1.0)
+        with_colors(mesh, views, min(self.config.texture_size, WARM_UP_TEXTURE))
 
     def _finished(self, mesh: Mesh) -> Scene:
         scene = mesh_scene(mesh, self.config.view, self.config.geometry.config.bound)
