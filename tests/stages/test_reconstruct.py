@@ -96,7 +96,7 @@ def test_a_loss_of_normals_without_an_estimator_names_the_remedy(words):
     assert "estimator" in refusal(*words, "stages.shape.losses.normal-l1.weight=1")
 
 
-def test_opaque_pictures_are_refused(words, tmp_path):
+def test_opaque_pictures_of_a_folder_are_refused(words, tmp_path):
     views = ball_views(size=16)
     opaque = type(views.picture).opaque(views.picture.color)
     save_posed_images(tmp_path / "opaque", type(views)(opaque, views.cameras, views.split, views.names))

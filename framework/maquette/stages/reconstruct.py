@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +37,8 @@ from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.loop import Loop
 from maquette.training.settings import INTERVALS, LoopConfig
+
+_log = logging.getLogger(__name__)
 
 FLOOR_PIXELS = 0.5  # by which the fitted shape may leave the visual hull
 WARM_UP_FACES, WARM_UP_TEXTURE = 200, 64
@@ -153,10 +156,14 @@ class Reconstruct(Stage):
                 hint="put a stage of type sample before this one, or give a folder of posed images",
             )  # fmt: skip
         if float(views.picture.alpha.min()) == 1:
-            raise ConfigError(
-                "the pictures are opaque, so nothing tells the object from its background", key=key,
-                hint="give pictures with an alpha channel",
-            )  # fmt: skip
+            if self.config.views != "previous":
+                raise ConfigError(
+                    "the pictures are opaque, so nothing tells the object from its background", key=key,
+                    hint="give pictures with an alpha channel",
+                )  # fmt: skip
+            _log.warning(
+                "the sampled views are opaque, so the shape is all that every camera sees; matting cuts it out"
+            )
         return views
 
     def _start(self, views: PosedImages, context: StageContext) -> Generated:
