@@ -25,6 +25,7 @@ class MethodFile:
         defaults: group -> default choice.
         resolved_groups: group -> choice that the keys already contain, in the saved config of a run; None in a method
             file.
+        plugins: paths of Python files and folders with parts, relative to the file.
         when: condition, such as "prior=sd15,sd21" -> settings that apply under it.
     """
 
@@ -34,6 +35,7 @@ class MethodFile:
     defaults: dict[str, str]
     resolved_groups: dict[str, str] | None
     when: dict[str, dict[str, Any]]
+    plugins: tuple[str, ...] = ()
 
     @property
     def choices(self) -> dict[str, str]:
@@ -74,6 +76,7 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
         if "groups" in keys
         else None,
         when=_mapping(keys, "when", origins, "of condition to settings, such as {prior=nano: {seed: 1}}"),
+        plugins=_paths(keys, "plugins", origins),
     )
     for base in bases:
         if not isinstance(base, str) or not base:
@@ -85,6 +88,14 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
             raise error_at(getattr(problem, "message", str(problem)), "extends", origins, hint) from None
         _read(base_path, folder, (*above, place), files)
     files[place] = file
+
+
+def _paths(keys: dict[str, Any], name: str, origins: Origins) -> tuple[str, ...]:
+    """Take the list of paths `name` out of a file's keys."""
+    value = keys.pop(name, None) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        raise error_at(f"{name} is a list of Python files, such as [./my_loss.py]", name, origins)
+    return tuple(value)
 
 
 def _mapping(keys: dict[str, Any], name: str, origins: Origins, what: str, texts: bool = False) -> dict[str, Any]:
