@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from maquette.config import paths
+from maquette.config.foreign import foreign_keys, read_foreign
 from maquette.config.layers import compose
 from maquette.config.local_files import declared, refuse_key, select_files
 from maquette.config.merging import Origins
-from maquette.config.method_files import read_files
+from maquette.config.method_files import MethodFile, read_files
 from maquette.config.origins import Origin, dump_yaml, leaves, locate
 from maquette.config.overrides import apply_settings, check_reach, parse_overrides, restore_references
 from maquette.config.parts import check, plain
@@ -74,7 +75,7 @@ def load_method(
     """Load, compose, resolve and type-check a method.
 
     Args:
-        name_or_path: a name under `configs/<folder>`, or a YAML file.
+        name_or_path: a name under `configs/<folder>`, a YAML file, or `SCHEME:PATH`, which a plugin reads.
         overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it, and
             `~stages.export` removes one.
         stand_ins: values of top-level keys that the method requires and nothing gives, for looking at it.
@@ -85,11 +86,8 @@ def load_method(
         ConfigError: the configuration is invalid; raised before models are loaded.
         PluginError: a local file fails.
     """
-    try:
-        path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
-    except ValueError as problem:
-        raise ConfigError(f"{name_or_path}: {problem}") from None
-    files = read_files(path, folder)
+    files = _files(name_or_path, folder)
+    path = files[-1].path
     groups = {group: choice for file in files for group, choice in file.choices.items()}
     chosen, settings = parse_overrides(overrides, groups, overrides_folder)
     is_run = files[-1].resolved_groups is not None
@@ -115,6 +113,18 @@ def load_method(
     with declared(local_files, local):
         method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
     return ResolvedConfig(method, origins, groups, display_path(path), local_files)
+
+
+def _files(name_or_path: str, folder: str) -> list[MethodFile]:
+    """The file of a method, last, and those that it extends."""
+    foreign = read_foreign(name_or_path)
+    if foreign is not None:
+        return read_files(foreign[0], folder, foreign_keys(*foreign))
+    try:
+        path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
+    except ValueError as problem:
+        raise ConfigError(f"{name_or_path}: {problem}") from None
+    return read_files(path, folder)
 
 
 def _check_given(

@@ -43,28 +43,35 @@ class MethodFile:
         return {**(self.resolved_groups or {}), **self.defaults}
 
 
-def read_files(path: Path, folder: str) -> list[MethodFile]:
+def read_files(path: Path, folder: str, keys: tuple[dict[str, Any], Origins] | None = None) -> list[MethodFile]:
     """The file and all files that it extends, each once and after those that it extends itself.
 
     Args:
         path: the file.
         folder: config folder in which the names of `extends:` are looked up, such as "methods".
+        keys: of the file and their origins, where a plugin has read it; None: it is YAML.
 
     Raises:
         ConfigError: a file is missing or unreadable, or the files extend each other in a circle.
     """
     files: dict[Path, MethodFile] = {}
-    _read(path, folder, (), files)
+    _read(path, folder, (), files, keys)
     return list(files.values())
 
 
-def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, MethodFile]) -> None:
+def _read(
+    path: Path,
+    folder: str,
+    above: tuple[Path, ...],
+    files: dict[Path, MethodFile],
+    given: tuple[dict[str, Any], Origins] | None = None,
+) -> None:
     place = path.resolve()
     if place in above:
         raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
     if place in files:
         return
-    keys, origins = load_yaml(path)
+    keys, origins = given or load_yaml(path)
     bases = keys.pop("extends", None)
     bases = bases if isinstance(bases, list) else [] if bases is None else [bases]
     file = MethodFile(
