@@ -83,7 +83,7 @@ def test_without_a_run_a_local_part_is_taken_as_it_is_written(home):
 
 def test_files_of_an_extended_method_and_of_the_command_line_count_as_well(home):
     (home / "more.yaml").write_text("extends: ./mine.yaml\nstages: {fit: {losses: {contrast: {}}}}\n")
-    given = LocalParts(imported=True, given=[home / "contrast.py"])
+    given = LocalParts(imported=True, extra=[home / "contrast.py"])
     assert set(losses(load_method(str(home / "more.yaml"), local=given))) == {"brightness", "contrast"}
     with pytest.raises(ConfigError, match=r"there is no loss called 'contrast' \(.*more\.yaml:2\)"):
         load_method(str(home / "more.yaml"), local=IMPORTED)

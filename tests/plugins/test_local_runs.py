@@ -8,21 +8,18 @@ import pytest
 from typer.testing import CliRunner
 
 from command_line import logged, run_folder
-from fake_plugins import LOSS
 from maquette import registry
 from maquette.cli.app import app
 from maquette.plugins.local import SOURCE
+from project import examples
 
-LOGGED = LOSS.replace(
-    "return (1 - rendering.rgb).mean()",
-    'return Terms({"value": (1 - rendering.rgb).mean()}, {"darkest": float(rendering.rgb.detach().min())})',
-).replace("from maquette.registry", "from maquette.objectives.terms import Terms\nfrom maquette.registry")
-METHOD = """
-name: mine
-extends: dreamfusion
-plugins: [./my_loss.py]
-stages: {nerf: {losses: {brightness: {weight: 0.1}}}}
-"""
+LOSS, LOGS = (text.strip("\n") + "\n" for text in examples("local-parts", "python"))
+LOGGED = (
+    LOSS.replace("return (1 - rendering.rgb).mean()", LOGS.strip())
+    .replace("from maquette.registry", "from maquette.objectives.terms import Terms\nfrom maquette.registry")
+    .replace("-> Tensor", "-> Terms")
+)
+(METHOD,) = examples("local-parts", "yaml")
 
 
 @pytest.fixture
@@ -56,7 +53,7 @@ def test_a_run_with_a_local_loss(method, tiny_run, tmp_path):
     assert invoke("run", "--resume", folder, "--parts", folder / "parts").exit_code == 0
 
     other = run_folder("run", str(method), *words)  # a new run takes what there is now, and has another fingerprint
-    assert [row for row in logged(other) if {"loss/brightness/value", "brightness/darkest"} <= set(row)]
+    assert [row for row in logged(other) if {"loss/brightness/mean", "brightness/darkest"} <= set(row)]
     fingerprint = json.loads((other / "manifest.json").read_text())["fingerprint"]
     assert fingerprint["digest"] != manifest["fingerprint"]["digest"]
 
@@ -75,7 +72,7 @@ def test_a_local_file_is_given_on_the_command_line(method, tiny_run, tmp_path):
 
 
 def test_show_says_that_a_part_is_local_and_imports_nothing(method, tmp_path):
-    (tmp_path / "my_loss.py").write_text("raise SystemExit\n" + LOSS.replace("from __future__ import annotations", ""))
+    (tmp_path / "my_loss.py").write_text("raise SystemExit\n" + LOSS)
     shown = invoke("show", method)
     assert shown.exit_code == 0 and "brightness" in shown.stdout
     assert "loss 'brightness' is a local part and not looked into: `maquette run` alone imports it" in shown.stderr
@@ -90,4 +87,4 @@ def test_the_failure_of_a_local_part_within_a_step_is_one_line(method, tiny_run,
     assert failed.exit_code == 1
     line = failed.stderr.splitlines()[-1]
     assert line.startswith("error: loss 'brightness' of local file ") and "AttributeError" in line
-    assert "my_loss.py:17); MAQUETTE_DEBUG=1" in line
+    assert "my_loss.py:22); MAQUETTE_DEBUG=1" in line

@@ -34,12 +34,12 @@ def select_files(files: Sequence[MethodFile], local: LocalParts) -> tuple[LocalF
     run = next((file.path for file in files if file.resolved_groups is not None), None)
     if local.recorded and run is not None:
         return _unchanged(named, local, run.parent)
-    return read_files([*named, *local.given])
+    return read_files([*named, *local.extra])
 
 
 def _named(file: MethodFile, local: LocalParts) -> list[Path]:
     """The local files that a method's file names, and that count."""
-    if not file.plugins or (file.resolved_groups is not None and local.given):
+    if not file.plugins or (file.resolved_groups is not None and local.extra):
         return []
     if (plugin := owner_of(file.path)) is not None:
         hint = "a plugin declares its parts in maquette-plugin.toml"
@@ -63,7 +63,7 @@ def _unchanged(named: Sequence[Path], local: LocalParts, run: Path) -> tuple[Loc
     recorded, copies = local.recorded or {}, _copies(run)
     hint = f"give its copy: --parts {copies}; or start a new run" if copies else "put it back, or start a new run"
     try:
-        files = read_files([*named, *local.given])
+        files = read_files([*named, *local.extra])
     except ConfigError as problem:
         raise ConfigError(problem.message, key=KEY, hint=hint) from None
     present = {file.sha256 for file in files}

@@ -64,14 +64,14 @@ def _read(
     folder: str,
     above: tuple[Path, ...],
     files: dict[Path, MethodFile],
-    given: tuple[dict[str, Any], Origins] | None = None,
+    contents: tuple[dict[str, Any], Origins] | None = None,
 ) -> None:
     place = path.resolve()
     if place in above:
         raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
     if place in files:
         return
-    keys, origins = given or load_yaml(path)
+    keys, origins = contents or load_yaml(path)
     bases = keys.pop("extends", None)
     bases = bases if isinstance(bases, list) else [] if bases is None else [bases]
     file = MethodFile(

@@ -52,12 +52,12 @@ class LocalParts:
 
     Args:
         imported: whether they are imported; else only the names of their parts are read.
-        given: files and folders that the user gives beside those of the method; of a run, instead of them.
+        extra: files and folders that the user gives beside those of the method; of a run, instead of them.
         recorded: path -> sha256 of the files with which a run that is resumed began.
     """
 
     imported: bool = False
-    given: Sequence[Path] = ()
+    extra: Sequence[Path] = ()
     recorded: Mapping[str, str] | None = None
 
 
