@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from maquette import __version__
+from maquette.cli.errors import exit_with_errors as _exit_with_errors
 from maquette.cli.messages import show_messages
+from maquette.cli.plugin_commands import PluginGroup, print_plugins
 from maquette.cli.sample import sample
 from maquette.cli.warm_up import start_in_background, warm_up
-from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
 
 app = typer.Typer(
     name="maquette",
+    cls=PluginGroup,
     help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
     no_args_is_help=True,
     add_completion=False,
@@ -30,8 +30,6 @@ app = typer.Typer(
 plugin_app = typer.Typer(help="Look at installed plugins.", no_args_is_help=True)
 app.add_typer(plugin_app, name="plugin")
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, 128 + SIGINT."""
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
@@ -40,25 +38,10 @@ Allowed = Annotated[
     list[Path] | None,
     typer.Option("--allow", help="a folder into which the paths of a plugin's file or another user's run may lead"),
 ]
-
-
-def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Print a MaquetteError or an interruption as one line, and exit with its code."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except MaquetteError as problem:
-            if os.environ.get("MAQUETTE_DEBUG"):
-                raise
-            typer.secho(f"error: {problem}", fg="red", err=True)
-            raise typer.Exit(problem.exit_code) from None
-        except KeyboardInterrupt as problem:
-            typer.secho(str(problem) or "interrupted", err=True)
-            raise typer.Exit(getattr(problem, "exit_code", INTERRUPTED)) from None
-
-    return wrapped
+Parts = Annotated[
+    list[Path] | None,
+    typer.Option("--parts", help="a Python file with parts of your own, or a folder of them; see docs/local-parts.md"),
+]
 
 
 @app.command()
@@ -75,6 +58,7 @@ def run(
         bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
     ] = False,
     allow: Allowed = None,
+    parts: Parts = None,
 ) -> None:
     """Run a method.
 
@@ -84,7 +68,7 @@ def run(
 
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
-    _run(method, overrides or [], "methods", resume, allow or [])
+    _run(method, overrides or [], "methods", resume, allow or [], parts or [])
 
 
 @app.command()
@@ -96,33 +80,36 @@ def train(
         bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
     ] = False,
     allow: Allowed = None,
+    parts: Parts = None,
 ) -> None:
     """Train a prior from a recipe.
 
     maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
-    _run(recipe, overrides or [], "training", resume, allow or [])
+    _run(recipe, overrides or [], "training", resume, allow or [], parts or [])
 
 
-def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
+def _run(
+    name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path], parts: Sequence[Path] = ()
+) -> None:
     with allowing(allow):
-        _run_method(name, overrides, folder, resume)
+        _run_method(name, overrides, folder, resume, parts)
 
 
-def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+def _run_method(name: str, overrides: list[str], folder: str, resume: bool, parts: Sequence[Path]) -> None:
     from maquette.config.loading import load_method
+    from maquette.plugins.local import LocalParts
 
     if resume:
         from maquette.errors import ConfigError
-        from maquette.training.run_folder import RunFolder
+        from maquette.pipeline import load_run
 
         if overrides:
             raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
-        run_folder = RunFolder.open(Path(name))
-        resolved = load_method(str(run_folder.config))
+        resolved = load_run(Path(name), parts)
     else:
         start_in_background(name, overrides)
-        resolved = load_method(name, overrides, folder)
+        resolved = load_method(name, overrides, folder, local=LocalParts(True, parts))
     from maquette.pipeline import run_method
 
     path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
@@ -185,9 +172,12 @@ def show(
 ) -> None:
     """Print the resolved config, each value with the file and line it comes from."""
     from maquette.config.loading import load_method
+    from maquette.config.parts import unread_parts
 
     folder = "training" if method.startswith("configs/training") else "methods"
     resolved = load_method(method, overrides or [], folder, stand_ins={"prompt": "(your prompt)"})
+    for sentence in unread_parts(resolved.method):
+        typer.secho(f"warning: {sentence}", fg="yellow", err=True)
     text = resolved.to_yaml()
     if plain:
         typer.echo(text, nl=False)
@@ -229,7 +219,7 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind o
 
     from maquette import plugins, registry
     from maquette.config import paths
-    from maquette.config.origins import load_yaml
+    from maquette.config.summaries import summary_of
 
     plugins.load()
     table = Table(box=None, pad_edge=False)
@@ -238,7 +228,7 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind o
         table.add_column(configs[kind].removesuffix("s"))
         table.add_column("what it does")
         for name, path in paths.available(configs[kind]).items():
-            table.add_row(name, str(load_yaml(path)[0].get("summary", "")))
+            table.add_row(name, summary_of(path))
     if kind == "":
         table.add_section()
         for name in registry.KINDS:
@@ -263,13 +253,8 @@ def doctor() -> None:
 @plugin_app.command("list")
 @_exit_with_errors
 def plugin_list() -> None:
-    """Installed plugins, and those that were skipped with the reason."""
-    from maquette import plugins
-
-    for name, distribution in plugins.loaded().items():
-        typer.echo(f"{name}  ({distribution})")
-    for distribution, reason in plugins.failures().items():
-        typer.secho(f"{distribution}: skipped: {reason}", fg="yellow")
+    """Installed plugins with what they bring, and those that were skipped with the reason."""
+    print_plugins()
 
 
 @app.callback(invoke_without_command=True)

@@ -32,9 +32,9 @@ from maquette.config.capabilities import (
     listed,
     within,
 )
-from maquette.config.parts import PartSpec, SettingError, part
+from maquette.config.parts import PartSpec, SettingError, UnreadPartError, part
 from maquette.data.base import Target
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, PluginError
 
 PICTURE_REMEDY = "give it data: {type: image, path: PICTURE.png}"
 
@@ -120,7 +120,15 @@ Parts = TypeVar("Parts")
 
 def first_refusal(rules: Iterable[Callable[[Parts], Refusal | None]], parts: Parts) -> Refusal | None:
     """The refusal of the first broken rule; None: all hold."""
-    return next((refusal for rule in rules if (refusal := rule(parts)) is not None), None)
+    return next((refusal for rule in rules if (refusal := _judged(rule, parts)) is not None), None)
+
+
+def _judged(rule: Callable[[Parts], Refusal | None], parts: Parts) -> Refusal | None:
+    """The refusal of a rule; a rule about a local part that is not imported is left to the run."""
+    try:
+        return rule(parts)
+    except UnreadPartError:
+        return None
 
 
 def _refuse(refusal: Refusal | None) -> None:
@@ -427,12 +435,19 @@ def _described(entries: frozenset[str]) -> str:
 def _fitting(kind: str, fits: Callable[[Capabilities], bool]) -> str:
     """Names of the parts of a kind with capabilities (at default settings) that fit; for remedies."""
     specs = [with_defaults(kind, name) for name in registry.names(kind)]
-    return ", ".join(spec.name for spec in specs if spec is not None and fits(spec.capabilities)) or "none"
+    return ", ".join(spec.name for spec in specs if spec is not None and _has(spec, fits)) or "none"
+
+
+def _has(spec: PartSpec, fits: Callable[[Capabilities], bool]) -> bool:
+    try:
+        return fits(spec.capabilities)
+    except PluginError:
+        return False
 
 
 def with_defaults(kind: str, name: str) -> PartSpec | None:
-    """A part with its default settings; None: some settings have no default."""
+    """A part with its default settings; None: some have no default, or it is a plugin's that cannot be used."""
     try:
         return part(kind, name)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, PluginError):
         return None
