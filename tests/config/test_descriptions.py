@@ -61,8 +61,8 @@ def test_defaults_are_in_the_terms_of_yaml():
 def test_types_are_words():
     words = {name: option.type for name, option in OPTIONS.items()}
     assert words["count"] == "whole number" and words["weight"] == "number or schedule"
-    assert words["metric"] == "one of l1, l2" and words["geometry"] == "a geometry"
-    assert words["losses"] == "names, each with: a loss" and words["path"] == "path"
+    assert words["metric"] == "one of l1, l2" and words["geometry"] == "geometry part"
+    assert words["losses"] == "names, each with: loss part" and words["path"] == "path"
 
 
 def test_ranges_units_symbols_and_choices_are_named():

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.describe import describe
 from maquette.cli.list import list_
 from maquette.cli.messages import show_messages
 from maquette.cli.sample import sample
@@ -219,6 +220,7 @@ def inspect(
 
 
 app.command("list")(_exit_with_errors(list_))
+app.command()(_exit_with_errors(describe))
 
 
 @app.command()

@@ -48,7 +48,7 @@ class Option:
 
     Args:
         name: its key.
-        type: for people, such as "whole number or schedule", "one of l1, l2" or "a prior".
+        type: for people, such as "number or schedule", "one of l1, l2" or "prior part".
         required: whether it has no default.
         default: in YAML's terms; None also where there is none.
         unit: of the number, such as "scene units"; "" without one.
@@ -199,7 +199,7 @@ def type_words(expected: Any) -> str:
     """
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if kind := part_kind(expected):
-        return f"a {kind}"
+        return f"{kind} part"
     if origin is Annotated:
         path = next((mark for mark in expected.__metadata__ if isinstance(mark, PathKind)), None)
         return " or ".join([*path.words, _PATHS[path.kind]]) if path else type_words(arguments[0])

@@ -96,6 +96,17 @@ def dump_yaml(data: Any) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
+def dump_flow(data: Any) -> str:
+    """Plain data as YAML in one line, such as the right side of an override.
+
+    Example:
+        >>> dump_flow({"type": "cfg", "scale": 7.5}), dump_flow("a: b")
+        ('{type: cfg, scale: 7.5}', "'a: b'")
+    """
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def parse_value(text: str, key: str = "") -> tuple[Any, dict[str, Origin]]:
     """One YAML value, such as the right side of an override, and the origins of the keys within it, as typed.
 

@@ -57,8 +57,8 @@ def _unchecked(name: str) -> PartSpec:
     cls = registry.get("data", name)
     config = object.__new__(cls.Config)
     for field in dataclasses.fields(cls.Config):
-        made = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-        object.__setattr__(config, field.name, "picture.png" if made is dataclasses.MISSING else made)
+        value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        object.__setattr__(config, field.name, "picture.png" if value is dataclasses.MISSING else value)
     return PartSpec("data", name, cls, config)
 
 
@@ -116,8 +116,8 @@ def _loss(pair: dict[str, PartSpec]) -> bool:
     needs = pair["loss"].capabilities.needs
     if "data" in pair:
         data = pair["data"].capabilities
-        given = data.gives | set(data.remedies)
-        return (within(TARGET, needs) | (needs & {DATA, REFERENCE})) <= given
+        entries = data.gives | set(data.remedies)
+        return (within(TARGET, needs) | (needs & {DATA, REFERENCE})) <= entries
     entries = within(RENDERING, needs) | within(GEOMETRY, needs)
     return any(entries <= gives for names, gives in _renderings().items() if _names_of(pair) <= names)
 
