@@ -17,6 +17,7 @@ from maquette.cli.describe import describe
 from maquette.cli.list import list_
 from maquette.cli.messages import show_messages
 from maquette.cli.sample import sample
+from maquette.cli.schema import schema
 from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
 
@@ -221,6 +222,7 @@ def inspect(
 
 app.command("list")(_exit_with_errors(list_))
 app.command()(_exit_with_errors(describe))
+app.command()(_exit_with_errors(schema))
 
 
 @app.command()
