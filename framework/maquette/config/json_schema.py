@@ -211,16 +211,15 @@ def _names_to(expected: Any) -> Schema:
     schema: Schema = {"type": "object", "patternProperties": dict(REMOVAL)}
     values = {"anyOf": [*_alternatives(expected), {"type": "null"}, _ref("reference")]}
     if kind := part_kind(expected):
-        schema["properties"] = {
-            name: {
-                "anyOf": [
-                    {"type": "null"}, _ref("reference"), {"enum": registry.names(kind)},
-                    {"if": {"required": ["type"]}, "then": _ref(kind), "else": _ref(f"{kind}.{name}")},
-                ]
-            }
-            for name in registry.names(kind)
-        }  # fmt: skip
+        schema["properties"] = {name: _by_own_name(kind, name) for name in registry.names(kind)}
     return schema | {"additionalProperties": values}
+
+
+def _by_own_name(kind: str, name: str) -> Schema:
+    """A part in a mapping under its own name; as a mapping it needs no type."""
+    mapping = {"if": {"required": ["type"]}, "then": _ref(kind), "else": _ref(f"{kind}.{name}")}
+    short = {"anyOf": [{"type": "null"}, _ref("reference"), {"enum": registry.names(kind)}]}
+    return {"if": {"type": "object"}, "then": mapping, "else": short}
 
 
 def _list(origin: Any, arguments: tuple[Any, ...]) -> Schema:
