@@ -16,6 +16,8 @@ from maquette import __version__
 from maquette.cli.describe import describe
 from maquette.cli.list import list_
 from maquette.cli.messages import show_messages
+from maquette.cli.plan import dry_run as try_run
+from maquette.cli.plan import plan
 from maquette.cli.sample import sample
 from maquette.cli.schema import schema
 from maquette.errors import MaquetteError
@@ -77,6 +79,9 @@ def run(
         bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
     ] = False,
     allow: Allowed = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="load what the run needs, take a step of each stage, and keep nothing")
+    ] = False,
 ) -> None:
     """Run a method.
 
@@ -86,6 +91,12 @@ def run(
 
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
+    if dry_run:
+        from maquette.config.loading import load_method
+
+        with allowing(allow or []):
+            try_run(load_method(method, overrides or []))
+        return
     _run(method, overrides or [], "methods", resume, allow or [])
 
 
@@ -223,6 +234,7 @@ def inspect(
 app.command("list")(_exit_with_errors(list_))
 app.command()(_exit_with_errors(describe))
 app.command()(_exit_with_errors(schema))
+app.command()(_exit_with_errors(plan))
 
 
 @app.command()
