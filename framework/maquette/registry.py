@@ -14,6 +14,7 @@ import ast
 import dataclasses
 import dis
 import importlib
+import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -117,6 +118,10 @@ _classes: dict[tuple[str, str], type] = {}
 _declared: dict[tuple[str, str], list[Declaration]] = {}
 _loaded: dict[tuple[str, str, str], type] = {}  # (kind, source, name) -> class of a declared part
 _collected: list[dict[tuple[str, str], type]] = []
+
+
+FOLDERS: dict[str, str] = {package.rpartition(".")[2]: kind for kind, package in KINDS.items()}
+"""Folder of a kind's parts, which is its plural -> kind: "losses" -> "loss"."""
 
 
 class UnknownPartError(ConfigError):

@@ -11,10 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.describe import describe
 from maquette.cli.errors import exit_with_errors as _exit_with_errors
+from maquette.cli.list import list_
 from maquette.cli.messages import show_messages
+from maquette.cli.plan import dry_run as try_run
+from maquette.cli.plan import plan
 from maquette.cli.plugin_commands import PluginGroup, print_plugins
 from maquette.cli.sample import sample
+from maquette.cli.schema import schema
 from maquette.cli.warm_up import start_in_background, warm_up
 from maquette.files import allowing, display_path
 
@@ -59,6 +64,9 @@ def run(
     ] = False,
     allow: Allowed = None,
     parts: Parts = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="load what the run needs, take a step of each stage, and keep nothing")
+    ] = False,
 ) -> None:
     """Run a method.
 
@@ -68,6 +76,13 @@ def run(
 
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
+    if dry_run:
+        from maquette.config.loading import load_method
+        from maquette.plugins.local import LocalParts
+
+        with allowing(allow or []):
+            try_run(load_method(method, overrides or [], local=LocalParts(True, parts or [])))
+        return
     _run(method, overrides or [], "methods", resume, allow or [], parts or [])
 
 
@@ -210,35 +225,10 @@ def inspect(
         print_account(inspect_path(path).account(), as_json)
 
 
-@app.command("list")
-@_exit_with_errors
-def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind of part")] = "") -> None:
-    """List methods, suites and kinds of part, or the parts of one kind with what they do."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from maquette import plugins, registry
-    from maquette.config import paths
-    from maquette.config.summaries import summary_of
-
-    plugins.load()
-    table = Table(box=None, pad_edge=False)
-    configs = {"": "methods", "method": "methods", "methods": "methods", "suite": "suites", "suites": "suites"}
-    if kind in configs:
-        table.add_column(configs[kind].removesuffix("s"))
-        table.add_column("what it does")
-        for name, path in paths.available(configs[kind]).items():
-            table.add_row(name, summary_of(path))
-    if kind == "":
-        table.add_section()
-        for name in registry.KINDS:
-            table.add_row(name, ", ".join(registry.names(name)) or "-")
-    elif kind not in configs:
-        for column in (kind, "what it does", "from"):
-            table.add_column(column)
-        for name in registry.names(kind):
-            table.add_row(name, registry.summary(kind, name), registry.source(kind, name))
-    Console().print(table)
+app.command("list")(_exit_with_errors(list_))
+app.command()(_exit_with_errors(describe))
+app.command()(_exit_with_errors(schema))
+app.command()(_exit_with_errors(plan))
 
 
 @app.command()

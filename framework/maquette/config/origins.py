@@ -96,6 +96,17 @@ def dump_yaml(data: Any) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
+def dump_flow(data: Any) -> str:
+    """Plain data as YAML in one line, such as the right side of an override.
+
+    Example:
+        >>> dump_flow({"type": "cfg", "scale": 7.5}), dump_flow("a: b")
+        ('{type: cfg, scale: 7.5}', "'a: b'")
+    """
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def parse_value(text: str, key: str = "") -> tuple[Any, dict[str, Origin]]:
     """One YAML value, such as the right side of an override, and the origins of the keys within it, as typed.
 
@@ -128,6 +139,29 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
         raise ConfigError("a config is a mapping of keys to values", file=file, line=node.start_mark.line + 1)
     construction = _Construction("", file, path.absolute().parent)
     return construction.value(node, ""), construction.origins
+
+
+def top_level_text(path: Path, key: str) -> str:
+    """The text at a top-level key of a YAML file, read no further than there; "" without one.
+
+    A file that cannot be read gives the reason in brackets, as one line of a list that goes on.
+    """
+    depth, name = 0, None
+    try:
+        for event in yaml.parse(decode_text(path.read_bytes()), Loader=_Loader):
+            if isinstance(event, yaml.ScalarEvent) and depth == 1:
+                if name == key:
+                    return " ".join(str(event.value).split())
+                name = str(event.value) if name is None else None
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                depth += 1
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                depth -= 1
+                name = None if depth == 1 else name
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        reason = getattr(problem, "problem", None) or getattr(problem, "strerror", None) or problem
+        return f"(cannot be read: {reason})"
+    return ""
 
 
 def _compose(text: str, file: str = "", key: str = "", hint: str = "") -> yaml.Node | None:

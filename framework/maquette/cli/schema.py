@@ -1,0 +1,36 @@
+"""The command `maquette schema`: the JSON schema of method files, for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", help="file to write; else it is printed")] = None,
+) -> None:
+    """Print the JSON schema of methods, recipes, laptop files and suites, with the parts of the installed plugins.
+
+    maquette schema --out maquette.schema.json
+    """
+    from maquette import plugins
+    from maquette.bench.suites import Suite
+    from maquette.config.json_schema import method_schema
+    from maquette.errors import ConfigError
+    from maquette.files import display_path, write_atomically
+
+    plugins.load()
+    text = json.dumps(method_schema(Suite), indent=1, ensure_ascii=False)
+    if out is None:
+        typer.echo(text)
+        return
+    try:
+        write_atomically(out, f"{text}\n")
+    except OSError as problem:
+        raise ConfigError(
+            f"cannot write {out}: {problem.strerror or problem}", hint="give another file: --out FILE"
+        ) from None
+    typer.echo(f"written: {display_path(out)}\nat the top of a method: # yaml-language-server: $schema={out.resolve()}")
