@@ -12,8 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.export import export
+from maquette.cli.measure import measure
 from maquette.cli.messages import show_messages
 from maquette.cli.outcome import print_outcome
+from maquette.cli.report import report
 from maquette.cli.resume import resume
 from maquette.cli.sample import sample
 from maquette.errors import MaquetteError
@@ -102,6 +105,9 @@ def _run(name: str, overrides: list[str], folder: str, allow: list[Path]) -> Non
 
 
 app.command()(_exit_with_errors(resume))
+app.command()(_exit_with_errors(export))
+app.command()(_exit_with_errors(measure))
+app.command()(_exit_with_errors(report))
 app.command()(_exit_with_errors(sample))
 
 

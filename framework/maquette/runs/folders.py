@@ -113,13 +113,20 @@ def summarise_run(path: Path) -> RunSummary:
     run = RunFolder(path)
     manifest = read_manifest(run.manifest)
     written = [file.stat().st_mtime for file in (run.config, run.manifest, run.state, run.metrics) if file.is_file()]
+    method = str(manifest.get("method") or path.parent.parent.name)
     return RunSummary(
-        path, str(manifest.get("method") or path.parent.parent.name), _subject(manifest, path), run_state(run, manifest),
-        folder_size(path), folder_size(run.checkpoints), begun_at(path), max(written),
-    )  # fmt: skip
+        path,
+        method,
+        _subject(manifest, path),
+        run_state(run),
+        folder_size(path),
+        folder_size(run.checkpoints),
+        begun_at(path),
+        max(written),
+    )
 
 
-def run_state(run: RunFolder, manifest: Mapping[str, Any] | None = None) -> State:
+def run_state(run: RunFolder) -> State:
     """How far a run came, by its state file and its lock."""
     if is_locked(run.path):
         return "running"
