@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.clean import clean
+from maquette.cli.compare import compare
 from maquette.cli.export import export
 from maquette.cli.measure import measure
 from maquette.cli.messages import show_messages
@@ -108,6 +110,8 @@ app.command()(_exit_with_errors(resume))
 app.command()(_exit_with_errors(export))
 app.command()(_exit_with_errors(measure))
 app.command()(_exit_with_errors(report))
+app.command()(_exit_with_errors(compare))
+app.command()(_exit_with_errors(clean))
 app.command()(_exit_with_errors(sample))
 
 
