@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,8 @@ def run_suite(
     root.mkdir(parents=True, exist_ok=True)
     rows: dict[SuiteJob, dict[str, Any]] = {}
     pictures: dict[SuiteJob, list[np.ndarray]] = {}
-    with sole_writer(root, "suite"):
-        for outcome in run_jobs(jobs, processes):
+    with sole_writer(root, "suite"), closing(run_jobs(jobs, processes)) as outcomes:
+        for outcome in outcomes:
             job = outcome.job
             rows[job], pictures[job] = _measure(outcome, metrics, suite.sheet_views)
             result = outcome.error or _format_values(rows[job])

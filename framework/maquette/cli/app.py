@@ -21,6 +21,7 @@ from maquette.cli.outcome import print_outcome
 from maquette.cli.report import report
 from maquette.cli.resume import resume
 from maquette.cli.sample import sample
+from maquette.cli.sweep import print_sweep
 from maquette.errors import MaquetteError
 from maquette.files import allowing
 
@@ -72,14 +73,29 @@ def run(
     method: Annotated[str, typer.Argument(help="a method's name (see `maquette list methods`), or a YAML file")],
     overrides: Overrides = None,
     allow: Allowed = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="commas separate values, e.g. seed=0,1: each combination is run")
+    ] = False,
+    prompts: Annotated[
+        str, typer.Option("--prompts", help="a file with one prompt a line, or lib:NAME: each prompt is run")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="of a sweep: runs at a time")] = 1,
+    name: Annotated[
+        str, typer.Option("--name", help="of a sweep's folder in outputs/sweeps [made of method and keys]")
+    ] = "",
 ) -> None:
-    """Run a method.
+    """Run a method, or a sweep of one.
 
     maquette run dreamfusion prompt="a red mushroom with white dots"
 
     maquette run dreamfusion prompt="a green house" seed=3 stages.nerf.steps=400
+
+    maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
-    _run(method, overrides or [], "methods", allow or [])
+    if sweep or prompts:
+        print_sweep(method, overrides or [], prompts, sweep, jobs, name)
+    else:
+        _run(method, overrides or [], "methods", allow or [])
 
 
 @app.command()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,11 +91,11 @@ def job_facts(resolved: ResolvedConfig) -> tuple[Fingerprint, tuple[str, ...]]:
     return fingerprint(resolved), tuple(resolved.method.stages)
 
 
-def run_jobs(jobs: Sequence[AnyJob], processes: int) -> Iterator[Outcome[AnyJob]]:
+def run_jobs(jobs: Sequence[AnyJob], processes: int) -> Generator[Outcome[AnyJob]]:
     """Run the unfinished jobs, `processes` in parallel; yields outcomes as they complete.
 
     The available cores are divided among the processes. SIGTERM and SIGHUP stop the runs, each of which saves a
-    checkpoint first.
+    checkpoint first; so does closing the iterator.
     """
     children = _Children()
     threads = max(1, available_cores() // processes)
