@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
-    """Run all stages of a method; when resuming, the unfinished ones.
+    """Run all stages of a method; when resuming, the unfinished ones. A finished run is left as it is.
 
     Args:
         resolved: the configuration; when resuming, that of the run folder.
@@ -112,6 +112,8 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
     """Run the unfinished stages, and write manifest and report."""
     method, timings = resolved.method, Timings()
     state = _resumed_state(resolved, run) if resumed else {"finished": []}
+    if resumed and is_finished(run, resolved, state["finished"]):
+        return
     run.write_state({**state, "config": resolved.plain})
     facts = {
         "method": method.name, "prompt": method.prompt, "image": method.image, "data": method.data,
@@ -170,11 +172,18 @@ def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
     return state
 
 
+def is_finished(run: RunFolder, resolved: ResolvedConfig, finished: Sequence[str]) -> bool:
+    """Whether nothing is left to do: the stages are finished as configured, and manifest and report are there."""
+    same = run.read_state().get("config") == resolved.plain
+    complete = set(resolved.method.stages) <= set(finished)
+    return same and complete and bool(read_manifest(run.manifest)) and run.report.is_file()
+
+
 def saved_so_far(run: RunFolder, remedy: str = "go on") -> str:
     """What a stopped run has saved, and the command that goes on with it."""
     stages = {folder.name: run.store(folder.name).all() for folder in sorted(run.checkpoints.glob("*"))}
     saved = ", ".join(f"{name} up to step {store[-1].step}" for name, store in stages.items() if store)
-    command = shlex.join(["maquette", "run", "--resume", display_path(run.path)])
+    command = shlex.join(["maquette", "resume", display_path(run.path)])
     return f"saved: {saved or 'nothing yet'}; {remedy} with: {command}"
 
 

@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from maquette.bench.results import passed, run_suite, summarise
-from maquette.bench.running import Job, suite_jobs
+from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.suites import Bar, load_suite
 from maquette.cli.app import app
 from maquette.errors import ConfigError, RunError
@@ -152,14 +152,14 @@ def test_each_row_has_the_fingerprint_that_its_run_recorded(benched):
     assert rows[0]["fingerprint"]["digest"] != rows[1]["fingerprint"]["digest"]
 
 
-def test_each_case_runs_with_each_seed(benched, tmp_path):
+def test_running_a_suite_is_a_job_for_each_case_and_seed(benched, tmp_path):
     suite = dataclasses.replace(load_suite(str(benched[0])), seeds=(0, 1))
     assert [(job.case.prompt, job.seed) for job in suite_jobs(suite, tmp_path)] == [
         ("a red mug", 0), ("a red mug", 1), ("a fish: blue", 0), ("a fish: blue", 1),
     ]  # fmt: skip
 
 
-def blocked(job: Job) -> Path:
+def blocked(job: SuiteJob) -> Path:
     """A file where the run folder of a job should go."""
     shutil.rmtree(job.folder, ignore_errors=True)
     job.folder.mkdir()

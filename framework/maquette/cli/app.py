@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +10,26 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.clean import clean
+from maquette.cli.compare import compare
 from maquette.cli.describe import describe
 from maquette.cli.errors import exit_with_errors as _exit_with_errors
+from maquette.cli.export import export
 from maquette.cli.list import list_
+from maquette.cli.measure import measure
 from maquette.cli.messages import show_messages
+from maquette.cli.outcome import print_outcome
 from maquette.cli.plan import dry_run as try_run
 from maquette.cli.plan import plan
 from maquette.cli.plugin_commands import PluginGroup, print_plugins
+from maquette.cli.report import report
+from maquette.cli.resume import resume
 from maquette.cli.sample import sample
 from maquette.cli.schema import schema
+from maquette.cli.sweep import print_sweep
 from maquette.cli.warm_up import start_in_background, warm_up
-from maquette.files import allowing, display_path
+from maquette.errors import ConfigError
+from maquette.files import allowing
 
 app = typer.Typer(
     name="maquette",
@@ -52,48 +60,45 @@ Parts = Annotated[
 @app.command()
 @_exit_with_errors
 def run(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder"
-        ),
-    ],
+    method: Annotated[str, typer.Argument(help="a method's name (see `maquette list methods`), or a YAML file")],
     overrides: Overrides = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
-    ] = False,
     allow: Allowed = None,
     parts: Parts = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="load what the run needs, take a step of each stage, and keep nothing")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="commas separate values, e.g. seed=0,1: each combination is run")
+    ] = False,
+    prompts: Annotated[
+        str, typer.Option("--prompts", help="a file with one prompt a line, or lib:NAME: each prompt is run")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="of a sweep: runs at a time")] = 1,
+    name: Annotated[
+        str, typer.Option("--name", help="of a sweep's folder in outputs/sweeps [made of method and keys]")
+    ] = "",
 ) -> None:
-    """Run a method.
+    """Run a method, or a sweep of one.
 
     maquette run dreamfusion prompt="a red mushroom with white dots"
 
     maquette run dreamfusion prompt="a green house" seed=3 stages.nerf.steps=400
 
-    maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
+    maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
-    if dry_run:
-        from maquette.config.loading import load_method
-        from maquette.plugins.local import LocalParts
-
-        with allowing(allow or []):
-            try_run(load_method(method, overrides or [], local=LocalParts(True, parts or [])))
+    if sweep or prompts:
+        print_sweep(method, overrides or [], prompts, sweep, jobs, name)
         return
-    _run(method, overrides or [], "methods", resume, allow or [], parts or [])
+    if jobs > 1 or name:
+        raise ConfigError("--jobs and --name are for sweeps", hint="add --sweep or --prompts")
+    _run(method, overrides or [], "methods", allow or [], parts or [], dry_run)
 
 
 @app.command()
 @_exit_with_errors
 def train(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file, or, with --resume, a run folder")],
+    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file")],
     overrides: Overrides = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
-    ] = False,
     allow: Allowed = None,
     parts: Parts = None,
 ) -> None:
@@ -101,39 +106,33 @@ def train(
 
     maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
-    _run(recipe, overrides or [], "training", resume, allow or [], parts or [])
+    _run(recipe, overrides or [], "training", allow or [], parts or [])
 
 
 def _run(
-    name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path], parts: Sequence[Path] = ()
+    name: str, overrides: list[str], folder: str, allow: list[Path], parts: Sequence[Path], dry_run: bool = False
 ) -> None:
-    with allowing(allow):
-        _run_method(name, overrides, folder, resume, parts)
-
-
-def _run_method(name: str, overrides: list[str], folder: str, resume: bool, parts: Sequence[Path]) -> None:
     from maquette.config.loading import load_method
     from maquette.plugins.local import LocalParts
 
-    if resume:
-        from maquette.errors import ConfigError
-        from maquette.pipeline import load_run
-
-        if overrides:
-            raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
-        resolved = load_run(Path(name), parts)
-    else:
-        start_in_background(name, overrides)
+    with allowing(allow):
+        if not dry_run:
+            start_in_background(name, overrides)
         resolved = load_method(name, overrides, folder, local=LocalParts(True, parts))
-    from maquette.pipeline import run_method
+        if dry_run:
+            try_run(resolved)
+            return
+        from maquette.pipeline import run_method
 
-    path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
-    typer.echo(f"\ndone: {path}")
-    for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
-        typer.echo(f"  {product}")
-    typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
+        print_outcome(run_method(resolved))
 
 
+app.command()(_exit_with_errors(resume))
+app.command()(_exit_with_errors(export))
+app.command()(_exit_with_errors(measure))
+app.command()(_exit_with_errors(report))
+app.command()(_exit_with_errors(compare))
+app.command()(_exit_with_errors(clean))
 app.command()(_exit_with_errors(sample))
 app.command()(_exit_with_errors(warm_up))
 
