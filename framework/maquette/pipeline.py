@@ -12,12 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from maquette.config.loading import ResolvedConfig, load_method
+from maquette.config.loading import ResolvedConfig
 from maquette.config.origins import leaves
 from maquette.errors import ConfigError, RunError
 from maquette.files import display_path, sole_writer
 from maquette.kernels.devices import choose_device, limit_threads
-from maquette.plugins.local import LocalParts
 from maquette.randomness import seed_global_generators
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
@@ -78,22 +77,6 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
             problem.args = (f"interrupted; {saved_so_far(run)}",)
             raise
     return run.path
-
-
-def load_run(folder: Path, parts: Sequence[Path] = ()) -> ResolvedConfig:
-    """The configuration of a run to resume, with its local parts imported.
-
-    Args:
-        folder: of the run.
-        parts: local files to take in place of those that the run names.
-
-    Raises:
-        ConfigError: the folder is no run, its configuration is broken, a local file has changed since the run began, or
-            the run is another's and has local files, and none are given.
-    """
-    run = RunFolder.open(folder)
-    recorded = read_manifest(run.manifest).get("parts")
-    return load_method(str(run.config), local=LocalParts(True, parts, recorded if isinstance(recorded, dict) else None))
 
 
 def _copy_local_files(resolved: ResolvedConfig, run: RunFolder) -> None:

@@ -63,6 +63,6 @@ def test_an_unknown_kind_names_the_nearest(word):
 def test_a_broken_file_does_not_end_the_list(tmp_path, monkeypatch):
     (tmp_path / "methods").mkdir()
     (tmp_path / "methods" / "broken.yaml").write_text("name: [\nsummary: x")
-    monkeypatch.setattr(plugins, "config_folders", lambda: [tmp_path])
+    monkeypatch.setattr(plugins, "config_folders", lambda: {tmp_path: "acme"})
     entries = {entry["name"]: entry["summary"] for entry in listed()["methods"]}
     assert entries["broken"].startswith("(cannot be read: ") and entries["dreamfusion"].startswith("text to 3D")

@@ -47,10 +47,10 @@ def test_a_run_with_a_local_loss(method, tiny_run, tmp_path):
     assert all("loss/brightness" in row for row in logged(folder) if row["stage"] == "nerf")
 
     file.write_text(LOGGED)  # resumed, the run refuses what has changed, and takes its copy
-    refused = invoke("run", "--resume", folder)
+    refused = invoke("resume", folder)
     assert refused.exit_code == 2 and refused.stderr.count("\n") == 1
     assert "my_loss.py has changed since the run began; give its copy: --parts " in refused.stderr
-    assert invoke("run", "--resume", folder, "--parts", folder / "parts").exit_code == 0
+    assert invoke("resume", folder, "--parts", folder / "parts").exit_code == 0
 
     other = run_folder("run", str(method), *words)  # a new run takes what there is now, and has another fingerprint
     assert [row for row in logged(other) if {"loss/brightness/mean", "brightness/darkest"} <= set(row)]

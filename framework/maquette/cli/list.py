@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Annotated, Any
 
 import typer
+
+_log = logging.getLogger(__name__)
 
 FILES = {"": "methods", "method": "methods", "suite": "suites", "recipe": "training"}
 """What config files are called -> their folder."""
@@ -54,19 +57,21 @@ def _singular(kind: str) -> str:
 
 
 def _files(folder: str) -> list[dict[str, str]]:
+    from maquette import plugins
     from maquette.config import paths
-    from maquette.config.origins import top_level_text
+    from maquette.config.origins import UNREADABLE, top_level_text
     from maquette.files import display_path
 
-    own = paths.built_in_roots()
-    return [
-        {
-            "name": name,
-            "summary": top_level_text(path, "summary"),
-            "owner": "maquette" if path.parents[1] in own else display_path(path.parents[1]),
-        }
-        for name, path in paths.available(folder).items()
-    ]
+    own, files = paths.built_in_roots(), []
+    for name, path in paths.available(folder).items():
+        summary, owner = top_level_text(path, "summary"), "maquette"
+        if path.parents[1] not in own:
+            plugin = plugins.owner_of(path)
+            owner = plugin.title if plugin else display_path(path.parents[1])
+        if summary.startswith(UNREADABLE):
+            _log.warning("%s: %s", owner, summary)
+        files.append({"name": name, "summary": summary, "owner": owner})
+    return files
 
 
 def _part(kind: str, name: str) -> dict[str, Any]:

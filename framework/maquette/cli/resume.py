@@ -31,10 +31,11 @@ def resume(
     The run keeps its configuration; what may be edited in its config.yaml, such as a larger number of steps, is
     carried out. A finished run is left as it is.
     """
-    from maquette.pipeline import load_run, run_method
+    from maquette.pipeline import run_method
     from maquette.runs.folders import find_run
+    from maquette.stages.finished import load_run
 
     folder = find_run(run)
     with allowing(allow or []):
-        path = run_method(load_run(folder.path, parts or []), folder.path)
+        path = run_method(load_run(folder, parts or []), folder.path)
     print_outcome(path)

@@ -141,6 +141,9 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
     return construction.value(node, ""), construction.origins
 
 
+UNREADABLE = "(cannot be read: "
+
+
 def top_level_text(path: Path, key: str) -> str:
     """The text at a top-level key of a YAML file, read no further than there; "" without one.
 
@@ -160,7 +163,8 @@ def top_level_text(path: Path, key: str) -> str:
                 name = None if depth == 1 else name
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         reason = getattr(problem, "problem", None) or getattr(problem, "strerror", None) or problem
-        return f"(cannot be read: {reason})"
+        mark = getattr(problem, "problem_mark", None)
+        return f"{UNREADABLE}{display_path(path)}{f':{mark.line + 1}' if mark else ''}: {reason})"
     return ""
 
 

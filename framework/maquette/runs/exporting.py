@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from maquette import registry
-from maquette.config.loading import load_method
 from maquette.config.parts import ExporterSpec, PartSpec, plain
 from maquette.errors import ConfigError, RunError, did_you_mean
 from maquette.export.meshed import PICTURES_FILE
@@ -24,7 +23,7 @@ from maquette.kernels.devices import limit_threads
 from maquette.report import write_report
 from maquette.runs.part_words import configure_parts, default_settings
 from maquette.stages.export import Export, export_scene
-from maquette.stages.finished import newest_scene
+from maquette.stages.finished import load_run, newest_scene
 from maquette.training.manifest import read_manifest, revision, write_manifest
 from maquette.training.run_folder import RunFolder
 
@@ -94,7 +93,7 @@ def chosen_exporters(run: RunFolder, words: Sequence[str] = (), exporters: Seque
     Raises:
         ConfigError: there is no such exporter or setting; says which are possible.
     """
-    method = load_method(str(run.config)).method
+    method = load_run(run).method
     own: dict[str, Any] = {}
     for spec in method.stages.values():
         if isinstance(spec.config, Export.Config):

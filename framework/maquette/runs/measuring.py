@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from maquette import registry
-from maquette.config.loading import load_method
 from maquette.config.origins import parse_value
 from maquette.config.parts import MetricSpec, PartSpec, TruthSpec, check, plain
 from maquette.errors import ConfigError, did_you_mean
@@ -19,7 +18,7 @@ from maquette.kernels.devices import limit_threads
 from maquette.metrics.base import Case, MeasuredSubject, Measurement, Metric, check_truth
 from maquette.runs.measures import MEASURES_FILE, read_measures
 from maquette.runs.part_words import configure_parts, default_settings
-from maquette.stages.finished import newest_scene
+from maquette.stages.finished import load_run, newest_scene
 from maquette.training.manifest import revision
 from maquette.training.run_folder import RunFolder
 
@@ -137,4 +136,4 @@ def case_of(run: RunFolder, words: Sequence[str]) -> tuple[Case, list[str]]:
             rest.append(word)
     labels = check(dict[str, str], settings.get("labels", {}), "labels", lambda key: None)
     truth = check(TruthSpec, settings["truth"], "truth", lambda key: None) if "truth" in settings else None
-    return Case(load_method(str(run.config)).method.prompt, labels, truth), rest
+    return Case(load_run(run).method.prompt, labels, truth), rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,27 @@ from maquette.config.parts import unread_parts
 from maquette.errors import MaquetteError, RunError
 from maquette.files import display_path
 from maquette.loaded import Loaded
+from maquette.plugins.local import LocalParts
 from maquette.scene import Scene
 from maquette.stages.base import StageContext
 from maquette.stages.edits import compare_configs
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
+
+
+def load_run(run: RunFolder, parts: Sequence[Path] = ()) -> ResolvedConfig:
+    """The configuration of a run, with its local parts imported.
+
+    Args:
+        run: the run.
+        parts: local files to take in place of those that the run names.
+
+    Raises:
+        ConfigError: its configuration is broken, a local file has changed since the run began, or the run is another's
+            and has local files, and none are given.
+    """
+    recorded = read_manifest(run.manifest).get("parts")
+    return load_method(str(run.config), local=LocalParts(True, parts, recorded if isinstance(recorded, dict) else None))
 
 
 def finished_scene(run: RunFolder) -> Scene:
@@ -24,7 +41,7 @@ def finished_scene(run: RunFolder) -> Scene:
     Raises:
         RunError: no finished stage made a scene.
     """
-    method = load_method(str(run.config)).method
+    method = load_run(run).method
     context = StageContext("", method, run, resume=True)
     for name in run.read_state()["finished"]:
         context.name = name
@@ -57,7 +74,7 @@ def newest_scene(run: RunFolder) -> SavedScene:
     Raises:
         RunError: it has saved none.
     """
-    method, finished = load_method(str(run.config)).method, run.read_state()["finished"]
+    method, finished = load_run(run).method, run.read_state()["finished"]
     context, saved = StageContext("", method, run, resume=True), None
     for name, spec in method.stages.items():
         context.name, before, stage = name, context.artifacts.scene, spec.build()
