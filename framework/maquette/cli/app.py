@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli import completion
 from maquette.cli.describe import describe
 from maquette.cli.list import list_
 from maquette.cli.messages import show_messages
@@ -27,7 +28,7 @@ app = typer.Typer(
     name="maquette",
     help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -38,7 +39,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, 128 + SIGINT."""
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
+    typer.Argument(
+        help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export",
+        autocompletion=completion.overrides,
+    ),
 ]
 Allowed = Annotated[
     list[Path] | None,
@@ -71,7 +75,8 @@ def run(
     method: Annotated[
         str,
         typer.Argument(
-            help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder"
+            help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder",
+            autocompletion=completion.methods,
         ),
     ],
     overrides: Overrides = None,
@@ -103,7 +108,12 @@ def run(
 @app.command()
 @_exit_with_errors
 def train(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file, or, with --resume, a run folder")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="a recipe's name or YAML file, or, with --resume, a run folder", autocompletion=completion.recipes
+        ),
+    ],
     overrides: Overrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
@@ -150,7 +160,12 @@ app.command()(_exit_with_errors(sample))
 @app.command()
 @_exit_with_errors
 def bench(
-    suite: Annotated[str, typer.Argument(help="a suite's name (see `maquette list suites`) or YAML file")],
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help="a suite's name (see `maquette list suites`) or YAML file", autocompletion=completion.suites
+        ),
+    ],
     overrides: Overrides = None,
     results: Annotated[
         Path | None, typer.Option(help="folder for the results: JSON and contact sheet [that of the runs]")
@@ -190,7 +205,7 @@ def _bar(value: dict[str, Any]) -> str:
 @app.command()
 @_exit_with_errors
 def show(
-    method: Annotated[str, typer.Argument(help="a method's name or YAML file")],
+    method: Annotated[str, typer.Argument(help="a method's name or YAML file", autocompletion=completion.methods)],
     overrides: Overrides = None,
     plain: Annotated[bool, typer.Option("--plain", help="without the origins: YAML that runs again")] = False,
 ) -> None:

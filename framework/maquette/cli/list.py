@@ -7,13 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from maquette.cli import completion
+
 FILES = {"": "methods", "method": "methods", "suite": "suites", "recipe": "training"}
 """What config files are called -> their folder."""
 
 
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="methods, suites, recipes, or a kind of part such as loss or losses")
+        str,
+        typer.Argument(
+            help="methods, suites, recipes, or a kind of part such as losses", autocompletion=completion.kinds
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with stable keys")] = False,
 ) -> None:
