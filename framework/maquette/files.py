@@ -139,6 +139,12 @@ def decode_text(data: bytes) -> str:
     return data.decode("utf-16" if wide else "utf-8-sig")
 
 
+def cache_folder() -> Path:
+    """The folder of caches: $MAQUETTE_CACHE, or `maquette` in the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "maquette"
+    return Path(os.environ.get("MAQUETTE_CACHE", default))
+
+
 def display_path(path: Path) -> str:
     """The path relative to the working folder if it lies inside, else unchanged."""
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli import completion
 from maquette.cli.clean import clean
 from maquette.cli.compare import compare
 from maquette.cli.describe import describe
@@ -36,7 +37,7 @@ app = typer.Typer(
     cls=PluginGroup,
     help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,7 +46,10 @@ app.add_typer(plugin_app, name="plugin")
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
+    typer.Argument(
+        help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export",
+        autocompletion=completion.overrides,
+    ),
 ]
 Allowed = Annotated[
     list[Path] | None,
@@ -60,7 +64,12 @@ Parts = Annotated[
 @app.command()
 @_exit_with_errors
 def run(
-    method: Annotated[str, typer.Argument(help="a method's name (see `maquette list methods`), or a YAML file")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="a method's name (see `maquette list methods`), or a YAML file", autocompletion=completion.methods
+        ),
+    ],
     overrides: Overrides = None,
     allow: Allowed = None,
     parts: Parts = None,
@@ -97,7 +106,7 @@ def run(
 @app.command()
 @_exit_with_errors
 def train(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file")],
+    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file", autocompletion=completion.recipes)],
     overrides: Overrides = None,
     allow: Allowed = None,
     parts: Parts = None,
@@ -140,7 +149,12 @@ app.command()(_exit_with_errors(warm_up))
 @app.command()
 @_exit_with_errors
 def bench(
-    suite: Annotated[str, typer.Argument(help="a suite's name (see `maquette list suites`) or YAML file")],
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help="a suite's name (see `maquette list suites`) or YAML file", autocompletion=completion.suites
+        ),
+    ],
     overrides: Overrides = None,
     results: Annotated[
         Path | None, typer.Option(help="folder for the results: JSON and contact sheet [that of the runs]")
@@ -180,7 +194,7 @@ def _bar(value: dict[str, Any]) -> str:
 @app.command()
 @_exit_with_errors
 def show(
-    method: Annotated[str, typer.Argument(help="a method's name or YAML file")],
+    method: Annotated[str, typer.Argument(help="a method's name or YAML file", autocompletion=completion.methods)],
     overrides: Overrides = None,
     plain: Annotated[bool, typer.Option("--plain", help="without the origins: YAML that runs again")] = False,
 ) -> None:

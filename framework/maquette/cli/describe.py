@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maquette.cli import completion
+
 if TYPE_CHECKING:
     from maquette.config.descriptions import Option
 
@@ -14,9 +16,15 @@ if TYPE_CHECKING:
 def describe(
     reference: Annotated[
         str,
-        typer.Argument(help="KIND/NAME of a part, such as prior/zero123; a name alone if it is unique; or a method"),
+        typer.Argument(
+            help="KIND/NAME of a part, such as prior/zero123; a name alone if it is unique; or a method",
+            autocompletion=completion.references,
+        ),
     ],
-    key: Annotated[str, typer.Argument(help="of a method: a dotted key, such as stages.nerf.guidance")] = "",
+    key: Annotated[
+        str,
+        typer.Argument(help="of a method: a dotted key, such as stages.nerf.guidance", autocompletion=completion.keys),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with stable keys")] = False,
 ) -> None:
     """Print what a part, a method or a key of a method is, and its options: type, default, range, unit, meaning.

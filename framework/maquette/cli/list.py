@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from maquette.cli import completion
+
 _log = logging.getLogger(__name__)
 
 FILES = {"": "methods", "method": "methods", "suite": "suites", "recipe": "training"}
@@ -16,7 +18,10 @@ FILES = {"": "methods", "method": "methods", "suite": "suites", "recipe": "train
 
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="methods, suites, recipes, or a kind of part such as loss or losses")
+        str,
+        typer.Argument(
+            help="methods, suites, recipes, or a kind of part such as losses", autocompletion=completion.kinds
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with stable keys")] = False,
 ) -> None:

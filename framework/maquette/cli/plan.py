@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maquette.cli import completion
+
 if TYPE_CHECKING:
     from maquette.config.loading import ResolvedConfig
 
 
 def plan(
-    method: Annotated[str, typer.Argument(help="a method's name or YAML file")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value words, as of `maquette run`")] = None,
+    method: Annotated[str, typer.Argument(help="a method's name or YAML file", autocompletion=completion.methods)],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="key=value words, as of `maquette run`", autocompletion=completion.overrides),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with stable keys")] = False,
 ) -> None:
     """Print what a run will take: stages, parameters, weights, downloads, memory and time. Loads and downloads nothing.

@@ -13,56 +13,14 @@ from typing import Any
 
 from maquette import registry
 from maquette.config import paths
+from maquette.config.composing import Composition, compose_method
 from maquette.config.descriptions import Option, describe_config, describe_part
-from maquette.config.layers import compose
-from maquette.config.merging import Origins
-from maquette.config.method_files import read_files
 from maquette.config.origins import dump_flow, error_at, leaves, locate, top_level_text
-from maquette.config.references import resolve_references
 from maquette.config.schema import MethodConfig
 from maquette.errors import did_you_mean
 
-MISSING = "???"
 WORDS = {"prompt": '"a red mug"', "image": "mug.png", "data": "photographs"}
 """Keys that a method may require -> what an example gives them on the command line."""
-
-
-@dataclass(frozen=True)
-class Composition:
-    """A method's files, merged into plain data; unchecked.
-
-    Args:
-        path: the method's file.
-        data: with all references filled in; values that the user has to give are "???".
-        origins: dotted key -> origin.
-        groups: group -> choice.
-        required: keys that the user has to give.
-    """
-
-    path: Path
-    data: dict[str, Any]
-    origins: Origins
-    groups: dict[str, str]
-    required: tuple[str, ...]
-
-
-def compose_method(name: str, folder: str = "methods", choices: Mapping[str, str] | None = None) -> Composition:
-    """The merged files of a method.
-
-    Args:
-        name: a name, or a YAML file.
-        folder: of configs, in which names are looked up.
-        choices: group -> choice, in place of the method's.
-
-    Raises:
-        ConfigError: a file is missing or unreadable.
-    """
-    path = paths.find_config(name, folder, "method" if folder == "methods" else "config")
-    files = read_files(path, folder)
-    groups = {group: choice for file in files for group, choice in file.choices.items()} | dict(choices or {})
-    data, origins = compose(files, groups, swapped=choices or {})
-    required = tuple(key for key, value in data.items() if value == MISSING)
-    return Composition(path, resolve_references(data, origins), origins, groups, required)
 
 
 @dataclass(frozen=True)
@@ -237,7 +195,7 @@ def all_keys(method: Composition) -> Iterator[Key]:
 def legal_values(here: Key) -> list[str]:
     """Values of a key that can be listed: names of parts, choices, true and false."""
     option = here.option
-    if option is None or option.several:
+    if option is None or option.several or here.kind == "stage":
         return []
     parts = registry.names(option.part) if option.part else []
     truths = ["true", "false"] if option.type == "true or false" else []

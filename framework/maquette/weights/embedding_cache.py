@@ -14,11 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-
-def cache_folder() -> Path:
-    """The folder of the cache: $MAQUETTE_CACHE, or `maquette` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "maquette"
-    return Path(os.environ.get("MAQUETTE_CACHE", default))
+from maquette.files import cache_folder
 
 
 def text_encoder_hash(folder: Path) -> str:

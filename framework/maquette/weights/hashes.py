@@ -6,8 +6,8 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from maquette.files import atomic_path
-from maquette.weights.embedding_cache import cache_folder, file_signature
+from maquette.files import atomic_path, cache_folder
+from maquette.weights.embedding_cache import file_signature
 
 
 def content_hash(path: Path) -> str:
