@@ -15,7 +15,7 @@ from maquette.cli.app import app
 def listed(*words: str) -> dict:
     result = CliRunner().invoke(app, ["list", *words, "--json"])
     assert result.exit_code == 0, result.output
-    return json.loads(result.output)
+    return json.loads(result.stdout)
 
 
 def test_the_list_has_methods_with_summaries_and_the_names_of_all_parts():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maquette.bench.suites import Suite
 from maquette.config.loading import load_method
+from maquette.errors import ConfigError
 from maquette.metrics.base import Case
 from maquette.runs.jobs import Job, job_facts
 from maquette.training.run_folder import slug
@@ -32,5 +33,10 @@ def suite_jobs(suite: Suite, root: Path, overrides: Sequence[str] = ()) -> list[
 
 def _job(suite: Suite, case: Case, seed: int, root: Path, overrides: Sequence[str]) -> SuiteJob:
     words = (f"prompt={case.prompt}", f"seed={seed}", *suite.overrides, *overrides)
-    facts = job_facts(load_method(suite.method, words))
-    return SuiteJob(f"{slug(case.prompt)}-seed{seed}", (suite.method, *words), *facts, root, case, seed)
+    resolved = load_method(suite.method, words)
+    if resolved.local_files:
+        raise ConfigError(
+            f"{suite.method} has parts in local files, which a suite does not import", key="plugins",
+            hint="make them a plugin: docs/plugins.md",
+        )  # fmt: skip
+    return SuiteJob(f"{slug(case.prompt)}-seed{seed}", (suite.method, *words), *job_facts(resolved), root, case, seed)

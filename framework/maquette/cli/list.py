@@ -69,12 +69,12 @@ def _files(folder: str) -> list[dict[str, str]]:
 
     own, files = paths.built_in_roots(), []
     for name, path in paths.available(folder).items():
-        summary, owner = top_level_text(path, "summary"), "maquette"
+        summary, owner, plugin = top_level_text(path, "summary"), "maquette", None
         if path.parents[1] not in own:
             plugin = plugins.owner_of(path)
             owner = plugin.title if plugin else display_path(path.parents[1])
         if summary.startswith(UNREADABLE):
-            _log.warning("%s: %s", owner, summary)
+            _log.warning("%s: %s", f"plugin {owner}" if plugin else owner, summary)
         files.append({"name": name, "summary": summary, "owner": owner})
     return files
 

@@ -34,7 +34,7 @@ def read_foreign(name: str) -> tuple[Path, Loaded[Any]] | None:
     offers = plugins.readers()
     read = offers.find(scheme)
     if read is None:
-        schemes = [f"{name_}:" for name_ in offers.listed()]
+        schemes = [f"{offered}:" for offered in offers.listed()]
         hint = f"{did_you_mean(f'{scheme}:', schemes)}plugins read: {', '.join(schemes) or 'none'}"
         raise ConfigError(f"there is no file {name}, and no plugin that reads {scheme}: files", hint=hint)
     if not path.exists():

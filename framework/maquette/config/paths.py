@@ -69,7 +69,8 @@ def available(folder: str) -> dict[str, Path]:
 
 def _offered(folder: str) -> tuple[dict[str, Path], plugins.Offers[Path]]:
     """The project's own configs in a folder by name, and those that plugins offer."""
-    owners, own, others = plugins.config_folders(), {}, []
+    owners, others = plugins.config_folders(), []
+    own: dict[str, Path] = {}
     for root in config_roots():
         for path in sorted((root / folder).glob("*.yaml")):
             if root in owners:
