@@ -50,9 +50,10 @@ def clean(
     runs = list_runs(folder)
     chosen = rules.select(runs)
     _print(runs if rules.empty else chosen)
+    total = f"{_runs(len(runs))}, {format_size(sum(run.size for run in runs))}"
     if rules.empty or not chosen:
-        what = f"{_runs(len(runs))}, {format_size(sum(run.size for run in runs))}"
-        typer.echo(f"{what}; delete some with --older-than, --unfinished, --keep-last or --checkpoints-only")
+        options = "; delete some with --older-than, --unfinished, --keep-last or --checkpoints-only"
+        typer.echo(total + options if rules.empty else f"the rules name none of {total}")
         return
     size = format_size(sum(map(rules.bytes_of, chosen)))
     what = f"{'the checkpoints of ' if checkpoints_only else ''}{len(chosen)} of {_runs(len(runs))}"
