@@ -11,15 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from maquette import registry
+from maquette.cli import key_cache
 from maquette.cli.app import app
-from maquette.config import key_cache, paths
-from maquette.config.composing import compose_method
+from maquette.config import paths
 
 
 @pytest.fixture(autouse=True)
 def filled(monkeypatch):
     """What a process in the background would fill in is filled in at once where a test asks for it."""
-    monkeypatch.setattr(key_cache, "_fill_in_background", lambda composition, method: None)
+    monkeypatch.setattr(key_cache, "_fill_in_background", lambda method: None)
 
 
 def completed(*words: str) -> list[str]:
@@ -95,21 +95,6 @@ def test_keys_of_a_method_are_completed_for_describe():
 
 def test_a_method_that_does_not_load_has_no_keys():
     assert completed("run", "no-such-method", "stages.") == []
-
-
-def test_the_cache_is_for_the_code_and_the_files_that_it_was_made_of(tmp_path):
-    method = tmp_path / "mine.yaml"
-    method.write_text("extends: dreamfusion\nstages: {nerf: {steps: 5}}\n")
-    key_cache.fill(str(method))
-    assert "stages.nerf.loop.epsilon" in key_cache.completion_keys(str(method))
-    method.write_text("extends: dreamfusion\nstages: {nerf: {steps: 6}}\n")
-    assert "stages.nerf.loop.epsilon" not in key_cache.completion_keys(str(method))
-
-
-def test_a_broken_cache_is_none():
-    key_cache.fill("dreamfusion")
-    key_cache._file(compose_method("dreamfusion")).write_text("{")
-    assert "stages.nerf.steps" in key_cache.completion_keys("dreamfusion")
 
 
 @pytest.mark.slow

@@ -35,9 +35,9 @@ def references(incomplete: str) -> list[str]:
     """What `maquette describe` describes: kinds first, then the parts of a kind, and methods."""
     from maquette import plugins, registry
 
-    plugins.load()
     kind, slash, _ = incomplete.partition("/")
     if slash and kind in registry.KINDS:
+        plugins.load()
         return [f"{kind}/{name}" for name in registry.names(kind) if f"{kind}/{name}".startswith(incomplete)]
     candidates = [*(f"{kind}/" for kind in registry.KINDS), *_names("methods", incomplete)]
     matching = [word for word in candidates if word.startswith(incomplete)]
@@ -70,7 +70,7 @@ def overrides(ctx: Any, incomplete: str) -> list[str]:
 
 
 def _keys(ctx: Any) -> dict[str, list[str]]:
-    from maquette.config.key_cache import completion_keys
+    from maquette.cli.key_cache import completion_keys
 
     method = next((ctx.params[name] for name in ("method", "reference", "recipe") if ctx.params.get(name)), "")
     return completion_keys(str(method).removeprefix("method/")) if method else {}
@@ -97,9 +97,9 @@ def _step(available: dict[str, list[str]], incomplete: str, ends: tuple[str, ...
 
 
 def _names(folder: str, incomplete: str) -> list[str]:
-    from maquette.config import paths
+    from maquette.cli.key_cache import config_names
 
-    return [name for name in paths.available(folder) if name.startswith(incomplete)]
+    return [name for name in config_names(folder) if name.startswith(incomplete)]
 
 
 def _yaml_files(incomplete: str) -> list[str]:

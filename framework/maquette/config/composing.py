@@ -26,6 +26,7 @@ class Composition:
         origins: dotted key -> origin.
         groups: group -> choice.
         required: keys that the user has to give.
+        files: that were merged, and those of the choices.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Composition:
     origins: Origins
     groups: dict[str, str]
     required: tuple[str, ...]
+    files: tuple[Path, ...]
 
 
 def compose_method(name: str, folder: str = "methods", choices: Mapping[str, str] | None = None) -> Composition:
@@ -51,4 +53,7 @@ def compose_method(name: str, folder: str = "methods", choices: Mapping[str, str
     groups = {group: choice for file in files for group, choice in file.choices.items()} | dict(choices or {})
     data, origins = compose(files, groups, swapped=choices or {})
     required = tuple(key for key, value in data.items() if value == MISSING)
-    return Composition(path, resolve_references(data, origins), origins, groups, required)
+    laptops = [laptop for file in files if (laptop := paths.laptop_file(file.path)) is not None]
+    chosen = [paths.available(paths.group_folder(group)).get(choice) for group, choice in groups.items()]
+    merged = (*(file.path for file in files), *laptops, *filter(None, chosen))
+    return Composition(path, resolve_references(data, origins), origins, groups, required, merged)
