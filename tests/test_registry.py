@@ -32,11 +32,6 @@ def test_two_classes_cannot_share_a_name():
         registry.register("score", "cfg")(type("Other", (), {}))
 
 
-def test_a_plugin_cannot_take_a_built_in_name():
-    with pytest.raises(PluginError, match="name of a built-in part"):
-        registry.add("score", "cfg", "somewhere:Class", "some-package")
-
-
 def test_a_class_without_a_contract_lacks_it():
     with pytest.raises(PluginError, match=r"score 'new', .*lacks a dataclass Config, the base class maquette.scores"):
         registry.register("score", "new")(type("New", (), {}))
@@ -118,21 +113,31 @@ def test_what_is_called_has_to_be_callable(kind):
         registry.register(kind, "silent")(part)
 
 
-def test_a_part_that_a_plugin_declares_is_held_to_the_contract_too(tmp_path, monkeypatch):
-    (tmp_path / "unfinished_plug.py").write_text("class Half: pass\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry.add("score", "unfinished", "unfinished_plug:Half", "unfinished-plug")
-    with pytest.raises(PluginError, match=r"score 'unfinished', unfinished_plug\.Half, is unfinished"):
-        registry.get("score", "unfinished")
+def test_one_source_declares_a_part_once():
+    declaration = registry.Declaration("score", "twice", "acme", "acme.twice:Twice", load=object)
+    registry.declare(declaration)
+    with pytest.raises(PluginError, match="acme declares score 'twice' twice"):
+        registry.declare(declaration)
     plugins.reload()
+    assert "twice" not in registry.names("score")
+
+
+def test_a_file_is_read_for_its_parts_without_being_imported(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        'raise SystemExit\n@registry.register("loss", "mine")\nclass Mine:\n    """What it does.\n\n    More."""\n'
+    )
+    assert registry.registered_classes(file) == {("loss", "mine"): "What it does."}
 
 
 @pytest.mark.parametrize("kind", registry.KINDS)
 def test_every_listed_part_loads_and_says_what_it_does(kind):
     for name in registry.names(kind):
-        assert registry.summary(kind, name)
+        said = (registry.get(kind, name).__doc__ or "").strip().split("\n")[0]
+        assert said and registry.summary(kind, name) == said
 
 
 def test_listing_names_imports_no_model_code():
-    code = "import sys, maquette.registry as r\nr.names('prior')\nassert not {'diffusers', 'torch'} & set(sys.modules)"
+    code = "import sys, maquette.registry as r\nr.names('prior'), r.summary('prior', 'oracle')\n"
+    code += "assert not {'diffusers', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

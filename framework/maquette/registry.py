@@ -1,21 +1,26 @@
 """The registry: kind and name of a part -> its class, imported when a config names it.
 
 A built-in part is one file: `geometry: hash-grid` is the class that `geometry/hash_grid.py` registers with the line
-`@register("geometry", "hash-grid")`. `maquette.plugins` declares the parts of plugins by name and import path.
-Listing parts imports none of them.
+`@register("geometry", "hash-grid")`. `maquette.plugins` declares the parts of plugins and of local files, by name and
+how they are imported. Listing parts imports none of them.
+
+A name that two sources offer is nobody's: it is refused with both, and `source/name` says which part is meant.
+`source/name` always works; the source of a built-in part is `maquette`.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import dis
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from maquette.errors import ConfigError, PluginError, did_you_mean
 
@@ -64,12 +69,38 @@ CONTRACTS: dict[str, str] = {
 """Kind of part -> base class of its parts; data sets have protocols instead, see `maquette.datasets.base`."""
 
 Part = TypeVar("Part", bound=type)
+BUILT_IN = "maquette"
+"""The source of built-in parts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """A part of a plugin or of a local file, declared without being imported.
+
+    Args:
+        kind, name: its keys in the registry.
+        source: the distribution that provides it, or "local".
+        target: "package.module:Class".
+        load: imports the class.
+        summary: one line that says what it does.
+    """
+
+    kind: str
+    name: str
+    source: str
+    target: str
+    load: Callable[[], Any]
+    summary: str = ""
+
+
 _classes: dict[tuple[str, str], type] = {}
-_declared: dict[tuple[str, str], tuple[str, str]] = {}  # (kind, name) -> ("module:Class", declaring distribution)
+_declared: dict[tuple[str, str], list[Declaration]] = {}
+_loaded: dict[tuple[str, str, str], type] = {}  # (kind, source, name) -> class of a declared part
+_collected: list[dict[tuple[str, str], type]] = []
 
 
 class UnknownPartError(ConfigError):
-    """No part of that kind has that name."""
+    """No part of that kind has that name, or several have it."""
 
 
 def register(kind: str, name: str) -> Callable[[Part], Part]:
@@ -79,10 +110,12 @@ def register(kind: str, name: str) -> Callable[[Part], Part]:
         PluginError: another class already has the name, or the class does not fulfil the contract of its kind.
         UnknownPartError: the kind does not exist.
     """
-    _check_kind(kind)
+    check_kind(kind)
 
     def decorate(cls: Part) -> Part:
-        other = _classes.get((kind, name))
+        outside = cls.__module__.partition(".")[0] != BUILT_IN
+        classes = _collected[-1] if _collected and outside else _classes
+        other = classes.get((kind, name))
         if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
             raise PluginError(
                 f"two {kind} parts are called {name!r}: {other.__module__}.{other.__qualname__} and "
@@ -94,73 +127,160 @@ def register(kind: str, name: str) -> Callable[[Part], Part]:
                 f"the contract of a {kind} is in {CONTRACTS.get(kind, KINDS[kind]).partition(':')[0]}"
             )
         cls.kind, cls.part_name = kind, name  # type: ignore[attr-defined]
-        _classes[kind, name] = cls
+        classes[kind, name] = cls
         return cls
 
     return decorate
 
 
-def add(kind: str, name: str, target: str, source: str) -> None:
-    """Declare a part by import path, without importing it.
+@contextmanager
+def collecting() -> Iterator[dict[tuple[str, str], type]]:
+    """Collect the classes that the code within decorates with `register`, instead of registering them.
 
-    Args:
-        kind, name: its keys in the registry.
-        target: "package.module:Class".
-        source: the distribution that provides it, for messages.
+    Classes of maquette that are imported within are registered as ever.
     """
-    _check_kind(kind)
-    declared = _declared.get((kind, name))
-    if declared is not None and declared[0] != target:
-        raise PluginError(f"{kind} {name!r} of {source} is already declared by {declared[1]}")
-    if name in _built_in(kind):
-        raise PluginError(f"{kind} {name!r} of {source} has the name of a built-in part")
-    _declared[kind, name] = (target, source)
+    _collected.append({})
+    try:
+        yield _collected[-1]
+    finally:
+        _collected.pop()
 
 
-def forget_declared() -> None:
-    """Remove all parts declared by plugins; loading the plugins again declares them again."""
-    for key in _declared:
-        _classes.pop(key, None)
-    _declared.clear()
+def declare(declaration: Declaration) -> None:
+    """Declare a part without importing it.
+
+    Raises:
+        PluginError: its source has declared a part of this kind and name already.
+        UnknownPartError: the kind does not exist.
+    """
+    check_kind(declaration.kind)
+    others = _declared.setdefault((declaration.kind, declaration.name), [])
+    if any(other.source == declaration.source for other in others):
+        raise PluginError(f"{declaration.source} declares {declaration.kind} {declaration.name!r} twice")
+    others.append(declaration)
+
+
+def forget_declared(remains: Callable[[Declaration], bool] = lambda declaration: False) -> None:
+    """Remove declared parts, but for those to keep."""
+    for key, declarations in list(_declared.items()):
+        for declaration in declarations:
+            if not remains(declaration):
+                _loaded.pop((declaration.kind, declaration.source, declaration.name), None)
+        if remaining := [declaration for declaration in declarations if remains(declaration)]:
+            _declared[key] = remaining
+            continue
+        del _declared[key]
+        if key[1] not in _built_in(key[0]):
+            _classes.pop(key, None)
+
+
+def declarations() -> list[Declaration]:
+    """All declared parts."""
+    return [declaration for others in _declared.values() for declaration in others]
 
 
 def names(kind: str) -> list[str]:
-    """Names of all parts of a kind, sorted; imports no part."""
-    _check_kind(kind)
-    registered = {name for k, name in [*_declared, *_classes] if k == kind}
-    return sorted(registered | set(_built_in(kind)))
+    """Names of all parts of a kind, sorted; imports no part. A name that several offer stands as `source/name`."""
+    check_kind(kind)
+    plain = {name for k, name in _classes if k == kind} | set(_built_in(kind))
+    listed = {name for name in plain if sources(kind, name)[:1] == [BUILT_IN]}
+    for (k, name), others in _declared.items():
+        if k == kind:
+            single = len(sources(kind, name)) == 1
+            listed |= {name if single else f"{other.source}/{name}" for other in others}
+    return sorted(listed)
+
+
+def sources(kind: str, name: str) -> list[str]:
+    """The sources that offer a plain name, maquette first."""
+    others = _declared.get((kind, name), [])
+    built_in = name in _built_in(kind) or ((kind, name) in _classes and not others)
+    return [BUILT_IN] * built_in + [other.source for other in others]
 
 
 def source(kind: str, name: str) -> str:
-    """The distribution that provides a part."""
-    return _declared[kind, name][1] if (kind, name) in _declared else "maquette"
+    """The source of a part: the distribution that provides it, or "local"."""
+    try:
+        return _find(kind, name)[0]
+    except UnknownPartError:
+        return BUILT_IN
 
 
 def get(kind: str, name: str) -> Any:
     """The class of a part; imports it if necessary.
 
+    Args:
+        name: of the part, or "source/name".
+
     Raises:
-        UnknownPartError: there is no such part; the message lists the nearest and all names.
+        UnknownPartError: there is no such part, with the nearest and all names; or several sources offer the name.
+        PluginError: the part of a plugin or of a local file cannot be used.
     """
-    _check_kind(kind)
-    if (kind, name) not in _classes:
-        if (kind, name) in _declared:
-            module, _, attribute = _declared[kind, name][0].partition(":")
-            cls = getattr(importlib.import_module(module), attribute)
-            if (kind, name) not in _classes:
-                register(kind, name)(cls)
-        elif name in _built_in(kind):
-            importlib.import_module(_built_in(kind)[name])
-    if (kind, name) not in _classes:
-        available = names(kind)
-        hint = did_you_mean(name, available)
-        raise UnknownPartError(f"there is no {kind} called {name!r}", hint=f"{hint}known: {', '.join(available)}")
-    return _classes[kind, name]
+    origin, plain = _find(kind, name)
+    if origin == BUILT_IN:
+        if (kind, plain) not in _classes:
+            importlib.import_module(_built_in(kind)[plain])
+        return _classes[kind, plain]
+    if (kind, origin, plain) not in _loaded:
+        declaration = next(other for other in _declared[kind, plain] if other.source == origin)
+        _loaded[kind, origin, plain] = declaration.load()
+    return _loaded[kind, origin, plain]
+
+
+def _find(kind: str, name: str) -> tuple[str, str]:
+    """Source and plain name of the part that a name means."""
+    check_kind(kind)
+    prefix, _, plain = name.rpartition("/")
+    offers = sources(kind, plain)
+    if prefix:
+        offers = [offer for offer in offers if offer == prefix]
+    elif BUILT_IN in offers:
+        offers = [BUILT_IN]
+    if len(offers) == 1:
+        return offers[0], plain
+    if offers:
+        hint = " or ".join(f"{offer}/{plain}" for offer in offers)
+        raise UnknownPartError(f"{' and '.join(offers)} both offer a {kind} called {plain!r}", hint=f"write {hint}")
+    available = names(kind)
+    hint = did_you_mean(name, available)
+    raise UnknownPartError(f"there is no {kind} called {name!r}", hint=f"{hint}known: {', '.join(available)}")
 
 
 def summary(kind: str, name: str) -> str:
-    """First line of the part's docstring; imports the part."""
-    return (get(kind, name).__doc__ or "").strip().split("\n")[0]
+    """What a part does, in one line; imports no part.
+
+    It is the first line of the docstring of a built-in part's class, and what a plugin's manifest says.
+    """
+    origin, plain = _find(kind, name)
+    if origin != BUILT_IN:
+        return next(other.summary for other in _declared[kind, plain] if other.source == origin)
+    if plain not in _built_in(kind):
+        return (_classes[kind, plain].__doc__ or "").strip().split("\n")[0]
+    module = Path(__file__).parent.parent.joinpath(*_built_in(kind)[plain].split(".")).with_suffix(".py")
+    return registered_classes(module).get((kind, plain), "")
+
+
+def registered_classes(file: Path) -> Mapping[tuple[str, str], str]:
+    """Kind and name of every class that a file decorates with `register`, and the first line of its docstring.
+
+    The file is parsed and not imported.
+
+    Raises:
+        SyntaxError: it is no Python.
+    """
+    classes = {}
+    for node in ast.parse(file.read_text(encoding="utf-8"), str(file)).body:
+        for call in node.decorator_list if isinstance(node, ast.ClassDef) else ():
+            words = [word.value for word in call.args if isinstance(word, ast.Constant)] if _registers(call) else []
+            if len(words) == 2 and isinstance(node, ast.ClassDef):
+                classes[str(words[0]), str(words[1])] = (ast.get_docstring(node) or "").split("\n")[0]
+    return classes
+
+
+def _registers(call: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether a decorator is `register(...)` or `registry.register(...)`."""
+    function = call.func if isinstance(call, ast.Call) else None
+    return getattr(function, "id", getattr(function, "attr", "")) == "register"
 
 
 def assigned(cls: type, attribute: str) -> bool:
@@ -191,7 +311,8 @@ def missing_requirements(kind: str, cls: type) -> list[str]:
     return lacks + (cls.lacks() if hasattr(cls, "lacks") else [])
 
 
-def _check_kind(kind: str) -> None:
+def check_kind(kind: str) -> None:
+    """Raise UnknownPartError, with the nearest kind, for a kind that does not exist."""
     if kind not in KINDS:
         hint = did_you_mean(kind, KINDS)
         raise UnknownPartError(f"there is no kind of part called {kind!r}", hint=f"{hint}kinds: {', '.join(KINDS)}")

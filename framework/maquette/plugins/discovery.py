@@ -1,0 +1,186 @@
+"""Discovery: the installed plugins, what each declares and registers, and which of them failed and why.
+
+What a plugin declares and registers is staged, and takes effect when all of it is in order: a plugin works whole or
+not at all, and the others work either way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from maquette import registry
+from maquette.errors import ConfigError, PluginError, did_you_mean
+from maquette.files import display_path
+from maquette.plugins.hooks import Hooks
+from maquette.plugins.isolation import isolated
+from maquette.plugins.manifest import FILE, Manifest, PartEntry, read_manifest
+from maquette.registry import BUILT_IN, Declaration
+
+_log = logging.getLogger("maquette.plugins")
+
+GROUP = "maquette.plugins"
+VARIABLE = "MAQUETTE_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An installed plugin.
+
+    Args:
+        name: of its entry point.
+        distribution, version: of the package that pip installed.
+        package: the importable package that has the manifest.
+        folder: of the package; None: it was not found.
+        manifest: what it declares; None: it could not be read.
+        hooks: what it registered.
+        failure: why it is skipped; "": it works.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    package: str
+    folder: Path | None = None
+    manifest: Manifest | None = None
+    hooks: Hooks = field(default_factory=Hooks)
+    failure: str = ""
+
+    @property
+    def title(self) -> str:
+        """Distribution and version, for messages."""
+        return f"{self.distribution} {self.version}".rstrip()
+
+
+def discover() -> list[Plugin]:
+    """Find all plugins that `MAQUETTE_PLUGINS` lets in, and load each in isolation; nothing takes effect.
+
+    Raises:
+        ConfigError: the value of `MAQUETTE_PLUGINS` is neither "none" nor "only:NAME,...".
+    """
+    entries = _chosen(sorted(entry_points(group=GROUP), key=lambda entry: (_distribution(entry), entry.name)))
+    plugins = [_load_one(entry) for entry in entries]
+    counts = Counter(plugin.name for plugin in plugins)
+    for name in [name for name, count in counts.items() if count > 1]:
+        owners = [plugin.title for plugin in plugins if plugin.name == name]
+        _log.warning(
+            "entry point %r is of %s; both are plugins, by the names of their distributions", name, _and(owners)
+        )
+    return plugins
+
+
+def declare_parts(plugins: Iterable[Plugin]) -> None:
+    """Declare the parts of plugins in the registry, and warn of names that another source offers as well."""
+    for plugin in plugins:
+        for part in plugin.manifest.parts if plugin.manifest is not None else ():
+            others = registry.sources(part.kind, part.name)
+            load = partial(import_part, plugin, part)
+            registry.declare(Declaration(part.kind, part.name, plugin.distribution, part.target, load, part.summary))
+            if others == [BUILT_IN]:
+                _log.warning(
+                    "%s %r of plugin %s has the name of a built-in part; it goes by %s/%s", part.kind, part.name,
+                    plugin.title, plugin.distribution, part.name,
+                )  # fmt: skip
+            elif others:
+                names = [f"{other}/{part.name}" for other in (*others, plugin.distribution)]
+                _log.warning(
+                    "%s %r is offered by plugins %s; say which: %s", part.kind, part.name,
+                    _and([*others, plugin.distribution]), " or ".join(names),
+                )  # fmt: skip
+
+
+def import_part(plugin: Plugin, part: PartEntry) -> type:
+    """Import the class of a plugin's part, in isolation.
+
+    Raises:
+        PluginError: it cannot be imported, is no class, or does not fulfil the contract of its kind.
+    """
+    what = f"{part.kind} {part.name!r} of plugin {plugin.title} cannot be used"
+    with isolated(what, plugin.folder), registry.collecting():
+        module_name, _, attribute = part.target.partition(":")
+        module = importlib.import_module(module_name)
+        if not isinstance(cls := getattr(module, attribute, None), type):
+            file = display_path(Path(module.__file__)) if module.__file__ else module_name
+            raise PluginError(f"{part.target} is no class; the manifest names it as target ({file})")
+        return registry.register(part.kind, part.name)(cls)
+
+
+def _chosen(entries: list[EntryPoint]) -> list[EntryPoint]:
+    """The entry points that `MAQUETTE_PLUGINS` lets in."""
+    setting = os.environ.get(VARIABLE, "").strip()
+    if setting in ("", "none"):
+        return [] if setting else entries
+    if not setting.startswith("only:"):
+        raise ConfigError(f"{VARIABLE} is none, or only:NAME,NAME, and not {setting!r}")
+    names = [name.strip() for name in setting.removeprefix("only:").split(",") if name.strip()]
+    available = {name for entry in entries for name in (entry.name, _distribution(entry))}
+    for name in names:
+        if name not in available:
+            hint = f"{did_you_mean(name, available)}installed: {', '.join(sorted(available)) or 'none'}"
+            _log.warning("%s: there is no plugin called %r; %s", VARIABLE, name, hint)
+    return [entry for entry in entries if entry.name in names or _distribution(entry) in names]
+
+
+def _load_one(entry: EntryPoint) -> Plugin:
+    version = entry.dist.version if entry.dist else ""
+    plugin = Plugin(entry.name, _distribution(entry), version or "", entry.module)
+    try:
+        with isolated(f"plugin {plugin.title}"):
+            folder = package_folder(entry.module)
+            manifest = read_manifest(folder / FILE)
+        hooks = _registered(plugin, folder, manifest)
+    except PluginError as problem:
+        reason = str(problem).removeprefix(f"plugin {plugin.title}: ")
+        _log.warning("plugin %s is skipped: %s", plugin.title, reason)
+        return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.package, failure=reason)
+    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.package, folder, manifest, hooks)
+
+
+def _registered(plugin: Plugin, folder: Path, manifest: Manifest) -> Hooks:
+    """What the plugin's function `register` adds."""
+    hooks = Hooks()
+    if manifest.register:
+        module_name, _, attribute = manifest.register.partition(":")
+        with isolated(f"plugin {plugin.title}", folder), registry.collecting():
+            module = importlib.import_module(module_name)
+            register: Any = getattr(module, attribute, None)
+            if not callable(register):
+                raise PluginError(f"{manifest.register} is no function; {FILE} names it under 'register'")
+            register(hooks)
+    return hooks
+
+
+def package_folder(package: str) -> Path:
+    """The folder of a package, which is not imported.
+
+    Raises:
+        PluginError: there is none; a module in one file is none.
+    """
+    top, *inner = package.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        raise PluginError(f"its entry point names the package {package}, which is not installed")
+    for location in spec.submodule_search_locations or ():
+        folder = Path(location)
+        for name in inner:
+            folder = folder / name if (folder / name).is_dir() else folder
+        if (folder / FILE).is_file() or spec.origin:
+            return folder
+    raise PluginError(f"its entry point names {package}, which is no package with a file {FILE}")
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist and entry.dist.name else entry.name
+
+
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(names)
