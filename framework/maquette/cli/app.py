@@ -14,6 +14,7 @@ import typer
 
 from maquette import __version__
 from maquette.cli.messages import show_messages
+from maquette.cli.plugin import COMMANDS as PLUGIN_COMMANDS
 from maquette.cli.sample import sample
 from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-plugin_app = typer.Typer(help="Look at installed plugins.", no_args_is_help=True)
+plugin_app = typer.Typer(help="Look at installed plugins, check parts, begin a package.", no_args_is_help=True)
 app.add_typer(plugin_app, name="plugin")
 
 INTERRUPTED = 130
@@ -257,16 +258,8 @@ def doctor() -> None:
     raise typer.Exit(print_report())
 
 
-@plugin_app.command("list")
-@_exit_with_errors
-def plugin_list() -> None:
-    """Installed plugins, and those that were skipped with the reason."""
-    from maquette import plugins
-
-    for name, distribution in plugins.loaded().items():
-        typer.echo(f"{name}  ({distribution})")
-    for distribution, reason in plugins.failures().items():
-        typer.secho(f"{distribution}: skipped: {reason}", fg="yellow")
+for _name, _command in PLUGIN_COMMANDS.items():
+    plugin_app.command(_name)(_exit_with_errors(_command))
 
 
 @app.callback(invoke_without_command=True)

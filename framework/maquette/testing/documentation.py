@@ -13,7 +13,7 @@ from typing import Any
 from maquette.config.parts import PartOf, field_types
 from maquette.testing.trial import Fault, Skip, Trial
 
-KNOWN = ("weight",)  # settings that the contract explains
+KNOWN = ("weight", "_deg")  # ends of the names of settings that need no comment: the contract, or the unit, says it
 
 
 def check_documented(trial: Trial) -> None:
@@ -40,8 +40,13 @@ def _check_shapes(name: str, function: Any) -> None:
 def _own_settings(config: Any) -> list[str]:
     """Names of the settings that need a comment: all but parts, and what every part of the kind has."""
     types = field_types(config)
-    fields = [entry.name for entry in dataclasses.fields(config) if entry.name not in KNOWN and entry.init]
-    return [name for name in fields if not any(isinstance(m, PartOf) for m in _marks(types[name]))]
+    fields = [entry.name for entry in dataclasses.fields(config) if not entry.name.endswith(KNOWN) and entry.init]
+    return [name for name in fields if not _explains_itself(types[name])]
+
+
+def _explains_itself(annotation: Any) -> bool:
+    """Whether a type has a documentation of its own: a part, or a dataclass of settings."""
+    return dataclasses.is_dataclass(annotation) or any(isinstance(mark, PartOf) for mark in _marks(annotation))
 
 
 def _marks(annotation: Any) -> tuple[Any, ...]:

@@ -152,7 +152,8 @@ def _nan(trial: Trial) -> None:
         if "\n" in str(problem):
             raise Fault(f"inputs that are not numbers end in {len(str(problem).splitlines())} lines") from None
         return
-    if all(torch.isfinite(value).all() for _, value in tensors(outputs) if value.is_floating_point()):
+    numbers = [value for _, value in tensors(outputs) if value.is_floating_point()]
+    if all(value.numel() and torch.isfinite(value).all() for value in numbers):
         raise Fault("inputs that are not numbers give finite results, so that nobody notices them")
 
 

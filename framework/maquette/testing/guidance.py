@@ -43,9 +43,17 @@ def _conditions(trial: Trial, prior: Any, views: Cameras) -> dict[str, Any]:
 
 def _noisy(prior: Any, situation: Situation) -> tuple[Tensor, Tensor]:
     count = situation.batch * prior.views
-    noisy = inputs.numbers("noisy", count, *prior.latent_shape, seed=situation.seed, low=-1, high=1)
+    shape = _latent_shape(prior)
+    noisy = inputs.numbers("noisy", count, *shape, seed=situation.seed, low=-1, high=1)
     t = torch.arange(situation.batch).repeat_interleave(prior.views) * 100 + 300
     return (noisy * torch.nan if situation.spoiled else noisy), t % prior.noise_schedule.timesteps
+
+
+def _latent_shape(prior: Any) -> tuple[int, ...]:
+    """(C, h, w) of the latents of the tiny pictures; a pixel prior may take pictures of any size."""
+    with torch.no_grad():
+        size = prior.encode(torch.zeros(prior.views, inputs.SIZE, inputs.SIZE, 3)).shape[2:]
+    return (prior.latent_shape[0], *size)
 
 
 def _use_prior(trial: Trial, prior: Any, situation: Situation) -> list[Output]:
@@ -58,7 +66,7 @@ def _use_prior(trial: Trial, prior: Any, situation: Situation) -> list[Output]:
         conditions = _conditions(trial, prior, views)
         predictions = prior.predict(noisy, t, conditions, views)
         decoded = prior.decode(latents)
-    shape = (count, *prior.latent_shape)
+    shape = (count, *_latent_shape(prior))
     alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     return [
         Output("latents", latents.float(), shape),

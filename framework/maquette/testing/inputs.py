@@ -105,11 +105,8 @@ def target(views: Cameras, spoiled: bool = False) -> Target:
     depth, normal = numbers("target depth", *shape, 1, low=2, high=4), unit_vectors("target normal", *shape)
     picture = Picture(numbers("target color", *shape, 3), numbers("target alpha", *shape, 1))
     if spoiled:
-        picture, depth, normal = (
-            Picture(picture.color * torch.nan, picture.alpha * torch.nan),
-            depth * torch.nan,
-            normal,
-        )
+        picture = Picture(picture.color * torch.nan, picture.alpha * torch.nan)
+        depth = depth * torch.nan
     return Target(views, picture, depth, normal, torch.arange(count))
 
 

@@ -16,7 +16,8 @@ from maquette.config.parts import PartSpec
 from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages
 from maquette.datasets.base import CaptionedGroups, CaptionedImages, DepthsAndNormals, PosedPairs
-from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.errors import RunError
+from maquette.meshes.mesh import Mesh
 from maquette.metrics.base import Case, Truth, TruthForm
 from maquette.randomness import Draws
 from maquette.stages.base import Artifacts, StageContext
@@ -36,14 +37,16 @@ def _scene(form: str) -> Any:
 
 def _export(trial: Trial, exporter: Any, folder: Path) -> list[Path]:
     """Exports the first form of object that gives files."""
+    reason: Exception = RunError("it returns no files")
     for form in ("surface", "splats"):
         try:
             paths: list[Path] = exporter(_scene(form), folder)
-        except EmptySurface:
+        except RunError as problem:  # it takes another form of object
+            reason = problem
             continue
         if paths:
             return paths
-    return []
+    raise reason
 
 
 def _use_exporter(trial: Trial, exporter: Any, situation: Situation) -> list[Output]:
@@ -59,10 +62,9 @@ def _files(trial: Trial) -> None:
             raise Fault(f"it returns {path.name}, and there is no such file, or it is empty")
         if folder.resolve() not in path.resolve().parents:
             raise Fault(f"it writes {path.name} outside the folder that it is given")
-    returned = {path.resolve() for path in paths}
     left = [path.name for path in folder.rglob("*") if path.is_file() and path.name.startswith((".", "tmp"))]
-    if left or not returned:
-        raise Fault(f"it leaves temporary files: {', '.join(left)}" if left else "it returns no files")
+    if left:
+        raise Fault(f"it leaves temporary files: {', '.join(left)}")
 
 
 EXPORTER = Procedure(

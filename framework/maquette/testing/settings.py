@@ -42,7 +42,7 @@ def _try(trial: Trial, name: str, value: Any) -> None:
         check(trial.cls.Config, {**trial.settings, name: value}, trial.kind, lambda key: None)
     except ConfigError as problem:
         text = str(problem)
-        if "\n" in text or name not in text:
+        if "\n" in text or not (name in text or (isinstance(value, str) and value in text)):
             raise Fault(f"{name}: {value!r} is refused without naming {name}: {text}") from None
     except Exception as problem:
         raise Fault(f"{name}: {value!r} ends in {one_line(problem)}; raise ValueError in __post_init__") from None

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from maquette.cameras.base import Cameras
-from maquette.geometry.base import ChangedRows
+from maquette.geometry.base import ChangedRows, GaussianCloud
 from maquette.geometry.densification.base import CloudParameters
 from maquette.kernels.splatting import Projected
 from maquette.randomness import Moment
@@ -24,15 +24,17 @@ RATES = {"means": 1e-3, "scales": 1e-3, "rotations": 1e-3, "opacities": 1e-2, "f
 
 def _points(situation: Situation, part: Any) -> torch.Tensor:
     points = inputs.numbers("points", situation.batch * POINTS, 3, seed=situation.seed, low=-0.8, high=0.8)
-    points = (points * part.bound).to(situation.device)
-    return points * torch.nan if situation.spoiled else points
+    return (points * part.bound).to(situation.device)
 
 
 def _use_geometry(trial: Trial, part: Any, situation: Situation) -> list[Output]:
     part.to(situation.device)
     part.prepare(Moment.at(3, 10, situation.seed))
+    if situation.spoiled:
+        for parameter in part.parameters():
+            parameter.data.fill_(torch.nan)
     if part.form == "splats":
-        return _use_splats(part, situation)
+        return _use_splats(part)
     points = _points(situation, part)
     n = len(points)
     if part.form == "surface":
@@ -53,10 +55,7 @@ def _use_geometry(trial: Trial, part: Any, situation: Situation) -> list[Output]
     return outputs
 
 
-def _use_splats(part: Any, situation: Situation) -> list[Output]:
-    if situation.spoiled:
-        for parameter in part.parameters():
-            parameter.data.fill_(torch.nan)
+def _use_splats(part: Any) -> list[Output]:
     cloud = part.splats()
     n = len(cloud)
     return [
@@ -73,8 +72,7 @@ def _geometry_slopes(trial: Trial, part: Any, dtype: torch.dtype) -> list[Slope]
     part.prepare(Moment.at(3, 10, 0))
     parameters = {name: one for name, one in part.named_parameters() if one.requires_grad}
     if part.form == "splats":
-        cloud_sum = lambda: sum((one.square().sum() for one in _tensors_of(part)), torch.zeros((), dtype=dtype))  # noqa: E731
-        return [Slope(name, one, cloud_sum) for name, one in parameters.items()]
+        return [Slope(name, one, lambda: _sum_of_squares(part.splats())) for name, one in parameters.items()]
     points = _points(Situation(), part).to(dtype)
     weights = inputs.numbers("weights", len(points), low=-1).to(dtype)
 
@@ -92,9 +90,9 @@ def _geometry_slopes(trial: Trial, part: Any, dtype: torch.dtype) -> list[Slope]
     ]
 
 
-def _tensors_of(part: Any) -> list[torch.Tensor]:
-    cloud = part.splats()
-    return [cloud.means, cloud.scales, cloud.opacities, cloud.harmonics]
+def _sum_of_squares(cloud: GaussianCloud) -> torch.Tensor:
+    columns = (cloud.means, cloud.scales, cloud.opacities, cloud.harmonics)
+    return torch.stack([one.square().sum() for one in columns]).sum()
 
 
 def _groups(trial: Trial) -> None:
