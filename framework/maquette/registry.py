@@ -83,6 +83,8 @@ class Declaration:
         target: "package.module:Class".
         load: imports the class.
         summary: one line that says what it does.
+        owner: its source in messages, such as "plugin acme 1.0".
+        place: folder of its package, or its file.
     """
 
     kind: str
@@ -91,6 +93,22 @@ class Declaration:
     target: str
     load: Callable[[], Any]
     summary: str = ""
+    owner: str = ""
+    place: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The part in messages."""
+        return f"{self.kind} {self.name!r} of {self.owner or self.source}"
+
+    @property
+    def file(self) -> Path | None:
+        """The file that has the class, where that shows without importing it."""
+        if self.place is None or self.place.suffix == ".py":
+            return self.place
+        path = self.place.joinpath(*self.target.partition(":")[0].split(".")[1:])
+        files = (path.with_suffix(".py"), path / "__init__.py")
+        return next((file for file in files if file.is_file()), None)
 
 
 _classes: dict[tuple[str, str], type] = {}
@@ -200,10 +218,17 @@ def sources(kind: str, name: str) -> list[str]:
 
 def source(kind: str, name: str) -> str:
     """The source of a part: the distribution that provides it, or "local"."""
+    declared = declaration(kind, name)
+    return declared.source if declared is not None else BUILT_IN
+
+
+def declaration(kind: str, name: str) -> Declaration | None:
+    """The declaration of a plugin's or local part; None for a built-in one, and one that is not there."""
     try:
-        return _find(kind, name)[0]
+        origin, plain = _find(kind, name)
     except UnknownPartError:
-        return BUILT_IN
+        return None
+    return next((other for other in _declared.get((kind, plain), ()) if other.source == origin), None)
 
 
 def get(kind: str, name: str) -> Any:

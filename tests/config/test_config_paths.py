@@ -212,7 +212,7 @@ def test_a_link_does_not_lead_out_of_a_foreign_folder(home):
 
 
 def test_a_file_of_a_plugin_stays_in_its_folder_of_configs(home, monkeypatch):
-    monkeypatch.setattr("maquette.plugins.config_folders", lambda: [home / "plugin"])
+    monkeypatch.setattr("maquette.plugins.config_folders", lambda: {home / "plugin": "acme"})
     (home / "plugin" / "methods").mkdir(parents=True)
     path = home / "plugin" / "methods" / "sly.yaml"
     path.write_text("extends: ../../methods/image.yaml\n")

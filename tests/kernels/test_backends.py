@@ -171,3 +171,16 @@ def test_the_variable_leaves_kernels_alone_that_lack_its_backend(monkeypatch):
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "numba")
     row = choose("flexicubes")
     assert row.backend == "reference" and row.reason.startswith("it has no numba")
+
+
+def test_a_backend_of_a_plugin_is_taken_where_it_is_named(monkeypatch):
+    backend = backends.Backend("maquette.kernels.hash_grid.reference", requires="numpy", note="of plugin acme")
+    monkeypatch.setattr(backends, "_offered", {("hash-grid", "acme"): backend})
+    assert backends.implementation("hash-grid", "acme", "cpu").__name__ == "maquette.kernels.hash_grid.reference"
+    assert backends.choose("hash-grid").backend != "acme"
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "acme")
+    assert backends.choose("hash-grid").backend == "acme"
+    assert "it has no acme" in backends.choose("compositing").reason
+    monkeypatch.setattr(backends, "_offered", {})
+    with pytest.raises(ConfigError, match="no backend 'acme'"):
+        backends.choose("hash-grid")

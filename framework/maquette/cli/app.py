@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from maquette import __version__
+from maquette.cli.errors import exit_with_errors as _exit_with_errors
 from maquette.cli.messages import show_messages
 from maquette.cli.plugin import COMMANDS as PLUGIN_COMMANDS
+from maquette.cli.plugin_commands import PluginGroup, print_plugins
 from maquette.cli.sample import sample
-from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
 
 app = typer.Typer(
     name="maquette",
+    cls=PluginGroup,
     help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
     no_args_is_help=True,
     add_completion=False,
@@ -30,8 +29,6 @@ app = typer.Typer(
 plugin_app = typer.Typer(help="Look at installed plugins, check parts, begin a package.", no_args_is_help=True)
 app.add_typer(plugin_app, name="plugin")
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, 128 + SIGINT."""
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="key=value words that override the config, e.g. seed=1; ~key removes one, e.g. ~stages.export"),
@@ -40,25 +37,6 @@ Allowed = Annotated[
     list[Path] | None,
     typer.Option("--allow", help="a folder into which the paths of a plugin's file or another user's run may lead"),
 ]
-
-
-def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Print a MaquetteError or an interruption as one line, and exit with its code."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except MaquetteError as problem:
-            if os.environ.get("MAQUETTE_DEBUG"):
-                raise
-            typer.secho(f"error: {problem}", fg="red", err=True)
-            raise typer.Exit(problem.exit_code) from None
-        except KeyboardInterrupt as problem:
-            typer.secho(str(problem) or "interrupted", err=True)
-            raise typer.Exit(getattr(problem, "exit_code", INTERRUPTED)) from None
-
-    return wrapped
 
 
 @app.command()
@@ -227,7 +205,7 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind o
 
     from maquette import plugins, registry
     from maquette.config import paths
-    from maquette.config.origins import load_yaml
+    from maquette.config.summaries import summary_of
 
     plugins.load()
     table = Table(box=None, pad_edge=False)
@@ -236,7 +214,7 @@ def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind o
         table.add_column(configs[kind].removesuffix("s"))
         table.add_column("what it does")
         for name, path in paths.available(configs[kind]).items():
-            table.add_row(name, str(load_yaml(path)[0].get("summary", "")))
+            table.add_row(name, summary_of(path))
     if kind == "":
         table.add_section()
         for name in registry.KINDS:
@@ -256,6 +234,13 @@ def doctor() -> None:
     from maquette.cli.doctor import print_report
 
     raise typer.Exit(print_report())
+
+
+@plugin_app.command("list")
+@_exit_with_errors
+def plugin_list() -> None:
+    """Installed plugins with what they bring, and those that were skipped with the reason."""
+    print_plugins()
 
 
 for _name, _command in PLUGIN_COMMANDS.items():

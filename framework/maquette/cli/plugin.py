@@ -1,4 +1,4 @@
-"""The commands `maquette plugin`: what is installed, checks of parts, and a package to begin with."""
+"""The commands `maquette plugin check` and `maquette plugin new`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-
-def plugin_list() -> None:
-    """Installed plugins with their parts, and those that were skipped with the reason."""
-    from maquette import plugins
-
-    for plugin in plugins.installed():
-        if plugin.failure or plugin.manifest is None:
-            typer.secho(f"{plugin.name}  ({plugin.title}) skipped: {plugin.failure}", fg="yellow")
-            continue
-        terms = f", {plugin.manifest.license}" if plugin.manifest.license else ""
-        typer.echo(f"{plugin.name}  ({plugin.title}{terms})")
-        kinds: dict[str, list[str]] = {}
-        for part in plugin.manifest.parts:
-            kinds.setdefault(part.kind, []).append(part.name)
-        for kind, names in kinds.items():
-            typer.echo(f"  {kind}: {', '.join(names)}")
 
 
 def plugin_check(
@@ -80,5 +63,5 @@ def plugin_new(
     typer.echo(f"\nnext: pip install -e {package}[test] && pytest {package}")
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"list": plugin_list, "check": plugin_check, "new": plugin_new}
-"""Name -> command of `maquette plugin`."""
+COMMANDS: dict[str, Callable[..., None]] = {"check": plugin_check, "new": plugin_new}
+"""Name -> command of `maquette plugin`, besides `list`."""

@@ -15,7 +15,7 @@ from maquette.annotations import PathKind, Range
 from maquette.config.capabilities import Capabilities
 from maquette.config.schedules import Schedule
 from maquette.config.values import Locate, check_leaf, check_path, check_ranges, config_error, quoted, ranges
-from maquette.errors import ConfigError, did_you_mean
+from maquette.errors import ConfigError, PluginError, did_you_mean
 
 Value = TypeVar("Value")
 
@@ -52,11 +52,13 @@ class PartSpec:
     @property
     def capabilities(self) -> Capabilities:
         """What the configured part needs and gives."""
-        return self.cls.capabilities(self.config)
+        with plugins.naming(self.kind, self.name):
+            return self.cls.capabilities(self.config)
 
     def build(self, **dependencies: Any) -> Any:
         """Instantiate the part: `cls(config, **dependencies)`."""
-        return self.cls(self.config, **dependencies)
+        with plugins.naming(self.kind, self.name):
+            return self.cls(self.config, **dependencies)
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,10 @@ class _Check:
             cls = registry.get(kind, str(value["type"]))
         except registry.UnknownPartError as problem:
             raise self._error(problem.message, f"{key}.type", hint=problem.hint) from None
-        config = self._dataclass(cls.Config, {name: item for name, item in value.items() if name != "type"}, key)
+        except PluginError as problem:
+            raise self._error(str(problem), f"{key}.type") from problem
+        with plugins.naming(kind, str(value["type"])):
+            config = self._dataclass(cls.Config, {name: item for name, item in value.items() if name != "type"}, key)
         if kind == "stage" and hasattr(config, "steps"):
             self._check_schedules(config, config.steps, key)
         return PartSpec(kind, str(value["type"]), cls, config)

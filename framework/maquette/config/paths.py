@@ -9,16 +9,20 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from maquette import plugins
 from maquette.errors import ConfigError, did_you_mean
 from maquette.files import is_inside
+from maquette.registry import BUILT_IN
 
+_log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 SUFFIXES = (".yaml", ".yml")
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
@@ -29,6 +33,11 @@ def config_roots() -> list[Path]:
     """Folders laid out like `configs/`, the project's own first."""
     built_in = [PACKAGE / "configs", PACKAGE.parents[1] / "configs"]
     return [root for root in [*built_in, *plugins.config_folders()] if root.is_dir()]
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    _log.warning("%s", sentence)
 
 
 def group_folder(group: str) -> str:
@@ -43,12 +52,27 @@ def laptop_file(method: Path) -> Path | None:
 
 
 def available(folder: str) -> dict[str, Path]:
-    """Name -> file of every config in that folder of every root; the first root wins."""
-    files: dict[str, Path] = {}
+    """Name -> file of every config in that folder of every root.
+
+    The project's own roots come first. A file of a plugin whose name is theirs, or another plugin's, goes by
+    `distribution/name`, and a warning says so.
+    """
+    own, offers = _offered(folder)
+    for sentence in offers.clashes():
+        _warn_once(sentence)
+    return {**own, **offers.listed()}
+
+
+def _offered(folder: str) -> tuple[dict[str, Path], plugins.Offers[Path]]:
+    """The project's own configs in a folder by name, and those that plugins offer."""
+    owners, own, others = plugins.config_folders(), {}, []
     for root in config_roots():
         for path in sorted((root / folder).glob("*.yaml")):
-            files.setdefault(path.stem, path)
-    return files
+            if root in owners:
+                others.append((owners[root], path.stem, path))
+            else:
+                own.setdefault(path.stem, path)
+    return own, plugins.Offers(folder.removesuffix("s"), others, own)
 
 
 def find_config(name: str, folder: str, what: str, folder_of_file: Path | None = None) -> Path:
@@ -65,6 +89,9 @@ def find_config(name: str, folder: str, what: str, folder_of_file: Path | None =
         ConfigError: there is no such file; the message names the nearest name.
     """
     here = folder_of_file or Path()
+    own, offers = _offered(folder)
+    if (file := own.get(name.removeprefix(f"{BUILT_IN}/")) or offers.find(name)) is not None:
+        return file
     if name.endswith(SUFFIXES) or "/" in name or name.startswith("~"):
         try:
             path = here / expand(name)
@@ -76,14 +103,12 @@ def find_config(name: str, folder: str, what: str, folder_of_file: Path | None =
             if os.path.isfile(root.parent / name):
                 return root.parent / name
         raise ConfigError(f"there is no such file: {name}")
-    files = available(folder)
-    if name in files:
-        return files[name]
-    own = {path.stem: path for suffix in SUFFIXES for path in here.glob(f"*{suffix}")} if folder_of_file else {}
-    if name in own:
-        return own[name]
-    hint = did_you_mean(name, [*files, *own], cutoff=0.4)
-    raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join([*files, *own]) or 'none'}")
+    beside = {path.stem: path for suffix in SUFFIXES for path in here.glob(f"*{suffix}")} if folder_of_file else {}
+    if name in beside:
+        return beside[name]
+    names = [*available(folder), *beside]
+    hint = did_you_mean(name, names, cutoff=0.4)
+    raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join(names) or 'none'}")
 
 
 def find_beside(name: str, folder: str, what: str, file: Path) -> Path:
@@ -124,10 +149,11 @@ def resolve(path: str, kind: Literal["input", "weights", "output"], folder: Path
 
     Raises:
         ValueError: an environment variable is not set.
+        ConfigError: several plugins have weights of that name.
     """
     expanded = expand(path)
     absolute = os.path.abspath(os.path.join(folder or Path.cwd(), expanded))
-    if kind == "weights" and path in plugins.weights():
+    if kind == "weights" and plugins.find_weights(path) is not None:
         return path
     if kind != "weights" or os.path.exists(absolute) or (folder is not None and expanded.startswith(_EXPLICIT)):
         return absolute

@@ -117,6 +117,8 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate) -> str:
         if confines is None or not (os.path.isabs(path) or os.path.exists(path)):
             return path
         stray = not is_inside(path, (confines,))
+    except ConfigError as problem:
+        raise config_error(problem.message, key, locate, problem.hint) from None
     except (ValueError, OSError) as problem:
         raise config_error(str(problem), key, locate) from None
     if stray and kind.kind == "output":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable
 
 import torch
 
+from maquette import plugins
 from maquette.errors import ConfigError
 from maquette.meshes.mesh import EmptySurface
 from maquette.randomness import Draws
@@ -37,26 +39,41 @@ def convert(source: Scene, target: Scene, draws: Draws) -> None:
     Raises:
         ConfigError: there is no conversion for the pair; names those from the same source.
     """
-    pair = (source.geometry.form, type(target.geometry))
     same_field = _same_field(source, target)
-    if pair not in _conversions and not same_field:
-        reachable = [cls.part_name for form, cls in _conversions if form == pair[0]]  # type: ignore[attr-defined]
-        raise ConfigError(
-            f"a {pair[0]} cannot become a {target.geometry.part_name}",
-            hint=f"a {pair[0]} can become: {', '.join(sorted(reachable)) or 'nothing yet'}; "
-            "or go on as it is, with the same settings and material",
-        )
+    conversion = None if same_field else _conversion(source, target)
     for name in ("material", "background"):
         old, new = getattr(source, name), getattr(target, name)
         if type(old) is type(new) and _shapes(old) == _shapes(new):
             new.load_state_dict(old.state_dict())
-    if same_field:
+    if conversion is None:
         target.geometry.load_state_dict(source.geometry.state_dict())
     else:
         try:
-            _conversions[pair](source, target, draws)
+            conversion(source, target, draws)
         except EmptySurface as problem:
             _log.warning("there is nothing to go on from, so the stage starts with its initial shape: %s", problem)
+
+
+def _conversion(source: Scene, target: Scene) -> Conversion:
+    """The conversion of a pair: maquette's own, or a plugin's."""
+    form, cls, name = source.geometry.form, type(target.geometry), target.geometry.part_name
+    if (form, cls) in _conversions:
+        return _conversions[form, cls]
+    offers = plugins.conversions()
+    owners = [owner for owner, _ in offers.get((form, name), ())]
+    if len(owners) > 1:
+        hint = f"choose one: {plugins.VARIABLE}=only:{owners[0]}"
+        raise ConfigError(f"plugins {' and '.join(owners)} both convert a {form} to a {name}", hint=hint)
+    if owners:
+        module, _, function = offers[form, name][0][1].partition(":")
+        return getattr(importlib.import_module(module), function)
+    own = {other.part_name for source_form, other in _conversions if source_form == form}  # type: ignore[attr-defined]
+    reachable = own | {other for source_form, other in offers if source_form == form}
+    raise ConfigError(
+        f"a {form} cannot become a {name}",
+        hint=f"a {form} can become: {', '.join(sorted(reachable)) or 'nothing yet'}; "
+        "or go on as it is, with the same settings and material",
+    )
 
 
 def _same_field(source: Scene, target: Scene) -> bool:

@@ -12,6 +12,7 @@ import difflib
 import importlib
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import ModuleType
@@ -28,7 +29,7 @@ class Backend:
     """One way of implementing kernels.
 
     Attributes:
-        module: name of the file that holds it in each kernel's folder.
+        module: name of the file that holds it in each kernel's folder; with a dot, of a module of another package.
         devices: torch device types that it serves; empty means any.
         requires: package that must be importable; empty means none.
         install: what to type when that package is missing.
@@ -108,6 +109,24 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "marching-cubes": ("maquette.kernels.marching_cubes", ("numba", "reference")),
 }
 
+_offered: dict[tuple[str, str], Backend] = {}  # (kernel, name) -> backend of a plugin
+
+
+def offer_backends(backends: Mapping[tuple[str, str], Backend]) -> None:
+    """Set the backends that plugins offer, by kernel and name; each is taken where it is named, and never by "auto"."""
+    _offered.clear()
+    _offered.update(backends)
+    _load.cache_clear()
+
+
+def _names(kernel: str) -> tuple[str, ...]:
+    """Names of the backends of a kernel: its own, the preferred one first, then those that plugins offer."""
+    return (*KERNELS[kernel][1], *(name for offered, name in _offered if offered == kernel))
+
+
+def _backend(kernel: str, name: str) -> Backend:
+    return _offered[kernel, name] if (kernel, name) in _offered else BACKENDS[name]
+
 
 def implementation(kernel: str, backend: str, device: str) -> ModuleType:
     """The module that implements a kernel on a device.
@@ -131,8 +150,10 @@ def choose(kernel: str, backend: str = "auto", device: str = "cpu") -> KernelInf
     from_environment = os.environ.get(ENVIRONMENT_VARIABLE, "auto")
     if from_environment == "auto":
         return _automatic(kernel, device)
-    offered = KERNELS[kernel][1]
-    if from_environment in BACKENDS and from_environment not in offered:  # the variable speaks of all kernels at once
+    known_names = {*BACKENDS, *(name for _, name in _offered)}
+    if from_environment in known_names and from_environment not in _names(
+        kernel
+    ):  # the variable speaks of all kernels at once
         choice = _automatic(kernel, device)
         return replace(choice, reason=f"it has no {from_environment} ({ENVIRONMENT_VARIABLE}); {choice.reason}")
     return _named(kernel, from_environment, device, f"named by {ENVIRONMENT_VARIABLE}")
@@ -151,24 +172,25 @@ def describe(devices: tuple[str, ...] = ("cpu", "cuda")) -> list[KernelInfo]:
 
 
 def _named(kernel: str, backend: str, device: str, how: str) -> KernelInfo:
-    offered = KERNELS[kernel][1]
+    offered = _names(kernel)
     if backend not in offered:
         near = difflib.get_close_matches(backend, offered, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(('auto', *offered))}"
         raise ConfigError(f"kernel {kernel!r} has no backend {backend!r} ({how})", hint=hint)
-    if not (BACKENDS[backend].serves(device) or BACKENDS[backend].emulates(device)):
-        others = [name for name in offered if BACKENDS[name].serves(device)]
-        emulator = BACKENDS[backend].emulator if device == "cpu" else ""
+    chosen = _backend(kernel, backend)
+    if not (chosen.serves(device) or chosen.emulates(device)):
+        others = [name for name in offered if _backend(kernel, name).serves(device)]
+        emulator = chosen.emulator if device == "cpu" else ""
         raise ConfigError(
             f"backend {backend!r} of kernel {kernel!r} ({how}) does not run on {device}",
             hint=f"on {device} take 'auto' or: {', '.join(others)}"
             + (f"; {emulator}=1 emulates it there, slowly, for tests" if emulator else ""),
         )
-    problem = _import_problem(BACKENDS[backend].requires)
+    problem = _import_problem(chosen.requires)
     if problem:
         raise MissingDependency(
             f"backend {backend!r} of kernel {kernel!r} ({how}) cannot be loaded: {problem}; "
-            f"run `{BACKENDS[backend].install}`, or let backend='auto' choose"
+            f"run `{chosen.install}`, or let backend='auto' choose"
         )
     return KernelInfo(kernel, device, backend, how)
 
@@ -215,4 +237,5 @@ def _load(choice: KernelInfo) -> ModuleType:
     _log.debug("kernel %s on %s: %s (%s)", choice.kernel, choice.device, choice.backend, choice.reason)
     if choice.missed:
         _log.warning("kernel %s falls back to a slower backend on %s: %s", choice.kernel, choice.device, choice.missed)
-    return importlib.import_module(f"{KERNELS[choice.kernel][0]}.{BACKENDS[choice.backend].module}")
+    module = _backend(choice.kernel, choice.backend).module
+    return importlib.import_module(module if "." in module else f"{KERNELS[choice.kernel][0]}.{module}")

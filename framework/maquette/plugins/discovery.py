@@ -12,7 +12,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -68,7 +68,15 @@ def discover() -> list[Plugin]:
         ConfigError: the value of `MAQUETTE_PLUGINS` is neither "none" nor "only:NAME,...".
     """
     entries = _chosen(sorted(entry_points(group=GROUP), key=lambda entry: (_distribution(entry), entry.name)))
-    plugins = [_load_one(entry) for entry in entries]
+    packages: dict[tuple[str, str], EntryPoint] = {}
+    for entry in entries:
+        first = packages.setdefault((_distribution(entry), entry.module), entry)
+        if first is not entry:
+            _log.warning(
+                "plugin %s names its package %s by two entry points, %r and %r; the second is left out",
+                _distribution(entry), entry.module, first.name, entry.name,
+            )  # fmt: skip
+    plugins = [_load_one(entry) for entry in packages.values()]
     counts = Counter(plugin.name for plugin in plugins)
     for name in [name for name, count in counts.items() if count > 1]:
         owners = [plugin.title for plugin in plugins if plugin.name == name]
@@ -78,24 +86,31 @@ def discover() -> list[Plugin]:
     return plugins
 
 
-def declare_parts(plugins: Iterable[Plugin]) -> None:
-    """Declare the parts of plugins in the registry, and warn of names that another source offers as well."""
-    for plugin in plugins:
-        for part in plugin.manifest.parts if plugin.manifest is not None else ():
-            others = registry.sources(part.kind, part.name)
-            load = partial(import_part, plugin, part)
-            registry.declare(Declaration(part.kind, part.name, plugin.distribution, part.target, load, part.summary))
-            if others == [BUILT_IN]:
-                _log.warning(
-                    "%s %r of plugin %s has the name of a built-in part; it goes by %s/%s", part.kind, part.name,
-                    plugin.title, plugin.distribution, part.name,
-                )  # fmt: skip
-            elif others:
-                names = [f"{other}/{part.name}" for other in (*others, plugin.distribution)]
-                _log.warning(
-                    "%s %r is offered by plugins %s; say which: %s", part.kind, part.name,
-                    _and([*others, plugin.distribution]), " or ".join(names),
-                )  # fmt: skip
+def declare_parts(plugin: Plugin) -> Plugin:
+    """Declare the parts of a plugin in the registry, and warn of names that another source offers as well.
+
+    Returns:
+        The plugin, with a failure if another entry point of its distribution has declared one of the parts.
+    """
+    parts = plugin.manifest.parts if plugin.manifest is not None else ()
+    for part in parts:
+        if plugin.distribution in registry.sources(part.kind, part.name):
+            return _skipped(plugin, f"{plugin.distribution} declares {part.kind} {part.name!r} twice")
+    for part in parts:
+        others = registry.sources(part.kind, part.name)
+        declaration = Declaration(
+            part.kind, part.name, plugin.distribution, part.target, partial(import_part, plugin, part), part.summary,
+            f"plugin {plugin.title}", plugin.folder,
+        )  # fmt: skip
+        registry.declare(declaration)
+        if others == [BUILT_IN]:
+            name = f"{plugin.distribution}/{part.name}"
+            _log.warning("%s has the name of a built-in part; it goes by %s", declaration.title, name)
+        elif others:
+            owners = [*others, plugin.distribution]
+            names = " or ".join(f"{owner}/{part.name}" for owner in owners)
+            _log.warning("%s %r is offered by plugins %s; say which: %s", part.kind, part.name, _and(owners), names)
+    return plugin
 
 
 def import_part(plugin: Plugin, part: PartEntry) -> type:
@@ -139,10 +154,14 @@ def _load_one(entry: EntryPoint) -> Plugin:
             manifest = read_manifest(folder / FILE)
         hooks = _registered(plugin, folder, manifest)
     except PluginError as problem:
-        reason = str(problem).removeprefix(f"plugin {plugin.title}: ")
-        _log.warning("plugin %s is skipped: %s", plugin.title, reason)
-        return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.package, failure=reason)
-    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.package, folder, manifest, hooks)
+        return _skipped(plugin, str(problem).removeprefix(f"plugin {plugin.title}: "))
+    return replace(plugin, folder=folder, manifest=manifest, hooks=hooks)
+
+
+def _skipped(plugin: Plugin, reason: str) -> Plugin:
+    """The plugin as one that failed: it declares and registers nothing."""
+    _log.warning("plugin %s is skipped: %s", plugin.title, reason)
+    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.package, failure=reason)
 
 
 def _registered(plugin: Plugin, folder: Path, manifest: Manifest) -> Hooks:

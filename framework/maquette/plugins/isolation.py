@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -86,6 +86,15 @@ def last_line(problem: BaseException, folder: Path) -> str:
         return f"{display_path(Path(problem.filename))}:{problem.lineno}"
     frames = [frame for frame in traceback.extract_tb(problem.__traceback__) if _within(frame.filename, folder)]
     return f"{display_path(Path(frames[-1].filename))}:{frames[-1].lineno}" if frames else ""
+
+
+def innermost_file(problem: BaseException, places: Sequence[Path]) -> tuple[Path | None, Path | None]:
+    """Of folders and files, the one that has the innermost line of an exception's traceback, and the file there."""
+    for frame in reversed(traceback.extract_tb(problem.__traceback__)):
+        inside = [place for place in places if _within(frame.filename, place)]
+        if inside:
+            return max(inside, key=lambda place: len(place.parts)), Path(frame.filename).resolve()
+    return None, None
 
 
 def _within(filename: str, folder: Path) -> bool:

@@ -34,7 +34,7 @@ from maquette.config.capabilities import (
 )
 from maquette.config.parts import PartSpec, SettingError, part
 from maquette.data.base import Target
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, PluginError
 
 PICTURE_REMEDY = "give it data: {type: image, path: PICTURE.png}"
 
@@ -427,12 +427,19 @@ def _described(entries: frozenset[str]) -> str:
 def _fitting(kind: str, fits: Callable[[Capabilities], bool]) -> str:
     """Names of the parts of a kind with capabilities (at default settings) that fit; for remedies."""
     specs = [with_defaults(kind, name) for name in registry.names(kind)]
-    return ", ".join(spec.name for spec in specs if spec is not None and fits(spec.capabilities)) or "none"
+    return ", ".join(spec.name for spec in specs if spec is not None and _has(spec, fits)) or "none"
+
+
+def _has(spec: PartSpec, fits: Callable[[Capabilities], bool]) -> bool:
+    try:
+        return fits(spec.capabilities)
+    except PluginError:
+        return False
 
 
 def with_defaults(kind: str, name: str) -> PartSpec | None:
-    """A part with its default settings; None: some settings have no default."""
+    """A part with its default settings; None: some have no default, or it is a plugin's that cannot be used."""
     try:
         return part(kind, name)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, PluginError):
         return None

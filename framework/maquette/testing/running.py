@@ -12,6 +12,7 @@ from maquette import plugins, registry
 from maquette.config.parts import check as check_value
 from maquette.config.parts import plain
 from maquette.errors import ConfigError, MissingDependency
+from maquette.plugins.states import guard_states, restore_states
 from maquette.testing.general import FIRST, GENERAL
 from maquette.testing.kinds import procedure
 from maquette.testing.report import Outcome, Report
@@ -68,6 +69,7 @@ def _name(cls: type) -> str:
 
 
 def _run(one: Check, trial: Trial) -> Outcome:
+    before = guard_states()
     try:
         one.run(trial)
     except (Skip, MissingDependency) as reason:
@@ -76,6 +78,8 @@ def _run(one: Check, trial: Trial) -> Outcome:
         return Outcome(one.name, "failed", " ".join(str(fault).split()))
     except Exception as problem:
         return Outcome(one.name, "failed", one_line(problem))
+    finally:
+        restore_states(before)  # so that what a part changes spoils no later check
     return Outcome(one.name, "passed")
 
 

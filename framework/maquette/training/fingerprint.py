@@ -80,7 +80,7 @@ def _hash_of(key: str, value: str) -> str:
     first, last = key.lstrip(".").partition(".")[0], key.rpartition(".")[2]
     if not value.strip() or last in WORDS or first in WITHOUT_EFFECT:
         return ""
-    carried = plugins.weights().get(value)
+    carried = plugins.find_weights(value)
     if carried is not None:
         return content_hash(carried)
     try:

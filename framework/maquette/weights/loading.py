@@ -46,7 +46,7 @@ LEARNED_WORDS = "learned_embeds.safetensors"
 
 def weights_source(path: str) -> str:
     """The folder of weights that a plugin carries by this name, or a folder on disk; else `path` as a hub name."""
-    folder = plugins.weights().get(path, Path(path).expanduser())
+    folder = plugins.find_weights(path) or Path(path).expanduser()
     return str(folder) if folder.is_dir() else path
 
 
@@ -61,7 +61,7 @@ def check_path(path: str) -> None:
     Raises:
         ValueError: naming the weights that plugins carry.
     """
-    if Path(path).expanduser().is_dir() or path in plugins.weights():
+    if Path(path).expanduser().is_dir() or plugins.find_weights(path) is not None:
         return
     if Path(path).expanduser().is_file():
         raise ValueError(single_file(path))
