@@ -1,7 +1,8 @@
-"""Parts that are wrong in one way each: functions from a good class to a broken one, by kind and the check that fails."""
+"""Parts that are wrong in one way each: from a good class to a broken one, by kind and the check that fails."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -168,7 +169,9 @@ def grows_outside_its_parameters(good):
         self.growth = getattr(self, "growth", 1.0) * 2
         return []
 
-    density = changed(good, "query", lambda s, self, *rest: replace(s, density=s.density * getattr(self, "growth", 1.0)))
+    density = changed(
+        good, "query", lambda s, self, *rest: replace(s, density=s.density * getattr(self, "growth", 1.0))
+    )
     return {**density, "after_step": after_step}
 
 
@@ -195,8 +198,9 @@ def prints(good):
 
 
 @breaks("loss", "traces")
-def changes_the_default_dtype(good):
-    return changed(good, "__call__", lambda result, *rest: (torch.set_default_dtype(torch.float64), result)[1])
+def configures_the_root_logger(good):
+    handler = logging.NullHandler()
+    return changed(good, "__call__", lambda result, *rest: (logging.getLogger().addHandler(handler), result)[1])
 
 
 @breaks("cameras", "rigid")
@@ -378,5 +382,5 @@ def saves_nothing(good):
 
 @breaks("loss", "minimum")
 def exempt_from_everything(good):
-    names = "documented config messages works shapes types devices values batches deterministic".split()
-    return {"exempt": {name: "not today" for name in names}}
+    names = ("documented", "config", "messages", "shapes", "types", "devices", "values", "batches", "deterministic")
+    return {"exempt": dict.fromkeys(names, "not today")}

@@ -195,6 +195,9 @@ def _adapted(trial: Trial, part: Any, situation: Situation) -> tuple[CloudParame
         projections = _projections(cloud, inputs.cameras(situation.batch, seed=situation.seed))
         with torch.no_grad():
             changes += part.adapt(cloud, projections, Moment.at(step, 1000, situation.seed), RATES)
+        del projections  # their graph has the rows of before
+        for parameter in cloud.all:
+            parameter.grad = None
     return cloud, changes
 
 
