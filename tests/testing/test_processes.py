@@ -1,4 +1,4 @@
-"""Parts are checked in a child process: what ends or stops it is named, and the other parts are checked nevertheless."""
+"""Parts are checked in a child process: what ends or stops it is named, and the other parts are checked."""
 
 import json
 

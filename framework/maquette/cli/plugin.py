@@ -47,17 +47,20 @@ def _print_json(reports: Any) -> None:
 
 
 def plugin_new(
-    name: Annotated[str, typer.Argument(help="name of the package and of its part, such as my-loss")],
+    name: Annotated[str, typer.Argument(help="name of the package, such as my-loss")],
     kind: Annotated[str, typer.Option(help="kind of its part; `maquette list` has them")],
+    part: Annotated[str, typer.Option(help="name of the part [that of the package]")] = "",
     folder: Annotated[Path, typer.Option(help="folder in which the package's folder is made")] = Path(),
 ) -> None:
     """Write a package with one part that works: manifest, class, example, tests, CI.
 
     maquette plugin new my-loss --kind loss
+
+    maquette plugin new acme-losses --kind loss --part brightness
     """
     from maquette.testing.scaffold import write_package
 
-    package = write_package(name, kind, folder)
+    package = write_package(name, kind, folder, part)
     for path in sorted(path for path in package.rglob("*") if path.is_file()):
         typer.echo(path)
     typer.echo(f"\nnext: pip install -e {package}[test] && pytest {package}")

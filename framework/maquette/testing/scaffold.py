@@ -16,7 +16,7 @@ FILES = {
     "pyproject.toml": "pyproject.toml", "README.md": "README.md", ".gitignore": "gitignore",
     ".github/workflows/test.yml": "workflow.yml", "{module}/__init__.py": "init.py",
     "{module}/maquette-plugin.toml": "maquette-plugin.toml", "{module}/plugin.py": "plugin.py",
-    "tests/test_{module}.py": "test.py",
+    "tests/test_{file}.py": "test.py",
 }  # fmt: skip
 """File of a package -> template."""
 
@@ -45,7 +45,7 @@ EXAMPLES: dict[str, Example] = {
     "geometry": _of_dreamfusion("{geometry: {type: NAME, radius: 0.4}}"),
     "material": _of_dreamfusion("{material: {type: NAME, contrast: 1.5}}"),
     "background": _of_dreamfusion("{background: {type: NAME, low: 0.3}}"),
-    "renderer": _of_dreamfusion("{renderer: {type: NAME, samples: 48}, losses: {orientation: ~}}"),
+    "renderer": _of_dreamfusion("{renderer: {type: NAME, samples: 48}, ~losses.orientation: }"),
     "prior": _of_dreamfusion("{guidance: {sds: {prior: {type: NAME, color: [0.8, 0.2, 0.1]}}}}"),
     "score": _of_dreamfusion("{guidance: {sds: {score: {type: NAME, scale: 20}}}}"),
     "objective": _of_dreamfusion("{guidance: {sds: {objective: {type: NAME, weighting: uniform}}}}"),
@@ -82,61 +82,66 @@ EXAMPLES: dict[str, Example] = {
 """Kind -> example of a part of that kind as `maquette plugin new` writes it."""
 
 
-def write_package(name: str, kind: str, folder: Path) -> Path:
-    """Write the package `folder/name` with one part of a kind; returns its folder.
+def write_package(package: str, kind: str, folder: Path, part: str = "") -> Path:
+    """Write a package with one part of a kind; returns its folder, `folder/package`.
+
+    Args:
+        package: name of the package.
+        kind: of the part.
+        folder: where the package's folder is made.
+        part: name of the part; "": that of the package.
 
     Raises:
-        ConfigError: the name is none, or the folder exists.
+        ConfigError: a name is none, or the folder exists.
         UnknownPartError: there is no such kind.
     """
     check_kind(kind)
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or name == "maquette":
-        raise ConfigError(f"{name!r} is no name of a package", hint="write lower-case words with hyphens: my-loss")
-    package = folder / name
-    if package.exists():
-        raise ConfigError(f"{package} exists", hint="give another name, or another --folder")
-    texts = _texts(name, kind)
-    for path, text in texts.items():
-        file = package / path
+    for name in (package, part or package):
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or name == "maquette":
+            raise ConfigError(f"{name!r} is no name of a package", hint="write lower-case words with hyphens: my-loss")
+    place = folder / package
+    if place.exists():
+        raise ConfigError(f"{place} exists", hint="give another name, or another --folder")
+    for path, text in _texts(package, part or package, kind).items():
+        file = place / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return package
+    return place
 
 
-def part_source(name: str, kind: str) -> str:
-    """The source of the part that a package of this name and kind has."""
-    return _texts(name, kind)[f"{module_name(name)}/{module_name(name)}.py"]
+def part_source(part: str, kind: str) -> str:
+    """The source of the part of this name and kind that a new package has."""
+    return _texts(part, part, kind)[f"{module_name(part)}/{module_name(part)}.py"]
 
 
 def module_name(name: str) -> str:
-    """The importable name of a package: `my_loss` for `my-loss`."""
+    """The importable name of a package or part: `my_loss` for `my-loss`."""
     return name.replace("-", "_")
 
 
-def _texts(name: str, kind: str) -> dict[str, str]:
+def _texts(package: str, part: str, kind: str) -> dict[str, str]:
     """Path below the package's folder -> text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
-    module, example = module_name(name), EXAMPLES[kind]
+    module, file, example = module_name(package), module_name(part), EXAMPLES[kind]
     source = environment.get_template(f"parts/{kind}.py.j2")
-    cls = "".join(word.capitalize() for word in name.split("-"))
-    summary = _summary(source.render(name=name, cls=cls, summary=""))
-    example_file = f"{name}-example.yaml"
+    cls = "".join(word.capitalize() for word in part.split("-"))
+    summary = _summary(source.render(name=part, cls=cls, summary=""))
     values = {
-        "name": name, "kind": kind, "module": module, "cls": cls, "summary": summary, "license": LICENSE,
-        "api": API_VERSION.partition(".")[0], "next_api": int(API_VERSION.partition(".")[0]) + 1,
-        "folder": example.folder, "words": [*example.words], "example": example_file,
+        "package": package, "name": part, "kind": kind, "module": module, "file": file, "cls": cls, "summary": summary,
+        "license": LICENSE, "api": API_VERSION.partition(".")[0], "next_api": int(API_VERSION.partition(".")[0]) + 1,
+        "folder": example.folder, "words": [*example.words], "example": f"{part}-example.yaml",
     }  # fmt: skip
     texts = {
-        path.format(module=module): environment.get_template(f"package/{template}.j2").render(values)
+        path.format(module=module, file=file): environment.get_template(f"package/{template}.j2").render(values)
         for path, template in FILES.items()
     }
-    texts[f"{module}/{module}.py"] = source.render(values)
-    head = f"name: {name}-example\nsummary: uses the {kind} {name}\n"
-    texts[f"{module}/configs/{example.folder}/{example_file}"] = head + example.yaml.replace("NAME", name)
+    texts[f"{module}/{file}.py"] = source.render(values)
+    head = f"name: {part}-example\nsummary: uses the {kind} {part}\n"
+    texts[f"{module}/configs/{example.folder}/{part}-example.yaml"] = head + example.yaml.replace("NAME", part)
     return {path: text if text.endswith("\n") else f"{text}\n" for path, text in texts.items()}
 
 
