@@ -45,7 +45,7 @@ CONFIGS: dict[tuple[str, str], dict[str, Any]] = {
     ("prior", "zero123plus"): {"path": "{tiny_zero123plus}"},
     ("loss", "clip-similarity"): {"path": "nano-clip"},
     ("loss", "prompt-similarity"): {"path": "nano-clip"},
-    ("loss", "perceptual"): {"path": "{vgg}"},
+    ("loss", "perceptual"): {"path": "nano-clip"},
     ("loss", "lpips"): {"path": "{vgg}"},
     ("data", "image"): {"path": "{files}/ball.png", "size": 16},
     ("data", "posed-images"): {"path": "{files}/views"},

