@@ -31,6 +31,25 @@ class Half(Score):
     def combine(self, predictions): return predictions["positive"] * self.config.share
 '''
 """The source of a score that works."""
+LOSS = '''
+from __future__ import annotations
+from dataclasses import dataclass
+from maquette.config.schedules import Schedule
+from maquette.losses.base import Loss
+from maquette.registry import register
+
+@register("loss", "brightness")
+class Brightness(Loss):
+    """Brightness: the mean of 1 - rgb over all pixels."""
+
+    @dataclass(frozen=True)
+    class Config:
+        weight: Schedule = Schedule.constant(1.0)
+
+    def __call__(self, rendering, geometry):
+        return (1 - rendering.rgb).mean()
+'''
+"""The source of a local file with a loss."""
 
 
 def part(kind: str, name: str, target: str, summary: str = "what it does") -> str:

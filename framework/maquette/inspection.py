@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from maquette.config.foreign import read_foreign
 from maquette.errors import ConfigError
 from maquette.loaded import Loaded
 
@@ -18,12 +19,15 @@ def inspect_path(name: str) -> Loaded[Any]:
     Each is read by the function by which a run reads it.
 
     Args:
-        name: a file, a folder, or the name of weights that a plugin carries or that are on the hub.
+        name: a file, a folder, `SCHEME:PATH` of a method file that a plugin reads, or the name of weights that a plugin
+            carries or that are on the hub.
 
     Raises:
         ConfigError: it cannot be read, with the line that a run would end with; or it is nothing that can be read.
     """
     path = Path(name).expanduser()
+    if (foreign := read_foreign(name)) is not None:
+        return foreign[1]
     if not path.exists():
         return _inspect_weights(name)
     return _inspect_folder(path) if path.is_dir() else _inspect_file(path)

@@ -7,22 +7,31 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from maquette.config.loading import ResolvedConfig
+from maquette.config.loading import ResolvedConfig, load_method
 from maquette.config.origins import leaves
 from maquette.errors import ConfigError, RunError
 from maquette.files import display_path, sole_writer
 from maquette.kernels.devices import choose_device, limit_threads
+from maquette.plugins.local import LocalParts
 from maquette.randomness import seed_global_generators
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
 from maquette.stages.edits import compare_configs
 from maquette.training.fingerprint import fingerprint
-from maquette.training.manifest import machine, peak_gpu_memory_mb, peak_memory_mb, revision, versions, write_manifest
+from maquette.training.manifest import (
+    machine,
+    peak_gpu_memory_mb,
+    peak_memory_mb,
+    read_manifest,
+    revision,
+    versions,
+    write_manifest,
+)
 from maquette.training.memory import keep_freed_memory
 from maquette.training.metrics_log import trim_metrics
 from maquette.training.run_folder import RunFolder
@@ -58,6 +67,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
         run = RunFolder.open(resume)
     else:
         run = RunFolder.create(method.output, method.name, _subject(resolved), resolved.to_yaml())
+        _copy_local_files(resolved, run)
     _log.info("run folder: %s", display_path(run.path))
     with sole_writer(run.path, "run"), interruptible():
         try:
@@ -70,6 +80,34 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     return run.path
 
 
+def load_run(folder: Path, parts: Sequence[Path] = ()) -> ResolvedConfig:
+    """The configuration of a run to resume, with its local parts imported.
+
+    Args:
+        folder: of the run.
+        parts: local files to take in place of those that the run names.
+
+    Raises:
+        ConfigError: the folder is no run, its configuration is broken, a local file has changed since the run began, or
+            the run is another's and has local files, and none are given.
+    """
+    run = RunFolder.open(folder)
+    recorded = read_manifest(run.manifest).get("parts")
+    return load_method(str(run.config), local=LocalParts(True, parts, recorded if isinstance(recorded, dict) else None))
+
+
+def _copy_local_files(resolved: ResolvedConfig, run: RunFolder) -> None:
+    """Copy the local files into the run folder, so that the run can go on after they have changed."""
+    names: set[str] = set()
+    for file in resolved.local_files:
+        name = file.path.name
+        while name in names:
+            name = f"other_{name}"
+        names.add(name)
+        run.parts.mkdir(exist_ok=True)
+        (run.parts / name).write_bytes(file.content)
+
+
 def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunFolder, resumed: bool) -> None:
     """Run the unfinished stages, and write manifest and report."""
     method, timings = resolved.method, Timings()
@@ -78,6 +116,7 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
     facts = {
         "method": method.name, "prompt": method.prompt, "image": method.image, "data": method.data,
         "seed": method.seed, "groups": resolved.groups, "command": shlex.join(sys.argv), "versions": versions(),
+        "parts": {str(file.path): file.sha256 for file in resolved.local_files},
         "revision": revision(), "fingerprint": fingerprint(resolved).record(), "machine": machine(),
     }  # fmt: skip
     write_manifest(run.manifest, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))

@@ -81,20 +81,22 @@ class Declaration:
         kind, name: its keys in the registry.
         source: the distribution that provides it, or "local".
         target: "package.module:Class".
-        load: imports the class.
+        load: imports the class; None: it may not be imported, which is so of local files outside `maquette run`.
         summary: one line that says what it does.
         owner: its source in messages, such as "plugin acme 1.0".
         place: folder of its package, or its file.
+        digest: sha256 of a local file.
     """
 
     kind: str
     name: str
     source: str
     target: str
-    load: Callable[[], Any]
+    load: Callable[[], Any] | None
     summary: str = ""
     owner: str = ""
     place: Path | None = None
+    digest: str = ""
 
     @property
     def title(self) -> str:
@@ -247,8 +249,13 @@ def get(kind: str, name: str) -> Any:
             importlib.import_module(_built_in(kind)[plain])
         return _classes[kind, plain]
     if (kind, origin, plain) not in _loaded:
-        declaration = next(other for other in _declared[kind, plain] if other.source == origin)
-        _loaded[kind, origin, plain] = declaration.load()
+        declared = next(other for other in _declared[kind, plain] if other.source == origin)
+        if declared.load is None:
+            raise PluginError(
+                f"{declared.title} is not imported: that is for `maquette run` of a file that you name, and for "
+                "resuming a run of your own; of another's run, read the file and give it, --parts FILE"
+            )
+        _loaded[kind, origin, plain] = declared.load()
     return _loaded[kind, origin, plain]
 
 

@@ -84,6 +84,13 @@ def test_the_method_of_a_suite_is_relative_to_the_suite(method, place, tmp_path,
     assert suite_jobs(suite, tmp_path / "runs")[0].stages == ("nerf",)
 
 
+def test_a_suite_imports_no_local_files(tmp_path, suite_file):
+    (tmp_path / "mine.py").write_text("raise SystemExit")
+    (tmp_path / "tiny.yaml").write_text(f"plugins: [mine.py]\n{METHOD}")
+    with pytest.raises(ConfigError, match=r"plugins: .*tiny\.yaml has parts in local files, .*make them a plugin"):
+        suite_jobs(load_suite(str(suite_file)), tmp_path / "runs")
+
+
 def test_a_suite_whose_method_is_not_beside_it_names_the_line(tmp_path):
     (tmp_path / "pair.yaml").write_text(SUITE.format(method="./tiny.yaml"))
     with pytest.raises(ConfigError, match=r"method: there is no such file: \./tiny\.yaml \(.*pair\.yaml:2\)"):

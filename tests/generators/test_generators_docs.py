@@ -12,6 +12,7 @@ from maquette.cameras.base import orbit_cameras
 from maquette.data.base import Reference
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
+from maquette.plugins import read_manifest
 from maquette.priors.base import Request
 from maquette.randomness import Draws
 from project import examples
@@ -68,6 +69,12 @@ def test_the_example_says_what_it_lacks(generator):
 
 
 def test_the_example_is_as_short_as_a_plugin_is_said_to_be():
-    generator, plugin = examples("generators", "python")
-    code = [line for line in (generator + plugin).splitlines() if line.strip() and not line.startswith("#")]
+    (generator,), (manifest,) = examples("generators", "python"), examples("generators", "toml")
+    code = [line for line in (generator + manifest).splitlines() if line.strip() and not line.startswith("#")]
     assert len(code) <= 40
+
+
+def test_the_manifest_of_the_example_declares_its_generator(tmp_path):
+    (tmp_path / "maquette-plugin.toml").write_text(examples("generators", "toml")[0])
+    (entry,) = read_manifest(tmp_path / "maquette-plugin.toml").parts
+    assert (entry.kind, entry.name, entry.target) == ("generator", "trellis", "maquette_trellis.generator:Trellis")

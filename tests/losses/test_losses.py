@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from maquette.errors import PluginError
+from maquette.losses.base import as_terms
 from maquette.losses.distortion import Distortion
 from maquette.losses.emptiness import Emptiness
 from maquette.losses.entropy import Entropy
@@ -12,6 +14,7 @@ from maquette.losses.opacity import Opacity
 from maquette.losses.orientation import Orientation
 from maquette.losses.z_variance import ZVariance
 from maquette.materials.base import Shading
+from maquette.objectives.terms import Terms
 from maquette.renderers.base import RaySampleValues, Rendering
 
 
@@ -64,3 +67,20 @@ def test_emptiness_costs_fog_more_than_a_surface():
 def test_distortion_is_what_the_weights_are_apart_and_wide():
     # two halves, 2 apart: 2 * 1/4 * 2 between them, and 2 * 1/4 * 0.3 / 3 within
     assert float(Distortion(Distortion.Config())(rendering(), None)) == pytest.approx(1.05)
+
+
+def test_a_loss_may_return_terms_and_values_to_log():
+    value = torch.tensor(2.0, requires_grad=True)
+    terms = as_terms("smooth", Terms({"edges": value * 2, "faces": value}, {"longest": 0.5}))
+    assert dict(terms.values()) == {"loss/smooth/edges": 4.0, "loss/smooth/faces": 2.0, "smooth/longest": 0.5}
+    terms.total().backward()
+    assert value.grad == 3
+    assert as_terms("plain", value).losses == {"plain": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(3.0, r"3\.0"), (None, "None"), (torch.ones(2, 3), r"a tensor of shape \[2, 3\]")]
+)
+def test_a_loss_that_returns_something_else_is_named(value, words):
+    with pytest.raises(PluginError, match=f"loss 'mine' returned {words}; a loss returns a scalar tensor, or Terms"):
+        as_terms("mine", value)

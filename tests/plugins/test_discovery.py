@@ -76,6 +76,42 @@ def test_another_value_of_the_variable_is_refused(site, monkeypatch):
         plugins.reload()
 
 
+def test_what_a_plugin_had_registered_when_it_failed_is_not_there(site):
+    code = "def register(hooks):\n    hooks.weights('mug', '.')\n    hooks.configs('.')\n    raise ValueError"
+    register = 'register = "acme.plugin:register"\n' + part("score", "half", "acme.half:Half")
+    install(site, "acme", MANIFEST + register, {"plugin.py": code})
+    plugins.reload()
+    assert "acme" in plugins.failures()
+    assert plugins.find_weights("mug") is None and "acme" not in plugins.config_folders().values()
+    assert "half" not in registry.names("score")
+
+
+def test_two_entry_points_of_one_distribution_are_read_once(site, caplog):
+    install(site, "acme")
+    entry_points = site / "acme-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text(entry_points.read_text() + "other = acme\n")
+    plugins.reload()
+    assert "names its package acme by two entry points, 'acme' and 'other'; the second is left out" in caplog.text
+    assert registry.sources("score", "half") == ["acme"]
+
+
+def test_a_part_that_two_packages_of_one_distribution_declare_is_declared_once(site, caplog):
+    install(site, "acme")
+    install(site, "bolt", distribution="other")
+    (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[maquette.plugins]\na = acme\nb = bolt\n")
+    (site / "other-1.0.dist-info" / "entry_points.txt").unlink()
+    plugins.reload()
+    assert "plugin acme 1.0 is skipped: acme declares score 'half' twice" in caplog.text
+    assert registry.get("score", "half").__module__ == "acme.half"
+
+
+def test_a_damaged_dist_info_ends_nothing(site):
+    install(site, "acme")
+    (site / "acme-1.0.dist-info" / "METADATA").write_bytes(b"\xff\xfe")
+    plugins.reload()
+    assert "half" in registry.names("score")
+
+
 def test_a_class_that_is_also_decorated_is_one_part(site):
     decorated = "from maquette.registry import register\n" + HALF.replace(
         "class Half", '@register("score", "half")\nclass Half'

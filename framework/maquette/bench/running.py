@@ -15,6 +15,7 @@ from typing import Any
 
 from maquette.bench.suites import Suite
 from maquette.config.loading import load_method
+from maquette.errors import ConfigError
 from maquette.kernels.devices import available_cores
 from maquette.metrics.base import Case
 from maquette.training.fingerprint import Fingerprint, fingerprint
@@ -88,6 +89,11 @@ def suite_jobs(suite: Suite, root: Path, overrides: Sequence[str] = ()) -> list[
 def _job(suite: Suite, case: Case, seed: int, root: Path, overrides: Sequence[str]) -> Job:
     words = [f"prompt={case.prompt}", f"seed={seed}", *suite.overrides, *overrides]
     resolved = load_method(suite.method, words)
+    if resolved.local_files:
+        raise ConfigError(
+            f"{suite.method} has parts in local files, which a suite does not import", key="plugins",
+            hint="make them a plugin: CONTRIBUTING.md",
+        )  # fmt: skip
     stages = tuple(resolved.method.stages)
     return Job(case, seed, (suite.method, *words), fingerprint(resolved), stages, root)
 

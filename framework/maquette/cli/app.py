@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +38,10 @@ Allowed = Annotated[
     list[Path] | None,
     typer.Option("--allow", help="a folder into which the paths of a plugin's file or another user's run may lead"),
 ]
+Parts = Annotated[
+    list[Path] | None,
+    typer.Option("--parts", help="a Python file with parts of your own, or a folder of them; see docs/local-parts.md"),
+]
 
 
 @app.command()
@@ -53,6 +58,7 @@ def run(
         bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
     ] = False,
     allow: Allowed = None,
+    parts: Parts = None,
 ) -> None:
     """Run a method.
 
@@ -62,7 +68,7 @@ def run(
 
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
-    _run(method, overrides or [], "methods", resume, allow or [])
+    _run(method, overrides or [], "methods", resume, allow or [], parts or [])
 
 
 @app.command()
@@ -74,32 +80,35 @@ def train(
         bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
     ] = False,
     allow: Allowed = None,
+    parts: Parts = None,
 ) -> None:
     """Train a prior from a recipe.
 
     maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
-    _run(recipe, overrides or [], "training", resume, allow or [])
+    _run(recipe, overrides or [], "training", resume, allow or [], parts or [])
 
 
-def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
+def _run(
+    name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path], parts: Sequence[Path] = ()
+) -> None:
     with allowing(allow):
-        _run_method(name, overrides, folder, resume)
+        _run_method(name, overrides, folder, resume, parts)
 
 
-def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+def _run_method(name: str, overrides: list[str], folder: str, resume: bool, parts: Sequence[Path]) -> None:
     from maquette.config.loading import load_method
+    from maquette.plugins.local import LocalParts
 
     if resume:
         from maquette.errors import ConfigError
-        from maquette.training.run_folder import RunFolder
+        from maquette.pipeline import load_run
 
         if overrides:
             raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
-        run_folder = RunFolder.open(Path(name))
-        resolved = load_method(str(run_folder.config))
+        resolved = load_run(Path(name), parts)
     else:
-        resolved = load_method(name, overrides, folder)
+        resolved = load_method(name, overrides, folder, local=LocalParts(True, parts))
     from maquette.pipeline import run_method
 
     path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
@@ -161,9 +170,12 @@ def show(
 ) -> None:
     """Print the resolved config, each value with the file and line it comes from."""
     from maquette.config.loading import load_method
+    from maquette.config.parts import unread_parts
 
     folder = "training" if method.startswith("configs/training") else "methods"
     resolved = load_method(method, overrides or [], folder, stand_ins={"prompt": "(your prompt)"})
+    for sentence in unread_parts(resolved.method):
+        typer.secho(f"warning: {sentence}", fg="yellow", err=True)
     text = resolved.to_yaml()
     if plain:
         typer.echo(text, nl=False)

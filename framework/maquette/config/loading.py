@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from maquette.config import paths
+from maquette.config.foreign import foreign_keys, read_foreign
 from maquette.config.layers import compose
+from maquette.config.local_files import declared, refuse_key, select_files
 from maquette.config.merging import Origins
-from maquette.config.method_files import read_files
+from maquette.config.method_files import MethodFile, read_files
 from maquette.config.origins import Origin, dump_yaml, leaves, locate
 from maquette.config.overrides import apply_settings, check_reach, parse_overrides, restore_references
 from maquette.config.parts import check, plain
@@ -22,6 +24,7 @@ from maquette.config.references import Verbatim, escape, resolve_references
 from maquette.config.schema import MethodConfig
 from maquette.errors import ConfigError
 from maquette.files import display_path
+from maquette.plugins.local import UNREAD, LocalFile, LocalParts
 
 MISSING = "???"
 KEYS = frozenset(field.name for field in fields(MethodConfig))
@@ -37,12 +40,14 @@ class ResolvedConfig:
         origins: dotted key -> origin of its value; keys without one hold defaults.
         groups: group -> chosen file, e.g. {"prior": "sd15"}.
         source: the method file, for messages.
+        local_files: its files with local parts.
     """
 
     method: MethodConfig
     origins: dict[str, Origin]
     groups: dict[str, str]
     source: str
+    local_files: tuple[LocalFile, ...] = ()
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -65,27 +70,28 @@ def load_method(
     folder: str = "methods",
     stand_ins: Mapping[str, str] | None = None,
     overrides_folder: Path | None = None,
+    local: LocalParts = UNREAD,
 ) -> ResolvedConfig:
     """Load, compose, resolve and type-check a method.
 
     Args:
-        name_or_path: a name under `configs/<folder>`, or a YAML file.
+        name_or_path: a name under `configs/<folder>`, a YAML file, or `SCHEME:PATH`, which a plugin reads.
         overrides: `key=value` words; `prior=sd15` swaps a group file, `prior.path=...` sets one key in it, and
             `~stages.export` removes one.
         stand_ins: values of top-level keys that the method requires and nothing gives, for looking at it.
         overrides_folder: to which paths in the overrides are relative; None: the working folder.
+        local: whether local files are imported, and which are given.
 
     Raises:
         ConfigError: the configuration is invalid; raised before models are loaded.
+        PluginError: a local file fails.
     """
-    try:
-        path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
-    except ValueError as problem:
-        raise ConfigError(f"{name_or_path}: {problem}") from None
-    files = read_files(path, folder)
+    files = _files(name_or_path, folder)
+    path = files[-1].path
     groups = {group: choice for file in files for group, choice in file.choices.items()}
     chosen, settings = parse_overrides(overrides, groups, overrides_folder)
     is_run = files[-1].resolved_groups is not None
+    local_files = select_files(files, local)
     if is_run:
         check_reach(groups, chosen, settings)
     groups.update(chosen)
@@ -101,9 +107,24 @@ def load_method(
             data[key] = Verbatim((stand_ins or {})[key])
     _check_given(data, required, [setting.key for setting in settings], display_path(path), origins)
     data["groups"] = groups
+    refuse_key(data, origins)
+    data["plugins"] = [str(file.path) for file in local_files]
     resolved = resolve_references(data, origins)
-    method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
-    return ResolvedConfig(method, origins, groups, display_path(path))
+    with declared(local_files, local):
+        method = check(MethodConfig, resolved, "", lambda key: locate(origins, key))
+    return ResolvedConfig(method, origins, groups, display_path(path), local_files)
+
+
+def _files(name_or_path: str, folder: str) -> list[MethodFile]:
+    """The file of a method, last, and those that it extends."""
+    foreign = read_foreign(name_or_path)
+    if foreign is not None:
+        return read_files(foreign[0], folder, foreign_keys(*foreign))
+    try:
+        path = paths.find_config(name_or_path, folder, "method" if folder == "methods" else "config")
+    except ValueError as problem:
+        raise ConfigError(f"{name_or_path}: {problem}") from None
+    return read_files(path, folder)
 
 
 def _check_given(

@@ -25,6 +25,7 @@ class MethodFile:
         defaults: group -> default choice.
         resolved_groups: group -> choice that the keys already contain, in the saved config of a run; None in a method
             file.
+        plugins: paths of Python files and folders with parts, relative to the file.
         when: condition, such as "prior=sd15,sd21" -> settings that apply under it.
     """
 
@@ -34,6 +35,7 @@ class MethodFile:
     defaults: dict[str, str]
     resolved_groups: dict[str, str] | None
     when: dict[str, dict[str, Any]]
+    plugins: tuple[str, ...] = ()
 
     @property
     def choices(self) -> dict[str, str]:
@@ -41,28 +43,35 @@ class MethodFile:
         return {**(self.resolved_groups or {}), **self.defaults}
 
 
-def read_files(path: Path, folder: str) -> list[MethodFile]:
+def read_files(path: Path, folder: str, keys: tuple[dict[str, Any], Origins] | None = None) -> list[MethodFile]:
     """The file and all files that it extends, each once and after those that it extends itself.
 
     Args:
         path: the file.
         folder: config folder in which the names of `extends:` are looked up, such as "methods".
+        keys: of the file and their origins, where a plugin has read it; None: it is YAML.
 
     Raises:
         ConfigError: a file is missing or unreadable, or the files extend each other in a circle.
     """
     files: dict[Path, MethodFile] = {}
-    _read(path, folder, (), files)
+    _read(path, folder, (), files, keys)
     return list(files.values())
 
 
-def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, MethodFile]) -> None:
+def _read(
+    path: Path,
+    folder: str,
+    above: tuple[Path, ...],
+    files: dict[Path, MethodFile],
+    contents: tuple[dict[str, Any], Origins] | None = None,
+) -> None:
     place = path.resolve()
     if place in above:
         raise ConfigError("these methods extend each other in a circle", key="extends", file=display_path(path))
     if place in files:
         return
-    keys, origins = load_yaml(path)
+    keys, origins = contents or load_yaml(path)
     bases = keys.pop("extends", None)
     bases = bases if isinstance(bases, list) else [] if bases is None else [bases]
     file = MethodFile(
@@ -74,6 +83,7 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
         if "groups" in keys
         else None,
         when=_mapping(keys, "when", origins, "of condition to settings, such as {prior=nano: {seed: 1}}"),
+        plugins=_paths(keys, "plugins", origins),
     )
     for base in bases:
         if not isinstance(base, str) or not base:
@@ -85,6 +95,14 @@ def _read(path: Path, folder: str, above: tuple[Path, ...], files: dict[Path, Me
             raise error_at(getattr(problem, "message", str(problem)), "extends", origins, hint) from None
         _read(base_path, folder, (*above, place), files)
     files[place] = file
+
+
+def _paths(keys: dict[str, Any], name: str, origins: Origins) -> tuple[str, ...]:
+    """Take the list of paths `name` out of a file's keys."""
+    value = keys.pop(name, None) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        raise error_at(f"{name} is a list of Python files, such as [./my_loss.py]", name, origins)
+    return tuple(value)
 
 
 def _mapping(keys: dict[str, Any], name: str, origins: Origins, what: str, texts: bool = False) -> dict[str, Any]:

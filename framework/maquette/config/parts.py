@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from maquette import plugins, registry
 from maquette.annotations import PathKind, Range
@@ -57,8 +57,28 @@ class PartSpec:
 
     def build(self, **dependencies: Any) -> Any:
         """Instantiate the part: `cls(config, **dependencies)`."""
+        if self.cls is UnreadPart:
+            raise UnreadPartError(
+                f"{self.kind} {self.name!r} is a part of a local file, which is not imported here; in `maquette run`, "
+                "give the file: --parts FILE"
+            )
         with plugins.naming(self.kind, self.name):
             return self.cls(self.config, **dependencies)
+
+
+class UnreadPart:
+    """Stands for the class of a local part that is not imported; its config is the mapping that was written."""
+
+    changeable: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def capabilities(cls, config: Any) -> Capabilities:
+        """Raises UnreadPartError."""
+        raise UnreadPartError("what a part of a local file needs and gives is not looked into")
+
+
+class UnreadPartError(PluginError):
+    """A local part that is not imported is asked for more than its name."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +205,10 @@ class _Check:
         if "type" not in value:
             names = ", ".join(registry.names(kind))
             raise self._error(f"a {kind} needs a 'type'", key, hint=f"known: {names}")
+        declared = registry.declaration(kind, str(value["type"]))
+        if declared is not None and declared.load is None:
+            settings = {name: item for name, item in value.items() if name != "type"}
+            return PartSpec(kind, str(value["type"]), UnreadPart, settings)
         try:
             cls = registry.get(kind, str(value["type"]))
         except registry.UnknownPartError as problem:
@@ -274,6 +298,15 @@ def instances_within(config: Any, kind: type[Value], key: str = "") -> Iterator[
     elif dataclasses.is_dataclass(config) and not isinstance(config, type):
         for field in dataclasses.fields(config):
             yield from instances_within(getattr(config, field.name, None), kind, f"{key}.{field.name}")
+
+
+def unread_parts(config: Any) -> list[str]:
+    """One sentence about each local part of typed config data that is not imported."""
+    specs = [spec for _, spec in instances_within(config, PartSpec) if spec.cls is UnreadPart]
+    return [
+        f"{spec.kind} {spec.name!r} is a local part and not looked into: `maquette run` alone imports it"
+        for spec in specs
+    ]
 
 
 def plain(value: Any) -> Any:

@@ -65,7 +65,8 @@ def available(folder: str) -> dict[str, Path]:
 
 def _offered(folder: str) -> tuple[dict[str, Path], plugins.Offers[Path]]:
     """The project's own configs in a folder by name, and those that plugins offer."""
-    owners, own, others = plugins.config_folders(), {}, []
+    owners, others = plugins.config_folders(), []
+    own: dict[str, Path] = {}
     for root in config_roots():
         for path in sorted((root / folder).glob("*.yaml")):
             if root in owners:
@@ -103,10 +104,10 @@ def find_config(name: str, folder: str, what: str, folder_of_file: Path | None =
             if os.path.isfile(root.parent / name):
                 return root.parent / name
         raise ConfigError(f"there is no such file: {name}")
-    beside = {path.stem: path for suffix in SUFFIXES for path in here.glob(f"*{suffix}")} if folder_of_file else {}
-    if name in beside:
-        return beside[name]
-    names = [*available(folder), *beside]
+    neighbours = {path.stem: path for suffix in SUFFIXES for path in here.glob(f"*{suffix}")} if folder_of_file else {}
+    if name in neighbours:
+        return neighbours[name]
+    names = [*available(folder), *neighbours]
     hint = did_you_mean(name, names, cutoff=0.4)
     raise ConfigError(f"there is no {what} called {name!r}", hint=f"{hint}known: {', '.join(names) or 'none'}")
 

@@ -45,6 +45,7 @@ class MethodConfig:
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     prior: Any = None  # shared by stages through ${prior}
     variables: dict[str, Any] = field(default_factory=dict)  # numbers that several keys use through ${variables.x}
+    plugins: list[str] = field(default_factory=list)  # Python files with parts, beside the method
     groups: dict[str, str] = field(default_factory=dict)  # group -> merged group file, recorded by the run
 
     def __post_init__(self) -> None:

@@ -14,9 +14,14 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import DATA, RENDERED_NORMAL, Capabilities
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
+from maquette.errors import PluginError
+from maquette.objectives.terms import Terms
 from maquette.priors.base import Request
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
+
+Term = Tensor | Terms
+"""What a loss returns: a scalar; or terms, with values to log."""
 
 
 class WeightedLoss(ABC):
@@ -39,8 +44,8 @@ class WeightedLoss(ABC):
         return Capabilities()
 
     @abstractmethod
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        """The unweighted term, a scalar."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Term:
+        """The unweighted term, a scalar; or `Terms`: several of them by name, and numbers for the log."""
 
     @classmethod
     def lacks(cls) -> list[str]:
@@ -57,7 +62,7 @@ class Loss(WeightedLoss):
         """Called once, before the first step, with prompts and reference images."""
 
     @abstractmethod
-    def __call__(self, rendering: Rendering, geometry: Any) -> Tensor:
+    def __call__(self, rendering: Rendering, geometry: Any) -> Term:
         """The unweighted term, a scalar."""
 
 
@@ -69,7 +74,7 @@ class Comparison(WeightedLoss):
         return Capabilities().needing(DATA)
 
     @abstractmethod
-    def __call__(self, rendering: Rendering, target: Target) -> Tensor:
+    def __call__(self, rendering: Rendering, target: Target) -> Term:
         """The unweighted term, a scalar; rendering and target have the same cameras."""
 
 
@@ -95,8 +100,28 @@ class Probe(WeightedLoss):
     """A regulariser that renders or queries the scene once more, at cameras or points near those of a rendering."""
 
     @abstractmethod
-    def __call__(self, rendering: Rendering, context: RenderContext) -> Tensor:
+    def __call__(self, rendering: Rendering, context: RenderContext) -> Term:
         """The unweighted term, a scalar."""
+
+
+def as_terms(name: str, value: Term) -> Terms:
+    """What a loss returned as terms under its name: those of `Terms` are called `name/...`.
+
+    Raises:
+        PluginError: it is no scalar tensor and no `Terms`.
+
+    Example:
+        >>> as_terms("smooth", Terms({"edges": torch.tensor(2.0)}, {"longest": 0.5})).values()
+        {'loss/smooth/edges': 2.0, 'smooth/longest': 0.5}
+    """
+    if isinstance(value, Terms):
+        terms = Terms()
+        terms.add(value, prefix=f"{name}/")
+        return terms
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        shape = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise PluginError(f"loss {name!r} returned {shape}; a loss returns a scalar tensor, or Terms")
+    return Terms({name: value if value.ndim == 0 else value.reshape(())})
 
 
 def differentiable_zero(tensor: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 @dataclass
 class _State:
     plugins: list[Plugin] | None = None
+    backends: bool = False  # whether plugins offer backends of kernels
 
 
 _state = _State()
@@ -56,6 +57,8 @@ def load() -> list[Plugin]:
 
 
 def _offer_kernel_backends(plugins: list[Plugin]) -> None:
+    if not any(plugin.hooks.kernel_backends for plugin in plugins) and not _state.backends:
+        return
     from maquette.kernels.backends import BACKENDS, Backend, offer_backends
 
     by_kernel: dict[str, list[tuple[str, str, Backend]]] = {}
@@ -71,6 +74,7 @@ def _offer_kernel_backends(plugins: list[Plugin]) -> None:
             _log.warning("%s", sentence)
         backends.update({(kernel, name): backend for name, backend in offers.listed().items()})
     offer_backends(backends)
+    _state.backends = bool(backends)
 
 
 def reload() -> None:

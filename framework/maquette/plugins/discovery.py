@@ -12,6 +12,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -67,16 +68,16 @@ def discover() -> list[Plugin]:
     Raises:
         ConfigError: the value of `MAQUETTE_PLUGINS` is neither "none" nor "only:NAME,...".
     """
-    entries = _chosen(sorted(entry_points(group=GROUP), key=lambda entry: (_distribution(entry), entry.name)))
-    packages: dict[tuple[str, str], EntryPoint] = {}
-    for entry in entries:
-        first = packages.setdefault((_distribution(entry), entry.module), entry)
-        if first is not entry:
+    entries = [_named(entry) for entry in entry_points(group=GROUP)]
+    packages: dict[tuple[str, str], Plugin] = {}
+    for plugin in _chosen(sorted(entries, key=lambda plugin: (plugin.distribution, plugin.name))):
+        first = packages.setdefault((plugin.distribution, plugin.package), plugin)
+        if first is not plugin:
             _log.warning(
                 "plugin %s names its package %s by two entry points, %r and %r; the second is left out",
-                _distribution(entry), entry.module, first.name, entry.name,
+                plugin.title, plugin.package, first.name, plugin.name,
             )  # fmt: skip
-    plugins = [_load_one(entry) for entry in packages.values()]
+    plugins = [_load_one(plugin) for plugin in packages.values()]
     counts = Counter(plugin.name for plugin in plugins)
     for name in [name for name, count in counts.items() if count > 1]:
         owners = [plugin.title for plugin in plugins if plugin.name == name]
@@ -129,28 +130,35 @@ def import_part(plugin: Plugin, part: PartEntry) -> type:
         return registry.register(part.kind, part.name)(cls)
 
 
-def _chosen(entries: list[EntryPoint]) -> list[EntryPoint]:
-    """The entry points that `MAQUETTE_PLUGINS` lets in."""
+def _chosen(entries: list[Plugin]) -> list[Plugin]:
+    """The plugins that `MAQUETTE_PLUGINS` lets in."""
     setting = os.environ.get(VARIABLE, "").strip()
     if setting in ("", "none"):
         return [] if setting else entries
     if not setting.startswith("only:"):
         raise ConfigError(f"{VARIABLE} is none, or only:NAME,NAME, and not {setting!r}")
     names = [name.strip() for name in setting.removeprefix("only:").split(",") if name.strip()]
-    available = {name for entry in entries for name in (entry.name, _distribution(entry))}
+    available = {name for entry in entries for name in (entry.name, entry.distribution)}
     for name in names:
         if name not in available:
             hint = f"{did_you_mean(name, available)}installed: {', '.join(sorted(available)) or 'none'}"
             _log.warning("%s: there is no plugin called %r; %s", VARIABLE, name, hint)
-    return [entry for entry in entries if entry.name in names or _distribution(entry) in names]
+    return [entry for entry in entries if entry.name in names or entry.distribution in names]
 
 
-def _load_one(entry: EntryPoint) -> Plugin:
-    version = entry.dist.version if entry.dist else ""
-    plugin = Plugin(entry.name, _distribution(entry), version or "", entry.module)
+def _named(entry: EntryPoint) -> Plugin:
+    """The plugin of an entry point, of which nothing has been read."""
+    with suppress(Exception):  # a dist-info folder may be damaged in any way
+        metadata: Any = entry.dist.metadata if entry.dist else {}  # is parsed anew each time
+        return Plugin(entry.name, metadata.get("Name") or entry.name, metadata.get("Version") or "", entry.module)
+    return Plugin(entry.name, entry.name, "", entry.module)
+
+
+def _load_one(plugin: Plugin) -> Plugin:
+    """The plugin with its manifest and what it registers, or with its failure."""
     try:
         with isolated(f"plugin {plugin.title}"):
-            folder = package_folder(entry.module)
+            folder = package_folder(plugin.package)
             manifest = read_manifest(folder / FILE)
         hooks = _registered(plugin, folder, manifest)
     except PluginError as problem:
@@ -195,10 +203,6 @@ def package_folder(package: str) -> Path:
         if (folder / FILE).is_file() or spec.origin:
             return folder
     raise PluginError(f"its entry point names {package}, which is no package with a file {FILE}")
-
-
-def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist and entry.dist.name else entry.name
 
 
 def _and(names: Iterable[str]) -> str:

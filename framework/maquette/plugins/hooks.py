@@ -130,7 +130,7 @@ HOOKS = ("configs", "weights", "command", "reader", "kernel_backend", "conversio
 
 
 def _folder(what: str, folder: str | Path) -> Path:
-    path = Path(folder)
+    path = Path(folder).absolute()
     if not path.is_dir():
         raise PluginError(f"{what}: there is no folder {path}")
     return path

@@ -32,7 +32,7 @@ from maquette.config.capabilities import (
     listed,
     within,
 )
-from maquette.config.parts import PartSpec, SettingError, part
+from maquette.config.parts import PartSpec, SettingError, UnreadPartError, part
 from maquette.data.base import Target
 from maquette.errors import ConfigError, PluginError
 
@@ -120,7 +120,15 @@ Parts = TypeVar("Parts")
 
 def first_refusal(rules: Iterable[Callable[[Parts], Refusal | None]], parts: Parts) -> Refusal | None:
     """The refusal of the first broken rule; None: all hold."""
-    return next((refusal for rule in rules if (refusal := rule(parts)) is not None), None)
+    return next((refusal for rule in rules if (refusal := _judged(rule, parts)) is not None), None)
+
+
+def _judged(rule: Callable[[Parts], Refusal | None], parts: Parts) -> Refusal | None:
+    """The refusal of a rule; a rule about a local part that is not imported is left to the run."""
+    try:
+        return rule(parts)
+    except UnreadPartError:
+        return None
 
 
 def _refuse(refusal: Refusal | None) -> None:

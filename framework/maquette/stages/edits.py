@@ -11,7 +11,7 @@ from maquette.config.schema import WITHOUT_EFFECT, MethodConfig
 from maquette.errors import ConfigError
 from maquette.training.run_folder import RunFolder
 
-FREE = (*WITHOUT_EFFECT, "name", "variables")
+FREE = (*WITHOUT_EFFECT, "name", "variables", "plugins")  # plugins: held by their hashes
 """Top-level keys that no result depends on, or only through the stages' own values."""
 _ABSENT = object()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from maquette.config.loading import ResolvedConfig, load_method
+from maquette.config.parts import unread_parts
 from maquette.errors import MaquetteError, RunError
 from maquette.loaded import Loaded
 from maquette.scene import Scene
@@ -44,7 +45,7 @@ def inspect_run(path: Path) -> Loaded[RunFolder]:
     """
     run = RunFolder.read(path)
     resolved = load_method(str(run.config))
-    warnings: list[str] = []
+    warnings = unread_parts(resolved.method)
     try:
         state, reason = run.read_state(), ""
         compare_configs(resolved.method, state.get("config", resolved.plain), resolved.plain, run, state["finished"])

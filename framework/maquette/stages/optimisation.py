@@ -16,7 +16,7 @@ from maquette.data.base import Data, Target
 from maquette.geometry.base import ChangedRows
 from maquette.kernels.precision import without_autocast
 from maquette.kernels.splatting import Projected
-from maquette.losses.base import Comparison, Loss, Probe, RenderContext
+from maquette.losses.base import Comparison, Loss, Probe, RenderContext, as_terms
 from maquette.materials.base import Shading
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws, Moment
@@ -109,17 +109,17 @@ class Optimisation(Task):
             )
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
-                    terms.add(Terms({name: loss(data_rendering, target)}), weights[name])
+                    terms.add(as_terms(name, loss(data_rendering, target)), weights[name])
             self._add_guidance(terms, data_rendering, target.cameras, data_guidance, moment, target)
             if rendering is None:
                 rendering, context = data_rendering, data_context
         assert rendering is not None and context is not None
         for name, loss in active.items():
             if isinstance(loss, Loss):
-                terms.add(Terms({name: loss(rendering, scene.geometry)}), weights[name])
+                terms.add(as_terms(name, loss(rendering, scene.geometry)), weights[name])
             elif isinstance(loss, Probe):
                 loss_context = replace(context, draws=context.draws.sub(name))
-                terms.add(Terms({name: loss(rendering, loss_context)}), weights[name])
+                terms.add(as_terms(name, loss(rendering, loss_context)), weights[name])
         terms.logs["opacity"] = float(rendering.opacity.detach().mean())
         return terms
 

@@ -16,6 +16,7 @@ from maquette import __version__, plugins, registry
 from maquette.config.loading import ResolvedConfig
 from maquette.config.parts import PartSpec, instances_within
 from maquette.config.schema import WITHOUT_EFFECT
+from maquette.plugins.local import SOURCE as LOCAL
 from maquette.weights.hashes import content_hash
 from maquette.weights.loading import HUB_NAME
 
@@ -58,6 +59,7 @@ def fingerprint(resolved: ResolvedConfig) -> Fingerprint:
     config = {key: value for key, value in resolved.plain.items() if key not in WITHOUT_EFFECT}
     parts = [spec for _, spec in instances_within(resolved.method, PartSpec)]
     sources = {registry.source(spec.kind, spec.name): spec.cls.__module__ for spec in parts}
+    sources.pop(LOCAL, None)  # their files are inputs, by the key `plugins`
     versions = {name: _version(name, module.partition(".")[0]) for name, module in sorted(sources.items())}
     content = {value: f"content {digest}" for value, digest in hashed.items() if Path(value).expanduser().exists()}
     return Fingerprint(_replaced(config, content), versions, dict(sorted(hashed.items())))

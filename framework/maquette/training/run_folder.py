@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maquette.config.local_files import COPIES
 from maquette.errors import ConfigError, RunError
 from maquette.files import write_atomically
 from maquette.training.checkpoints import CheckpointStore
@@ -127,6 +128,11 @@ class RunFolder:
     def export(self) -> Path:
         """Exported files and trained models."""
         return self.path / "export"
+
+    @property
+    def parts(self) -> Path:
+        """Copies of the local files that parts come from; absent without any."""
+        return self.path / COPIES
 
     @property
     def report(self) -> Path:
