@@ -45,7 +45,7 @@ def test_exits_crashes_and_loops_are_named_with_part_and_check(tmp_path):
     assert reports["a-ends"].failures == {"works": "it ends the process with exit code 3"}
     assert reports["b-crashes"].failures["works"].startswith("it ends the process by SIGSEGV")
     assert reports["c-good"].passed
-    assert reports["d-leaves"].failures == {"import": "SystemExit: no licence"}
+    assert "SystemExit: no licence" in reports["d-leaves"].failures["import"]
     assert reports["e-loops"].failures == {"batches": "it does not end within 40 s"}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from maquette import plugins, registry
 from maquette.errors import ConfigError, PluginError, did_you_mean
 from maquette.plugins import FILE, read_manifest
+from maquette.plugins.local import SOURCE, import_files, read_files
 
 SKIPPED = (".venv", "venv", "build", "dist", "node_modules", ".git", "tests")
 
@@ -42,20 +42,8 @@ class Target:
             sys.path.insert(0, place)
             module, _, attribute = self.target.partition(":")
             return registry.register(self.kind, self.name)(getattr(importlib.import_module(module), attribute))
-        with registry.collecting() as classes:
-            _import_file(Path(place))
-        return classes[self.kind, self.name]
-
-
-def _import_file(path: Path) -> None:
-    name = f"maquette_local_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
-    spec.loader.exec_module(module)
+        import_files(read_files([Path(place)]))
+        return registry.get(self.kind, f"{SOURCE}/{self.name}")
 
 
 def find_targets(words: str) -> list[Target]:
@@ -96,16 +84,14 @@ def _of_files(path: Path) -> Iterator[Target]:
             yield Target(part.kind, part.name, f"package {manifest.parent.parent}", part.target)
     if manifests:
         return
-    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-        if path.is_dir() and not _relevant(file, path):
-            continue
+    for file in read_files([path]):
         try:
-            classes = registry.registered_classes(file)
+            classes = registry.registered_classes(file.path)
         except (SyntaxError, ValueError) as problem:
-            raise PluginError(f"{file} is no Python: {problem}") from None
+            raise PluginError(f"{file.title} is no Python: {problem}") from None
         for kind, name in classes:
             registry.check_kind(kind)
-            yield Target(kind, name, f"file {file}")
+            yield Target(kind, name, f"file {file.path}")
 
 
 def _relevant(file: Path, folder: Path) -> bool:
