@@ -146,7 +146,7 @@ def register(kind: str, name: str) -> Callable[[Part], Part]:
                 f"two {kind} parts are called {name!r}: {other.__module__}.{other.__qualname__} and "
                 f"{cls.__module__}.{cls.__qualname__}"
             )
-        if lacks := _missing_requirements(kind, cls):
+        if lacks := missing_requirements(kind, cls):
             raise PluginError(
                 f"{kind} {name!r}, {cls.__module__}.{cls.__qualname__}, is unfinished: it lacks {', '.join(lacks)}; "
                 f"the contract of a {kind} is in {CONTRACTS.get(kind, KINDS[kind]).partition(':')[0]}"
@@ -333,7 +333,7 @@ def assigned(cls: type, attribute: str) -> bool:
     return False
 
 
-def _missing_requirements(kind: str, cls: type) -> list[str]:
+def missing_requirements(kind: str, cls: type) -> list[str]:
     """Unfulfilled requirements of the kind's contract; contracts can add some in a classmethod `lacks`."""
     lacks = []
     if not dataclasses.is_dataclass(getattr(cls, "Config", None)):

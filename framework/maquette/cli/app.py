@@ -22,6 +22,7 @@ from maquette.cli.messages import show_messages
 from maquette.cli.outcome import print_outcome
 from maquette.cli.plan import dry_run as try_run
 from maquette.cli.plan import plan
+from maquette.cli.plugin import COMMANDS as PLUGIN_COMMANDS
 from maquette.cli.plugin_commands import PluginGroup, print_plugins
 from maquette.cli.report import report
 from maquette.cli.resume import resume
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-plugin_app = typer.Typer(help="Look at installed plugins.", no_args_is_help=True)
+plugin_app = typer.Typer(help="Look at installed plugins, check parts, begin a package.", no_args_is_help=True)
 app.add_typer(plugin_app, name="plugin")
 
 Overrides = Annotated[
@@ -258,6 +259,10 @@ def doctor() -> None:
 def plugin_list() -> None:
     """Installed plugins with what they bring, and those that were skipped with the reason."""
     print_plugins()
+
+
+for _name, _command in PLUGIN_COMMANDS.items():
+    plugin_app.command(_name)(_exit_with_errors(_command))
 
 
 @app.callback(invoke_without_command=True)

@@ -34,7 +34,7 @@ class DepthLoss(Comparison):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(0.01)
-        metric: Literal["pearson", "affine", "scale-invariant"] = "pearson"
+        metric: Literal["pearson", "affine", "scale-invariant"] = "pearson"  # what a depth may differ by
 
     config: Config
 

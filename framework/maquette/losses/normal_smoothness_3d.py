@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -25,6 +26,8 @@ class NormalSmoothness3D(Probe):
     Source: the 3D normal smoothness of stable-dreamfusion's code, with the jitter there; also in threestudio's systems
     for images.
     """
+
+    exempt: ClassVar = {"differences": "weights and points carry no gradient"}
 
     @dataclass(frozen=True)
     class Config:

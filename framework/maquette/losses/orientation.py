@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -20,6 +20,8 @@ class Orientation(Loss):
 
     Source: Verbin et al. 2022 (Ref-NeRF, arXiv 2112.03907), eq. 11; stopped weights: DreamFusion, app. A.2.
     """
+
+    exempt: ClassVar = {"differences": "the weights carry no gradient (Ref-NeRF, eq. 11)"}
 
     @dataclass(frozen=True)
     class Config:

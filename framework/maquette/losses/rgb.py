@@ -26,7 +26,7 @@ class RgbLoss(Comparison):
     @dataclass(frozen=True)
     class Config:
         weight: Schedule = Schedule.constant(1.0)
-        metric: Literal["l2", "l1", "huber"] = "l2"
+        metric: Literal["l2", "l1", "huber"] = "l2"  # difference of colours
 
     config: Config
 

@@ -32,7 +32,7 @@ class SJC(GradientObjective):
             default_factory=lambda: Timesteps(low=Schedule.constant(0.01), high=Schedule.constant(0.969))
         )
         weighting: Weighting = "uniform"
-        variance_reduction: bool = True
+        variance_reduction: bool = True  # the gradient starts at the clean picture instead of the noisy one
 
     config: Config
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,8 @@ class MeshRenderer(Renderer):
 
     Source: Laine et al. 2020 (nvdiffrast, arXiv 2011.03277).
     """
+
+    exempt: ClassVar = {"nan": "a triangle with such a corner is not drawn"}
 
     @dataclass(frozen=True)
     class Config:

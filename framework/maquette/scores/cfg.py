@@ -26,7 +26,7 @@ class CFG(Score):
     @dataclass(frozen=True)
     class Config:
         scale: float = 7.5  # s
-        base: Base = "unconditional"
+        base: Base = "unconditional"  # prediction that the guidance is added to
 
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:

@@ -18,7 +18,9 @@ from maquette.scores.base import Score, direction_from
 
 @register("score", "nfsd")
 class NFSD(Score):
-    """The direction d_D + s d_C, with d_C = e_positive - e_empty and
+    """Noise-free score distillation: the direction d_D + s d_C, without the noise.
+
+    d_C = e_positive - e_empty, and
 
         d_D = e_empty at low noise (t < 0.2 T), and e_empty - e_unconditional above,
 

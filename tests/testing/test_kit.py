@@ -1,0 +1,65 @@
+"""The kit's own tools: what it compares, what it differentiates, what it reads of a source, how it begins a package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from maquette import testing
+from maquette.errors import ConfigError
+from maquette.registry import KINDS
+from maquette.testing import inputs
+from maquette.testing.documentation import comments
+from maquette.testing.kinds import PLACES
+from maquette.testing.scaffold import EXAMPLES, write_package
+from maquette.testing.trial import Output, difference
+
+
+def test_kinds_have_a_procedure_an_example_and_a_function_each():
+    assert set(PLACES) == set(EXAMPLES) == set(KINDS)
+    assert all(hasattr(testing, f"check_{kind}") for kind in KINDS)
+
+
+def test_a_trial_names_the_first_difference():
+    one = [Output("rgb", torch.zeros(3)), Output("faces", (1, 2))]
+    assert difference(one, one) == ""
+    assert difference(one, [Output("rgb", torch.zeros(3)), Output("faces", (1, 3))]) == "faces.1"
+    assert difference(one, [Output("rgb", torch.full((3,), 1e-3)), one[1]]) == "rgb"
+    assert difference(one, [Output("rgb", torch.full((3,), 1e-3)), one[1]], tolerance=1e-2) == ""
+    assert difference([Output("rgb", torch.full((3,), torch.nan))], [Output("rgb", torch.full((3,), torch.nan))]) == ""
+
+
+def test_documentation_reads_comments_beside_and_above_settings():
+    @dataclass(frozen=True)
+    class Config:
+        near: float = 0.1  # scene units
+        # of the pictures
+        size: int = 64
+        plain: int = 0
+
+    assert comments(Config) == {"near": "scene units", "size": "of the pictures"}
+
+
+def test_inputs_are_functions_of_their_seed():
+    assert torch.equal(inputs.cameras(2, seed=1).c2w, inputs.cameras(2, seed=1).c2w)
+    assert not torch.equal(inputs.cameras(2, seed=1).c2w, inputs.cameras(2, seed=2).c2w)
+
+
+def test_settings_without_defaults_are_asked_for():
+    with pytest.raises(ConfigError, match=r"it cannot|cannot be checked with its defaults.*example_config"):
+        testing.check_prior("stable-diffusion")
+
+
+@pytest.mark.parametrize("name", ["My-Loss", "my_loss", "-", "maquette"])
+def test_scaffold_refuses_names_that_pip_or_python_would_not_take(name: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match="is no name of a package"):
+        write_package(name, "loss", tmp_path)
+
+
+def test_scaffold_overwrites_nothing(tmp_path: Path):
+    write_package("my-loss", "loss", tmp_path)
+    with pytest.raises(ConfigError, match="exists"):
+        write_package("my-loss", "loss", tmp_path)
