@@ -25,7 +25,9 @@ def test_an_import_loads_nothing_heavy(code):
     assert _loaded(code) == set()
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], ["plugin", "list"], ["list"]], ids=str)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["--version"], ["plugin", "list"], ["list"], ["list", "losses"]], ids=str
+)
 def test_a_command_that_computes_nothing_loads_nothing_heavy(words):
     code = (
         "from typer.testing import CliRunner\nfrom maquette.cli.app import app\n"

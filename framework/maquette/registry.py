@@ -7,9 +7,11 @@ Listing parts imports none of them.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import dis
 import importlib
+import importlib.util
 import inspect
 import re
 from collections.abc import Callable
@@ -66,6 +68,10 @@ CONTRACTS: dict[str, str] = {
 Part = TypeVar("Part", bound=type)
 _classes: dict[tuple[str, str], type] = {}
 _declared: dict[tuple[str, str], tuple[str, str]] = {}  # (kind, name) -> ("module:Class", declaring distribution)
+
+
+FOLDERS: dict[str, str] = {package.rpartition(".")[2]: kind for kind, package in KINDS.items()}
+"""Folder of a kind's parts, which is its plural -> kind: "losses" -> "loss"."""
 
 
 class UnknownPartError(ConfigError):
@@ -159,8 +165,31 @@ def get(kind: str, name: str) -> Any:
 
 
 def summary(kind: str, name: str) -> str:
-    """First line of the part's docstring; imports the part."""
-    return (get(kind, name).__doc__ or "").strip().split("\n")[0]
+    """First line of the part's docstring, read from its source file where the part is not imported."""
+    path = None if (kind, name) in _classes else _source_file(kind, name)
+    text = _docstring(path, kind, name) if path else None
+    return ((get(kind, name).__doc__ if text is None else text) or "").strip().split("\n")[0]
+
+
+def _source_file(kind: str, name: str) -> Path | None:
+    """The file of a part's class, without an import; None: there is no such part, or no such file."""
+    module = _declared[kind, name][0].partition(":")[0] if (kind, name) in _declared else _built_in(kind).get(name, "")
+    package, *inner = module.split(".")
+    spec = importlib.util.find_spec(package) if package else None
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    path = folder.joinpath(*inner).with_suffix(".py") if folder and inner else None
+    return path if path and path.is_file() else None
+
+
+def _docstring(path: Path, kind: str, name: str) -> str | None:
+    """Docstring of the class that a file registers under this name, or that a plugin declares; None: it has none."""
+    classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+    target = _declared.get((kind, name), ("", ""))[0].partition(":")[2]
+    line = f"register({kind!r}, {name!r})"
+    for node in classes:
+        if node.name == target or any(ast.unparse(decorator) == line for decorator in node.decorator_list):
+            return ast.get_docstring(node)
+    return None
 
 
 def assigned(cls: type, attribute: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.list import list_
 from maquette.cli.messages import show_messages
 from maquette.cli.sample import sample
 from maquette.errors import MaquetteError
@@ -217,35 +218,7 @@ def inspect(
         print_account(inspect_path(path).account(), as_json)
 
 
-@app.command("list")
-@_exit_with_errors
-def list_(kind: Annotated[str, typer.Argument(help="methods, suites, or a kind of part")] = "") -> None:
-    """List methods, suites and kinds of part, or the parts of one kind with what they do."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from maquette import plugins, registry
-    from maquette.config import paths
-    from maquette.config.origins import load_yaml
-
-    plugins.load()
-    table = Table(box=None, pad_edge=False)
-    configs = {"": "methods", "method": "methods", "methods": "methods", "suite": "suites", "suites": "suites"}
-    if kind in configs:
-        table.add_column(configs[kind].removesuffix("s"))
-        table.add_column("what it does")
-        for name, path in paths.available(configs[kind]).items():
-            table.add_row(name, str(load_yaml(path)[0].get("summary", "")))
-    if kind == "":
-        table.add_section()
-        for name in registry.KINDS:
-            table.add_row(name, ", ".join(registry.names(name)) or "-")
-    elif kind not in configs:
-        for column in (kind, "what it does", "from"):
-            table.add_column(column)
-        for name in registry.names(kind):
-            table.add_row(name, registry.summary(kind, name), registry.source(kind, name))
-    Console().print(table)
+app.command("list")(_exit_with_errors(list_))
 
 
 @app.command()

@@ -130,6 +130,29 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[str, Origin]]:
     return construction.value(node, ""), construction.origins
 
 
+def top_level_text(path: Path, key: str) -> str:
+    """The text at a top-level key of a YAML file, read no further than there; "" without one.
+
+    A file that cannot be read gives the reason in brackets, as one line of a list that goes on.
+    """
+    depth, name = 0, None
+    try:
+        for event in yaml.parse(decode_text(path.read_bytes()), Loader=_Loader):
+            if isinstance(event, yaml.ScalarEvent) and depth == 1:
+                if name == key:
+                    return " ".join(str(event.value).split())
+                name = str(event.value) if name is None else None
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                depth += 1
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                depth -= 1
+                name = None if depth == 1 else name
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        reason = getattr(problem, "problem", None) or getattr(problem, "strerror", None) or problem
+        return f"(cannot be read: {reason})"
+    return ""
+
+
 def _compose(text: str, file: str = "", key: str = "", hint: str = "") -> yaml.Node | None:
     try:
         return yaml.compose(text, Loader=_Loader)

@@ -118,7 +118,7 @@ class _Check:
     locate: Locate
 
     def value(self, expected: Any, value: Any, key: str) -> Any:
-        part = _part_kind(expected)
+        part = part_kind(expected)
         if part is not None:
             return self._part(part, value, key)
         origin, arguments = typing.get_origin(expected), typing.get_args(expected)
@@ -165,7 +165,7 @@ class _Check:
         if value is None and type(None) in arguments:
             return None
         inner = [argument for argument in arguments if argument is not type(None)]
-        parts = [argument for argument in inner if _part_kind(argument)]
+        parts = [argument for argument in inner if part_kind(argument)]
         if parts and (isinstance(value, Mapping) or len(parts) == len(inner)):  # a part's name is a part, too
             return self.value(parts[0], value, key)
         inner = [argument for argument in inner if argument not in parts]
@@ -235,7 +235,8 @@ class _Check:
         return config_error(message, key, self.locate, hint)
 
 
-def _part_kind(expected: Any) -> str | None:
+def part_kind(expected: Any) -> str | None:
+    """The kind of the part that an annotated type holds; None: it holds none."""
     if typing.get_origin(expected) is Annotated:
         return next((m.kind for m in expected.__metadata__ if isinstance(m, PartOf)), None)
     return None
@@ -243,7 +244,7 @@ def _part_kind(expected: Any) -> str | None:
 
 def _with_type(name: str, value: Any, expected: Any) -> Any:
     """A part in a mapping of parts may leave out its type when it goes by its own name."""
-    if _part_kind(expected) is None or isinstance(value, str) or (isinstance(value, Mapping) and "type" in value):
+    if part_kind(expected) is None or isinstance(value, str) or (isinstance(value, Mapping) and "type" in value):
         return value
     return {"type": name, **(value or {})} if value is None or isinstance(value, Mapping) else value
 

@@ -27,8 +27,12 @@ _EXPLICIT = ("/", "./", "../", "~", "$")
 
 def config_roots() -> list[Path]:
     """Folders laid out like `configs/`, the project's own first."""
-    built_in = [PACKAGE / "configs", PACKAGE.parents[1] / "configs"]
-    return [root for root in [*built_in, *plugins.config_folders()] if root.is_dir()]
+    return [root for root in [*built_in_roots(), *plugins.config_folders()] if root.is_dir()]
+
+
+def built_in_roots() -> list[Path]:
+    """The project's own folders of configs: of an installed package, and of a checkout."""
+    return [PACKAGE / "configs", PACKAGE.parents[1] / "configs"]
 
 
 def group_folder(group: str) -> str:

@@ -49,15 +49,15 @@ def fit_page() -> str:
 
 def priors() -> list[PartSpec]:
     """Every prior, with settings that suffice for its capabilities; no weights are loaded."""
-    return _specs("prior")
+    return parts_of("prior")
 
 
 def refusals(prior: PartSpec) -> dict[tuple[str, str], Refusal | None]:
     """(objective, score) -> why this prior is incompatible with them; None: it is compatible."""
     return {
         (objective.name, score.name): first_refusal(GUIDANCE_RULES, GuidanceParts(prior, score, objective))
-        for objective in _specs("objective")
-        for score in _specs("score")
+        for objective in parts_of("objective")
+        for score in parts_of("score")
     }
 
 
@@ -85,7 +85,7 @@ def _sampling() -> Iterable[str]:
     """Which scores each prior is sampled with, by a stage that has a reference image and the prior's cameras."""
     yield "## Sampling\n"
     data = PartSpec("data", "image", _Picture, None)
-    rows, reasons, scores = [], list[str](), _specs("score")
+    rows, reasons, scores = [], list[str](), parts_of("score")
     for prior in priors():
         cells = []
         for score in scores:
@@ -125,8 +125,8 @@ def _mark(reason: str, reasons: Sequence[str]) -> str:
 
 def _geometry() -> Iterable[str]:
     yield "## Geometry and renderers\n"
-    rows, renderers = [], _specs("renderer")
-    for geometry in _specs("geometry"):
+    rows, renderers = [], parts_of("renderer")
+    for geometry in parts_of("geometry"):
         gives = geometry.capabilities.gives
         fitting = [spec.name for spec in renderers if within(GEOMETRY, spec.capabilities.needs) <= gives]
         entries = listed(within(GEOMETRY, gives) - {f"{GEOMETRY}:{geometry.cls.form}"})
@@ -138,14 +138,14 @@ def _geometry() -> Iterable[str]:
 def _losses() -> Iterable[str]:
     yield "## Losses\n"
     rows = []
-    for loss in _specs("loss"):
+    for loss in parts_of("loss"):
         needs = loss.capabilities.needs
         rows.append(
             [loss.name, _base_class(loss), *(listed(within(space, needs)) for space in (RENDERING, GEOMETRY, TARGET))]
         )
         rows[-1].append(", ".join(sorted(needs & {DATA, REFERENCE})))
     yield _table(["loss", "kind", "of the rendering", "of the geometry", "of the target", "of the stage"], rows)
-    rows = [[spec.name, listed(within(RENDERING, spec.capabilities.gives))] for spec in _specs("renderer")]
+    rows = [[spec.name, listed(within(RENDERING, spec.capabilities.gives))] for spec in parts_of("renderer")]
     yield _table(["renderer", "gives"], rows)
 
 
@@ -166,7 +166,7 @@ def _built_in(kind: str) -> list[str]:
     return [name for name in registry.names(kind) if registry.source(kind, name) == "maquette"]
 
 
-def _specs(kind: str) -> list[PartSpec]:
+def parts_of(kind: str) -> list[PartSpec]:
     """Every built-in part of a kind, with default settings, those of SETTINGS, or a path where it only needs one."""
     specs = []
     for name in _built_in(kind):
