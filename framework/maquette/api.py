@@ -68,7 +68,7 @@ def run(method: str | Path, settings: Mapping[str, Any] | None = None, /, **keys
     Args:
         method: a method's name, or a YAML file.
         settings: dotted keys and their values, such as {"stages.nerf.steps": 400}; {"~stages.export": None} takes one
-            out. A text is read as it is on the command line, so that "sdi" names a part and "{type: sdi}" is one.
+            out. A text is read as it is on the command line, so that "sdi" names a part and "{type: sdi}" is a mapping.
         keys: keys without a dot, such as prompt="a red mug", seed=3, prior="sd15".
 
     Raises:
