@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ html_theme = "furo"
 html_title = "maquette"
 html_static_path = ["_static"]
 html_css_files = ["maquette.css"]
-html_theme_options = {"sidebar_hide_name": False, "navigation_with_keys": True}
+html_js_files = ["maquette.js"]
+html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": []}
+html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
 
@@ -49,5 +52,11 @@ def _cell(cell: dict[str, Any]) -> str:
     return source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```"
 
 
+def name_files_outside(app: Any, page: str, source: list[str]) -> None:
+    """Let links to files that are no pages be their names."""
+    source[0] = re.sub(r"\[([^\]]*)\]\((?:\.\./)+CONTRIBUTING\.md[^)]*\)", r"\1", source[0])
+
+
 def setup(app: Any) -> None:
     app.connect("builder-inited", write_pages)
+    app.connect("source-read", name_files_outside)

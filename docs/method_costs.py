@@ -1,7 +1,7 @@
 """What each method costs, in steps and predictions of its priors: `python docs/method_costs.py docs/methods`.
 
-The tables stand in the pages of the methods, between the lines `<!-- cost of NAME -->` and `<!-- end -->`; they come from
-the configuration alone.
+The tables stand in the pages of the methods, between the lines `<!-- cost of NAME -->` and `<!-- end -->`. They come
+from the configuration alone.
 """
 
 from __future__ import annotations

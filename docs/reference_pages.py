@@ -108,7 +108,9 @@ def python_page() -> str:
     sections = []
     for name in sorted(maquette.__all__, key=lambda name: (name[0].isupper(), name)):
         value = getattr(maquette, name)
-        sections.append(f"(python-{name})=\n## {name}\n\n```python\n{_signature(name, value)}\n```\n\n{_doc(value)}")
+        kind = "class" if inspect.isclass(value) else "function"
+        signature = f"```python\n{_signature(name, value)}\n```"
+        sections.append(f"(python-{kind}-{name})=\n## {name}\n\n{signature}\n\n{_doc(value)}")
         if inspect.isclass(value):
             sections += [_member(name, *item) for item in vars(value).items() if _is_documented(*item)]
     return (
