@@ -136,7 +136,7 @@ def _signature(name: str, value: Any) -> str:
     if inspect.isclass(value) and issubclass(value, Exception):
         return f"class {name}({value.__mro__[1].__name__})"
     text = f"{name}{inspect.signature(value)}"
-    text = re.sub(r"(?:\w+\.)+(\w+)", r"\1", text).replace("'", "")
+    text = re.sub(r"(?:\b[A-Za-z_]\w*\.)+(\w+)", r"\1", text).replace("'", "")
     if len(text) > 100:
         head, _, rest = text.partition("(")
         arguments, _, result = rest.rpartition(")")

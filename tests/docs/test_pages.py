@@ -157,6 +157,7 @@ def test_the_python_reference_has_every_public_name():
     text = reference_pages.python_page()
     assert all(f"\n## {name}\n" in text for name in maquette.__all__)
     assert "- `seed`: of the first." in text and "### Run.metrics" in text
+    assert "    elevation_deg: float = 15.0,\n" in text
 
 
 def test_the_method_of_the_concepts_is_valid():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -61,14 +62,13 @@ def browser():
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The source of axe-core, from npm or from the package axe-playwright-python."""
-    places = [
-        *ROOT.glob("node_modules/axe-core/axe.min.js"),
-        *Path(sys.prefix).glob("lib/*/site-packages/axe_*/axe.min.js"),
-    ]
-    if not places:
+    """The source of axe-core: where AXE_CORE says, from npm, or from the package axe-playwright-python."""
+    packages = Path(sys.prefix).glob("lib/*/site-packages/axe_playwright_python/axe.min.js")
+    places = [Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js", *packages]
+    files = [path for path in places if path.is_file()]
+    if not files:
         pytest.skip("axe-core checks the pages: npm install axe-core")
-    return places[0].read_text(encoding="utf-8")
+    return files[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", PAGES)
