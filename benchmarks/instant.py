@@ -30,7 +30,7 @@ from measured_runs import spent
 from nano_truth import pictures as true_pictures
 from torch import Tensor
 
-from maquette.bench.running import Job, run_jobs, suite_jobs
+from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.statistics import mean_with_interval, paired_difference
 from maquette.bench.suites import Suite, load_suite
 from maquette.cameras.base import Cameras, orbit_cameras
@@ -40,6 +40,7 @@ from maquette.meshes.health import mesh_health
 from maquette.metrics.base import Case
 from maquette.metrics.r_precision import RPrecision
 from maquette.randomness import Draws
+from maquette.runs.jobs import run_jobs
 from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, read_manifest, revision
 from maquette_nano import world
@@ -100,7 +101,7 @@ def true_objects(prompt: str) -> list[world.NanoObject]:
     ]
 
 
-def rendered_views(job: Job) -> Float[Tensor, "B H W 3"]:
+def rendered_views(job: SuiteJob) -> Float[Tensor, "B H W 3"]:
     """The exported mesh of a run from all sides; the scene itself where the run exported none."""
     assert job.run is not None
     if (job.run.export / MESH).is_file():
@@ -119,7 +120,7 @@ def judged(pictures: Float[Tensor, "B H W 3"], case: Case, encoders: Mapping[str
     return values
 
 
-def measure(job: Job, encoders: Mapping[str, RPrecision]) -> tuple[dict[str, float], list[np.ndarray]]:
+def measure(job: SuiteJob, encoders: Mapping[str, RPrecision]) -> tuple[dict[str, float], list[np.ndarray]]:
     """Figures of a finished run, and its pictures for the sheet."""
     assert job.run is not None
     pictures = rendered_views(job)

@@ -60,7 +60,7 @@ def run_folder(output: Path) -> Path | None:
 def go_on(words: Sequence[str], output: Path) -> subprocess.CompletedProcess[str]:
     """Resume the run below `output`, or start it again where it did not come to exist."""
     run = run_folder(output)
-    return maquette(["run", "--resume", str(run)] if run else words)
+    return maquette(["resume", str(run)] if run else words)
 
 
 def compare_after(

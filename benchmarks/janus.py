@@ -23,7 +23,7 @@ from measured_runs import spent
 from nano_truth import held_out_objects, pictures
 from scipy.stats import binomtest, permutation_test
 
-from maquette.bench.running import Job, run_jobs, suite_jobs
+from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.suites import Suite
 from maquette.cameras.base import orbit_cameras
 from maquette.cameras.directions import wrap_deg
@@ -31,6 +31,7 @@ from maquette.config.parts import check
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.metrics.janus import Janus
+from maquette.runs.jobs import run_jobs
 from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, revision
 from maquette_nano import world
@@ -117,7 +118,7 @@ def p_value(plain: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) 
     return round(float(test.pvalue), 4)
 
 
-def measure_run(job: Job, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
+def measure_run(job: SuiteJob, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The judge's figures of a finished run, and its renderings from four sides."""
     assert job.run is not None
     scene = finished_scene(job.run)

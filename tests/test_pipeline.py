@@ -48,7 +48,7 @@ def test_a_device_that_is_not_there_is_named_with_the_line_that_asks_for_it(tmp_
 
 def test_what_a_stopped_run_has_saved_is_said_with_the_command_that_goes_on(tmp_path):
     run = RunFolder.create(str(tmp_path), "m", "a mug", METHOD)
-    assert saved_so_far(run).startswith("saved: nothing yet; go on with: maquette run --resume ")
+    assert saved_so_far(run).startswith("saved: nothing yet; go on with: maquette resume ")
     (run.checkpoints / "first" / "step-00000002").mkdir(parents=True)
     (run.checkpoints / "first" / "step-00000010").mkdir()
     assert saved_so_far(run).startswith("saved: first up to step 10; ")
@@ -73,7 +73,7 @@ def test_a_signal_in_an_export_is_one_line_that_says_what_is_saved_and_how_to_go
             signal.signal(one, handler)
     (run,) = (tmp_path / "out").glob("*/*/*")
     assert result.exit_code == 128 + number
-    line = f"interrupted; saved: first up to step 1; go on with: maquette run --resume {run}"
+    line = f"interrupted; saved: first up to step 1; go on with: maquette resume {run}"
     assert result.stderr.splitlines()[-1] == line
-    assert CliRunner().invoke(app, ["run", "--resume", str(run)]).exit_code == 0
+    assert CliRunner().invoke(app, ["resume", str(run)]).exit_code == 0
     assert [file.name for file in (run / "export").iterdir()] == ["points.ply"]

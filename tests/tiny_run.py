@@ -1,4 +1,4 @@
-"""A run of the command line that is over in a second."""
+"""Runs of the command line that are over in a second."""
 
 from __future__ import annotations
 
@@ -25,3 +25,33 @@ def tiny_words(model: Path, output: Path) -> list[str]:
         "stages.export.exporters.turntable={frames: 4, size: 32}",
         "stages.export.exporters.contact-sheet={size: 32}",
     ]
+
+
+TINY_METHOD = """
+name: tiny
+prompt: ???
+stages:
+  nerf:
+    type: optimise
+    steps: 2
+    cameras: {type: random-orbit, size: 16}
+    geometry: {type: voxel-grid, resolution: 8}
+    material: plain
+    background: solid
+    renderer: {type: volume, samples: 8}
+    losses: {opacity: {weight: 1.0}}
+    loop: {device: cpu, log_every: 0, preview_every: 0}
+  export:
+    type: export
+    exporters:
+      mesh: {resolution: 12, threshold: 0.001, texture_size: 16, max_faces: 100, formats: [glb]}
+      contact-sheet: {size: 24, of: scene}
+"""
+"""A method without a prior, which runs in a second."""
+
+
+def tiny_method(folder: Path) -> Path:
+    """TINY_METHOD as a file."""
+    path = folder / "tiny.yaml"
+    path.write_text(TINY_METHOD)
+    return path

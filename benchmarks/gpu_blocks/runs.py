@@ -76,7 +76,7 @@ def resume(setting: Setting, findings: Findings) -> None:
         process.wait()
     findings.note("steps before the signal was obeyed", len(_losses(killed)))
     folder = next(killed.glob("*/*/*/config.yaml")).parent
-    with _maquette("run", "--resume", str(folder)) as process:
+    with _maquette("resume", str(folder)) as process:
         findings.agree("resumed run's exit code", process.wait(), at_most=0)
     truth, ours = _losses(whole), _losses(killed)
     findings.agree("steps of the resumed run", len(ours), at_least=len(truth))

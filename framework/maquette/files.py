@@ -79,6 +79,23 @@ def sole_writer(folder: Path, what: str) -> Iterator[None]:
         lock.release()
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder; see `sole_writer`. Nothing is written."""
+    from filelock import FileLock, Timeout
+
+    if not (folder / LOCK_FILE).is_file():
+        return False
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # of another user, who may be writing
+        return True
+    lock.release()
+    return False
+
+
 def _writer(folder: Path) -> str:
     try:
         writer = json.loads((folder / WRITER_FILE).read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,15 @@ from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
 from maquette.stages.edits import compare_configs
 from maquette.training.fingerprint import fingerprint
-from maquette.training.manifest import machine, peak_gpu_memory_mb, peak_memory_mb, revision, versions, write_manifest
+from maquette.training.manifest import (
+    machine,
+    peak_gpu_memory_mb,
+    peak_memory_mb,
+    read_manifest,
+    revision,
+    versions,
+    write_manifest,
+)
 from maquette.training.memory import keep_freed_memory
 from maquette.training.metrics_log import trim_metrics
 from maquette.training.run_folder import RunFolder
@@ -34,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
-    """Run all stages of a method; when resuming, the unfinished ones.
+    """Run all stages of a method; when resuming, the unfinished ones. A finished run is left as it is.
 
     Args:
         resolved: the configuration; when resuming, that of the run folder.
@@ -74,6 +82,8 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
     """Run the unfinished stages, and write manifest and report."""
     method, timings = resolved.method, Timings()
     state = _resumed_state(resolved, run) if resumed else {"finished": []}
+    if resumed and is_finished(run, resolved, state["finished"]):
+        return
     run.write_state({**state, "config": resolved.plain})
     facts = {
         "method": method.name, "prompt": method.prompt, "image": method.image, "data": method.data,
@@ -131,11 +141,18 @@ def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
     return state
 
 
+def is_finished(run: RunFolder, resolved: ResolvedConfig, finished: Sequence[str]) -> bool:
+    """Whether nothing is left to do: the stages are finished as configured, and manifest and report are there."""
+    same = run.read_state().get("config") == resolved.plain
+    complete = set(resolved.method.stages) <= set(finished)
+    return same and complete and bool(read_manifest(run.manifest)) and run.report.is_file()
+
+
 def saved_so_far(run: RunFolder, remedy: str = "go on") -> str:
     """What a stopped run has saved, and the command that goes on with it."""
     stages = {folder.name: run.store(folder.name).all() for folder in sorted(run.checkpoints.glob("*"))}
     saved = ", ".join(f"{name} up to step {store[-1].step}" for name, store in stages.items() if store)
-    command = shlex.join(["maquette", "run", "--resume", display_path(run.path)])
+    command = shlex.join(["maquette", "resume", display_path(run.path)])
     return f"saved: {saved or 'nothing yet'}; {remedy} with: {command}"
 
 

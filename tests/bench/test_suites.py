@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from maquette.bench.results import passed, run_suite, summarise
-from maquette.bench.running import Job, suite_jobs
+from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.suites import Bar, load_suite
 from maquette.cli.app import app
 from maquette.errors import ConfigError, RunError
@@ -159,7 +159,7 @@ def test_each_case_runs_with_each_seed(benched, tmp_path):
     ]  # fmt: skip
 
 
-def blocked(job: Job) -> Path:
+def blocked(job: SuiteJob) -> Path:
     """A file where the run folder of a job should go."""
     shutil.rmtree(job.folder, ignore_errors=True)
     job.folder.mkdir()

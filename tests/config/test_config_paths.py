@@ -159,7 +159,7 @@ def test_a_run_lies_in_the_home_folder_and_is_resumed_from_another(home, monkeyp
     (folder,) = (home / "my runs").glob("*/*/*/")
     assert not Path("~").exists() and f"again: maquette run '{folder}/config.yaml'" in result.output
     monkeypatch.chdir("/")
-    resumed = CliRunner().invoke(app, ["run", "--resume", str(folder)])
+    resumed = CliRunner().invoke(app, ["resume", str(folder)])
     assert resumed.exit_code == 0, resumed.output
 
 

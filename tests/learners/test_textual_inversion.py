@@ -150,7 +150,7 @@ def test_a_method_learns_the_word_first_and_is_resumed_to_the_same_bits(method, 
     (after_it / "state.json").write_text(json.dumps({"finished": ["word"]}))
     shutil.rmtree(after_it / "checkpoints" / "nerf")
     for cut in (in_the_word, after_it):
-        run_folder("run", "--resume", str(cut))
+        run_folder("resume", str(cut))
         assert same(whole, cut)
 
 

@@ -46,7 +46,7 @@ def test_edited_pictures_come_back_to_the_same_bits(words):
     assert not torch.equal(half["auxiliary.edit.pictures"], whole["model"]["auxiliary.edit.pictures"])
     shutil.rmtree(last)
     (folder / "state.json").write_text(json.dumps({"finished": []}))
-    run_folder("run", "--resume", str(folder))
+    run_folder("resume", str(folder))
     for name, tensors in whole.items():
         again = load_file(last / f"{name}.safetensors")
         assert tensors.keys() == again.keys()

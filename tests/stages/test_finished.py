@@ -41,7 +41,7 @@ def edit(run: Path, before: str, after: str) -> None:
 
 
 def resume(run: Path) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["run", "--resume", str(run)])
+    done = CliRunner().invoke(app, ["resume", str(run)])
     return done.exit_code, done.output
 
 

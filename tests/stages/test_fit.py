@@ -105,7 +105,7 @@ def test_a_growing_cloud_resumes_to_the_same_bits(views, tmp_path, densification
     assert len(whole["model"]["scene.geometry.means"]) > 200
     shutil.rmtree(last)
     (folder / "state.json").write_text(json.dumps({"finished": []}))
-    run_folder("run", "--resume", str(folder))
+    run_folder("resume", str(folder))
     for name, tensors in whole.items():
         again = load_file(last / f"{name}.safetensors")
         assert tensors.keys() == again.keys()

@@ -60,7 +60,7 @@ def test_every_step_is_logged_with_its_terms(finished):
 
 def test_resuming_a_finished_run_only_reports_again(finished):
     before = (finished / "metrics.jsonl").read_text()
-    run_folder("run", "--resume", str(finished))
+    run_folder("resume", str(finished))
     assert (finished / "metrics.jsonl").read_text() == before
 
 

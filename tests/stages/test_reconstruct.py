@@ -59,7 +59,7 @@ def test_a_resumed_run_has_the_same_bits_across_a_refinement(words):
     (folder / files[1]).unlink()
     run = RunFolder.open(folder)
     run.write_state({**run.read_state(), "finished": []})
-    assert CliRunner().invoke(app, ["run", "--resume", str(folder)]).exit_code == 0
+    assert CliRunner().invoke(app, ["resume", str(folder)]).exit_code == 0
     for before, file in zip(whole, files, strict=True):
         after = load_file(folder / file)
         assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)

@@ -1,7 +1,9 @@
 """Views sampled from each family of priors: posed, cut out, chosen, and again when a run resumes."""
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,7 @@ def test_a_killed_stage_begins_anew(tiny_multi_view, tmp_path):
     (run / "state.json").unlink()
     shutil.copy(run / "views" / "views" / "0000.png", run / "views" / "views" / "0009.png")
     (run / "views" / "views" / "cameras.json").unlink()
-    done = CliRunner().invoke(app, ["run", "--resume", str(run)])
+    done = CliRunner().invoke(app, ["resume", str(run)])
     assert done.exit_code == 0, done.output
     assert torch.equal(load_posed_images(run / "views" / "views").picture.color, before)
     assert not (run / "views" / "views" / "0009.png").exists()
@@ -173,16 +175,17 @@ def test_without_a_prompt_candidates_are_compared_with_the_picture(tiny_zero123,
     assert all(-1 <= one["similarity"] <= 1 for one in account["candidates"])
 
 
-def test_an_interrupt_says_so_in_one_line(tiny_multi_view, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_so_in_one_line(number, tiny_multi_view, tmp_path, monkeypatch):
     def interrupt(*args: Any, **settings: Any) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("maquette.stages.sample.sample_views", interrupt)
     done = CliRunner().invoke(
         app, ["run", str(write_method(tmp_path, {"type": "mvdream", "path": str(tiny_multi_view)}))]
     )
-    assert done.exit_code == 143 and "Traceback" not in done.output
-    assert "stopped: nothing of stage views is kept; it begins anew with: maquette run --resume" in done.output
+    assert done.exit_code == 128 + number and "Traceback" not in done.output
+    assert done.output.splitlines()[-1].startswith("interrupted; saved: nothing yet; go on with: maquette resume ")
 
 
 PATH = {"path": "org/model"}

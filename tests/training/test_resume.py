@@ -67,7 +67,7 @@ def test_a_killed_run_resumes_to_the_same_bits(words, whole, tmp_path):
     process.wait()
     folder = half.parents[2]
     assert not (folder / "checkpoints" / "nerf" / "step-00000040").exists()
-    run_folder("run", "--resume", str(folder))
+    run_folder("resume", str(folder))
     assert same(final_state(whole), final_state(folder))
     assert [row["step"] for row in logged(folder)] == list(range(40))
 
@@ -91,15 +91,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(words, whole, tm
     assert not same(final_state(whole), other)
 
 
-def test_sigterm_ends_the_step_saves_and_exits_with_143(words, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_saves_and_exits_with_128_and_its_number(number, words, tmp_path):
     def terminate() -> None:
         while not any(path.stat().st_size for path in tmp_path.glob("*/*/*/metrics.jsonl")):
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
     with ThreadPoolExecutor() as pool:
         pool.submit(terminate)
         ended = CliRunner().invoke(app, ["run", *words, "stages.nerf.steps=100000", f"output={tmp_path}"])
-    assert ended.exit_code == 143
+    assert ended.exit_code == 128 + number
     (metrics,) = tmp_path.glob("*/*/*/metrics.jsonl")
     assert list((metrics.parent / "checkpoints" / "nerf").glob("step-*"))

@@ -8,10 +8,10 @@ import pytest
 
 from maquette.training.signals import (
     SIGNALS,
-    STOPPED,
     Interrupted,
     StopFlag,
     Stopped,
+    exit_code,
     handled,
     interruptible,
     stop_flag,
@@ -31,7 +31,7 @@ def test_signals_inside_the_block_request_a_stop_once(number, caplog):
             assert not flag.requested
             os.kill(os.getpid(), number)
             os.kill(os.getpid(), number)  # within a second: the same request, delivered twice
-            assert flag.requested
+            assert flag.requested and flag.number == number
         assert signal.getsignal(number) is before
     finally:
         signal.signal(number, original)
@@ -86,5 +86,6 @@ def test_a_signal_where_no_step_runs_interrupts_with_its_exit_code():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_stopped_run_ends_with_the_exit_code_of_a_terminated_process():
-    assert Stopped().code == STOPPED == 128 + signal.SIGTERM
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_stopped_run_ends_with_128_and_the_number_of_its_signal(number):
+    assert Stopped(number).code == exit_code(number) == 128 + number

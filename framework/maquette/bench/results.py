@@ -8,21 +8,22 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from maquette.bench.running import Job, Outcome, run_jobs, suite_jobs
+from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.statistics import mean_with_interval
 from maquette.bench.suites import Bar, Suite
 from maquette.errors import ConfigError, RunError, did_you_mean
 from maquette.files import sole_writer, write_atomically
-from maquette.images.pixels import to_bytes
-from maquette.images.sheets import contact_sheet
-from maquette.metrics.base import Direction, check_truth
+from maquette.metrics.base import Direction, Metric, check_truth
+from maquette.runs.jobs import Outcome, run_jobs
+from maquette.runs.measuring import measure_scene
+from maquette.runs.view_sheets import sheet_views, write_sheet
 from maquette.stages.finished import finished_scene
 from maquette.training.manifest import machine, read_manifest, revision, versions
 
@@ -58,10 +59,10 @@ def run_suite(
         check_truth(metric, case)
     jobs = suite_jobs(suite, root, overrides)
     root.mkdir(parents=True, exist_ok=True)
-    rows: dict[Job, dict[str, Any]] = {}
-    pictures: dict[Job, list[np.ndarray]] = {}
-    with sole_writer(root, "suite"):
-        for outcome in run_jobs(jobs, processes):
+    rows: dict[SuiteJob, dict[str, Any]] = {}
+    pictures: dict[SuiteJob, list[np.ndarray]] = {}
+    with sole_writer(root, "suite"), closing(run_jobs(jobs, processes)) as outcomes:
+        for outcome in outcomes:
             job = outcome.job
             rows[job], pictures[job] = _measure(outcome, metrics, suite.sheet_views)
             result = outcome.error or _format_values(rows[job])
@@ -138,7 +139,7 @@ def _check_bars(bars: Mapping[str, Bar], directions: Mapping[str, Direction]) ->
 
 
 def _by_case(
-    suite: Suite, jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]
+    suite: Suite, jobs: Sequence[SuiteJob], rows: Mapping[SuiteJob, Mapping[str, Any]]
 ) -> list[list[Mapping[str, float]]]:
     """Values of the successful runs of each case."""
     count = len(suite.seeds)
@@ -146,7 +147,9 @@ def _by_case(
     return [[rows[job]["values"] for job in group if "values" in rows[job]] for group in groups]
 
 
-def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+def _measure(
+    outcome: Outcome[SuiteJob], metrics: Mapping[str, Metric], views: int
+) -> tuple[dict[str, Any], list[np.ndarray]]:
     job, run = outcome.job, outcome.job.run
     row: dict[str, Any] = {"prompt": job.case.prompt, "labels": dict(job.case.labels), "seed": job.seed}
     row["fingerprint"] = job.fingerprint.record()
@@ -155,26 +158,18 @@ def _measure(outcome: Outcome, metrics: Mapping[str, Any], views: int) -> tuple[
     scene = finished_scene(run)
     values: dict[str, float] = {}
     facts: dict[str, Any] = {}
-    for name, metric in metrics.items():
-        measured = metric(scene, job.case)
-        values |= {f"{name}/{key}": round(value, 4) for key, value in measured.values.items()}
+    for name, measured in measure_scene(scene, metrics, job.case).items():
+        values |= {f"{name}/{key}": value for key, value in measured.values.items()}
         facts |= {f"{name}/{key}": fact for key, fact in measured.facts.items()}
     manifest = read_manifest(run.manifest)
     row |= {"values": values, "facts": facts, "wall_seconds": manifest.get("wall_seconds")}
     row |= {"revision": manifest.get("revision"), "threads": manifest.get("machine", {}).get("threads")}
-    pictures = scene.render([360 * i / views for i in range(views)], 20.0, 128, normals=False).rgb.numpy()
-    return row, list(pictures)
+    return row, sheet_views(scene, views)
 
 
 def _format_values(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in row["values"].items())
 
 
-def _write_sheet(jobs: Sequence[Job], pictures: Mapping[Job, list[np.ndarray]], path: Path) -> None:
-    across = 2 if len(jobs) > 12 else 1  # cases side by side
-    rows, labels = [], []
-    for first in range(0, len(jobs), across):
-        row_jobs = jobs[first : first + across]
-        rows.append([picture for job in row_jobs for picture in pictures[job]])
-        labels.append(" | ".join(job.case.prompt for job in row_jobs))
-    Image.fromarray(to_bytes(contact_sheet(rows, labels))).save(path)
+def _write_sheet(jobs: Sequence[SuiteJob], pictures: Mapping[SuiteJob, list[np.ndarray]], path: Path) -> None:
+    write_sheet([(job.case.prompt, pictures[job]) for job in jobs], path)

@@ -10,7 +10,7 @@ from maquette.config import paths
 from maquette.config.loading import load_method
 from maquette.config.origins import error_at, leaves, load_yaml, locate
 from maquette.config.parts import MetricSpec, check
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, did_you_mean
 from maquette.metrics.base import Case
 
 
@@ -67,6 +67,20 @@ def load_suite(name: str) -> Suite:
     shared = method in paths.available("methods").values()
     suite = replace(suite, method=suite.method if shared else str(method.absolute()))
     return replace(suite, overrides=_absolute(suite, path.absolute().parent))
+
+
+def case_of(suite: Suite, prompt: str) -> Case:
+    """The case of a suite with this prompt.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    for case in suite.cases:
+        if case.prompt == prompt:
+            return case
+    prompts = [case.prompt for case in suite.cases]
+    hint = f"{did_you_mean(prompt, prompts)}its first prompts: {', '.join(prompts[:5])}"
+    raise ConfigError(f"the suite {suite.name!r} has no case with the prompt {prompt!r}", key="suite", hint=hint)
 
 
 def _absolute(suite: Suite, folder: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -13,11 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from maquette import __version__
+from maquette.cli.clean import clean
+from maquette.cli.compare import compare
+from maquette.cli.export import export
 from maquette.cli.list import list_
+from maquette.cli.measure import measure
 from maquette.cli.messages import show_messages
+from maquette.cli.outcome import print_outcome
+from maquette.cli.report import report
+from maquette.cli.resume import resume
 from maquette.cli.sample import sample
+from maquette.cli.sweep import print_sweep
 from maquette.errors import MaquetteError
-from maquette.files import allowing, display_path
+from maquette.files import allowing
 
 app = typer.Typer(
     name="maquette",
@@ -64,73 +71,64 @@ def _exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 @app.command()
 @_exit_with_errors
 def run(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="a method's name (see `maquette list methods`), a YAML file, or, with --resume, a run folder"
-        ),
-    ],
+    method: Annotated[str, typer.Argument(help="a method's name (see `maquette list methods`), or a YAML file")],
     overrides: Overrides = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
-    ] = False,
     allow: Allowed = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="commas separate values, e.g. seed=0,1: each combination is run")
+    ] = False,
+    prompts: Annotated[
+        str, typer.Option("--prompts", help="a file with one prompt a line, or lib:NAME: each prompt is run")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="of a sweep: runs at a time")] = 1,
+    name: Annotated[
+        str, typer.Option("--name", help="of a sweep's folder in outputs/sweeps [made of method and keys]")
+    ] = "",
 ) -> None:
-    """Run a method.
+    """Run a method, or a sweep of one.
 
     maquette run dreamfusion prompt="a red mushroom with white dots"
 
     maquette run dreamfusion prompt="a green house" seed=3 stages.nerf.steps=400
 
-    maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
+    maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
-    _run(method, overrides or [], "methods", resume, allow or [])
+    if sweep or prompts:
+        print_sweep(method, overrides or [], prompts, sweep, jobs, name)
+    else:
+        _run(method, overrides or [], "methods", allow or [])
 
 
 @app.command()
 @_exit_with_errors
 def train(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file, or, with --resume, a run folder")],
+    recipe: Annotated[str, typer.Argument(help="a recipe's name or YAML file")],
     overrides: Overrides = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on with a stopped training; RECIPE is its run folder")
-    ] = False,
     allow: Allowed = None,
 ) -> None:
     """Train a prior from a recipe.
 
     maquette train textual-inversion image=mug.png stages.word.learner.init=mug
     """
-    _run(recipe, overrides or [], "training", resume, allow or [])
+    _run(recipe, overrides or [], "training", allow or [])
 
 
-def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
-    with allowing(allow):
-        _run_method(name, overrides, folder, resume)
-
-
-def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+def _run(name: str, overrides: list[str], folder: str, allow: list[Path]) -> None:
     from maquette.config.loading import load_method
 
-    if resume:
-        from maquette.errors import ConfigError
-        from maquette.training.run_folder import RunFolder
-
-        if overrides:
-            raise ConfigError("a resumed run keeps its configuration", hint="start a new run to change it")
-        run_folder = RunFolder.open(Path(name))
-        resolved = load_method(str(run_folder.config))
-    else:
+    with allowing(allow):
         resolved = load_method(name, overrides, folder)
-    from maquette.pipeline import run_method
+        from maquette.pipeline import run_method
 
-    path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
-    typer.echo(f"\ndone: {path}")
-    for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
-        typer.echo(f"  {product}")
-    typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
+        print_outcome(run_method(resolved))
 
 
+app.command()(_exit_with_errors(resume))
+app.command()(_exit_with_errors(export))
+app.command()(_exit_with_errors(measure))
+app.command()(_exit_with_errors(report))
+app.command()(_exit_with_errors(compare))
+app.command()(_exit_with_errors(clean))
 app.command()(_exit_with_errors(sample))
 
 

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages
+from maquette.errors import RunError
+from maquette.files import display_path
 from maquette.scene import Scene
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
@@ -93,3 +95,20 @@ class Stage(ABC):
 
     def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have no results
         """Load the results of a finished run of this stage into `context.artifacts`."""
+
+    def restore_stopped(self, context: StageContext) -> int:
+        """Load what a stopped run of this stage has saved into `context.artifacts`.
+
+        Returns:
+            The step that was saved last; 0: nothing that another command could use.
+        """
+        return 0
+
+
+def no_checkpoints(context: StageContext) -> RunError:
+    """The error that a finished stage has no checkpoint any more."""
+    run = display_path(context.run.path)
+    return RunError(
+        f"the checkpoints of stage {context.name!r} are gone from {run}; "
+        f"make the run again with: maquette run {display_path(context.run.config)}"
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from maquette.config.loading import ResolvedConfig, load_method
 from maquette.errors import MaquetteError, RunError
+from maquette.files import display_path
 from maquette.loaded import Loaded
 from maquette.scene import Scene
 from maquette.stages.base import StageContext
@@ -29,6 +31,46 @@ def finished_scene(run: RunFolder) -> Scene:
     if context.artifacts.scene is None:
         raise RunError(f"no finished stage of {run.path} made a scene")
     return context.artifacts.scene
+
+
+@dataclass(frozen=True)
+class SavedScene:
+    """The newest scene that a run has saved.
+
+    Args:
+        scene: the scene.
+        stage: the stage that made it.
+        step: the step of the checkpoint that it is from; 0: the stage takes no steps.
+        finished: whether that stage is finished.
+    """
+
+    scene: Scene
+    stage: str
+    step: int
+    finished: bool
+
+
+def newest_scene(run: RunFolder) -> SavedScene:
+    """Load the newest scene that a finished or stopped run has saved.
+
+    Raises:
+        RunError: it has saved none.
+    """
+    method, finished = load_method(str(run.config)).method, run.read_state()["finished"]
+    context, saved = StageContext("", method, run, resume=True), None
+    for name, spec in method.stages.items():
+        context.name, before, stage = name, context.artifacts.scene, spec.build()
+        if name in finished:
+            stage.restore(context)
+            step = run.checkpointed_steps(name)
+        elif not (step := stage.restore_stopped(context)):
+            break
+        if context.artifacts.scene is not None and context.artifacts.scene is not before:
+            saved = SavedScene(context.artifacts.scene, name, step, name in finished)
+    if saved is None:
+        path = display_path(run.path)
+        raise RunError(f"no stage of {path} has saved a scene yet; go on with: maquette resume {path}")
+    return saved
 
 
 def inspect_run(path: Path) -> Loaded[RunFolder]:

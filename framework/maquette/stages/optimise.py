@@ -33,7 +33,7 @@ from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.scene import Scene, Viewpoint
 from maquette.stages.assembly import StageParts, check_stage, check_targets
-from maquette.stages.base import Stage, StageContext
+from maquette.stages.base import Stage, StageContext, no_checkpoints
 from maquette.stages.finished import finished_scene
 from maquette.stages.guidance import BuiltGuidance, Guidance, build_guidance, build_request
 from maquette.stages.optimisation import Optimisation
@@ -122,12 +122,17 @@ class Optimise(Stage):
         context.artifacts.scene = scene
 
     def restore(self, context: StageContext) -> None:
-        scene = self._scene(context.method.seed)
+        if not self.restore_stopped(context):
+            raise no_checkpoints(context)
+
+    def restore_stopped(self, context: StageContext) -> int:
         latest = self._store(context).latest()
-        if latest is not None:
-            latest.load_part(scene, "scene")
-        scene.to(device_or_cpu(self.config.loop.device))
-        context.artifacts.scene = scene
+        if latest is None:
+            return 0
+        scene = self._scene(context.method.seed)
+        latest.load_part(scene, "scene")
+        context.artifacts.scene = scene.to(device_or_cpu(self.config.loop.device))
+        return latest.step
 
     def _store(self, context: StageContext) -> CheckpointStore:
         return context.checkpoints(self.config.loop.keep_checkpoints)

@@ -111,13 +111,17 @@ class Reconstruct(Stage):
             mesh = self._fitted_mesh(views, context, store)
         else:
             mesh = generated_mesh(self._start(views, context), config.view)
-        with context.timings.measure("surface"):
-            mesh = simplify(mesh, config.max_faces, config.tolerance)
-        with context.timings.measure("colours"):
-            mesh = with_colors(mesh, views, config.texture_size)
+        mesh = self._colored(mesh, views, context)
         store.prepare()
         _save(mesh, store.folder / MESH_FILE)
         context.artifacts.scene = self._finished(mesh)
+
+    def _colored(self, mesh: Mesh, views: PosedImages, context: StageContext) -> Mesh:
+        config = self.config
+        with context.timings.measure("surface"):
+            mesh = simplify(mesh, config.max_faces, config.tolerance)
+        with context.timings.measure("colours"):
+            return with_colors(mesh, views, config.texture_size)
 
     def restore(self, context: StageContext) -> None:
         path = self._store(context).folder / MESH_FILE
@@ -125,6 +129,16 @@ class Reconstruct(Stage):
             raise RunError(f"{path} is missing; delete the folder to begin this stage anew")
         arrays = load_file(path)
         context.artifacts.scene = self._finished(Mesh(**{name: array.numpy() for name, array in arrays.items()}))
+
+    def restore_stopped(self, context: StageContext) -> int:
+        latest = self._store(context).latest()
+        if latest is None:
+            return 0
+        scene = self._scene(context.method.seed)
+        latest.load_part(scene, "scene")
+        mesh = self._colored(fitted_mesh(scene), self._views(context), context)
+        context.artifacts.scene = self._finished(mesh)
+        return latest.step
 
     def _finished(self, mesh: Mesh) -> Scene:
         scene = mesh_scene(mesh, self.config.view, self.config.geometry.config.bound)

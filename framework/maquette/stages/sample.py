@@ -38,7 +38,6 @@ from maquette.stages.guidance import build_request
 from maquette.stages.sampling_rules import SampleParts, check_sample
 from maquette.stages.view_sheet import view_sheet
 from maquette.training.progress import StepProgress
-from maquette.training.signals import Stopped
 
 _log = logging.getLogger(__name__)
 
@@ -106,20 +105,13 @@ class Sample(Stage):
         self.config = config
 
     def run(self, context: StageContext) -> None:
-        try:
-            self._run(context)
-        except KeyboardInterrupt:
-            _log.info(
-                "stopped: nothing of stage %s is kept; it begins anew with: maquette run --resume %s", context.name,
-                display_path(context.run.path),
-            )  # fmt: skip
-            raise Stopped from None
+        self._sample_and_save(context)
         self.restore(context)  # rounded to bytes, as a resumed run reads them
 
     def restore(self, context: StageContext) -> None:
         context.artifacts.views = inspect_posed_images(context.run.views / context.name).value
 
-    def _run(self, context: StageContext) -> None:
+    def _sample_and_save(self, context: StageContext) -> None:
         c, timings = self.config, context.timings
         data = None
         if c.data is not None:

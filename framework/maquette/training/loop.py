@@ -65,7 +65,7 @@ class Loop:
             progress.close()
             self.log.close()
         if flag.requested and done < self.total_steps:
-            raise Stopped
+            raise Stopped(flag.number)
 
     def _restore(self, stepper: Stepper) -> int:
         """Load the latest checkpoint, if there is one; returns the number of steps done."""

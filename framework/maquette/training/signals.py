@@ -15,31 +15,43 @@ _log = logging.getLogger(__name__)
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SAME_REQUEST_SECONDS = 1.0
-STOPPED = 143
-"""Exit code of a run that was stopped by a signal and saved a checkpoint."""
+
+
+def exit_code(number: int) -> int:
+    """The exit code of a process that a signal ended, as shells have it.
+
+    Example:
+        >>> exit_code(signal.SIGINT), exit_code(signal.SIGTERM)
+        (130, 143)
+    """
+    return 128 + number
 
 
 class Stopped(SystemExit):
-    """The run was stopped by a signal, after writing a checkpoint."""
+    """The run was stopped by a signal, after writing a checkpoint.
 
-    def __init__(self) -> None:
-        super().__init__(STOPPED)
+    Args:
+        number: of the signal, which gives the exit code.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(exit_code(number))
 
 
 class Interrupted(KeyboardInterrupt):
     """A signal came at a place where there is no step to end and no checkpoint to write, such as an export.
 
     Attributes:
-        exit_code: 128 + the signal's number, as shells have it.
+        exit_code: see `exit_code`.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__("interrupted")
-        self.exit_code = 128 + number
+        self.exit_code = exit_code(number)
 
 
 class StopFlag:
-    """A signal handler that records a request to stop.
+    """A signal handler that records a request to stop, and the signal that came first.
 
     `timeout` and some schedulers deliver one request twice, to the process and to its group, so a signal that follows
     within a second belongs to the first. While a checkpoint is written, a second request changes nothing.
@@ -47,6 +59,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.requested = False
+        self.number = 0
         self._since = 0.0
         self._saving = False
 
@@ -65,9 +78,9 @@ class StopFlag:
             if self._saving:
                 _log.info("the checkpoint is being written; the run ends after it")
             elif time.monotonic() - self._since > SAME_REQUEST_SECONDS:
-                os._exit(128 + number)
+                os._exit(exit_code(number))
             return
-        self.requested, self._since = True, time.monotonic()
+        self.requested, self.number, self._since = True, number, time.monotonic()
         _log.info("\nstopping: this step ends, a checkpoint is written (again to stop at once)")
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from maquette.bench.running import Job, recorded_digest, run_jobs
-from maquette.metrics.base import Case
+from maquette.runs.jobs import Job, recorded_digest, run_jobs
 from maquette.training.fingerprint import Fingerprint
 from maquette.training.manifest import write_manifest
 from maquette.training.run_folder import RunFolder
@@ -17,21 +16,21 @@ OTHERS = Fingerprint({"stages": {"nerf": {"steps": 3}}}, {}, {})
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return Job(Case("a red mug: #1"), 7, ("tiny",), SETTINGS, ("nerf", "export"), tmp_path)
+    return Job("a-red-mug-seed7", ("tiny",), SETTINGS, ("nerf", "export"), tmp_path)
 
 
 def begun(job: Job, fingerprint: Fingerprint, age: float) -> RunFolder:
     """A run of the job, begun `age` seconds ago with these settings."""
-    run = RunFolder.create(str(job.folder), "tiny", job.case.prompt, "{}")
+    run = RunFolder.create(str(job.folder), "tiny", "a red mug", "{}")
     write_manifest(run.manifest, fingerprint=fingerprint.record())
     then = run.config.stat().st_mtime - age
     os.utime(run.config, (then, then))
     return run
 
 
-def test_a_job_has_a_folder_of_its_own_for_each_prompt_seed_and_fingerprint(job, tmp_path):
-    assert job.folder.parent == tmp_path and job.folder.name.endswith(f"-seed7-{SETTINGS.digest[:10]}")
-    assert job.folder != Job(job.case, 7, job.words, OTHERS, job.stages, tmp_path).folder
+def test_a_job_has_a_folder_of_its_own_for_each_name_and_fingerprint(job, tmp_path):
+    assert job.folder.parent == tmp_path and job.folder.name == f"a-red-mug-seed7-{SETTINGS.digest[:10]}"
+    assert job.folder != Job(job.name, job.words, OTHERS, job.stages, tmp_path).folder
 
 
 def test_the_latest_run_with_the_same_fingerprint_counts(job):
@@ -53,4 +52,4 @@ def test_a_run_without_a_fingerprint_is_of_no_job(job):
 def test_a_finished_job_is_not_run_again_and_is_told_of_once_for_each_time_it_is_asked_for(job):
     begun(job, SETTINGS, age=0).write_state({"finished": ["nerf", "export"]})
     outcomes = list(run_jobs([job, job], processes=2))
-    assert [(outcome.job, outcome.error) for outcome in outcomes] == [(job, "")] * 2
+    assert [(outcome.job, outcome.error, outcome.repeated) for outcome in outcomes] == [(job, "", True)] * 2

@@ -1,0 +1,37 @@
+"""The command `maquette resume`: a stopped run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maquette.cli.outcome import print_outcome
+from maquette.files import allowing
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="a run folder, or last: the newest run under outputs/")],
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option("--allow", help="a folder into which the paths of another user's run may lead"),
+    ] = None,
+) -> None:
+    """Go on with a stopped run or training, from its latest checkpoint.
+
+    maquette resume last
+
+    maquette resume outputs/dreamfusion/a-red-mug/20260101-120000
+
+    The run keeps its configuration; what may be edited in its config.yaml, such as a larger number of steps, is
+    carried out. A finished run is left as it is.
+    """
+    from maquette.config.loading import load_method
+    from maquette.pipeline import run_method
+    from maquette.runs.folders import find_run
+
+    folder = find_run(run)
+    with allowing(allow or []):
+        path = run_method(load_method(str(folder.config)), folder.path)
+    print_outcome(path)
