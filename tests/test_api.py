@@ -62,7 +62,7 @@ def test_settings_of_python_are_settings_of_a_file():
         (lambda: mq.run("dreamfusio"), "there is no method called 'dreamfusio'; did you mean 'dreamfusion'?"),
         (lambda: mq.run("dreamfusion", {"stages.nerf.stpes": 3}, prompt="x"), "stages.nerf.stpes: unknown key"),
         (lambda: mq.run("dreamfusion", prompt=object()), "prompt: this value cannot stand in a method"),
-        (lambda: mq.load("nowhere"), "not a run folder"),
+        (lambda: mq.load("nowhere"), "there is no run folder nowhere"),
         (lambda: mq.part("loss", "opacity", wieght=1), "did you mean 'weight'?"),
         (lambda: mq.part("loss", "opaque"), "there is no loss called 'opaque'"),
         (lambda: mq.part("lose", "opacity"), "did you mean 'loss'?"),

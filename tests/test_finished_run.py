@@ -105,3 +105,22 @@ def test_views_are_those_of_the_stage_that_sampled_last(run, tmp_path):
 def test_a_gif_is_shown_as_a_picture(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "turntable.gif")
     assert Movie(tmp_path / "turntable.gif")._repr_html_().startswith('<img src="data:image/gif')
+
+
+def test_a_run_is_exported_anew_beside_its_first_export(run):
+    files = run.export("obj", settings={"mesh.resolution": 16, "mesh.texture_size": 32})
+    assert {path.suffix for path in files} >= {".obj"} and files[0].parent != run.path / "export"
+    assert (run.path / "export" / "mesh.glb").is_file()
+
+
+def test_a_run_is_measured_anew(run):
+    values = run.measure("mesh-health")
+    assert values["mesh-health/components"] >= 1
+    with pytest.raises(mq.MaquetteError, match="there is no metric 'mesh-wealth'; did you mean 'mesh-health'"):
+        run.measure("mesh-wealth")
+
+
+def test_runs_are_compared_by_what_differs(run, settings):
+    other = mq.run("dreamfusion", {**settings, "stages.nerf.steps": 4}, prompt=PROMPT, seed=3)
+    rows = {row.name: row.values for row in mq.compare(run, other.path).settings}
+    assert rows["stages.nerf.steps"] == ("8", "4")

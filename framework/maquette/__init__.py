@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "maquette.api": (
-        "inspect", "load", "methods", "orbit", "part", "parts", "prior", "read_mesh", "render", "resume", "run",
-        "sample_views", "save", "sheet", "show",
+        "compare", "inspect", "load", "methods", "orbit", "part", "parts", "prior", "read_mesh", "render", "resume",
+        "run", "sample_views", "save", "sheet", "show",
     ),
     "maquette.cameras.base": ("Cameras",),
     "maquette.errors": ("MaquetteError",),
@@ -24,8 +24,8 @@ _PLACES = {
 """Module -> public names that it defines."""
 
 __all__ = [
-    "Cameras", "MaquetteError", "Mesh", "Run", "inspect", "load", "methods", "orbit", "part", "parts", "prior",
-    "read_mesh", "register", "render", "resume", "run", "sample_views", "save", "sheet", "show",
+    "Cameras", "MaquetteError", "Mesh", "Run", "compare", "inspect", "load", "methods", "orbit", "part", "parts",
+    "prior", "read_mesh", "register", "render", "resume", "run", "sample_views", "save", "sheet", "show",
 ]  # fmt: skip
 
 

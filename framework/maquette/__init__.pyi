@@ -1,5 +1,6 @@
 """The public names of maquette, for editors and type checkers; `__init__.py` imports each when it is first used."""
 
+from maquette.api import compare as compare
 from maquette.api import inspect as inspect
 from maquette.api import load as load
 from maquette.api import methods as methods

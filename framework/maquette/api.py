@@ -12,7 +12,6 @@ whose text is the line that the command line prints.
 from __future__ import annotations
 
 import inspect as signatures
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -31,13 +30,12 @@ from maquette.config.loading import load_method
 from maquette.config.origins import Origin, load_yaml
 from maquette.config.parts import PartOf, PartSpec, check
 from maquette.config.references import resolve_references
-from maquette.config.schedules import Schedule
 from maquette.config.show import annotate_origins, legal_ranges
 from maquette.data.formats import PosedImages
 from maquette.errors import ConfigError
 from maquette.export.drawing import MeshDrawing
 from maquette.export.writers import write_glb, write_obj, write_ply
-from maquette.finished_run import Run
+from maquette.finished_run import Run, as_words
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.inspection import inspect_path
@@ -48,6 +46,8 @@ from maquette.meshes.reading import inspect_mesh
 from maquette.meshes.reading import read_mesh as read_placed_mesh
 from maquette.pipeline import run_method
 from maquette.priors.base import Prior
+from maquette.runs.comparing import Comparison, compare_runs
+from maquette.runs.folders import find_run
 from maquette.scene import RenderedViews, Scene
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
@@ -75,27 +75,33 @@ def run(method: str | Path, settings: Mapping[str, Any] | None = None, /, **keys
         MaquetteError: the configuration is invalid, or a stage failed.
         KeyboardInterrupt: it was stopped; what is saved goes on with `resume`.
     """
-    return _finish(lambda: run_method(load_method(str(method), _words({**(settings or {}), **keys}))))
+    return _finish(lambda: run_method(load_method(str(method), as_words({**(settings or {}), **keys}))))
 
 
 def resume(path: str | Path) -> Run:
-    """Go on with a stopped run, by its folder.
+    """Go on with a stopped run, by its folder; "last" is the newest below outputs.
 
     Raises:
         MaquetteError: it is no run folder, or a stage failed.
     """
-    folder = RunFolder.open(Path(path).expanduser())
+    folder = RunFolder.open(find_run(str(path)).path)
     return _finish(lambda: run_method(load_method(str(folder.config)), folder.path))
 
 
 def load(path: str | Path) -> Run:
-    """A run by its folder, finished or not. Raises MaquetteError if it is none."""
-    return Run(RunFolder.read(Path(path).expanduser()).path)
+    """A run by its folder, finished or not; "last" is the newest below outputs. Raises MaquetteError if it is none."""
+    return Run(find_run(str(path)).path)
+
+
+def compare(*runs: str | Path | Run) -> Comparison:
+    """Runs side by side: the `settings` that differ, the `metrics` and the `times`, as rows of names and values."""
+    folders = [one.folder if isinstance(one, Run) else find_run(str(one)) for one in runs]
+    return compare_runs(folders)
 
 
 def show(method: str | Path, settings: Mapping[str, Any] | None = None, /, **keys: Any) -> str:
     """The resolved configuration as YAML, each value with the file and line that it comes from; see `run`."""
-    words = _words({**(settings or {}), **keys})
+    words = as_words({**(settings or {}), **keys})
     resolved = load_method(str(method), words, stand_ins={"prompt": "(your prompt)"})
     return annotate_origins(resolved.to_yaml(), resolved.origin, legal_ranges(resolved.method))
 
@@ -258,21 +264,6 @@ def _finish(running: Any) -> Run:
         return Run(running())
     except Stopped:  # ends a process; Python is told as it tells others
         raise KeyboardInterrupt("stopped; a checkpoint is saved: maquette.resume(RUN_FOLDER) goes on") from None
-
-
-def _words(settings: Mapping[str, Any]) -> list[str]:
-    """The same on the command line."""
-    return [key if key.startswith("~") else f"{key}={_text(key, value)}" for key, value in settings.items()]
-
-
-def _text(key: str, value: Any) -> str:
-    if isinstance(value, (str, Path)):
-        return str(value)
-    try:
-        return json.dumps(value.to_plain() if isinstance(value, Schedule) else value)
-    except (TypeError, ValueError) as problem:
-        hint = "give a text, a number, true or false, a list or a mapping of these"
-        raise ConfigError(f"this value cannot stand in a method: {problem}", key=key, hint=hint) from None
 
 
 def _spec(kind: str, settings: Mapping[str, Any], origins: Mapping[str, Origin] | None = None) -> PartSpec:

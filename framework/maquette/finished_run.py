@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -12,13 +13,16 @@ from typing import Any
 from PIL import Image
 
 from maquette.config.loading import load_method
+from maquette.config.schedules import Schedule
 from maquette.data.formats import PosedImages, inspect_posed_images
-from maquette.errors import RunError
+from maquette.errors import ConfigError, RunError
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.reading import inspect_mesh
 from maquette.report.page import data_url, format_duration
+from maquette.runs.exporting import export_run
+from maquette.runs.measuring import case_of, chosen_metrics, measure_run
 from maquette.scene import Scene
-from maquette.stages.finished import finished_scene
+from maquette.stages.finished import newest_scene
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
 
@@ -86,8 +90,8 @@ class Run:
 
     @cached_property
     def scene(self) -> Scene:
-        """The object as it was optimised, from the last checkpoint. Raises RunError if no finished stage made one."""
-        return finished_scene(self.folder)
+        """The object as it was optimised, from the last checkpoint. Raises RunError if none was saved."""
+        return newest_scene(self.folder).scene
 
     @property
     def turntable(self) -> Movie:
@@ -110,6 +114,33 @@ class Run:
     def report(self) -> Path:
         """The page of the run, for a browser."""
         return self.folder.report
+
+    def export(self, *exporters: str, settings: Mapping[str, Any] | None = None, overwrite: bool = False) -> list[Path]:
+        """Export the scene anew, without training; returns the files.
+
+        Args:
+            exporters: their names, or formats such as "ply"; none: those of the run.
+            settings: of exporters, such as {"mesh.resolution": 256}.
+            overwrite: replace files in `export`; otherwise they go to a new folder, `export-1` and so on.
+
+        Raises:
+            MaquetteError: there is no such exporter or setting, or the run has saved no scene.
+        """
+        return list(export_run(self.folder, as_words(settings or {}), exporters, overwrite).files)
+
+    def measure(self, *metrics: str, settings: Mapping[str, Any] | None = None) -> dict[str, float]:
+        """Measure the scene anew, without training; returns the values by "metric/value".
+
+        Args:
+            metrics: their names; none: those that need nothing but the object.
+            settings: of metrics, such as {"novel-views.size": 64}, and what they compare with: `truth` and `labels`.
+
+        Raises:
+            MaquetteError: there is no such metric or setting, what it compares with is missing, or the run has saved no
+                scene.
+        """
+        case, words = case_of(self.folder, as_words(settings or {}))
+        return measure_run(self.folder, chosen_metrics(metrics, words), case).values
 
     def _first(self, names: tuple[str, ...], what: str) -> str:
         name = next((name for name in names if name in self.files), None)
@@ -141,6 +172,26 @@ class Run:
         paths = [*self.files.values(), *([self.report] if self.report.is_file() else [])]
         links = (f'<a href="{escape(str(path), quote=True)}">{escape(path.name)}</a>' for path in paths)
         return "\n".join([*blocks, f"<p>{escape(str(self.path))}: {' '.join(links)}</p>"])
+
+
+def as_words(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as the words of the command line.
+
+    Example:
+        >>> as_words({"seed": 3, "weight": [[0, 0.5]], "prompt": "a red mug", "~stages.export": None})
+        ['seed=3', 'weight=[[0, 0.5]]', 'prompt=a red mug', '~stages.export']
+    """
+    return [key if key.startswith("~") else f"{key}={_text(key, value)}" for key, value in settings.items()]
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, (str, Path)):
+        return str(value)
+    try:
+        return json.dumps(value.to_plain() if isinstance(value, Schedule) else value)
+    except (TypeError, ValueError) as problem:
+        hint = "give a text, a number, true or false, a list or a mapping of these"
+        raise ConfigError(f"this value cannot stand in a method: {problem}", key=key, hint=hint) from None
 
 
 def _embedded(path: Path) -> str:
