@@ -88,3 +88,11 @@ def test_nothing_is_wider_than_a_telephone(site, browser, name):
     page.goto((site / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     page.close()
+
+
+def test_the_search_answers_from_files_alone(site, browser):
+    page = browser.new_page()
+    page.goto(f"{(site / 'search.html').as_uri()}?q=orientation")
+    page.wait_for_selector("#search-results li")
+    assert "Losses" in page.inner_text("#search-results")
+    page.close()
