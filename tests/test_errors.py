@@ -38,3 +38,11 @@ def test_what_is_not_prepared_says_whose_prepare_is_missing():
     assert require_prepared(0, object()) == 0
     with pytest.raises(RuntimeError, match=r"int is used before its prepare\(\) was called"):
         require_prepared(None, 3)
+
+
+def test_a_notebook_shows_the_line_alone_and_everything_for_debugging(monkeypatch):
+    monkeypatch.delenv("MAQUETTE_DEBUG", raising=False)
+    problem = ConfigError("unknown key", key="stpes", hint="did you mean 'steps'?")
+    assert problem._render_traceback_() == ["error: stpes: unknown key; did you mean 'steps'?"]
+    monkeypatch.setenv("MAQUETTE_DEBUG", "1")
+    assert "ConfigError" in "".join(problem._render_traceback_())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import traceback
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -14,6 +16,12 @@ class MaquetteError(Exception):
     """Base class of errors that the command line prints without a traceback."""
 
     exit_code = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it, as the command line does; with MAQUETTE_DEBUG set, the whole traceback."""
+        if os.environ.get("MAQUETTE_DEBUG"):
+            return traceback.format_exception(self)
+        return [f"error: {self}"]
 
 
 class ConfigError(MaquetteError):

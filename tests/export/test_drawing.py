@@ -5,6 +5,7 @@ import pytest
 import torch
 import trimesh
 
+from maquette.cameras.base import orbit_cameras
 from maquette.export.drawing import MeshDrawing
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import bake, unwrap
@@ -40,3 +41,14 @@ def test_textures_and_vertex_colours_are_drawn_unlit():
         assert rgb[32, 16].tolist() == pytest.approx([0.8] * 3, abs=0.02)  # y grows to the right in front
         assert rgb[32, 48].tolist() == pytest.approx([0.2] * 3, abs=0.02)
         assert rgb[0, 0].tolist() == [1, 1, 1]
+
+
+def test_cameras_see_the_mesh_at_its_own_place():
+    one = torch.ones(1)
+    cameras = orbit_cameras(0 * one, 0 * one, 4 * one, 40 * one, 101)
+    views = MeshDrawing(ball((0.0, 0.5, 0.0), 0.2)).render_cameras(cameras)
+    rows, columns = (views.picture.alpha[0, ..., 0] > 0.5).nonzero().T
+    offset = 0.5 / 4 / np.tan(np.deg2rad(20)) * 50.5  # pixels to the right of the middle, seen from the front
+    assert float(columns.float().mean()) == pytest.approx(50 + offset, abs=0.7)
+    assert float(rows.float().mean()) == pytest.approx(50, abs=0.7)
+    assert views.depth[0, 50, round(50 + offset), 0] == pytest.approx(np.hypot(4, 0.5) - 0.2, abs=0.02)

@@ -42,7 +42,7 @@ def sample(
     A text prior makes one picture of each seed; a prior of several views makes them at once; a prior of novel views
     makes as many as asked for, from all around. The pictures and a sheet of them go to outputs/samples.
     """
-    from maquette.cli.pictures import parse_pictures, sample_pictures
+    from maquette.stages.pictures import parse_pictures, sample_pictures
 
     options = [f"count={count}", f"seed={seed}", f"sampling.steps={steps}", f"sampling.sampler={sampler}"]
     options += [f"prior.size={size}"] if size else []

@@ -34,13 +34,14 @@ class MeshDrawing:
 
     Args:
         mesh: with a texture, with vertex colours, or plain grey.
-        view: distance and angle of view of the cameras; the mesh is centred and scaled for them.
+        view: distance and angle of view of `render`'s cameras; the mesh is centred and scaled for them.
     """
 
     def __init__(self, mesh: Mesh, view: Viewpoint | None = None) -> None:
         self._view = view or Viewpoint()
         positions, place = weld_positions(mesh.vertices)
-        self._vertices = torch.from_numpy(_framed(positions, self._view))
+        self._positions = torch.from_numpy(positions)
+        self._framed = torch.from_numpy(_framed(positions, self._view))
         self._corners = torch.from_numpy(mesh.faces)
         self._triangles = torch.from_numpy(place[mesh.faces])
         self._topology = edge_topology(self._triangles)
@@ -54,11 +55,20 @@ class MeshDrawing:
         cameras = orbit_cameras(
             torch.tensor(azimuth_deg, dtype=torch.float32), elevation_deg * one, distance, fov_deg, size
         )
-        clip = cameras.clip_positions(self._vertices, 0.05 * self._view.distance, 2 * self._view.distance)
+        return self._draw(cameras, self._framed)
+
+    def render_cameras(self, cameras: Cameras) -> RenderedViews:
+        """Pictures over white from any cameras, the mesh at its own place."""
+        return self._draw(cameras.to("cpu"), self._positions)
+
+    def _draw(self, cameras: Cameras, vertices: Float[Tensor, "V 3"]) -> RenderedViews:
+        nearest, farthest = float(cameras.distance.min()), float(cameras.distance.max())
+        clip = cameras.clip_positions(vertices, 0.05 * nearest, 2 * farthest)
         raster = rasterise(clip, self._triangles, cameras.height, cameras.width, derivatives=True)
         covered = raster.covered[..., None].float()
         normal = functional.normalize(interpolate(self._normals, raster, self._corners), dim=-1)
-        values = torch.cat([self._colors(raster, self._corners), covered, self._depth(cameras, raster), normal], dim=-1)
+        depth = self._depth(cameras, raster, vertices)
+        values = torch.cat([self._colors(raster, self._corners), covered, depth, normal], dim=-1)
         values = antialias(values * covered, raster, clip, self._triangles, self._topology)
         alpha = values[..., 3:4].clamp(0, 1)
         straight = values / alpha.clamp(min=1e-6)
@@ -67,8 +77,8 @@ class MeshDrawing:
             picture.over(1.0), picture, straight[..., 4:5], functional.normalize(values[..., 5:], dim=-1)
         )
 
-    def _depth(self, cameras: Cameras, raster: Raster) -> Float[Tensor, "B H W 1"]:
-        points = interpolate(self._vertices, raster, self._triangles)
+    def _depth(self, cameras: Cameras, raster: Raster, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, "B H W 1"]:
+        points = interpolate(vertices, raster, self._triangles)
         return (points - cameras.c2w[:, None, None, :3, 3]).norm(dim=-1, keepdim=True)
 
     def _colors(self, raster: Raster, corners: Int[Tensor, "F 3"]) -> Float[Tensor, "B H W 3"]:

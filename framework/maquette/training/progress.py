@@ -1,4 +1,4 @@
-"""Training progress with an ETA: a live bar on a terminal, occasional lines in a log."""
+"""Training progress with an ETA: a live bar on a terminal or in a notebook, occasional lines in a log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LOG_EVERY_SECONDS = 15.0
+NOTEBOOK_EVERY_SECONDS = 0.5
+BAR = 24  # characters of a notebook's bar
+
+
+def in_notebook() -> bool:
+    """Whether the code runs in a notebook's cell, whose output takes back a line by a carriage return."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ in ("ZMQInteractiveShell", "Shell")  # Jupyter's and Colab's
 
 
 class StepProgress:
@@ -18,6 +27,7 @@ class StepProgress:
     def __init__(self, title: str, total: int, done: int = 0) -> None:
         self.title, self.total, self._first = title, total, done
         self._started = self._last_print = time.monotonic()
+        self._notebook, self._widest = in_notebook(), 0
         self._bar: Progress | None = None
         if sys.stderr.isatty():
             columns = (
@@ -34,7 +44,8 @@ class StepProgress:
             self._bar.update(self._task, completed=done, figures=figures)
             return
         now = time.monotonic()
-        if now - self._last_print >= LOG_EVERY_SECONDS or done == self.total:
+        every = NOTEBOOK_EVERY_SECONDS if self._notebook else LOG_EVERY_SECONDS
+        if now - self._last_print >= every or done == self.total:
             self._last_print = now
             rate = (done - self._first) / max(now - self._started, 1e-9)
             eta = (self.total - done) / max(rate, 1e-9)
@@ -43,7 +54,16 @@ class StepProgress:
                 f"  {figures}"
             )
             with suppress(OSError):  # the terminal may be gone
-                print(line, file=sys.stderr, flush=True)
+                self._print(line, done)
+
+    def _print(self, line: str, done: int) -> None:
+        if not self._notebook:
+            print(line, file=sys.stderr, flush=True)
+            return
+        full = BAR * done // max(self.total, 1)
+        line = f"{'█' * full}{'░' * (BAR - full)} {line}"
+        print(f"\r{line:<{self._widest}}", end="\n" if done == self.total else "", flush=True)
+        self._widest = max(self._widest, len(line))
 
     def close(self) -> None:
         """Stop the live bar."""

@@ -1,4 +1,4 @@
-"""Pictures sampled from a prior by the command line: their settings, cameras and files."""
+"""Pictures sampled from a prior without a method: their settings, cameras and files."""
 
 from __future__ import annotations
 
@@ -87,9 +87,25 @@ def parse_pictures(prior: str, words: Sequence[str]) -> Pictures:
     data, origins = load_yaml(paths.find_config(prior, "priors", "prior"))
     apply_settings(data, origins, parse_overrides(words, {})[1])
     pictures: Pictures = check(Pictures, resolve_references(data, origins), "", lambda key: locate(origins, key))
-    config = pictures.prior.config
-    if hasattr(config, "view_dependent") and "prior.view_dependent" not in origins:  # the prompt as it was typed
-        pictures = replace(pictures, prior=replace(pictures.prior, config=replace(config, view_dependent=False)))
+    if "prior.view_dependent" not in origins:
+        pictures = replace(pictures, prior=_with_prompt_as_typed(pictures.prior))
+    check_pictures(pictures)
+    return pictures
+
+
+def _with_prompt_as_typed(prior: PartSpec) -> PartSpec:
+    """The prior without view prompts, if it has any."""
+    if not hasattr(prior.config, "view_dependent"):
+        return prior
+    return replace(prior, config=replace(prior.config, view_dependent=False))
+
+
+def check_pictures(pictures: Pictures) -> None:
+    """Check that nothing is missing and that the parts go together.
+
+    Raises:
+        ConfigError: the prompt or the picture is missing, or parts do not go together.
+    """
     key, example = ("image", "PICTURE.png") if pictures.continues_picture else ("prompt", "a red mug")
     if not getattr(pictures, key):
         raise ConfigError("missing value", key=key, hint=f'give it as {key}="{example}"')
@@ -98,7 +114,42 @@ def parse_pictures(prior: str, words: Sequence[str]) -> Pictures:
         check_sample(SampleParts(pictures.prior, _score(pictures), cameras, _data(pictures)))
     except ValueError as problem:
         raise ConfigError(str(problem)) from None
-    return pictures
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures of a prior.
+
+    Args:
+        rgb: of each seed [B, H, W, 3], in [0, 1], on the CPU.
+        cameras: B, the same for each seed.
+    """
+
+    rgb: list[Float[Tensor, "B H W 3"]]
+    cameras: Cameras
+
+
+def sample(pictures: Pictures, prior: Prior | None = None, cameras: Cameras | None = None) -> Samples:
+    """Sample what the settings ask for.
+
+    Args:
+        pictures: what to sample.
+        prior: that of the settings, as built; None: it is built here.
+        cameras: of one sample; None: those of the settings, or around the object.
+    """
+    limit_threads()
+    references: tuple[Reference, ...] = ()
+    if (spec := _data(pictures)) is not None:
+        data = spec.build()
+        data.prepare(torch.device("cpu"))
+        references = data.references()
+    built: Prior = prior or pictures.prior.build()
+    cameras = _cameras(pictures, built, references) if cameras is None else cameras
+    request = Request(pictures.prompt, pictures.negative_prompt, references)
+    score, sampling = _score(pictures, built).build(), pictures.sampling
+    draws = [Draws(seed, 0) for seed in pictures.seeds]
+    rgb = sample_each("sampling", pictures.prior, built, request, cameras, score, sampling, draws, BATCH)
+    return Samples(rgb, cameras)
 
 
 def sample_pictures(pictures: Pictures, name: str, output: Path) -> Path:
@@ -115,22 +166,11 @@ def sample_pictures(pictures: Pictures, name: str, output: Path) -> Path:
     Raises:
         ConfigError: the folder cannot be written.
     """
-    limit_threads()
-    references: tuple[Reference, ...] = ()
-    if (spec := _data(pictures)) is not None:
-        data = spec.build()
-        data.prepare(torch.device("cpu"))
-        references = data.references()
-    prior: Prior = pictures.prior.build()
-    cameras = _cameras(pictures, prior, references)
-    request = Request(pictures.prompt, pictures.negative_prompt, references)
-    score, sampling = _score(pictures, prior).build(), pictures.sampling
-    draws = [Draws(seed, 0) for seed in pictures.seeds]
-    samples = sample_each("sampling", pictures.prior, prior, request, cameras, score, sampling, draws, BATCH)
+    samples = sample(pictures)
     subject = pictures.prompt or Path(pictures.image).stem
     folder = output.expanduser() / "samples" / slug(name) / slug(subject) / time.strftime("%Y%m%d-%H%M%S")
     try:
-        _write(folder, pictures.seeds, samples, cameras, subject)
+        _write(folder, pictures.seeds, samples, subject)
     except OSError as problem:
         raise ConfigError(
             f"cannot write here: {problem.strerror or problem}: {display_path(folder)}", hint="give another --output"
@@ -179,24 +219,21 @@ def _cameras(pictures: Pictures, prior: Any, references: Sequence[Reference]) ->
     return orbit_cameras(azimuth_deg, pictures.elevation_deg * one, DISTANCE * one, FOV_Y_DEG * one, 64)
 
 
-def _write(
-    folder: Path, seeds: Sequence[int], samples: Sequence[Float[Tensor, "B H W 3"]], cameras: Cameras, title: str
-) -> None:
+def _write(folder: Path, seeds: Sequence[int], samples: Samples, title: str) -> None:
     from imageio.v3 import imwrite
 
     def write(name: str, picture: np.ndarray) -> None:
         with atomic_path(folder / f"{name}.png") as path:
             imwrite(path, to_bytes(picture))
 
-    for seed, rgb in zip(seeds, samples, strict=True):
+    for seed, rgb in zip(seeds, samples.rgb, strict=True):
         for i, picture in enumerate(rgb.numpy()):
             write(f"seed-{seed}" if len(rgb) == 1 else f"seed-{seed}-view-{i}", picture)
-    if len(cameras) > 1:
-        rows = [(f"seed {seed}", Picture.opaque(rgb)) for seed, rgb in zip(seeds, samples, strict=True)]
-        write("sheet", view_sheet(rows, cameras, title))
+    if len(samples.cameras) > 1:
+        rows = [(f"seed {seed}", Picture.opaque(rgb)) for seed, rgb in zip(seeds, samples.rgb, strict=True)]
+        write("sheet", view_sheet(rows, samples.cameras, title))
         return
     rows = [
-        (f"seed {seeds[i]} on", Picture.opaque(torch.cat(list(samples[i : i + ROW]))))
-        for i in range(0, len(samples), ROW)
+        (f"seed {seeds[i]} on", Picture.opaque(torch.cat(samples.rgb[i : i + ROW]))) for i in range(0, len(seeds), ROW)
     ]
     write("sheet", view_sheet(rows, None, title))

@@ -1,0 +1,98 @@
+"""The documentation site: it is built without a warning, and pages of it are usable by everyone and at every width."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from project import ROOT
+
+pytestmark = pytest.mark.slow
+WRITTEN_NEXT = ("command-line", "plugins", "runs", "viewer")
+PAGES = ("index", "quickstart", "methods/instant", "reference/loss", "gallery", "search")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+AXE = "window.axe.run(document, {resultTypes: ['violations']})"
+SUMMARY = "results => results.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target.join(' ')).join(', ')}`)"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built in a copy of the pages, so that the checkout stays as it is."""
+    for package in ("sphinx", "furo", "myst_parser"):
+        pytest.importorskip(package)
+    root = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "docs", root / "docs", ignore=shutil.ignore_patterns("_build", "reference", "*.pyc"))
+    for name in ("framework", "configs", "benchmarks", "plugins"):
+        (root / name).symlink_to(ROOT / name)
+    for name in WRITTEN_NEXT:
+        if not (root / "docs" / f"{name}.md").exists():
+            (root / "docs" / f"{name}.md").write_text(f"# {name}\n")
+    html = root / "html"
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", str(root / "docs"), str(html)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return html
+
+
+def test_the_site_has_the_parts_and_an_index_to_search_without_a_network(site):
+    losses = (site / "reference" / "loss.html").read_text()
+    assert 'id="loss-orientation"' in losses and "Verbin et al." in losses
+    assert "orientation" in (site / "searchindex.js").read_text()
+    page = (site / "index.html").read_text()
+    assert 'src="http' not in page and '<link rel="stylesheet" href="http' not in page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM or find_spec("playwright") is None:
+        pytest.skip("Chromium (a Debian package) and playwright open the pages")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core: where AXE_CORE says, from npm, or from the package axe-playwright-python."""
+    packages = Path(sys.prefix).glob("lib/*/site-packages/axe_playwright_python/axe.min.js")
+    places = [Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js", *packages]
+    files = [path for path in places if path.is_file()]
+    if not files:
+        pytest.skip("axe-core checks the pages: npm install axe-core")
+    return files[0].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(site, browser, axe, name, scheme):
+    page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+    page.goto((site / f"{name}.html").as_uri())
+    page.add_script_tag(content=axe)
+    findings = page.evaluate(f"{AXE}.then({SUMMARY})")
+    page.close()
+    assert not findings
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_wider_than_a_telephone(site, browser, name):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((site / f"{name}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    page.close()
+
+
+def test_the_search_answers_from_files_alone(site, browser):
+    page = browser.new_page()
+    page.goto(f"{(site / 'search.html').as_uri()}?q=orientation")
+    page.wait_for_selector("#search-results li")
+    assert "Losses" in page.inner_text("#search-results")
+    page.close()
