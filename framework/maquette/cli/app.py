@@ -8,15 +8,19 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maquette import __version__
 from maquette.cli.messages import show_messages
 from maquette.cli.sample import sample
+from maquette.cli.view import HOST, PORT, Host, Port, View, keep_serving, view, viewer
 from maquette.errors import MaquetteError
 from maquette.files import allowing, display_path
+
+if TYPE_CHECKING:
+    from maquette.viewer.live import LiveViewer
 
 app = typer.Typer(
     name="maquette",
@@ -73,6 +77,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with a stopped run; METHOD is its run folder")
     ] = False,
+    view: View = False,
+    host: Host = HOST,
+    port: Port = PORT,
     allow: Allowed = None,
 ) -> None:
     """Run a method.
@@ -81,9 +88,12 @@ def run(
 
     maquette run dreamfusion prompt="a green house" seed=3 stages.nerf.steps=400
 
+    maquette run dreamfusion prompt="a red mug" --view
+
     maquette run --resume outputs/dreamfusion/a-red-mug/20260101-120000
     """
-    _run(method, overrides or [], "methods", resume, allow or [])
+    with viewer(view, host, port) as live:
+        _run(method, overrides or [], "methods", resume, allow or [], live)
 
 
 @app.command()
@@ -103,12 +113,14 @@ def train(
     _run(recipe, overrides or [], "training", resume, allow or [])
 
 
-def _run(name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path]) -> None:
+def _run(
+    name: str, overrides: list[str], folder: str, resume: bool, allow: list[Path], live: LiveViewer | None = None
+) -> None:
     with allowing(allow):
-        _run_method(name, overrides, folder, resume)
+        _run_method(name, overrides, folder, resume, live)
 
 
-def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> None:
+def _run_method(name: str, overrides: list[str], folder: str, resume: bool, live: LiveViewer | None) -> None:
     from maquette.config.loading import load_method
 
     if resume:
@@ -123,14 +135,17 @@ def _run_method(name: str, overrides: list[str], folder: str, resume: bool) -> N
         resolved = load_method(name, overrides, folder)
     from maquette.pipeline import run_method
 
-    path = Path(display_path(run_method(resolved, Path(name) if resume else None)))
+    path = Path(display_path(run_method(resolved, Path(name) if resume else None, live)))
     typer.echo(f"\ndone: {path}")
     for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
         typer.echo(f"  {product}")
     typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
+    if live is not None:
+        keep_serving(live, path)
 
 
 app.command()(_exit_with_errors(sample))
+app.command("view")(_exit_with_errors(view))
 
 
 @app.command()

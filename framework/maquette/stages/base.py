@@ -12,6 +12,7 @@ from maquette.data.formats import PosedImages
 from maquette.scene import Scene
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
+from maquette.training.observer import Observer
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
 from maquette.training.trackers import Tracker
@@ -46,6 +47,7 @@ class StageContext:
         artifacts: results of earlier stages; a stage adds its own.
         timings: adds up the run's time by part.
         tracker: receives metrics besides the run folder.
+        observer: looks at stages that step, between their steps; None: nobody does.
     """
 
     name: str
@@ -55,6 +57,7 @@ class StageContext:
     artifacts: Artifacts = field(default_factory=Artifacts)
     timings: Timings = field(default_factory=Timings)
     tracker: Tracker = field(default_factory=Tracker)
+    observer: Observer | None = None
 
     @property
     def _steps_before(self) -> int:
@@ -93,3 +96,7 @@ class Stage(ABC):
 
     def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have no results
         """Load the results of a finished run of this stage into `context.artifacts`."""
+
+    def checkpointed_scene(self, context: StageContext) -> Scene | None:
+        """The scene in the newest checkpoint of a stage that is not finished; None: it makes none, or has none yet."""
+        return None

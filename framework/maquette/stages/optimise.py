@@ -116,18 +116,22 @@ class Optimise(Stage):
         task = build_task(config, scene, guidance, data, context.method, context.timings)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
-            self._store(context), context.metrics(), context.previews(), context.timings,
+            self._store(context), context.metrics(), context.previews(), context.timings, observer=context.observer,
         )  # fmt: skip
         loop.run(context.resume)
         context.artifacts.scene = scene
 
     def restore(self, context: StageContext) -> None:
-        scene = self._scene(context.method.seed)
+        scene = self.checkpointed_scene(context) or self._scene(context.method.seed)
+        context.artifacts.scene = scene.to(device_or_cpu(self.config.loop.device))
+
+    def checkpointed_scene(self, context: StageContext) -> Scene | None:
         latest = self._store(context).latest()
-        if latest is not None:
-            latest.load_part(scene, "scene")
-        scene.to(device_or_cpu(self.config.loop.device))
-        context.artifacts.scene = scene
+        if latest is None:
+            return None
+        scene = self._scene(context.method.seed)
+        latest.load_part(scene, "scene")
+        return scene
 
     def _store(self, context: StageContext) -> CheckpointStore:
         return context.checkpoints(self.config.loop.keep_checkpoints)

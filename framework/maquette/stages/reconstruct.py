@@ -126,6 +126,14 @@ class Reconstruct(Stage):
         arrays = load_file(path)
         context.artifacts.scene = self._finished(Mesh(**{name: array.numpy() for name, array in arrays.items()}))
 
+    def checkpointed_scene(self, context: StageContext) -> Scene | None:
+        latest = self._store(context).latest()
+        if latest is None:
+            return None
+        scene = self._scene(context.method.seed)
+        latest.load_part(scene, "scene")
+        return scene.to(device_or_cpu(self.config.loop.device))
+
     def _finished(self, mesh: Mesh) -> Scene:
         scene = mesh_scene(mesh, self.config.view, self.config.geometry.config.bound)
         return scene.to(device_or_cpu(self.config.loop.device))
@@ -172,7 +180,7 @@ class Reconstruct(Stage):
         )
         loop = Loop(
             context.name, task, config.steps, config.loop, seed, store, context.metrics(), context.previews(),
-            context.timings,
+            context.timings, observer=context.observer,
         )  # fmt: skip
         loop.run(context.resume)
         return fitted_mesh(scene)
