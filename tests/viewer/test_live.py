@@ -3,7 +3,6 @@
 import json
 import logging
 
-import numpy as np
 import pytest
 
 from command_line import logged
@@ -28,7 +27,7 @@ stages:
     background: random-solid
     renderer: {type: volume, samples: 16}
     losses: {opacity: {weight: [[0, 1.0], [10, 2.0]]}}
-    loop: {device: cpu, log_every: 1}
+    loop: {device: cpu, log_every: 0}
 """
 
 
@@ -80,10 +79,9 @@ def test_a_run_has_the_same_bits_with_and_without_a_live_viewer(tmp_path, steere
     alone = _run(tmp_path)
     viewer = steered()
     watched = _run(tmp_path, viewer)
-    wait_until(lambda: len(viewer.client.pictures) >= 3)
+    wait_until(lambda: viewer.client.pictures)
     assert _weights(watched) == _weights(alone)
     assert "changed_by_hand" not in json.loads((watched / "manifest.json").read_text())
-    assert np.ptp(viewer.client.pictures[-1].astype(float)) >= 0
 
 
 def test_a_slider_replaces_a_weight_from_then_on_and_is_recorded(tmp_path, steered):
@@ -157,5 +155,5 @@ def test_panel_shows_what_the_guidance_saw_once_where_it_is_the_render(tmp_path)
     cameras = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8)
     render, normals = torch.rand(2, 8, 8, 3), torch.rand(2, 8, 8, 3)
     sheet, names = seen_sheet(Seen(cameras, {"render": render, "sds": render, "normals": normals}))
-    assert sheet.shape == (16, 16, 3)
+    assert sheet.shape == (240, 240, 3)  # 15 times enlarged
     assert names == ["render = sds", "normals"]

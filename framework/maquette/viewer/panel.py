@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from viser import ClientHandle, ViserServer
 
 MOST_VIEWS = 4  # of a batch, beside one another
+LEAST_WIDTH = 250  # pixels; smaller sheets are enlarged by a whole number
 SLIDER_STEPS = 200
 WARNING = (
     "A slider replaces the weight's schedule from then on. The run can then **not be repeated** from its "
@@ -41,7 +42,7 @@ class Panel:
     ) -> None:
         self._server = server
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        server.gui.configure_theme(dark_mode=False, show_logo=False, show_share_button=False, control_width="medium")
+        server.gui.configure_theme(dark_mode=False, show_logo=False, control_width="medium")
         self._status = server.gui.add_markdown("waiting for the first stage that steps")
         self._said = ""
         for label, action, hint in (
@@ -99,8 +100,9 @@ class LiveControls:
             self._pause = gui.add_button("Pause", hint="the run waits after this step")
             self._pause.on_click(lambda _: ask(self._toggle))
             self._cameras = gui.add_checkbox("Cameras", True, hint="frustums of sampled cameras and reference pictures")
-            self._caption = gui.add_markdown("")
-            self._pictures = gui.add_folder("What the guidance sees", expand_by_default=True)
+            self._pictures = gui.add_folder("What the guidance sees")
+            with self._pictures:
+                self._caption = gui.add_markdown("nothing yet")
             if weights:
                 with gui.add_folder("Weights", expand_by_default=False):
                     gui.add_markdown(WARNING)
@@ -117,11 +119,12 @@ class LiveControls:
         sheet, names = seen_sheet(seen)
         if self._image is None:
             with self._pictures:
-                self._image = server.gui.add_image(sheet, label=" / ".join(names), format="jpeg")
+                self._image = server.gui.add_image(sheet, format="jpeg")
         else:
             self._image.image = sheet
         azimuths = ", ".join(f"{float(angle) % 360:.0f}°" for angle in seen.cameras.azimuth_deg[:MOST_VIEWS])
-        self._caption.content = f"rows: {', '.join(names)}; azimuth {azimuths}"
+        rows = ", ".join(f"{name} (row {i})" for i, name in enumerate(names, 1)) if len(names) > 1 else names[0]
+        self._caption.content = f"{rows}; azimuth {azimuths}"
 
     def show_weights(self, weights: Mapping[str, float]) -> None:
         """Move the sliders to the weights of this step."""
@@ -155,7 +158,10 @@ class LiveControls:
 
 
 def seen_sheet(seen: Seen) -> tuple[np.ndarray, list[str]]:
-    """Pictures of a step side by side as bytes [H, W, 3], a row for each distinct kind; and the rows' names."""
+    """Pictures of a step side by side as bytes [H, W, 3], a row for each distinct kind; and the rows' names.
+
+    A guidance that was given what the losses saw has no row of its own: `render = sds`.
+    """
     rows: list[np.ndarray] = []
     names: list[str] = []
     for name, pictures in seen.pictures.items():
@@ -168,4 +174,6 @@ def seen_sheet(seen: Seen) -> tuple[np.ndarray, list[str]]:
         rows.append(row)
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    return np.concatenate(padded, axis=0), names
+    sheet = np.concatenate(padded, axis=0)
+    enlarged = max(1, LEAST_WIDTH // width)
+    return sheet.repeat(enlarged, axis=0).repeat(enlarged, axis=1), names

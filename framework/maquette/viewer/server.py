@@ -47,6 +47,7 @@ def start_server(host: str = HOST, port: int = PORT) -> ViserServer:
         from viser import ViserServer
 
         server = ViserServer(host, port, label="maquette", verbose=False)
+    _forbid_sharing(server)
     taken = "" if server.get_port() == port else f" (port {port} is taken)"
     shown = "localhost" if host in ("0.0.0.0", "::") else host
     _log.info("viewer: http://%s:%d%s", shown, server.get_port(), taken)
@@ -58,6 +59,7 @@ def start_server(host: str = HOST, port: int = PORT) -> ViserServer:
 def stop_server(server: ViserServer) -> None:
     """Stop the server, without viser's own words about it."""
     words = io.StringIO()
+    server.get_event_loop().set_exception_handler(lambda *_: None)  # of tasks that wait for browsers
     with contextlib.redirect_stdout(words):
         server.stop()
         until = time.monotonic() + CLOSING_SECONDS
@@ -86,6 +88,16 @@ def refusal(path: str, origin: str | None, host: str | None) -> str | None:
     if origin is not None and urlsplit(origin).netloc != host:
         return f"the request comes from a page of {origin}"
     return None
+
+
+def _forbid_sharing(server: ViserServer) -> None:
+    """Let viser's button "Share" publish nothing; without the button (0.2.23) its page does not start."""
+
+    def refuse(verbose: bool = True) -> None:
+        for client in server.get_clients().values():
+            client.add_notification("Not shared", "maquette publishes no page through a server of others", color="red")
+
+    server.request_share_url = refuse  # type: ignore[method-assign]
 
 
 def _check_host(host: str) -> None:
