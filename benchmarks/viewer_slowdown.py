@@ -68,7 +68,7 @@ def main(method: str = "dreamfusion", steps: str = "300", *words: str) -> None:
                      "stages.nerf.loop.checkpoint_every=0", "~stages.export", *words]  # fmt: skip
         run_method(load_method(method, overrides), observer=viewer)
     client.terminate()
-    seen = client.communicate()[0].splitlines()
+    lines = client.communicate()[0].splitlines()
     viewer.close()
     for name, clock in (("clock", 0), ("CPU", 1)):
         sums: dict[bool, list[float]] = {True: [], False: []}
@@ -78,7 +78,7 @@ def main(method: str = "dreamfusion", steps: str = "300", *words: str) -> None:
         means = {looked: sum(values) / len(values) for looked, values in sums.items()}
         slower = means[True] / means[False] - 1
         print(f"{name}: {means[False]:.4f} s a step alone, {means[True]:.4f} s watched: {100 * slower:+.1f} %")
-    print(f"pictures sent and rows of the last: {seen[-1]}; the camera moved {len(seen)} times")
+    print(f"pictures sent and rows of the last: {lines[-1]}; the camera moved {len(lines)} times")
 
 
 if __name__ == "__main__":

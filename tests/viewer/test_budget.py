@@ -2,7 +2,7 @@ from maquette.viewer.budget import HEIGHTS, REFRESH_SECONDS, Budget, PictureCost
 
 
 def test_pictures_take_no_more_than_the_share_of_the_steps():
-    budget, cost = Budget(share=0.1), PictureCost()
+    budget, cost = Budget(fraction=0.1), PictureCost()
     spent = 0.0
     for step in range(2000):
         budget.earn(0.5)
@@ -16,7 +16,7 @@ def test_pictures_take_no_more_than_the_share_of_the_steps():
 
 
 def test_a_debt_is_paid_before_the_next_picture():
-    budget = Budget(share=0.1)
+    budget = Budget(fraction=0.1)
     budget.earn(1.0)
     budget.spend(0.5)
     budget.earn(3.0)
@@ -24,7 +24,7 @@ def test_a_debt_is_paid_before_the_next_picture():
 
 
 def test_what_is_earned_beyond_a_picture_at_rest_is_forgotten():
-    budget = Budget(share=0.1)
+    budget = Budget(fraction=0.1)
     budget.earn(1000.0)
     assert budget.left == 0.1 * REFRESH_SECONDS
 

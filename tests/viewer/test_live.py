@@ -9,7 +9,7 @@ from command_line import logged
 from maquette.config.loading import load_method
 from maquette.pipeline import run_method
 from maquette.viewer.live import LiveViewer
-from maquette.viewer.panel import seen_sheet
+from maquette.viewer.panel import picture_sheet
 from viewer_client import ViewerClient, wait_until
 
 pytest.importorskip("viser")
@@ -149,11 +149,11 @@ def test_panel_shows_what_the_guidance_saw_once_where_it_is_the_render(tmp_path)
     import torch
 
     from maquette.cameras.base import orbit_cameras
-    from maquette.stages.optimisation import Seen
+    from maquette.stages.optimisation import StepPictures
 
     one = torch.ones(2)
     cameras = orbit_cameras(0 * one, 0 * one, 3 * one, 40 * one, 8)
     render, normals = torch.rand(2, 8, 8, 3), torch.rand(2, 8, 8, 3)
-    sheet, names = seen_sheet(Seen(cameras, {"render": render, "sds": render, "normals": normals}))
+    sheet, names = picture_sheet(StepPictures(cameras, {"render": render, "sds": render, "normals": normals}))
     assert sheet.shape == (240, 240, 3)  # 15 times enlarged
     assert names == ["render = sds", "normals"]

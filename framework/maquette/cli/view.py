@@ -41,9 +41,9 @@ def view(
 
 
 @contextmanager
-def viewer(wanted: bool, host: str, port: int) -> Iterator[LiveViewer | None]:
+def viewer(enabled: bool, host: str, port: int) -> Iterator[LiveViewer | None]:
     """The live viewer of a run, closed after it; None if none is wanted."""
-    if not wanted:
+    if not enabled:
         yield None
         return
     from maquette.viewer.live import LiveViewer

@@ -214,10 +214,10 @@ def _previews(folder: Path, notes: Notes) -> list[Strip]:
     """A strip for each stage that wrote previews, from `previews/STAGE/STEP.png`."""
     folders = sorted((path for path in folder.glob("*") if path.is_dir()), key=_first_written)
     strips = [Strip(stage.name, _thumbnails(stage, notes)) for stage in folders]
-    shown = [strip for strip in strips if strip.pictures]
+    strips_with_pictures = [strip for strip in strips if strip.pictures]
     if not any(True for stage in folders for _ in stage.glob("*.png")):
         notes.lines.append("previews: there are none; stages.STAGE.loop.preview_every=100 makes one each 100 steps")
-    return shown
+    return strips_with_pictures
 
 
 def _first_written(folder: Path) -> tuple[float, str]:

@@ -29,7 +29,7 @@ from maquette.training.timings import Timings
 
 
 @dataclass(frozen=True)
-class Seen:
+class StepPictures:
     """What the latest step looked at.
 
     Args:
@@ -78,7 +78,7 @@ class Optimisation(Task):
         self._last_step: dict[str, Any] = {}
         self._projections: tuple[Projected, ...] = ()
         self._overrides: dict[str, float] = {}
-        self.seen: Seen | None = None
+        self.latest: StepPictures | None = None
 
     @property
     def weights(self) -> dict[str, Schedule]:
@@ -130,7 +130,7 @@ class Optimisation(Task):
             guidance = {name: weight for name, weight in guidance.items() if name not in data_guidance}
             with_normals = normals or any(self._guidance[name].needs_normals for name in guidance)
             rendering, context = self._render_with_context(cameras, shading, draws.sub("render"), with_normals)
-            self.seen = Seen(cameras, {"render": rendering.rgb.detach()})
+            self.latest = StepPictures(cameras, {"render": rendering.rgb.detach()})
             self._add_guidance(terms, rendering, cameras, guidance, moment)
             self._last_step = {
                 "prompt": self._prompt,
@@ -145,7 +145,7 @@ class Optimisation(Task):
                 target.cameras, Shading(), draws.sub("known"), with_normals
             )
             if self._sampler is None:
-                self.seen = Seen(target.cameras, {"render": data_rendering.rgb.detach()})
+                self.latest = StepPictures(target.cameras, {"render": data_rendering.rgb.detach()})
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
                     terms.add(Terms({name: loss(data_rendering, target)}), weights[name])
@@ -207,7 +207,7 @@ class Optimisation(Task):
             with self._timings.measure(f"guidance {name}"), without_autocast():  # priors have a precision of their own
                 denoiser = built.denoiser(rendering, cameras)
                 prior_input = built.select_input(rendering, cameras)
-                if self.seen is not None and self.seen.cameras is cameras:
-                    self.seen.pictures[name] = prior_input.rgb.detach()
+                if self.latest is not None and self.latest.cameras is cameras:
+                    self.latest.pictures[name] = prior_input.rgb.detach()
                 guidance_terms = built.objective(prior_input, denoiser, moment.sub(name), target)
             terms.add(guidance_terms, weight, prefix="" if name == self._first else f"{name}/")

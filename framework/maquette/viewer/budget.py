@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SHARE = 0.08  # of the time of the steps, for all that a viewer does in the thread of the loop
+FRACTION = 0.08  # of the time of the steps, for all that a viewer does in the thread of the loop
 REFRESH_SECONDS = 6.0  # of steps, after which a picture at rest may be paid for; what is earned beyond is forgotten
 HEIGHTS = (48, 64, 96, 128, 192, 256, 384, 512)  # of pictures, pixels
 RECENT = 0.5  # weight of the latest picture in the estimate of what one costs
@@ -14,19 +14,19 @@ class Budget:
     Nothing is drawn on credit: what a picture takes beyond its estimate is a debt that steps pay off first.
 
     Example:
-        >>> budget = Budget(share=0.1)
+        >>> budget = Budget(fraction=0.1)
         >>> budget.earn(2.0)
         >>> budget.spend(0.15)
         >>> round(budget.left, 3)
         0.05
     """
 
-    def __init__(self, share: float = SHARE) -> None:
-        self.share, self.left = share, 0.0
+    def __init__(self, fraction: float = FRACTION) -> None:
+        self.fraction, self.left = fraction, 0.0
 
     def earn(self, step_seconds: float) -> None:
-        """Add the share of a step."""
-        self.left = min(self.left + self.share * step_seconds, self.share * REFRESH_SECONDS)
+        """Add the fraction of a step."""
+        self.left = min(self.left + self.fraction * step_seconds, self.fraction * REFRESH_SECONDS)
 
     def spend(self, seconds: float) -> None:
         """Subtract what was taken."""
@@ -48,7 +48,7 @@ class PictureCost:
         """Seconds of a picture: those of the nearest size, in proportion for a larger one; 0 before the first."""
         if not self._seconds:
             return 0.0
-        nearest = min(self._seconds, key=lambda known: abs(known - pixels))
+        nearest = min(self._seconds, key=lambda size: abs(size - pixels))
         return self._seconds[nearest] * max(1.0, pixels / nearest)
 
     def largest_height(self, seconds: float, aspect: float) -> int | None:

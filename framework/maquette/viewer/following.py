@@ -13,10 +13,10 @@ from maquette.scene import Scene
 from maquette.stages.base import StageContext
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import interruptible
-from maquette.viewer.live import IDLE_SECONDS, png, send_mesh
+from maquette.viewer.live import IDLE_SECONDS, send_mesh, send_screenshot
 from maquette.viewer.nodes import MESH, add_exports
 from maquette.viewer.panel import Panel
-from maquette.viewer.screens import SCREENSHOT_HEIGHT, Screens, render
+from maquette.viewer.screens import Screens
 from maquette.viewer.server import HOST, PORT, start_server, stop_server
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ class Follower:
         return context.artifacts.scene
 
     def _screenshot(self, client: ClientHandle) -> None:
-        screen = next((screen for screen in self._screens.all if screen.client is client), None)
-        if screen is not None and self._scene is not None:
-            client.send_file_download("maquette.png", png(render(self._scene, screen.camera(SCREENSHOT_HEIGHT))))
+        send_screenshot(client, self._screens, self._scene)
 
     def _export(self, client: ClientHandle) -> None:
         mesh = self._run.path / MESH

@@ -150,9 +150,9 @@ class LiveViewer:
             return
         moment = Moment.at(min(interlude.done, interlude.total - 1), interlude.total, 0)
         controls.show_weights({key: task.weight_at(key, moment) for key in task.weights})
-        if task.seen is not None:
-            controls.show_seen(self._server, task.seen)
-            show_cameras(self._server, task.seen.cameras, controls.cameras_visible)
+        if task.latest is not None:
+            controls.show_pictures(self._server, task.latest)
+            show_cameras(self._server, task.latest.cameras, controls.cameras_visible)
 
     def _override(self, key: str, value: float) -> None:
         interlude = self._interlude
@@ -164,10 +164,7 @@ class LiveViewer:
         _log.info("viewer: %s %s = %g from step %d on", interlude.stage, key, value, interlude.done)
 
     def _screenshot(self, client: ClientHandle) -> None:
-        screen = next((screen for screen in self._screens.all if screen.client is client), None)
-        if screen is None or self._scene is None:
-            return
-        client.send_file_download("maquette.png", png(render(self._scene, screen.camera(SCREENSHOT_HEIGHT))))
+        send_screenshot(client, self._screens, self._scene)
 
     def _export(self, client: ClientHandle) -> None:
         if self._run is not None and (self._run / MESH).is_file():
@@ -176,17 +173,21 @@ class LiveViewer:
             send_mesh(client, self._scene)
 
 
-def png(picture: Any) -> bytes:
-    """A picture [H, W, 3] of bytes as the content of a PNG file."""
+def send_screenshot(client: ClientHandle, screens: Screens, scene: Scene | None) -> None:
+    """Let a browser download its view of the scene as `maquette.png`, drawn by our renderer."""
     from PIL import Image
 
+    screen = next((screen for screen in screens.all if screen.client is client), None)
+    if screen is None or scene is None:
+        client.add_notification("No picture", "there is no object yet", color="red")
+        return
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
-    return stream.getvalue()
+    Image.fromarray(render(scene, screen.camera(SCREENSHOT_HEIGHT))).save(stream, "PNG")
+    client.send_file_download("maquette.png", stream.getvalue())
 
 
 def send_mesh(client: ClientHandle, scene: Scene) -> None:
-    """Let a browser download the scene's surface as `mesh.glb`, with its colours; it is told where there is none."""
+    """Let a browser download the scene's surface as `mesh.glb`, with its colours, or show it why there is none."""
     from maquette.export.meshed import MeshedSubject
     from maquette.export.writers import write_glb
     from maquette.meshes.mesh import EmptySurface

@@ -10,7 +10,7 @@ import numpy as np
 
 from maquette.config.schedules import Schedule
 from maquette.images.pixels import to_bytes
-from maquette.stages.optimisation import Seen
+from maquette.stages.optimisation import StepPictures
 
 if TYPE_CHECKING:
     from viser import ClientHandle, ViserServer
@@ -44,7 +44,7 @@ class Panel:
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         server.gui.configure_theme(dark_mode=False, show_logo=False, control_width="medium")
         self._status = server.gui.add_markdown("waiting for the first stage that steps")
-        self._said = ""
+        self._text = ""
         for label, action, hint in (
             ("Screenshot", screenshot, "this view as a PNG file"),
             ("Export mesh", export, "the object as a .glb file; steps wait until it is made"),
@@ -54,8 +54,8 @@ class Panel:
 
     def say(self, text: str) -> None:
         """Show a line of Markdown at the top."""
-        if text != self._said:
-            self._status.content = self._said = text
+        if text != self._text:
+            self._status.content = self._text = text
 
     def ask(self, request: Request) -> None:
         """Let the thread that draws do something."""
@@ -114,15 +114,15 @@ class LiveControls:
         """Whether frustums are to be shown."""
         return bool(self._cameras.value)
 
-    def show_seen(self, server: ViserServer, seen: Seen) -> None:
+    def show_pictures(self, server: ViserServer, latest: StepPictures) -> None:
         """Show the pictures of the latest step, one row for the losses and one for each guidance."""
-        sheet, names = seen_sheet(seen)
+        sheet, names = picture_sheet(latest)
         if self._image is None:
             with self._pictures:
                 self._image = server.gui.add_image(sheet, format="jpeg")
         else:
             self._image.image = sheet
-        azimuths = ", ".join(f"{float(angle) % 360:.0f}°" for angle in seen.cameras.azimuth_deg[:MOST_VIEWS])
+        azimuths = ", ".join(f"{float(angle) % 360:.0f}°" for angle in latest.cameras.azimuth_deg[:MOST_VIEWS])
         rows = ", ".join(f"{name} (row {i})" for i, name in enumerate(names, 1)) if len(names) > 1 else names[0]
         self._caption.content = f"{rows}; azimuth {azimuths}"
 
@@ -149,7 +149,7 @@ class LiveControls:
         slider = gui.add_slider(key, 0.0, largest, largest / SLIDER_STEPS, min(schedule.points[0][1], largest))
 
         @slider.on_update
-        def moved(event: Any) -> None:
+        def on_move(event: Any) -> None:
             if event.client is not None:  # and not by the schedule
                 value = float(slider.value)
                 ask(lambda: override(key, value))
@@ -157,14 +157,14 @@ class LiveControls:
         return slider
 
 
-def seen_sheet(seen: Seen) -> tuple[np.ndarray, list[str]]:
+def picture_sheet(latest: StepPictures) -> tuple[np.ndarray, list[str]]:
     """Pictures of a step side by side as bytes [H, W, 3], a row for each distinct kind; and the rows' names.
 
     A guidance that was given what the losses saw has no row of its own: `render = sds`.
     """
     rows: list[np.ndarray] = []
     names: list[str] = []
-    for name, pictures in seen.pictures.items():
+    for name, pictures in latest.pictures.items():
         rgb = pictures[:MOST_VIEWS].clamp(0, 1).cpu().numpy()
         row = to_bytes(np.concatenate(list(rgb), axis=1))
         if rows and row.shape == rows[0].shape and np.array_equal(row, rows[0]):

@@ -19,9 +19,10 @@ from maquette.viewer.cameras import browser_camera
 if TYPE_CHECKING:
     from viser import ClientHandle, ViserServer
 
-JPEG_QUALITY = 85
+JPEG_QUALITY = 95  # small pictures are enlarged, and their blocks with them
 SCREENSHOT_HEIGHT = 768
 REST_SECONDS = 0.3  # without a move, after which a camera rests
+QUICK_SECONDS, UNHURRIED_SECONDS = 0.15, 1.5  # a picture may take where no step waits, moving and at rest
 START = (math.radians(25), math.radians(15))  # azimuth and elevation of the first camera
 WIDEST = 2.5  # width by height of the pictures, at most
 
@@ -87,7 +88,10 @@ class Screens:
         Returns:
             Whether one was drawn.
         """
-        waiting = [screen for screen in self.all if screen.stale or screen.version != version or self._coarse(screen)]
+        waiting = [
+            screen for screen in self.all
+            if screen.stale or screen.version != version or screen.height < (self._height(screen, budget) or 0)
+        ]  # fmt: skip
         if not waiting:
             return False
         screen = min(waiting, key=lambda screen: (not screen.stale, screen.drawn_at))
@@ -111,18 +115,13 @@ class Screens:
         """Rows of the next picture; None: it has to wait."""
         aspect = min(float(screen.client.camera.aspect), WIDEST)
         if budget is None:
-            return self.cost.largest_height(0.15, aspect) or HEIGHTS[0] if screen.moving else HEIGHTS[-1]
+            return self.cost.largest_height(QUICK_SECONDS if screen.moving else UNHURRIED_SECONDS, aspect) or HEIGHTS[0]
         if budget.left <= 0:
             return None
         if screen.moving or screen.height == 0:
             return self.cost.largest_height(budget.left, aspect)
-        height = self.cost.largest_height(budget.share * REFRESH_SECONDS, aspect) or HEIGHTS[0]
+        height = self.cost.largest_height(budget.fraction * REFRESH_SECONDS, aspect) or HEIGHTS[0]
         return height if self.cost.estimate(pixels(height, aspect)) <= budget.left else None
-
-    @staticmethod
-    def _coarse(screen: Screen) -> bool:
-        """Whether the picture was drawn for a moving camera, and can be refined."""
-        return screen.drawn_at - screen.moved_at < REST_SECONDS and not screen.moving
 
     def _welcome(self, client: ClientHandle) -> None:
         azimuth, elevation = START
@@ -136,7 +135,7 @@ class Screens:
             self._screens[client.client_id] = screen
 
         @client.camera.on_update
-        def moved(_: Any) -> None:
+        def on_move(_: Any) -> None:
             screen.moved_at = time.monotonic()
 
     def _dismiss(self, client: ClientHandle) -> None:

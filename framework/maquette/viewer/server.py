@@ -49,8 +49,8 @@ def start_server(host: str = HOST, port: int = PORT) -> ViserServer:
         server = ViserServer(host, port, label="maquette", verbose=False)
     _forbid_sharing(server)
     taken = "" if server.get_port() == port else f" (port {port} is taken)"
-    shown = "localhost" if host in ("0.0.0.0", "::") else host
-    _log.info("viewer: http://%s:%d%s", shown, server.get_port(), taken)
+    address = "localhost" if host in ("0.0.0.0", "::") else host
+    _log.info("viewer: http://%s:%d%s", address, server.get_port(), taken)
     if host not in (HOST, "localhost", "::1"):
         _log.warning("the viewer at %s has no password: whoever reaches this address can steer the run", host)
     return server
