@@ -33,6 +33,7 @@ from maquette.training.manifest import (
 )
 from maquette.training.memory import keep_freed_memory
 from maquette.training.metrics_log import trim_metrics
+from maquette.training.observer import Observer
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import Interrupted, Stopped, interruptible
 from maquette.training.timings import Timings
@@ -40,13 +41,17 @@ from maquette.training.trackers import check_tracker, open_tracker
 
 _log = logging.getLogger(__name__)
 
+CHANGED = "changed_by_hand"  # key of the manifest: weights that an observer replaced, so that nobody repeats the run
 
-def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
+
+def run_method(resolved: ResolvedConfig, resume: Path | None = None, observer: Observer | None = None) -> Path:
     """Run all stages of a method; when resuming, the unfinished ones. A finished run is left as it is.
+
 
     Args:
         resolved: the configuration; when resuming, that of the run folder.
         resume: the run folder to resume; None: a new one.
+        observer: looks at the stages between their steps; None: nobody does.
 
     Returns:
         The run folder.
@@ -70,7 +75,7 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
     _log.info("run folder: %s", display_path(run.path))
     with sole_writer(run.path, "run"), interruptible():
         try:
-            _run_stages(resolved, stages, run, resume is not None)
+            _run_stages(resolved, stages, run, resume is not None, observer)
         except OSError as problem:
             raise RunError(f"{_describe(problem)}; {saved_so_far(run, 'remove the cause, then go on')}") from problem
         except Stopped:
@@ -94,7 +99,9 @@ def _copy_local_files(resolved: ResolvedConfig, run: RunFolder) -> None:
         (run.parts / name).write_bytes(file.content)
 
 
-def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunFolder, resumed: bool) -> None:
+def _run_stages(
+    resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunFolder, resumed: bool, observer: Observer | None
+) -> None:
     """Run the unfinished stages, and write manifest and report."""
     method, timings = resolved.method, Timings()
     state = _resumed_state(resolved, run) if resumed else {"finished": []}
@@ -109,13 +116,14 @@ def _run_stages(resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunF
     }  # fmt: skip
     write_manifest(run.manifest, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     tracker = open_tracker(method.logger, run, resolved.plain, facts)
-    context = StageContext("", method, run, resumed, timings=timings, tracker=tracker)
-    started = time.perf_counter()
+    context = StageContext("", method, run, resumed, timings=timings, tracker=tracker, observer=observer)
+    started, changed_before = time.perf_counter(), read_manifest(run.manifest).get(CHANGED, [])
 
     def ending() -> dict[str, Any]:
         return {
             "finished_stages": state["finished"], "times": timings.to_dict(), "peak_memory_mb": peak_memory_mb(),
             "peak_gpu_memory_mb": peak_gpu_memory_mb(), "wall_seconds": round(time.perf_counter() - started, 3),
+            **({CHANGED: changed} if (changed := [*changed_before, *(observer.record() if observer else [])]) else {}),
         }  # fmt: skip
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,9 +29,13 @@ from maquette.cli.resume import resume
 from maquette.cli.sample import sample
 from maquette.cli.schema import schema
 from maquette.cli.sweep import print_sweep
+from maquette.cli.view import HOST, PORT, Host, Port, View, keep_serving, view, viewer
 from maquette.cli.warm_up import start_in_background, warm_up
 from maquette.errors import ConfigError
 from maquette.files import allowing
+
+if TYPE_CHECKING:
+    from maquette.viewer.live import LiveViewer
 
 app = typer.Typer(
     name="maquette",
@@ -72,6 +76,9 @@ def run(
         ),
     ],
     overrides: Overrides = None,
+    view: View = False,
+    host: Host = HOST,
+    port: Port = PORT,
     allow: Allowed = None,
     parts: Parts = None,
     dry_run: Annotated[
@@ -94,6 +101,8 @@ def run(
 
     maquette run dreamfusion prompt="a green house" seed=3 stages.nerf.steps=400
 
+    maquette run dreamfusion prompt="a red mug" --view
+
     maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
     if sweep or prompts:
@@ -101,7 +110,8 @@ def run(
         return
     if jobs > 1 or name:
         raise ConfigError("--jobs and --name are for sweeps", hint="add --sweep or --prompts")
-    _run(method, overrides or [], "methods", allow or [], parts or [], dry_run)
+    with viewer(view, host, port) as live:
+        _run(method, overrides or [], "methods", allow or [], parts or [], dry_run, live)
 
 
 @app.command()
@@ -120,8 +130,9 @@ def train(
 
 
 def _run(
-    name: str, overrides: list[str], folder: str, allow: list[Path], parts: Sequence[Path], dry_run: bool = False
-) -> None:
+    name: str, overrides: list[str], folder: str, allow: list[Path], parts: Sequence[Path], dry_run: bool = False,
+    live: LiveViewer | None = None,
+) -> None:  # fmt: skip
     from maquette.config.loading import load_method
     from maquette.plugins.local import LocalParts
 
@@ -134,7 +145,10 @@ def _run(
             return
         from maquette.pipeline import run_method
 
-        print_outcome(run_method(resolved))
+        path = run_method(resolved, observer=live)
+        print_outcome(path)
+    if live is not None:
+        keep_serving(live, path)
 
 
 app.command()(_exit_with_errors(resume))
@@ -145,6 +159,7 @@ app.command()(_exit_with_errors(compare))
 app.command()(_exit_with_errors(clean))
 app.command()(_exit_with_errors(sample))
 app.command()(_exit_with_errors(warm_up))
+app.command("view")(_exit_with_errors(view))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from maquette.files import write_atomically
 from maquette.report.curves import Metrics, charts, read_metrics
-from maquette.report.viewer import viewer_html
+from maquette.report.viewer import ModelView, model_view
 
 MAX_PREVIEWS = 24  # largest number of previews, evenly spaced over the run
 PREVIEW_HEIGHT_PX = 320  # largest height of a preview; its width is at most three times that
@@ -33,15 +33,24 @@ class Picture:
     caption: str
 
 
+@dataclass(frozen=True)
+class Strip:
+    """The previews of one stage, in the order of its steps."""
+
+    stage: str
+    pictures: list[Picture]
+
+
 @dataclass
 class Notes:
-    """Notes on files that are missing or unusable."""
+    """Notes on files of a run folder that are missing or unusable."""
 
+    run_folder: Path
     lines: list[str] = field(default_factory=list)
 
     def attempt(self, path: Path, what: str, read: Callable[[Path], Loaded]) -> Loaded | None:
         """`read(path)`; None and a note if the file is missing or broken."""
-        name = f"{path.parent.name}/{path.name}" if path.parent.name in ("export", "previews", "views") else path.name
+        name = "/".join(path.relative_to(self.run_folder).parts)
         if not path.exists():
             self.lines.append(f"{what}: there is no {name}")
             return None
@@ -68,13 +77,12 @@ def write_report(run_folder: Path) -> Path:
     import jinja2
 
     run_folder = Path(run_folder)
-    notes, export = Notes(), run_folder / "export"
+    notes, export = Notes(run_folder), run_folder / "export"
     manifest = notes.attempt(run_folder / "manifest.json", "facts", _mapping) or {}
     metrics = notes.attempt(run_folder / "metrics.jsonl", "curves", read_metrics) or Metrics()
     if metrics.unread:
         notes.lines.append(f"curves: {metrics.unread} lines of metrics.jsonl cannot be read")
-    mp4 = notes.attempt(export / "turntable.mp4", "turntable", data_url)
-    gif = data_url(export / "turntable.gif") if _embeddable(export / "turntable.gif") else None
+    mp4, gif = _turntable(export, notes)
     pictures = (
         notes.attempt(export / PICTURES_FILE, "captions", _mapping) if (export / PICTURES_FILE).exists() else None
     )
@@ -90,7 +98,7 @@ def write_report(run_folder: Path) -> Path:
         mp4=mp4,
         gif=gif,
         shows={name: str(what) for name, what in (pictures or {}).items()},
-        viewer=notes.attempt(export / "mesh.glb", "3D view", viewer_html),
+        model=notes.attempt(export / "mesh.glb", "3D view", _model_view),
         views=_views(run_folder / "views", notes),
         sheet=notes.attempt(export / "sheet.png", "contact sheet", data_url),
         previews=_previews(run_folder / "previews", notes),
@@ -182,10 +190,43 @@ def _views(folder: Path, notes: Notes) -> list[Picture]:
     return [Picture(url, path.stem) for path, url in urls if url is not None]
 
 
-def _previews(folder: Path, notes: Notes) -> list[Picture]:
+def _turntable(export: Path, notes: Notes) -> tuple[str | None, str | None]:
+    """URLs of the video and of the picture that stands in for it.
+
+    Beside a video the GIF, ten times as large, stays a file, which the page loads only where the video fails.
+    """
+    video, animation = export / "turntable.mp4", export / "turntable.gif"
+    if not video.exists() and animation.exists():
+        return None, notes.attempt(animation, "turntable", data_url)
+    mp4 = notes.attempt(video, "turntable", data_url)
+    if not _embeddable(animation):
+        return mp4, None
+    return mp4, "export/turntable.gif" if mp4 else data_url(animation)
+
+
+def _model_view(glb: Path) -> ModelView:
+    if not _embeddable(glb):
+        raise ValueError(f"it has {glb.stat().st_size / 2**20:.0f} MB, too many to embed in a page")
+    return model_view(glb)
+
+
+def _previews(folder: Path, notes: Notes) -> list[Strip]:
+    """A strip for each stage that wrote previews, from `previews/STAGE/STEP.png`."""
+    folders = sorted((path for path in folder.glob("*") if path.is_dir()), key=_first_written)
+    strips = [Strip(stage.name, _thumbnails(stage, notes)) for stage in folders]
+    strips_with_pictures = [strip for strip in strips if strip.pictures]
+    if not any(True for stage in folders for _ in stage.glob("*.png")):
+        notes.lines.append("previews: there are none; stages.STAGE.loop.preview_every=100 makes one each 100 steps")
+    return strips_with_pictures
+
+
+def _first_written(folder: Path) -> tuple[float, str]:
+    """Sorts stages as they ran; those without previews come last."""
+    return min((path.stat().st_mtime for path in folder.glob("*.png")), default=float("inf")), folder.name
+
+
+def _thumbnails(folder: Path, notes: Notes) -> list[Picture]:
     paths = sorted(folder.glob("*.png"))
-    if not paths:
-        notes.lines.append("previews: there are none")
     count = min(len(paths), MAX_PREVIEWS)
     chosen = [paths[round(i * (len(paths) - 1) / max(count - 1, 1))] for i in range(count)]
     thumbnails = [notes.attempt(path, "previews", _thumbnail) for path in chosen]

@@ -14,6 +14,7 @@ from maquette.files import display_path
 from maquette.scene import Scene
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
+from maquette.training.observer import Observer
 from maquette.training.run_folder import RunFolder
 from maquette.training.timings import Timings
 from maquette.training.trackers import Tracker
@@ -48,6 +49,7 @@ class StageContext:
         artifacts: results of earlier stages; a stage adds its own.
         timings: adds up the run's time by part.
         tracker: receives metrics besides the run folder.
+        observer: looks at stages that step, between their steps; None: nobody does.
     """
 
     name: str
@@ -57,6 +59,7 @@ class StageContext:
     artifacts: Artifacts = field(default_factory=Artifacts)
     timings: Timings = field(default_factory=Timings)
     tracker: Tracker = field(default_factory=Tracker)
+    observer: Observer | None = None
 
     @property
     def _steps_before(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, CameraSampler
 from maquette.config.schedules import Schedule
@@ -25,6 +26,20 @@ from maquette.scene import Scene
 from maquette.stages.guidance import BuiltGuidance
 from maquette.training.task import ParameterGroup, Task
 from maquette.training.timings import Timings
+
+
+@dataclass(frozen=True)
+class StepPictures:
+    """What the latest step looked at.
+
+    Args:
+        cameras: of the pictures [B].
+        pictures: what the losses saw ("render") and what each guidance was given, by its name; colours or normals in
+            [0, 1].
+    """
+
+    cameras: Cameras
+    pictures: dict[str, Float[Tensor, "B H W 3"]]
 
 
 class Optimisation(Task):
@@ -62,6 +77,27 @@ class Optimisation(Task):
         self._rates, self._prompt, self._timings = learning_rates, prompt, timings or Timings()
         self._last_step: dict[str, Any] = {}
         self._projections: tuple[Projected, ...] = ()
+        self._overrides: dict[str, float] = {}
+        self.latest: StepPictures | None = None
+
+    @property
+    def weights(self) -> dict[str, Schedule]:
+        """The weights of guidance and losses as they were configured, by key: `guidance.sds`, `losses.opacity`."""
+        guidance = {f"guidance.{name}": built.weight for name, built in self._guidance.items()}
+        return guidance | {f"losses.{name}": loss.weight for name, loss in self._losses.items()}
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """The posed pictures of the data; none without data."""
+        return self._data.references() if self._data is not None else ()
+
+    def override_weight(self, key: str, value: float) -> None:
+        """Replace a weight's schedule by a number, from the next step on; `key` as in `weights`."""
+        self._overrides[key] = value
+
+    def weight_at(self, key: str, moment: Moment) -> float:
+        """The weight at a step: the schedule's value, or the number that replaced it."""
+        return self._overrides.get(key, self.weights[key].at(moment))
 
     def groups(self) -> list[ParameterGroup]:
         parameters = dict(self.scene.geometry.groups())
@@ -82,9 +118,9 @@ class Optimisation(Task):
         with timings.measure("occupancy"):
             scene.renderer.update(scene.geometry, moment.sub("renderer"))
         self._projections = ()
-        weights = {name: loss.weight.at(moment) for name, loss in self._losses.items()}
+        weights = {name: self.weight_at(f"losses.{name}", moment) for name in self._losses}
         active = {name: self._losses[name] for name, weight in weights.items() if weight != 0}
-        guidance = {name: weight for name, built in self._guidance.items() if (weight := built.weight.at(moment))}
+        guidance = {name: w for name in self._guidance if (w := self.weight_at(f"guidance.{name}", moment))}
         data_guidance = {name: weight for name, weight in guidance.items() if self._guidance[name].uses_data}
         terms, rendering, context = Terms(), None, None
         normals = any(loss.reads_normals for loss in active.values())
@@ -94,6 +130,7 @@ class Optimisation(Task):
             guidance = {name: weight for name, weight in guidance.items() if name not in data_guidance}
             with_normals = normals or any(self._guidance[name].needs_normals for name in guidance)
             rendering, context = self._render_with_context(cameras, shading, draws.sub("render"), with_normals)
+            self.latest = StepPictures(cameras, {"render": rendering.rgb.detach()})
             self._add_guidance(terms, rendering, cameras, guidance, moment)
             self._last_step = {
                 "prompt": self._prompt,
@@ -107,6 +144,8 @@ class Optimisation(Task):
             data_rendering, data_context = self._render_with_context(
                 target.cameras, Shading(), draws.sub("known"), with_normals
             )
+            if self._sampler is None:
+                self.latest = StepPictures(target.cameras, {"render": data_rendering.rgb.detach()})
             for name, loss in active.items():
                 if isinstance(loss, Comparison):
                     terms.add(as_terms(name, loss(data_rendering, target)), weights[name])
@@ -168,5 +207,7 @@ class Optimisation(Task):
             with self._timings.measure(f"guidance {name}"), without_autocast():  # priors have a precision of their own
                 denoiser = built.denoiser(rendering, cameras)
                 prior_input = built.select_input(rendering, cameras)
+                if self.latest is not None and self.latest.cameras is cameras:
+                    self.latest.pictures[name] = prior_input.rgb.detach()
                 guidance_terms = built.objective(prior_input, denoiser, moment.sub(name), target)
             terms.add(guidance_terms, weight, prefix="" if name == self._first else f"{name}/")

@@ -117,7 +117,7 @@ class Optimise(Stage):
         task = build_task(config, scene, guidance, data, context.method, context.timings)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed,
-            self._store(context), context.metrics(), context.previews(), context.timings,
+            self._store(context), context.metrics(), context.previews(), context.timings, observer=context.observer,
         )  # fmt: skip
         loop.run(context.resume)
         context.artifacts.scene = scene

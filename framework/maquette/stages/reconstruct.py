@@ -141,8 +141,10 @@ class Reconstruct(Stage):
             return 0
         scene = self._scene(context.method.seed)
         latest.load_part(scene, "scene")
-        mesh = self._colored(fitted_mesh(scene), self._views(context), context)
-        context.artifacts.scene = self._finished(mesh)
+        mesh, has_views = fitted_mesh(scene), self.config.views != "previous" or context.artifacts.views is not None
+        context.artifacts.scene = self._finished(
+            self._colored(mesh, self._views(context), context) if has_views else mesh
+        )
         return latest.step
 
     def warm_up(self) -> None:
@@ -201,7 +203,7 @@ class Reconstruct(Stage):
         )
         loop = Loop(
             context.name, task, config.steps, config.loop, seed, store, context.metrics(), context.previews(),
-            context.timings,
+            context.timings, observer=context.observer,
         )  # fmt: skip
         loop.run(context.resume)
         return fitted_mesh(scene)

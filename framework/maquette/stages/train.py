@@ -66,7 +66,7 @@ class Train(Stage):
         store = context.checkpoints(config.loop.keep_checkpoints)
         loop = Loop(
             context.name, task, config.steps, config.loop, context.method.seed, store, context.metrics(),
-            context.previews(), context.timings,
+            context.previews(), context.timings, observer=context.observer,
         )  # fmt: skip
         loop.run(context.resume)
         figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))

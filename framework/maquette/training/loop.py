@@ -9,6 +9,7 @@ from maquette.randomness import Moment
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.nonfinite import NonfinitePolicy
+from maquette.training.observer import Interlude, Observer
 from maquette.training.previews import write_preview
 from maquette.training.progress import StepProgress
 from maquette.training.settings import LoopConfig
@@ -29,6 +30,7 @@ class Loop:
         log: stores metrics.
         previews: folder for preview images; None: no previews.
         skipped: number of steps skipped for non-finite losses or gradients.
+        observer: called between steps; None: nobody looks.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Loop:
     previews: Path | None = None
     timings: Timings = field(default_factory=Timings)
     skipped: int = 0
+    observer: Observer | None = None
 
     def run(self, resume: bool) -> None:
         """Train to the end; with `resume`, from the latest checkpoint on.
@@ -81,7 +84,10 @@ class Loop:
     def _steps(self, stepper: Stepper, first: int, progress: StepProgress, flag: StopFlag) -> int:
         """Step until the end or until a stop is requested; returns the number of steps done."""
         config, policy = self.config, NonfinitePolicy(self.config, self.seed, self.store, self.log, self.skipped)
+        self._observe(first, 0.0, flag)
         for number in range(first, self.total_steps):
+            if flag.requested:  # while the observer waited
+                return number
             step, done = stepper.step(Moment.at(number, self.total_steps, self.seed)), number + 1
             if step.finite:
                 policy.record_finite()
@@ -89,12 +95,24 @@ class Loop:
             else:
                 policy.record_nonfinite(number, step.terms.values(), self.task.describe())
                 self.skipped = policy.skipped
+            self._observe(done, step.seconds, flag)
             if flag.requested:
                 return done
             if step.finite and _due(config.checkpoint_every, done) and done < self.total_steps:
                 with self.timings.measure("checkpoints"), flag.saving():
                     self._save(stepper, done)
         return self.total_steps
+
+    def _observe(self, done: int, step_seconds: float, flag: StopFlag) -> None:
+        if self.observer is None:
+            return
+        with self.timings.measure("observer"):
+            self.observer.between_steps(
+                Interlude(
+                    self.title, self.task, done, self.total_steps, step_seconds, lambda: flag.requested,
+                    lambda values: self.log.write(done, values),
+                )
+            )  # fmt: skip
 
     def _report(self, step: Step, done: int, progress: StepProgress) -> None:
         config, last = self.config, done == self.total_steps
