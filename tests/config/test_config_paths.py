@@ -224,6 +224,29 @@ def test_a_file_of_a_plugin_stays_in_its_folder_of_configs(home, monkeypatch):
     assert load_method("sly", ["image=cup.png"]).method.image == os.path.abspath("cup.png")
 
 
+def test_methods_of_plugins_go_by_their_distribution_where_their_name_is_taken(home, monkeypatch, caplog):
+    folders = {home / "one": "acme", home / "two": "bolt"}
+    monkeypatch.setattr("maquette.plugins.config_folders", lambda: folders)
+    for folder in folders:
+        (folder / "methods").mkdir(parents=True)
+        (folder / "methods" / "mug.yaml").write_text("summary: a mug\n")
+    (home / "one" / "methods" / "dreamfusion.yaml").write_text("summary: another\n")
+    (home / "two" / "methods" / "cup.yaml").write_text("summary: a cup\n")
+    assert {"acme/mug", "bolt/mug", "acme/dreamfusion", "dreamfusion", "cup"} <= set(paths.available("methods"))
+    assert "method 'mug' is offered by plugins acme and bolt; say which: acme/mug or bolt/mug" in caplog.text
+    assert "method 'dreamfusion' of acme is maquette's; write acme/dreamfusion" in caplog.text
+
+    def find(name: str) -> str:
+        return str(paths.find_config(name, "methods", "method"))
+
+    with pytest.raises(ConfigError, match="method 'mug' is of plugins acme and bolt; write acme/mug or bolt/mug"):
+        find("mug")
+    assert find("bolt/mug") == str(home / "two" / "methods" / "mug.yaml")
+    assert find("acme/dreamfusion") == str(home / "one" / "methods" / "dreamfusion.yaml")
+    assert find("cup") == find("bolt/cup") == str(home / "two" / "methods" / "cup.yaml")
+    assert find("maquette/dreamfusion") == find("dreamfusion")
+
+
 @pytest.mark.parametrize(
     ("method", "word", "key"),
     [(TEXT, "output=a\0b", "output"), (METHOD, "image=a\0b", "stages.fit.data.path")],

@@ -138,9 +138,10 @@ CASES = {
         use=run("inspect", "nano-clip"), refusal=("write acme/nano-clip or maquette-nano/nano-clip",),
     ),
     "missing target module": Case(
-        use=configured, refusal=("score.type: ", "score 'third' of plugin acme 1.0", "No module named 'acme.third'")
+        use=configured,
+        refusal=("score.type: score 'third' of plugin acme 1.0", "No module named 'acme.third' (", "toml:5)"),
     ),
-    "target that is no class": in_part("Half = 3", "acme.third:Half is no class", "third.py"),
+    "target that is no class": in_part("Half = 3", "acme.third:Half, the target, is no class", "toml:5"),
     "SystemExit in a part": in_part("raise SystemExit", "SystemExit", "third.py:1"),
     "part without Config": in_part(WITHOUT_CONFIG, "it lacks a dataclass Config", "acme"),
     "unfinished part": in_part("class Half: pass", "it lacks", "the base class maquette.scores.base.Score"),

@@ -121,13 +121,17 @@ def import_part(plugin: Plugin, part: PartEntry) -> type:
         PluginError: it cannot be imported, is no class, or does not fulfil the contract of its kind.
     """
     what = f"{part.kind} {part.name!r} of plugin {plugin.title} cannot be used"
-    with isolated(what, plugin.folder), registry.collecting():
+    with isolated(what, plugin.folder, _place(plugin, part)), registry.collecting():
         module_name, _, attribute = part.target.partition(":")
         module = importlib.import_module(module_name)
         if not isinstance(cls := getattr(module, attribute, None), type):
-            file = display_path(Path(module.__file__)) if module.__file__ else module_name
-            raise PluginError(f"{part.target} is no class; the manifest names it as target ({file})")
+            raise PluginError(f"{part.target}, the target, is no class")
         return registry.register(part.kind, part.name)(cls)
+
+
+def _place(plugin: Plugin, part: PartEntry) -> str:
+    """The line of the manifest that declares a part."""
+    return f"{display_path(plugin.manifest.path)}:{part.line}" if plugin.manifest is not None else ""
 
 
 def _chosen(entries: list[Plugin]) -> list[Plugin]:

@@ -23,7 +23,7 @@ _log = logging.getLogger("maquette.plugins")
 
 
 @contextmanager
-def isolated(what: str, folder: Path | None = None) -> Iterator[None]:
+def isolated(what: str, folder: Path | None = None, declared: str = "") -> Iterator[None]:
     """Run code of a plugin: any exception, SystemExit included, becomes a PluginError; changed state is restored.
 
     Output, Python's warnings, changed state and slowness are each one warning that names `what`. The state is the
@@ -32,6 +32,7 @@ def isolated(what: str, folder: Path | None = None) -> Iterator[None]:
     Args:
         what: the code, for messages, such as "plugin acme-losses 1.0".
         folder: of the plugin's package, or a local file; a failure is placed at the last line there.
+        declared: the place of a failure that has no line there, such as a line of the manifest; "": the folder.
 
     Raises:
         PluginError: the code failed.
@@ -45,7 +46,7 @@ def isolated(what: str, folder: Path | None = None) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as problem:
-        raise failure(what, problem, folder) from problem
+        raise failure(what, problem, folder, declared) from problem
     finally:
         if changed := restore_states(before):
             _log.warning("%s changed %s; that is undone", what, " and ".join(changed))
@@ -71,12 +72,12 @@ def failing_as(what: str, folder: Path | None = None) -> Iterator[None]:
         raise failure(what, problem, folder) from problem
 
 
-def failure(what: str, problem: BaseException, folder: Path | None = None) -> PluginError:
-    """The error that `what` failed with `problem`, at its last line within a folder or file."""
+def failure(what: str, problem: BaseException, folder: Path | None = None, declared: str = "") -> PluginError:
+    """The error that `what` failed with `problem`, at its last line in a folder or file, or where it is declared."""
     message = " ".join(str(problem).split())
     reason = message if isinstance(problem, MaquetteError) else f"{type(problem).__name__}: {message}".rstrip(": ")
     place = last_line(problem, folder) if folder is not None else ""
-    place = place or (display_path(folder) if folder is not None else "")
+    place = place or declared or (display_path(folder) if folder is not None else "")
     return PluginError(f"{what}: {_short(reason)}" + (f" ({place})" if place and place not in reason else ""))
 
 
