@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,14 +91,3 @@ def test_the_example_of_every_part_is_valid(validator, kind):
 def test_an_option_has_its_documentation_and_default(validator):
     option = validator.schema["definitions"]["geometry.hash-grid"]["properties"]["levels"]
     assert option["description"] == "resolutions of the encoding, L" and option["default"] == 16
-
-
-def test_the_command_writes_the_schema(tmp_path: Path):
-    from typer.testing import CliRunner
-
-    from maquette.cli.app import app
-
-    result = CliRunner().invoke(app, ["schema", "--out", str(tmp_path / "s.json")])
-    assert result.exit_code == 0 and "# yaml-language-server: $schema=" in result.output
-    assert CliRunner().invoke(app, ["schema"]).output == (tmp_path / "s.json").read_text()
-    assert "cannot write" in CliRunner().invoke(app, ["schema", "--out", str(tmp_path / "no" / "s.json")]).output

@@ -22,7 +22,7 @@ def record(folder: Path, name: str, seconds: float, *words: str, hardware: dict 
     run.mkdir(parents=True)
     (run / "state.json").write_text(json.dumps({"finished": ["nerf", "export"], "config": resolved.plain}))
     facts = {
-        "machine": machine() if hardware is None else hardware, "finished_stages": ["nerf", "export"], "peak_memory_mb": 500.0,
+        "machine": hardware or machine(), "finished_stages": ["nerf", "export"], "peak_memory_mb": 500.0,
         "times": {"stage nerf": {"wall_seconds": seconds}, "stage export": {"wall_seconds": 5.0}},
     }  # fmt: skip
     (run / "manifest.json").write_text(json.dumps(facts))

@@ -116,7 +116,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(3.2), duration(130), duration(7300)
-        ('3.2 s', '2 min 10 s', '2 h 2 min')
+        ('3.2 s', '2 min 10 s', '2 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.2g} s"

@@ -22,6 +22,8 @@ def schema(
     from maquette.errors import ConfigError
     from maquette.files import display_path, write_atomically
 
+    if out is not None and not out.parent.is_dir():
+        raise ConfigError(f"there is no folder {out.parent}", hint="give another file: --out FILE")
     plugins.load()
     text = json.dumps(method_schema(Suite), indent=1, ensure_ascii=False)
     if out is None:

@@ -274,7 +274,7 @@ def field_docs(cls: Any) -> Mapping[str, str]:
     """Field -> documentation, for the fields of a dataclass and of its bases: the comment behind each field."""
     docs: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(base):
+        if "__dataclass_fields__" in vars(base):
             docs |= {name: doc for name, doc in _own_docs(base).items() if doc or name not in docs}
     return docs
 

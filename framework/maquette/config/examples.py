@@ -255,5 +255,5 @@ def _suite(kind: str, name: str, body: _Body) -> str:
         [f"    truth: {{type: {name}}}"] if not body.lines else ["    truth:", *(f"      {x}" for x in _typed(body))]
     )
     lines += ["cases:", "  - prompt: a red mug", *(truth if kind == "truth" else [])]
-    metric = {name: body} if kind == "metric" else {"mesh-health": {}}
+    metric: dict[str, Any] = {name: body} if kind == "metric" else {"mesh-health": {}}
     return "\n".join([*lines, *_lines({"metrics": metric}, 0)]) + "\n"

@@ -167,7 +167,7 @@ def _value(expected: Any, marks: Iterable[Range] = ()) -> Schema:
         return _annotated(arguments[0], arguments[1:], marks)
     if expected is Schedule:
         return _schedule(marks)
-    if dataclasses.is_dataclass(expected):
+    if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         return _object(describe_config(expected))
     if origin is Literal:
         return {"enum": list(arguments)}
