@@ -106,6 +106,8 @@ def run(
     maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
     if sweep or prompts:
+        if allow:
+            raise ConfigError("--allow is for a single run", hint="leave it out, or run the method without --sweep")
         print_sweep(method, overrides or [], prompts, sweep, jobs, name)
         return
     if jobs > 1 or name:
