@@ -22,7 +22,7 @@ FEW = [
     "stages.views.sampling.steps=2", "stages.views.cameras.size=32", "stages.shape.steps=2", "stages.shape.size=32",
     "stages.shape.hull.resolution=24", "stages.shape.geometry={type: sdf-voxels, levels: [16]}",
     "stages.shape.texture_size=0", "stages.shape.max_faces=500", "stages.shape.loop.preview_every=0",
-    "stages.export.exporters.mesh={resolution: 24, texture_size: 0, max_faces: 500}", 
+    "stages.export.exporters.mesh={resolution: 24, texture_size: 0, max_faces: 500}",
     "~stages.export.exporters.turntable",
     "~stages.export.exporters.contact-sheet",
 ]  # fmt: skip
