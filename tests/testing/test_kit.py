@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,14 @@ from maquette import testing
 from maquette.errors import ConfigError
 from maquette.registry import KINDS
 from maquette.testing import inputs
+from maquette.testing.derivatives import check_finite_differences
 from maquette.testing.documentation import comments
-from maquette.testing.kinds import PLACES
+from maquette.testing.general import GENERAL
+from maquette.testing.kinds import PLACES, procedure
+from maquette.testing.running import outcomes_of
 from maquette.testing.scaffold import EXAMPLES, write_package
-from maquette.testing.trial import Output, difference
+from maquette.testing.traces import check_leaves_nothing
+from maquette.testing.trial import Fault, Output, Slope, Trial, difference
 
 
 def test_kinds_have_a_procedure_an_example_and_a_function_each():
@@ -63,3 +67,44 @@ def test_scaffold_overwrites_nothing(tmp_path: Path):
     write_package("my-loss", "loss", tmp_path)
     with pytest.raises(ConfigError, match="exists"):
         write_package("my-loss", "loss", tmp_path)
+
+
+def test_appearance_shapes_guidance_loss_terms_sources_and_results_hold_the_procedures():
+    assert set(PLACES.values()) == {"appearance", "shapes", "guidance", "loss_terms", "sources", "results"}
+    for kind in KINDS:
+        rules = procedure(kind)
+        checks = [one.name for one in (*GENERAL, *rules.checks)]
+        assert len(set(checks)) == len(checks)
+        assert set(rules.skips) <= set(checks) and 1 < rules.minimum <= len(checks) - len(rules.skips)
+
+
+def test_running_names_each_check_before_it_runs(good):
+    begun: list[str] = []
+    for outcome in outcomes_of("loss", good("loss"), watch=begun.append):
+        assert outcome.status == "skipped" or begun[-1] == outcome.check
+
+
+def test_derivatives_are_compared_along_a_direction(good):
+    def slopes(trial, part, dtype):
+        leaf = torch.ones(3, dtype=dtype, requires_grad=True)
+        return [Slope("x", leaf, lambda: (leaf**3).sum())]
+
+    rules = replace(procedure("loss"), slopes=slopes)
+    check_finite_differences(Trial("loss", "x", good("loss"), None, rules, Path(), {}))
+    wrong = replace(rules, slopes=lambda *rest: [replace(one, function=half(one.function)) for one in slopes(*rest)])
+    with pytest.raises(Fault, match=r"the gradient to x is -?\d"):
+        check_finite_differences(Trial("loss", "x", good("loss"), None, wrong, Path(), {}))
+
+
+def half(function):
+    return lambda: 0.5 * function() + 0.5 * function().detach()
+
+
+def test_traces_of_a_part_that_writes_files_are_named(good, tmp_path):
+    def use(trial, part, situation):
+        Path("left.txt").write_text("x")
+        return [Output("term", torch.zeros(()))]
+
+    rules = replace(procedure("loss"), use=use, build=lambda trial: None)
+    with pytest.raises(Fault, match="it changes the files of the working folder"):
+        check_leaves_nothing(Trial("loss", "x", good("loss"), None, rules, tmp_path, {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ CONFIGS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("prior", "mvdream"): {"path": "{tiny_multi_view}"},
     ("prior", "zero123"): {"path": "{tiny_zero123}"},
-    ("prior", "zero123plus"): {"path": "{tiny_zero123plus}"},
+    ("prior", "zero123plus"): {"path": "{tiny_zero123plus}", "layout": "v1.2"},
     ("loss", "clip-similarity"): {"path": "nano-clip"},
     ("loss", "prompt-similarity"): {"path": "nano-clip"},
     ("loss", "perceptual"): {"path": "nano-clip"},
@@ -116,7 +117,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture, posed pictures and a mesh."""
     folder = tmp_path_factory.mktemp("files")
     imwrite(folder / "ball.png", (inputs.ball_views(1, 32).picture.rgba[0].numpy() * 255).astype("uint8"))
-    save_posed_images(folder / "views", inputs.ball_views(6, 32))
+    views = inputs.ball_views(6, 32)
+    save_posed_images(folder / "views", replace(views, split=("train",) * 4 + ("val", "test")))
     write_ply(folder / "ball.ply", inputs.ball_mesh())
     return folder
 

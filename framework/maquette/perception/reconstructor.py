@@ -109,7 +109,8 @@ class Reconstructor(nn.Module):
             )  # fmt: skip
         sizes = read_json(folder / CONFIG, key)
         try:
-            network = cls(check(Architecture, sizes, "", lambda key: None))
+            with torch.random.fork_rng(devices=[]):  # the initial weights are drawn, and replaced below
+                network = cls(check(Architecture, sizes, "", lambda key: None))
         except ConfigError as problem:
             raise ConfigError(
                 f"{folder / CONFIG} describes no reconstructor: {problem.key}: {problem.message}", key=key,

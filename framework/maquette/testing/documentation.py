@@ -46,7 +46,8 @@ def _own_settings(config: Any) -> list[str]:
 
 def _explains_itself(annotation: Any) -> bool:
     """Whether a type has a documentation of its own: a part, or a dataclass of settings."""
-    return dataclasses.is_dataclass(annotation) or any(isinstance(mark, PartOf) for mark in _marks(annotation))
+    inner = (annotation, *typing.get_args(annotation))
+    return any(map(dataclasses.is_dataclass, inner)) or any(isinstance(mark, PartOf) for mark in _marks(annotation))
 
 
 def _marks(annotation: Any) -> tuple[Any, ...]:

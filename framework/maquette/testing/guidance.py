@@ -24,8 +24,13 @@ NAMES = ("positive", "unconditional", "empty", "interpolated", "front", "side", 
 CHANNELS, SIDE = 4, 8  # of a score's predictions
 
 
+def _together(trial: Trial, prior: Any) -> int:
+    """Number of consecutive pictures that are encoded or denoised together."""
+    return max(prior.views, trial.capabilities.views_per_object)
+
+
 def _prior_cameras(trial: Trial, prior: Any, situation: Situation) -> Cameras:
-    count = situation.batch * prior.views
+    count = situation.batch * _together(trial, prior)
     if ANY_CAMERA in trial.capabilities.gives:
         return inputs.cameras(count, seed=situation.seed)
     layout = getattr(trial.config, "layout", "v1.2")
@@ -41,11 +46,12 @@ def _conditions(trial: Trial, prior: Any, views: Cameras) -> dict[str, Any]:
     return prior.with_control(prior.with_source_picture(conditions, rgb), control)
 
 
-def _noisy(prior: Any, situation: Situation) -> tuple[Tensor, Tensor]:
-    count = situation.batch * prior.views
+def _noisy(trial: Trial, prior: Any, situation: Situation) -> tuple[Tensor, Tensor]:
+    together = _together(trial, prior)
+    count = situation.batch * together
     shape = _latent_shape(prior)
     noisy = inputs.numbers("noisy", count, *shape, seed=situation.seed, low=-1, high=1)
-    t = torch.arange(situation.batch).repeat_interleave(prior.views) * 100 + 300
+    t = torch.arange(situation.batch).repeat_interleave(together) * 100 + 300
     return (noisy * torch.nan if situation.spoiled else noisy), t % prior.noise_schedule.timesteps
 
 
@@ -62,7 +68,7 @@ def _use_prior(trial: Trial, prior: Any, situation: Situation) -> list[Output]:
     rgb = inputs.numbers("pictures", count, size, size, 3, seed=situation.seed)
     with torch.no_grad():
         latents = prior.encode(rgb)
-        noisy, t = _noisy(prior, situation)
+        noisy, t = _noisy(trial, prior, situation)
         conditions = _conditions(trial, prior, views)
         predictions = prior.predict(noisy, t, conditions, views)
         decoded = prior.decode(latents)
@@ -90,7 +96,7 @@ def _declared_conditions(trial: Trial) -> None:
     conditions = prior.condition(inputs.request()).at(views)
     if missing := declared - set(conditions):
         raise Fault(f"capabilities promise the conditions {', '.join(sorted(missing))}, and `at` does not give them")
-    predicted = set(prior.predict(*_noisy(prior, Situation(batch=1)), _conditions(trial, prior, views), views))
+    predicted = set(prior.predict(*_noisy(trial, prior, Situation(batch=1)), _conditions(trial, prior, views), views))
     if absent := set(conditions) - predicted:
         raise Fault(f"predict leaves out the conditions {', '.join(sorted(absent))}")
 
@@ -98,7 +104,7 @@ def _declared_conditions(trial: Trial) -> None:
 def _frozen(trial: Trial) -> None:
     prior = trial.build()
     views = _prior_cameras(trial, prior, Situation(batch=1))
-    noisy, t = _noisy(prior, Situation(batch=1))
+    noisy, t = _noisy(trial, prior, Situation(batch=1))
     with torch.enable_grad():
         predictions = prior.predict(noisy.requires_grad_(True), t, _conditions(trial, prior, views), views)
     if any(one.requires_grad for one in predictions.values()):
@@ -120,7 +126,7 @@ def _copies(trial: Trial) -> None:
         raise Skip("it offers no trainable copy")
     prior = trial.build()
     views = _prior_cameras(trial, prior, Situation(batch=1))
-    noisy, t = _noisy(prior, Situation(batch=1))
+    noisy, t = _noisy(trial, prior, Situation(batch=1))
     conditions = _conditions(trial, prior, views)
     condition = conditions.get("viewless", next(iter(conditions.values())))
     for kind in kinds:

@@ -13,6 +13,7 @@ from maquette.cameras.base import Cameras
 from maquette.config.capabilities import GEOMETRY, RENDERING, TARGET, bare, within
 from maquette.data.base import Target
 from maquette.losses.base import Comparison, Probe, RenderContext
+from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.testing import inputs
@@ -48,7 +49,12 @@ def _rendering(geometry: Any, views: Cameras, dtype: torch.dtype = torch.float32
 
 
 def _term(loss: Any, rendering: Rendering, geometry: Any, views: Cameras, known: Target, seed: int = 0) -> Tensor:
-    """The loss's number, whatever of the three kinds it is."""
+    """The loss's number, whatever of the three kinds it is, and whether it gives one term or several."""
+    result = _call(loss, rendering, geometry, views, known, seed)
+    return result.total() if isinstance(result, Terms) else result
+
+
+def _call(loss: Any, rendering: Rendering, geometry: Any, views: Cameras, known: Target, seed: int) -> Tensor | Terms:
     if isinstance(loss, Comparison):
         return loss(rendering, known)
     if isinstance(loss, Probe):
