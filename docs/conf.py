@@ -53,8 +53,14 @@ def _cell(cell: dict[str, Any]) -> str:
 
 
 def name_files_outside(app: Any, page: str, source: list[str]) -> None:
-    """Let links to files that are no pages be their names."""
-    source[0] = re.sub(r"\[([^\]]*)\]\((?:\.\./)+CONTRIBUTING\.md[^)]*\)", r"\1", source[0])
+    """Let links to files that are no pages, such as those of the code, be their texts."""
+    folder = (DOCS / page).parent
+
+    def text_or_link(match: re.Match[str]) -> str:
+        target = (folder / match[2]).resolve()
+        return match[0] if match[2].startswith("http") or target.is_relative_to(DOCS) else match[1]
+
+    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)[^)]*\)", text_or_link, source[0])
 
 
 def setup(app: Any) -> None:
