@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from viewer_client import ViewerClient, wait_until
 
 from maquette.config.parts import part
 from maquette.scene import Scene, Viewpoint
 from maquette.viewer.budget import HEIGHTS, Budget
 from maquette.viewer.screens import Screens
 from maquette.viewer.server import start_server, stop_server
+from viewer_client import ViewerClient, wait_until
 
 pytest.importorskip("viser")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from maquette.cameras.base import Cameras, CameraSampler
 from maquette.config.schedules import Schedule
-from maquette.data.base import Data, Target
+from maquette.data.base import Data, Reference, Target
 from maquette.geometry.base import ChangedRows
 from maquette.kernels.precision import without_autocast
 from maquette.kernels.splatting import Projected

@@ -14,7 +14,7 @@ from maquette.scene import Scene
 from maquette.stages.optimisation import Optimisation
 from maquette.training.observer import Interlude
 from maquette.viewer.budget import Budget
-from maquette.viewer.nodes import MESH, add_exports, add_references, show_cameras
+from maquette.viewer.nodes import MESH, add_exports, add_references, clear_cameras, show_cameras
 from maquette.viewer.panel import LiveControls, Panel
 from maquette.viewer.screens import SCREENSHOT_HEIGHT, Screens, render
 from maquette.viewer.server import HOST, PORT, start_server, stop_server
@@ -50,7 +50,7 @@ class LiveViewer:
         self._stage, self._scene, self._run = "", None, None  # type: tuple[str, Scene | None, Path | None]
         self._interlude: Interlude | None = None
         self._changes: list[dict[str, Any]] = []
-        self._updated_at, self._failed = 0.0, False
+        self._updated_at, self._failed, self._references_visible = 0.0, False, True
 
     @property
     def port(self) -> int:
@@ -83,6 +83,7 @@ class LiveViewer:
             self._controls.remove()
             self._controls = None
         self._run = run
+        clear_cameras(self._server)
         added = add_exports(self._server, run)
         if added:
             self._screens.clear()
@@ -106,6 +107,7 @@ class LiveViewer:
     def _begin(self, interlude: Interlude) -> None:
         """Set the page up for a stage."""
         self._stage, task = interlude.stage, interlude.task
+        clear_cameras(self._server)
         if self._controls is not None:
             self._controls.remove()
             self._controls = None
@@ -114,6 +116,7 @@ class LiveViewer:
             self._screens.view = task.scene.view
             self._controls = LiveControls(self._server, task.weights, self._override, self._panel.ask)
             add_references(self._server, task.references, visible=True)
+            self._references_visible = True
 
     def _act(self, interlude: Interlude) -> float:
         """Work off requests, draw, and wait while paused; returns the seconds waited."""
@@ -153,6 +156,9 @@ class LiveViewer:
         if task.latest is not None:
             controls.show_pictures(self._server, task.latest)
             show_cameras(self._server, task.latest.cameras, controls.cameras_visible)
+        if controls.cameras_visible != self._references_visible:
+            self._references_visible = controls.cameras_visible
+            add_references(self._server, task.references, self._references_visible)
 
     def _override(self, key: str, value: float) -> None:
         interlude = self._interlude

@@ -62,6 +62,12 @@ def add_references(server: ViserServer, references: Sequence[Reference], visible
         _add_frustum(server, f"/references/{i}", reference.cameras[:1], REFERENCE, picture, visible)
 
 
+def clear_cameras(server: ViserServer) -> None:
+    """Remove all frustums, before another stage adds its own."""
+    for name in ("/cameras", "/references"):
+        server.scene.remove_by_name(name)
+
+
 def _add_frustum(
     server: ViserServer, name: str, camera: Cameras, color: tuple[int, int, int], picture: np.ndarray | None,
     visible: bool,

@@ -146,7 +146,8 @@ class LiveControls:
         gui: Any, key: str, schedule: Schedule, override: Callable[[str, float], None], ask: Callable[[Request], None]
     ) -> Any:
         largest = 2 * max((abs(value) for _, value in schedule.points), default=0.0) or 1.0
-        slider = gui.add_slider(key, 0.0, largest, largest / SLIDER_STEPS, min(schedule.points[0][1], largest))
+        start = min(schedule.points[0][1], largest)
+        slider = gui.add_slider(key.partition(".")[2], 0.0, largest, largest / SLIDER_STEPS, start, hint=key)
 
         @slider.on_update
         def on_move(event: Any) -> None:
