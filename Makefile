@@ -63,8 +63,10 @@ bench: $(VENV)/.installed-dev
 gpu: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/gpu_check.py --json outputs/gpu-check.json
 
-docs: $(VENV)/.installed
+# The site, in docs/_build/html: open index.html.
+docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/draw_floors.py $(FLOORS)
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 clean:
 	rm -rf $(VENV)
@@ -79,4 +81,8 @@ $(VENV)/.installed: $(VENV)/bin/pip pyproject.toml plugins/maquette-nano/pyproje
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	touch $@
