@@ -15,7 +15,7 @@ from maquette.config.origins import load_yaml
 
 def test_an_example_has_each_option_with_its_default_and_its_documentation():
     shown = example("loss", "normal-smoothness-3d")
-    assert shown.text.startswith("extends: zero123\nstages:\n  nerf:\n") or "extends: " in shown.text
+    assert shown.text.startswith("extends: dreamfusion\nstages:\n  nerf:\n    losses:\n      normal-smoothness-3d:\n")
     assert "samples: 8192  # largest number of samples, evenly picked" in shown.text
     assert shown.command.startswith("maquette run mine.yaml ")
 

@@ -18,7 +18,7 @@ import torch
 from maquette.cameras.base import Cameras
 from maquette.config.loading import ResolvedConfig
 from maquette.config.parts import PartSpec, plain
-from maquette.data.formats import PosedImages
+from maquette.data.formats import PosedImages, Split
 from maquette.errors import MaquetteError
 from maquette.images.picture import Picture
 from maquette.kernels.devices import limit_threads
@@ -90,7 +90,7 @@ def try_method(resolved: ResolvedConfig) -> Trial:
     """
     limit_threads()
     check_devices(resolved)
-    method, trials = resolved.method, []
+    method, trials = resolved.method, list[StageTrial]()
     with tempfile.TemporaryDirectory(prefix="maquette-dry-run-") as folder:
         run = RunFolder.create(folder, method.name, "dry run", resolved.to_yaml())
         context = StageContext("", replace(method, output=folder), run, resume=False)
@@ -142,8 +142,8 @@ def _sampling(spec: PartSpec, context: StageContext) -> list[float]:
     data = config.data.build() if config.data is not None else None
     if data is not None:
         data.prepare(torch.device("cpu"))
-    request, cameras, prior = build_request(context.method, data, context.artifacts.words), config.views(seed), None
-    prior = config.prior.build()
+    request = build_request(context.method, data, context.artifacts.words)
+    cameras, prior = config.views(seed), config.prior.build()
     seconds = []
     for steps in (1, STEPS):
         started = time.perf_counter()
@@ -166,4 +166,5 @@ def ball_views(cameras: Cameras) -> PosedImages:
     alpha = (squared[None] < radius[:, None, None] ** 2).float()[..., None]
     names = tuple(f"view-{number}" for number in range(len(cameras)))
     picture = Picture(torch.full((*alpha.shape[:3], 3), 0.5), alpha)
-    return PosedImages(picture, cameras, ("train",) * len(names), names)
+    train: Split = "train"
+    return PosedImages(picture, cameras, (train,) * len(names), names)
