@@ -171,8 +171,8 @@ def scene(form: str = "field") -> Scene:
     shape = part("geometry", name, **GEOMETRIES[name]).build()
     renderer, settings = RENDERERS[form]
     view = Viewpoint(DISTANCE, FOV_Y_DEG)
-    made = part("renderer", renderer, **settings).build(bound=shape.bound)
-    return Scene(shape, part("material", "plain").build(), part("background", "solid").build(), made, view)
+    built = part("renderer", renderer, **settings).build(bound=shape.bound)
+    return Scene(shape, part("material", "plain").build(), part("background", "solid").build(), built, view)
 
 
 @cache
