@@ -103,7 +103,7 @@ def _deterministic(trial: Trial) -> None:
         results.append(trial.fresh())
     torch.set_rng_state(states[0])
     np.random.set_state(states[1])
-    if name := difference(*results):
+    if name := difference(results[0], results[1]):
         raise Fault(f"{name} differs between two parts of one config under one key; draw from moment.draws")
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.cameras.six_views import six_cameras
+from maquette.cameras.six_views import Layout, six_cameras
 from maquette.config.capabilities import ANY_CAMERA, CONDITION, COPY, DATA, bare, within
 from maquette.config.parts import part
 from maquette.priors.base import ControlInputs
@@ -33,7 +33,7 @@ def _prior_cameras(trial: Trial, prior: Any, situation: Situation) -> Cameras:
     count = situation.batch * _together(trial, prior)
     if ANY_CAMERA in trial.capabilities.gives:
         return inputs.cameras(count, seed=situation.seed)
-    layout = getattr(trial.config, "layout", "v1.2")
+    layout: Layout = getattr(trial.config, "layout", "v1.2")
     fixed = six_cameras(layout, 0.0, inputs.DISTANCE, inputs.SIZE)
     return Cameras.cat([fixed] * situation.batch)
 

@@ -114,7 +114,8 @@ def _declared(trial: Trial) -> None:
     if "samples" in entries and "normal" not in entries and samples is not None:
         absent["samples"] = replace(samples, normals=None, gradients=None)
     target, named = inputs.target(views), bare(within(TARGET, needs))
-    target = replace(target, **{name: None for name in ("depth", "normal") if name not in named})
+    depth, normal = (getattr(target, name) if name in named else None for name in ("depth", "normal"))
+    target = replace(target, depth=depth, normal=normal)
     try:
         _term(trial.build(), replace(rendering, **absent), geometry, views, target)
     except Exception as problem:
