@@ -80,7 +80,7 @@ def test_appearance_shapes_guidance_loss_terms_sources_and_results_hold_the_proc
 
 def test_running_names_each_check_before_it_runs(good):
     begun: list[str] = []
-    for outcome in outcomes_of("loss", good("loss"), watch=begun.append):
+    for outcome in outcomes_of("loss", good("loss"), on_begin=begun.append):
         assert outcome.status == "skipped" or begun[-1] == outcome.check
 
 
@@ -89,7 +89,7 @@ def test_derivatives_are_compared_along_a_direction(good):
         leaf = torch.ones(3, dtype=dtype, requires_grad=True)
         return [Slope("x", leaf, lambda: (leaf**3).sum())]
 
-    rules = replace(procedure("loss"), slopes=slopes)
+    rules = replace(procedure("loss"), slopes=slopes, build=lambda trial: None)
     check_finite_differences(Trial("loss", "x", good("loss"), None, rules, Path(), {}))
     wrong = replace(rules, slopes=lambda *rest: [replace(one, function=half(one.function)) for one in slopes(*rest)])
     with pytest.raises(Fault, match=r"the gradient to x is -?\d"):

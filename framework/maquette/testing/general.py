@@ -41,26 +41,26 @@ def _shapes(trial: Trial) -> None:
 
 
 def _types(trial: Trial) -> None:
-    seen = False
+    any_tensor = False
     for name, value in leaves(trial.fresh()):
         dtype = str(getattr(value, "dtype", "")).removeprefix("torch.")
-        seen = seen or bool(dtype)
+        any_tensor = any_tensor or bool(dtype)
         if dtype in ("float64", "float16", "bfloat16", "complex64", "complex128"):
             raise Fault(f"{name} is {dtype}, and should be float32")
-    if not seen:
+    if not any_tensor:
         raise Skip("it gives no tensors")
 
 
 def _devices(trial: Trial) -> None:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    seen = False
+    any_tensor = False
     for device in devices:
         for name, value in leaves(trial.fresh(Situation(device=device))):
             if isinstance(value, torch.Tensor):
-                seen = True
+                any_tensor = True
                 if value.device.type not in ("cpu", device):
                     raise Fault(f"{name} is on {value.device}, its inputs on {device}")
-    if not seen:
+    if not any_tensor:
         raise Skip("it gives no tensors")
 
 
@@ -103,7 +103,7 @@ def _deterministic(trial: Trial) -> None:
         results.append(trial.fresh())
     torch.set_rng_state(states[0])
     np.random.set_state(states[1])
-    if name := difference(*results):
+    if name := difference(results[0], results[1]):
         raise Fault(f"{name} differs between two parts of one config under one key; draw from moment.draws")
 
 
@@ -132,14 +132,14 @@ def _state(trial: Trial) -> None:
 
 def _hidden_parameters(part: nn.Module) -> str:
     """The name of an attribute that holds networks or parameters which the module does not register."""
-    known = {id(parameter) for parameter in part.parameters()}
+    registered = {id(parameter) for parameter in part.parameters()}
     for name, value in vars(part).items():
         if name.startswith("_") or name == "config":
             continue
         items: Any = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
         for item in items:
             inner = list(item.parameters()) if isinstance(item, nn.Module) else [item]
-            if any(isinstance(one, nn.Parameter) and id(one) not in known for one in inner):
+            if any(isinstance(one, nn.Parameter) and id(one) not in registered for one in inner):
                 return name
     return ""
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
-from maquette.cameras.six_views import six_cameras
+from maquette.cameras.six_views import Layout, six_cameras
 from maquette.config.capabilities import ANY_CAMERA, CONDITION, COPY, DATA, bare, within
 from maquette.config.parts import part
 from maquette.priors.base import ControlInputs
@@ -33,7 +33,7 @@ def _prior_cameras(trial: Trial, prior: Any, situation: Situation) -> Cameras:
     count = situation.batch * _together(trial, prior)
     if ANY_CAMERA in trial.capabilities.gives:
         return inputs.cameras(count, seed=situation.seed)
-    layout = getattr(trial.config, "layout", "v1.2")
+    layout: Layout = getattr(trial.config, "layout", "v1.2")
     fixed = six_cameras(layout, 0.0, inputs.DISTANCE, inputs.SIZE)
     return Cameras.cat([fixed] * situation.batch)
 
@@ -225,18 +225,18 @@ def _build_objective(trial: Trial) -> Any:
 
 def _terms(trial: Trial, objective: Any, situation: Situation, rendering: Any = None) -> Any:
     moment = Moment.at(0, 10, situation.seed).sub("guidance")
-    views, known = inputs.cameras(situation.batch, seed=situation.seed), None
+    views, target = inputs.cameras(situation.batch, seed=situation.seed), None
     if DATA in trial.capabilities.needs:
-        known = inputs.BallData().all()
+        target = inputs.BallData().all()
         chosen = torch.arange(situation.batch)
-        known = replace(known, cameras=known.cameras[chosen], picture=known.picture[chosen], indices=chosen)
-        views = known.cameras
+        target = replace(target, cameras=target.cameras[chosen], picture=target.picture[chosen], indices=chosen)
+        views = target.cameras
     if rendering is None:
         rendering = replace(inputs.rendering(views, spoiled=situation.spoiled), latents=None)
     prior = inputs.gaussian_prior()
     conditions = prior.condition(inputs.request()).at(views)
     denoiser = Denoiser(prior, part("score", "cfg").build(), conditions, views)
-    return objective(rendering, denoiser, moment, known)
+    return objective(rendering, denoiser, moment, target)
 
 
 def _use_objective(trial: Trial, objective: Any, situation: Situation) -> list[Output]:

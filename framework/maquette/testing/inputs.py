@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config.parts import part
 from maquette.data.base import Data, HeldOut, Reference, Target
-from maquette.data.formats import PosedImages, posed_cameras
+from maquette.data.formats import PosedImages, Split, posed_cameras
 from maquette.geometry.base import SurfaceMesh
 from maquette.images.picture import Picture
 from maquette.materials.base import Shading
@@ -79,7 +79,8 @@ def ball_views(count: int = 6, size: int = SIZE) -> PosedImages:
     ones = torch.ones(count)
     around = orbit_cameras(azimuth, 20 * ones, DISTANCE * ones, FOV_Y_DEG * ones, size)
     placed = posed_cameras(around.c2w, around.fov_y_deg, size, size)
-    return PosedImages(ball_pictures(around), placed, ("train",) * count, tuple(f"view-{i}" for i in range(count)))
+    split: tuple[Split, ...] = ("train",) * count
+    return PosedImages(ball_pictures(around), placed, split, tuple(f"view-{i}" for i in range(count)))
 
 
 def ball_mesh() -> Mesh:
@@ -171,8 +172,8 @@ def scene(form: str = "field") -> Scene:
     shape = part("geometry", name, **GEOMETRIES[name]).build()
     renderer, settings = RENDERERS[form]
     view = Viewpoint(DISTANCE, FOV_Y_DEG)
-    made = part("renderer", renderer, **settings).build(bound=shape.bound)
-    return Scene(shape, part("material", "plain").build(), part("background", "solid").build(), made, view)
+    built = part("renderer", renderer, **settings).build(bound=shape.bound)
+    return Scene(shape, part("material", "plain").build(), part("background", "solid").build(), built, view)
 
 
 @cache

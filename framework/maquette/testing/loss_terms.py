@@ -48,15 +48,15 @@ def _rendering(geometry: Any, views: Cameras, dtype: torch.dtype = torch.float32
     return replace(rendering, mesh=geometry.mesh()) if geometry.form == "surface" else rendering
 
 
-def _term(loss: Any, rendering: Rendering, geometry: Any, views: Cameras, known: Target, seed: int = 0) -> Tensor:
+def _term(loss: Any, rendering: Rendering, geometry: Any, views: Cameras, target: Target, seed: int = 0) -> Tensor:
     """The loss's number, whatever of the three kinds it is, and whether it gives one term or several."""
-    result = _call(loss, rendering, geometry, views, known, seed)
+    result = _call(loss, rendering, geometry, views, target, seed)
     return result.total() if isinstance(result, Terms) else result
 
 
-def _call(loss: Any, rendering: Rendering, geometry: Any, views: Cameras, known: Target, seed: int) -> Tensor | Terms:
+def _call(loss: Any, rendering: Rendering, geometry: Any, views: Cameras, target: Target, seed: int) -> Tensor | Terms:
     if isinstance(loss, Comparison):
-        return loss(rendering, known)
+        return loss(rendering, target)
     if isinstance(loss, Probe):
         again = replace(rendering, rgb=rendering.rgb * 0.9, depth=rendering.depth + 0.1)
         return loss(rendering, RenderContext(views, geometry, lambda cameras: again, Draws(seed, 3).sub("loss")))
@@ -69,8 +69,8 @@ def _use_loss(trial: Trial, loss: Any, situation: Situation) -> list[Output]:
     rendering = _rendering(geometry, views, spoiled=situation.spoiled)
     if situation.spoiled and within(GEOMETRY, trial.capabilities.needs):
         raise Skip("its numbers are the geometry's, which is checked itself")
-    known = inputs.target(views, situation.spoiled)
-    return [Output("the term", _term(loss, rendering, geometry, views, known, situation.seed), ())]
+    target = inputs.target(views, situation.spoiled)
+    return [Output("the term", _term(loss, rendering, geometry, views, target, situation.seed), ())]
 
 
 def _slopes(trial: Trial, loss: Any, dtype: torch.dtype) -> list[Slope]:
@@ -78,16 +78,16 @@ def _slopes(trial: Trial, loss: Any, dtype: torch.dtype) -> list[Slope]:
     if hasattr(loss, "to"):
         loss.to(dtype)
     rendering = _rendering(geometry, views, dtype)
-    known = inputs.target(views)
+    target = inputs.target(views)
     picture = dataclasses.replace(
-        known.picture, color=known.picture.color.to(dtype), alpha=known.picture.alpha.to(dtype)
+        target.picture, color=target.picture.color.to(dtype), alpha=target.picture.alpha.to(dtype)
     )
-    assert known.depth is not None and known.normal is not None
-    known = replace(known, picture=picture, depth=known.depth.to(dtype), normal=known.normal.to(dtype))
+    assert target.depth is not None and target.normal is not None
+    target = replace(target, picture=picture, depth=target.depth.to(dtype), normal=target.normal.to(dtype))
     samples = rendering.samples
 
     def term() -> Tensor:
-        return _term(loss, rendering, geometry, views, known)
+        return _term(loss, rendering, geometry, views, target)
 
     leaves = {name: getattr(rendering, name) for name in ENTRIES}
     leaves |= {f"the samples' {name}": getattr(samples, name) for name in SAMPLE_ENTRIES}
@@ -98,7 +98,7 @@ def _slopes(trial: Trial, loss: Any, dtype: torch.dtype) -> list[Slope]:
         if geometry.form == "surface":
 
             def term() -> Tensor:
-                return _term(loss, replace(rendering, mesh=geometry.mesh()), geometry, views, known)
+                return _term(loss, replace(rendering, mesh=geometry.mesh()), geometry, views, target)
 
     return [Slope(name, leaf, term) for name, leaf in leaves.items()]
 
@@ -113,10 +113,11 @@ def _declared(trial: Trial) -> None:
     samples = rendering.samples
     if "samples" in entries and "normal" not in entries and samples is not None:
         absent["samples"] = replace(samples, normals=None, gradients=None)
-    known, given = inputs.target(views), bare(within(TARGET, needs))
-    known = replace(known, **{name: None for name in ("depth", "normal") if name not in given})
+    target, named = inputs.target(views), bare(within(TARGET, needs))
+    depth, normal = (getattr(target, name) if name in named else None for name in ("depth", "normal"))
+    target = replace(target, depth=depth, normal=normal)
     try:
-        _term(trial.build(), replace(rendering, **absent), geometry, views, known)
+        _term(trial.build(), replace(rendering, **absent), geometry, views, target)
     except Exception as problem:
         without = ", ".join(sorted(absent))
         raise Fault(

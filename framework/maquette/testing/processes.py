@@ -104,10 +104,10 @@ def _ending(child: subprocess.Popen[bytes], hung: bool, timeout: float, printed:
         return f"it does not end within {timeout:g} s"
     code = child.returncode
     last = printed.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    said = f"; it said last: {last[0][:200]}" if last else ""
+    last_line = f"; it printed last: {last[0][:200]}" if last else ""
     if code < 0:
-        return f"it ends the process by {signal.Signals(-code).name}{said}"
-    return f"it ends the process with exit code {code}{said}"
+        return f"it ends the process by {signal.Signals(-code).name}{last_line}"
+    return f"it ends the process with exit code {code}{last_line}"
 
 
 def _reports(targets: Sequence[Target], progress: Sequence[_Progress], ending: str) -> list[Report]:

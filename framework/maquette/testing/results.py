@@ -142,12 +142,12 @@ def _context(trial: Trial, stage: Any, run: RunFolder) -> StageContext:
 
 
 def _artifacts(context: StageContext) -> list[Output]:
-    made = context.artifacts
-    outputs = [Output("words", [path.name for path in made.words]), Output("models", sorted(made.models))]
-    if made.scene is not None:
-        outputs += [Output(f"scene.{name}", one) for name, one in made.scene.state_dict().items()]
-    if made.views is not None:
-        outputs.append(Output("views", made.views.picture.color, None, 0, 1))
+    artifacts = context.artifacts
+    outputs = [Output("words", [path.name for path in artifacts.words]), Output("models", sorted(artifacts.models))]
+    if artifacts.scene is not None:
+        outputs += [Output(f"scene.{name}", one) for name, one in artifacts.scene.state_dict().items()]
+    if artifacts.views is not None:
+        outputs.append(Output("views", artifacts.views.picture.color, None, 0, 1))
     return outputs
 
 

@@ -38,9 +38,9 @@ def check(kind: str, part: str | type, config: Mapping[str, Any] | None = None) 
 
 
 def outcomes_of(
-    kind: str, part: str | type, config: Mapping[str, Any] | None = None, watch: Watcher = lambda check: None
+    kind: str, part: str | type, config: Mapping[str, Any] | None = None, on_begin: Watcher = lambda check: None
 ) -> Iterator[Outcome]:
-    """The outcomes of `check`, one after the other; `watch` is called with the name of a check before it runs."""
+    """The outcomes of `check`, one after the other; `on_begin` is called with the name of a check before it runs."""
     registry.check_kind(kind)
     plugins.load()
     cls: Any = registry.get(kind, part) if isinstance(part, str) else part
@@ -56,7 +56,7 @@ def outcomes_of(
             if reason:
                 yield Outcome(one.name, "skipped", reason)
                 continue
-            watch(one.name)
+            on_begin(one.name)
             outcome = _run(one, trial)
             if outcome.status == "failed" and one.name in FIRST:
                 blocked = f"it fails {one.name!r}"

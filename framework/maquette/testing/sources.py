@@ -32,24 +32,24 @@ def _prepared(trial: Trial, part: Any, device: str = "cpu") -> Any:
     return part
 
 
-def _target_outputs(known: Target, name: str) -> list[Output]:
-    count, height, width = len(known.cameras), known.cameras.height, known.cameras.width
+def _target_outputs(target: Target, name: str) -> list[Output]:
+    count, height, width = len(target.cameras), target.cameras.height, target.cameras.width
     outputs = [
-        Output(f"{name}'s color", known.picture.color, (count, height, width, 3), 0, 1),
-        Output(f"{name}'s alpha", known.picture.alpha, (count, height, width, 1), 0, 1),
-        Output(f"{name}'s c2w", known.cameras.c2w, (count, 4, 4)),
+        Output(f"{name}'s color", target.picture.color, (count, height, width, 3), 0, 1),
+        Output(f"{name}'s alpha", target.picture.alpha, (count, height, width, 1), 0, 1),
+        Output(f"{name}'s c2w", target.cameras.c2w, (count, 4, 4)),
     ]
-    if known.depth is not None:
-        outputs.append(Output(f"{name}'s depth", known.depth, (count, height, width, 1)))
-    if known.normal is not None:
-        outputs.append(Output(f"{name}'s normal", known.normal, (count, height, width, 3), -1, 1))
+    if target.depth is not None:
+        outputs.append(Output(f"{name}'s depth", target.depth, (count, height, width, 1)))
+    if target.normal is not None:
+        outputs.append(Output(f"{name}'s normal", target.normal, (count, height, width, 3), -1, 1))
     return outputs
 
 
 def _use_data(trial: Trial, part: Any, situation: Situation) -> list[Output]:
     _prepared(trial, part, situation.device)
-    known = part.sample(Moment.at(3, 10, situation.seed).sub("data"))
-    return [*_target_outputs(known, "the target"), *_target_outputs(part.all(), "all")]
+    target = part.sample(Moment.at(3, 10, situation.seed).sub("data"))
+    return [*_target_outputs(target, "the target"), *_target_outputs(part.all(), "all")]
 
 
 def _held_out(trial: Trial) -> None:
@@ -63,10 +63,10 @@ def _held_out(trial: Trial) -> None:
 
 
 def _declared_targets(trial: Trial) -> None:
-    known = _prepared(trial, trial.build()).sample(Moment.at(0, 10, 0))
+    target = _prepared(trial, trial.build()).sample(Moment.at(0, 10, 0))
     for name in ("depth", "normal"):
         promised = name in bare(within(TARGET, trial.capabilities.gives))
-        if promised and getattr(known, name) is None:
+        if promised and getattr(target, name) is None:
             raise Fault(f"capabilities promise {name}, and the target has none")
 
 
@@ -156,33 +156,37 @@ MATTING = Procedure(
 
 
 def _generate(part: Any, situation: Situation, views: bool = True) -> Generated:
-    made: Generated = part.generate(
+    generated: Generated = part.generate(
         inputs.request(), inputs.ball_views(6, 32) if views else None, Draws(situation.seed, 0).sub("generator")
     )
-    return made
+    return generated
 
 
 def _use_generator(trial: Trial, part: Any, situation: Situation) -> list[Output]:
-    made = _generate(part, situation)
-    if isinstance(made, Mesh):
-        return [Output("vertices", made.vertices, (len(made.vertices), 3)), Output("faces", made.faces)]
-    if isinstance(made, DistanceGrid):
-        outputs = [Output("distances", made.distances), Output("low", made.low), Output("cell", made.cell)]
-        return outputs + ([] if made.colors is None else [Output("colors", made.colors, None, 0, 1)])
-    if isinstance(made, SplatCloud):
-        n = len(made)
+    generated = _generate(part, situation)
+    if isinstance(generated, Mesh):
+        return [Output("vertices", generated.vertices, (len(generated.vertices), 3)), Output("faces", generated.faces)]
+    if isinstance(generated, DistanceGrid):
+        outputs = [
+            Output("distances", generated.distances),
+            Output("low", generated.low),
+            Output("cell", generated.cell),
+        ]
+        return outputs + ([] if generated.colors is None else [Output("colors", generated.colors, None, 0, 1)])
+    if isinstance(generated, SplatCloud):
+        n = len(generated)
         shapes = {"means": (n, 3), "quaternions": (n, 4), "scales": (n, 3), "opacities": (n,)}
-        return [Output(name, getattr(made, name), shape) for name, shape in shapes.items()]
-    raise Fault(f"it makes a {type(made).__name__}, and should make a Mesh, a DistanceGrid or a SplatCloud")
+        return [Output(name, getattr(generated, name), shape) for name, shape in shapes.items()]
+    raise Fault(f"it makes a {type(generated).__name__}, and should make a Mesh, a DistanceGrid or a SplatCloud")
 
 
 def _within_cube(trial: Trial) -> None:
-    made = _generate(trial.build(), Situation())
-    if isinstance(made, DistanceGrid):
-        if not (made.distances < 0).any():
+    generated = _generate(trial.build(), Situation())
+    if isinstance(generated, DistanceGrid):
+        if not (generated.distances < 0).any():
             raise Fault("the distances are nowhere negative, so nothing is inside")
         return
-    points = torch.as_tensor(made.vertices if isinstance(made, Mesh) else made.means)
+    points = torch.as_tensor(generated.vertices if isinstance(generated, Mesh) else generated.means)
     if not len(points) or float(points.norm(dim=-1).max()) > FARTHEST:
         raise Fault("what it makes is empty, or reaches out of the cube of half side 1 about the origin")
 

@@ -48,7 +48,7 @@ def _check(target: Target, index: int, write: Any) -> None:
     cls = target.load()
     write(part=index, minimum=procedure(target.kind).minimum)
     write(part=index, **asdict(Outcome("import", "passed")))
-    for outcome in outcomes_of(target.kind, cls, watch=lambda name: write(part=index, begins=name)):
+    for outcome in outcomes_of(target.kind, cls, on_begin=lambda name: write(part=index, begins=name)):
         write(part=index, **asdict(outcome))
 
 
