@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 import maquette as mq
 from maquette.config import load_method
 from maquette.finished_run import Movie, Run
+from maquette.losses.opacity import Opacity
 from maquette.scene import Scene
 from tiny_run import tiny_words
 
@@ -45,6 +48,7 @@ def test_a_run_renders_from_its_checkpoint(run):
     assert torch.equal(views.rgb, run.scene.render_cameras(cameras).rgb)
 
 
+@pytest.mark.slow
 def test_a_loaded_run_is_the_same_and_a_finished_one_is_resumed_without_a_step(run):
     assert mq.load(run.path) == run == mq.resume(str(run.path))
     assert len(mq.load(run.path).metrics) == len(run.metrics)
@@ -107,6 +111,7 @@ def test_a_gif_is_shown_as_a_picture(tmp_path):
     assert Movie(tmp_path / "turntable.gif")._repr_html_().startswith('<img src="data:image/gif')
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_anew_beside_its_first_export(run):
     files = run.export("obj", settings={"mesh.resolution": 16, "mesh.texture_size": 32})
     assert {path.suffix for path in files} >= {".obj"} and files[0].parent != run.path / "export"
@@ -120,7 +125,26 @@ def test_a_run_is_measured_anew(run):
         run.measure("mesh-wealth")
 
 
+@pytest.mark.slow
 def test_runs_are_compared_by_what_differs(run, settings):
     other = mq.run("dreamfusion", {**settings, "stages.nerf.steps": 4}, prompt=PROMPT, seed=3)
     rows = {row.name: row.values for row in mq.compare(run, other.path).settings}
     assert rows["stages.nerf.steps"] == ("8", "4")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_raises_what_python_raises_and_goes_on(settings, monkeypatch, tmp_path):
+    loss = Opacity.__call__
+
+    def stop_once(self, rendering, geometry):
+        monkeypatch.setattr(Opacity, "__call__", loss)
+        os.kill(os.getpid(), signal.SIGINT)
+        return loss(self, rendering, geometry)
+
+    monkeypatch.setattr(Opacity, "__call__", stop_once)
+    with pytest.raises(KeyboardInterrupt, match="a checkpoint is saved: maquette"):
+        mq.run("dreamfusion", {**settings, "output": str(tmp_path)}, prompt=PROMPT)
+    (config,) = tmp_path.rglob("config.yaml")
+    stopped = mq.load(config.parent)
+    assert not stopped.files and stopped.folder.checkpointed_steps("nerf") == 1
+    assert "mesh.glb" in mq.resume(config.parent).files
