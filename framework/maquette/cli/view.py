@@ -58,5 +58,5 @@ def viewer(enabled: bool, host: str, port: int) -> Iterator[LiveViewer | None]:
 def keep_serving(live: LiveViewer, run: Path) -> None:
     """Show the finished run until Ctrl-C."""
     live.show_finished(run)
-    typer.echo(f"the finished object stays at http://localhost:{live.port}; Ctrl-C ends the viewer")
+    typer.echo(f"the finished object stays at {live.address}; Ctrl-C ends the viewer")
     live.serve()

@@ -17,7 +17,7 @@ from maquette.viewer.budget import Budget
 from maquette.viewer.nodes import MESH, add_exports, add_references, clear_cameras, show_cameras
 from maquette.viewer.panel import LiveControls, Panel
 from maquette.viewer.screens import SCREENSHOT_HEIGHT, Screens, render
-from maquette.viewer.server import HOST, PORT, start_server, stop_server
+from maquette.viewer.server import HOST, PORT, page_address, start_server, stop_server
 
 if TYPE_CHECKING:
     from viser import ClientHandle
@@ -56,6 +56,11 @@ class LiveViewer:
     def port(self) -> int:
         """The port of the page."""
         return self._server.get_port()
+
+    @property
+    def address(self) -> str:
+        """The address of the page."""
+        return page_address(self._server)
 
     def between_steps(self, interlude: Interlude) -> None:
         """Draw, as far as the time of the steps pays for it; wait while the run is paused."""

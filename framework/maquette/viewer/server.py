@@ -49,11 +49,16 @@ def start_server(host: str = HOST, port: int = PORT) -> ViserServer:
         server = ViserServer(host, port, label="maquette", verbose=False)
     _forbid_sharing(server)
     taken = "" if server.get_port() == port else f" (port {port} is taken)"
-    address = "localhost" if host in ("0.0.0.0", "::") else host
-    _log.info("viewer: http://%s:%d%s", address, server.get_port(), taken)
+    _log.info("viewer: %s%s", page_address(server), taken)
     if host not in (HOST, "localhost", "::1"):
         _log.warning("the viewer at %s has no password: whoever reaches this address can steer the run", host)
     return server
+
+
+def page_address(server: ViserServer) -> str:
+    """The address of the page, for a browser of this machine."""
+    host = server.get_host()
+    return f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{server.get_port()}"
 
 
 def stop_server(server: ViserServer) -> None:
