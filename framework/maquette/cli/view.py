@@ -24,7 +24,12 @@ HOST, PORT = "127.0.0.1", 8080
 
 
 def view(
-    run: Annotated[Path, typer.Argument(help="a run folder: of a finished run, a stopped one, or one that goes on")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="a run folder, or last: the newest run under outputs/; it is finished, stopped, or still goes on"
+        ),
+    ],
     host: Host = HOST,
     port: Port = PORT,
 ) -> None:
@@ -35,9 +40,10 @@ def view(
     Of a finished run it shows the mesh or the splats, of another one its newest checkpoint, and follows it while it
     goes on. Nothing is written to the folder. Ctrl-C ends it. To steer a run while it goes: maquette run METHOD --view
     """
+    from maquette.runs.folders import find_run
     from maquette.viewer.following import view_run
 
-    view_run(run, host, port)
+    view_run(find_run(run).path, host, port)
 
 
 @contextmanager

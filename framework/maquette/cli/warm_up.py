@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import maquette
+from maquette.files import cache_folder
 
 SWITCH = "MAQUETTE_WARM_UP"  # set to 0, runs compile kernels when they need them
 
@@ -61,11 +62,11 @@ def _cores() -> set[int]:
 
 def _marker(method: str) -> Path:
     """The file that says that a method's kernels are compiled: for this numba, this processor and these sources."""
-    cache = os.environ.get("NUMBA_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    cache = os.environ.get("NUMBA_CACHE_DIR") or cache_folder()
     package = Path(maquette.__file__).parent
     sources = sorted([*package.rglob("numba_*.py"), *package.glob("meshes/*.py")])
     facts = [method, version("numba"), sys.version, platform.processor(), str(package)]
     facts += [os.environ.get(name, "") for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")]
     facts += [str(path.stat().st_mtime_ns) for path in sources]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    return Path(cache) / "maquette" / f"warm-{digest}"
+    return Path(cache) / f"warm-{digest}"
