@@ -20,7 +20,6 @@ from maquette.kernels.splatting import Projected
 from maquette.losses.base import Comparison, Loss, Probe, RenderContext, as_terms
 from maquette.materials.base import Shading
 from maquette.objectives.terms import Terms
-from maquette.priors.base import Reference
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import Rendering, View
 from maquette.scene import Scene
