@@ -34,7 +34,7 @@ from maquette.training.manifest import (
 from maquette.training.memory import keep_freed_memory
 from maquette.training.metrics_log import trim_metrics
 from maquette.training.run_folder import RunFolder
-from maquette.training.signals import Interrupted, interruptible
+from maquette.training.signals import Interrupted, Stopped, interruptible
 from maquette.training.timings import Timings
 from maquette.training.trackers import check_tracker, open_tracker
 
@@ -72,6 +72,9 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None) -> Path:
             _run_stages(resolved, stages, run, resume is not None)
         except OSError as problem:
             raise RunError(f"{_describe(problem)}; {saved_so_far(run, 'remove the cause, then go on')}") from problem
+        except Stopped:
+            _log.info("stopped; %s", saved_so_far(run))
+            raise
         except Interrupted as problem:
             problem.args = (f"interrupted; {saved_so_far(run)}",)
             raise

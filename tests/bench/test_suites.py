@@ -152,7 +152,7 @@ def test_each_row_has_the_fingerprint_that_its_run_recorded(benched):
     assert rows[0]["fingerprint"]["digest"] != rows[1]["fingerprint"]["digest"]
 
 
-def test_each_case_runs_with_each_seed(benched, tmp_path):
+def test_running_a_suite_is_a_job_for_each_case_and_seed(benched, tmp_path):
     suite = dataclasses.replace(load_suite(str(benched[0])), seeds=(0, 1))
     assert [(job.case.prompt, job.seed) for job in suite_jobs(suite, tmp_path)] == [
         ("a red mug", 0), ("a red mug", 1), ("a fish: blue", 0), ("a fish: blue", 1),

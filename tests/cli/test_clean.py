@@ -51,6 +51,11 @@ def test_without_an_answer_nothing_is_deleted(run):
     assert code == 1 and run.is_dir()
 
 
+def test_rules_that_name_no_run_say_so(run):
+    code, output = call("--older-than", "30d")
+    assert code == 0 and output == "the rules name none of 1 run, 3.0 MB\n" and run.is_dir()
+
+
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     code, output = call(str(tmp_path / "nowhere"))
     assert code == 2 and "there is no folder" in output and "Traceback" not in output

@@ -22,7 +22,7 @@ def contents(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
 
-def test_a_finished_run_says_so_and_is_left_as_it_is(finished):
+def test_the_outcome_of_a_finished_run_is_printed_and_it_is_left_as_it_is(finished):
     before = contents(finished)
     result = CliRunner().invoke(app, ["resume", str(finished)])
     assert result.exit_code == 0 and "all stages of this run are finished" in result.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -98,3 +100,11 @@ def test_a_summary_has_size_and_age(tmp_path):
     summary = summarise_run(run.path)
     assert (summary.method, summary.prompt, summary.checkpoint_size) == ("tiny", "a mug", 1000)
     assert summary.size == folder_size(run.path) > 1000 and 1.9 < summary.age_days < 2.1
+
+
+def test_lists_and_comparisons_of_runs_load_no_torch():
+    code = (
+        "import sys, maquette.runs.cleaning, maquette.runs.comparing, maquette.runs.page\n"
+        "assert not {'torch', 'numba', 'diffusers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,11 +10,11 @@ import trimesh
 
 from maquette.errors import ConfigError
 from maquette.metrics.base import Case
+from maquette.runs.measures import read_measures
 from maquette.runs.measuring import (
     case_of,
     chosen_metrics,
     measure_run,
-    read_measures,
     self_sufficient_metrics,
 )
 from maquette.stages.finished import newest_scene

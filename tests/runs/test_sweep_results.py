@@ -129,12 +129,6 @@ def test_the_time_that_is_left_follows_from_the_runs_and_the_steps_that_are_done
     assert progress.eta_seconds() == pytest.approx(15)
 
 
-@pytest.mark.parametrize("words", [["--prompts", "nowhere.txt"], ["--prompts", "lib:nowhere"], ["--sweep", "seed=,"]])
-def test_what_is_wrong_is_one_line(words, tmp_path):
-    code, output = call(str(tiny_method(tmp_path)), *words)
-    assert code == 2 and "Traceback" not in output and output.count("error: ") == 1
-
-
 @pytest.mark.slow
 def test_ctrl_c_ends_a_sweep_with_130_and_its_runs_with_a_checkpoint(tmp_path):
     method = tiny_method(tmp_path)

@@ -13,7 +13,7 @@ from command_line import run_folder
 from maquette.cli.app import app
 from maquette.data.formats import save_posed_images
 from maquette.meshes.topology import count_components, is_watertight
-from maquette.stages.finished import finished_scene
+from maquette.stages.finished import finished_scene, newest_scene
 from maquette.training.run_folder import RunFolder
 
 METHOD = """
@@ -63,6 +63,17 @@ def test_a_resumed_run_has_the_same_bits_across_a_refinement(words):
     for before, file in zip(whole, files, strict=True):
         after = load_file(folder / file)
         assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_a_stopped_fit_gives_the_mesh_of_its_last_checkpoint(words):
+    """The run is stopped between its last checkpoint and its mesh, which therefore is the same."""
+    run = RunFolder.open(run_folder("run", *words))
+    mesh = finished_scene(run).surface(0)
+    (run.checkpoints / "shape" / "mesh.safetensors").unlink()
+    run.write_state({**run.read_state(), "finished": []})
+    saved = newest_scene(run)
+    assert (saved.stage, saved.step, saved.finished) == ("shape", 6, False)
+    assert np.array_equal(saved.scene.surface(0).vertices, mesh.vertices)
 
 
 def test_without_steps_the_result_is_the_start(words):

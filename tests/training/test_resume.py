@@ -102,5 +102,6 @@ def test_a_signal_ends_the_step_saves_and_exits_with_128_and_its_number(number, 
         pool.submit(terminate)
         ended = CliRunner().invoke(app, ["run", *words, "stages.nerf.steps=100000", f"output={tmp_path}"])
     assert ended.exit_code == 128 + number
+    assert ended.output.splitlines()[-1].startswith("stopped; saved: nerf up to step ")
     (metrics,) = tmp_path.glob("*/*/*/metrics.jsonl")
     assert list((metrics.parent / "checkpoints" / "nerf").glob("step-*"))

@@ -23,7 +23,7 @@ from maquette.cli.report import report
 from maquette.cli.resume import resume
 from maquette.cli.sample import sample
 from maquette.cli.sweep import print_sweep
-from maquette.errors import MaquetteError
+from maquette.errors import ConfigError, MaquetteError
 from maquette.files import allowing
 
 app = typer.Typer(
@@ -94,9 +94,13 @@ def run(
     maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
     if sweep or prompts:
+        if allow:
+            raise ConfigError("--allow is for a single run", hint="leave it out, or run the method without --sweep")
         print_sweep(method, overrides or [], prompts, sweep, jobs, name)
-    else:
-        _run(method, overrides or [], "methods", allow or [])
+        return
+    if jobs > 1 or name:
+        raise ConfigError("--jobs and --name are for sweeps", hint="add --sweep or --prompts")
+    _run(method, overrides or [], "methods", allow or [])
 
 
 @app.command()

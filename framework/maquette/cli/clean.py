@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maquette.files import display_path
+
+if TYPE_CHECKING:
+    from maquette.runs.folders import RunSummary
+
+LONGEST_PROMPT = 40  # letters of a prompt in the list
 
 
 def clean(
@@ -45,9 +50,10 @@ def clean(
     runs = list_runs(folder)
     chosen = rules.select(runs)
     _print(runs if rules.empty else chosen)
+    total = f"{_runs(len(runs))}, {format_size(sum(run.size for run in runs))}"
     if rules.empty or not chosen:
-        what = f"{_runs(len(runs))}, {format_size(sum(run.size for run in runs))}"
-        typer.echo(f"{what}; delete some with --older-than, --unfinished, --keep-last or --checkpoints-only")
+        options = "; delete some with --older-than, --unfinished, --keep-last or --checkpoints-only"
+        typer.echo(total + options if rules.empty else f"the rules name none of {total}")
         return
     size = format_size(sum(map(rules.bytes_of, chosen)))
     what = f"{'the checkpoints of ' if checkpoints_only else ''}{len(chosen)} of {_runs(len(runs))}"
@@ -71,23 +77,19 @@ def _runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number} runs"
 
 
-def _print(runs: Sequence[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _print(runs: Sequence[RunSummary]) -> None:
+    """A line for each run, its folder last and unbroken, so that it can be copied."""
     from maquette.report.page import format_size
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("method", "prompt", "state", "size", "checkpoints", "age", "run"):
-        table.add_column(
-            column, justify="right" if column in ("size", "checkpoints", "age") else "left", overflow="fold"
-        )
+    rows = [("method", "prompt", "state", "size", "checkpoints", "age", "run")]
     for run in runs:
+        prompt = run.prompt if len(run.prompt) <= LONGEST_PROMPT else f"{run.prompt[: LONGEST_PROMPT - 1]}…"
         checkpoints = format_size(run.checkpoint_size) if run.checkpoint_size else "-"
-        place = display_path(run.path)
-        table.add_row(run.method, run.prompt, run.state, format_size(run.size), checkpoints, _age(run.age_days), place)
-    if runs:
-        Console().print(table, markup=False)
+        age, size = _age(run.age_days), format_size(run.size)
+        rows.append((run.method, prompt, run.state, size, checkpoints, age, display_path(run.path)))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    for row in rows if runs else []:
+        typer.echo("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[6]]))
 
 
 def _age(days: float) -> str:

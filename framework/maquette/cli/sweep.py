@@ -49,7 +49,7 @@ def print_sweep(method: str, words: Sequence[str], prompts: str, split: bool, jo
 def _progress(total: int) -> Iterator[Any]:
     """A live bar on a terminal, a line for each run elsewhere."""
     if not sys.stderr.isatty():
-        yield _print_line
+        yield print_progress
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
@@ -82,7 +82,8 @@ def _progress(total: int) -> Iterator[Any]:
         yield show
 
 
-def _print_line(progress: SweepProgress) -> None:
+def print_progress(progress: SweepProgress) -> None:
+    """Print the run of a sweep that ended last, and the time that is left."""
     if progress.rows:
         typer.echo(f"{_line(progress)}, eta {_eta(progress)}", err=True)
 

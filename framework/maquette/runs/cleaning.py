@@ -43,7 +43,7 @@ class Rules:
         if self.empty:
             return []
         newest = sorted(runs, key=lambda run: run.begun, reverse=True)[: self.keep_last or 0]
-        states = ("unfinished", "broken") if self.unfinished else ("finished", "unfinished", "broken")
+        states: tuple[str, ...] = ("unfinished", "broken") if self.unfinished else ("finished", "unfinished", "broken")
         if self.checkpoints_only and not self.unfinished:
             states = ("finished",)
         return [

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from maquette.config.origins import leaves, load_yaml
-from maquette.export.meshed import PICTURES_FILE
+from maquette.report.page import PICTURES_FILE
 from maquette.runs.folders import State, run_state
-from maquette.runs.measuring import read_measures
+from maquette.runs.measures import read_measures
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
 

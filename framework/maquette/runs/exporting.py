@@ -110,8 +110,8 @@ def chosen_exporters(run: RunFolder, words: Sequence[str] = (), exporters: Seque
 
 def _choose(name: str, own: Mapping[str, Any], chosen: dict[str, dict[str, Any]]) -> None:
     """Add the exporter of a name, or of a format, to those that are chosen."""
-    known = registry.names("exporter")
-    if name in own or name in known:
+    available = registry.names("exporter")
+    if name in own or name in available:
         chosen[name] = dict(own[name]) if name in own else default_settings("exporter", name)
         return
     exporter = _of_format(name, [settings["type"] for settings in own.values()])
@@ -123,15 +123,15 @@ def _choose(name: str, own: Mapping[str, Any], chosen: dict[str, dict[str, Any]]
 
 def _of_format(name: str, in_use: Sequence[str]) -> str:
     """The exporter that writes a format; of several, the one that the run uses."""
-    known = registry.names("exporter")
-    able = [exporter for exporter in known if name in formats(exporter)]
+    available = registry.names("exporter")
+    able = [exporter for exporter in available if name in formats(exporter)]
     able = [exporter for exporter in able if exporter in in_use] or able
     if len(able) == 1:
         return able[0]
     if able:
         hint = f"give one of them, and {able[0]}.formats=[{name}]"
         raise ConfigError(f"{name} is a format of {' and of '.join(able)}", key="exporter", hint=hint)
-    every = sorted({*known, *(kind for exporter in known for kind in formats(exporter))})
+    every = sorted({*available, *(kind for exporter in available for kind in formats(exporter))})
     hint = f"{did_you_mean(name, every)}known: {', '.join(every)}"
     raise ConfigError(f"there is no exporter or format {name!r}", key="exporter", hint=hint)
 

@@ -17,12 +17,12 @@ from maquette.errors import ConfigError, did_you_mean
 from maquette.files import sole_writer, write_atomically
 from maquette.kernels.devices import limit_threads
 from maquette.metrics.base import Case, MeasuredSubject, Measurement, Metric, check_truth
+from maquette.runs.measures import MEASURES_FILE, read_measures
 from maquette.runs.part_words import configure_parts, default_settings
 from maquette.stages.finished import newest_scene
 from maquette.training.manifest import revision
 from maquette.training.run_folder import RunFolder
 
-MEASURES_FILE = "measures.json"  # in the run folder
 DIGITS = 4  # behind the point, of values
 
 
@@ -93,26 +93,16 @@ def measure_run(run: RunFolder, metrics: Mapping[str, PartSpec], case: Case, sui
     return Measures(measured, file, saved.stage, saved.step)
 
 
-def read_measures(run: RunFolder) -> dict[str, dict[str, Any]]:
-    """All that was measured of a run, by metric; empty if nothing was, or the file is broken."""
-    try:
-        measures = json.loads((run.path / MEASURES_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    entries = measures.items() if isinstance(measures, dict) else ()
-    return {name: one for name, one in entries if isinstance(one, dict) and isinstance(one.get("values"), dict)}
-
-
 def chosen_metrics(names: Sequence[str], words: Sequence[str] = ()) -> dict[str, PartSpec]:
     """Metrics by name, with `METRIC.key=value` words over their defaults; none: those that need nothing else.
 
     Raises:
         ConfigError: there is no such metric, or a setting is unknown, wrong or missing.
     """
-    known = registry.names("metric")
+    available = registry.names("metric")
     for name in names:
-        if name not in known:
-            hint = f"{did_you_mean(name, known)}known: {', '.join(known)}"
+        if name not in available:
+            hint = f"{did_you_mean(name, available)}known: {', '.join(available)}"
             raise ConfigError(f"there is no metric {name!r}", key="metrics", hint=hint)
     return configure_parts(
         MetricSpec, {name: default_settings("metric", name) for name in names or self_sufficient_metrics()}, words
@@ -137,14 +127,14 @@ def case_of(run: RunFolder, words: Sequence[str]) -> tuple[Case, list[str]]:
     Raises:
         ConfigError: a truth or labels are not what they should be.
     """
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     rest: list[str] = []
     for word in words:
         key, _, text = word.partition("=")
         if key in ("truth", "labels"):
-            given[key] = parse_value(text, key)[0]
+            settings[key] = parse_value(text, key)[0]
         else:
             rest.append(word)
-    labels = check(dict[str, str], given.get("labels", {}), "labels", lambda key: None)
-    truth = check(TruthSpec, given["truth"], "truth", lambda key: None) if "truth" in given else None
+    labels = check(dict[str, str], settings.get("labels", {}), "labels", lambda key: None)
+    truth = check(TruthSpec, settings["truth"], "truth", lambda key: None) if "truth" in settings else None
     return Case(load_method(str(run.config)).method.prompt, labels, truth), rest

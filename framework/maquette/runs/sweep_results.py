@@ -159,15 +159,15 @@ def _write(sweep: Sweep, rows: Sequence[SweepRow], pictures: Sequence[tuple[str,
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
     table, page, sheet = (sweep.root / name for name in (TABLE_FILE, PAGE_FILE, SHEET_FILE))
     write_atomically(table, _csv(sweep, rows, metrics))
-    shown = any(some for _, some in pictures)
-    if shown:
+    pictured = any(some for _, some in pictures)
+    if pictured:
         write_sheet(pictures, sheet)
     write_page(
         "sweep.html.j2", page, name=sweep.name, method=sweep.method, keys=sweep.keys, metrics=metrics,
         rows=[_for_page(row, metrics, page) for row in rows], failed=sum(bool(row.error) for row in rows),
-        sheet=embedded(sheet, 4096) if shown else None, command=shlex.join(["maquette", *sys.argv[1:]]),
+        sheet=embedded(sheet, 4096) if pictured else None, command=shlex.join(["maquette", *sys.argv[1:]]),
     )  # fmt: skip
-    return [page, table, *([sheet] if shown else [])]
+    return [page, table, *([sheet] if pictured else [])]
 
 
 def _csv(sweep: Sweep, rows: Sequence[SweepRow], metrics: Sequence[str]) -> str:

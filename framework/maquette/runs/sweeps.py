@@ -74,8 +74,8 @@ def plan_sweep(
     Raises:
         ConfigError: a configuration is invalid, a value between commas is empty, or the prompt is given twice.
     """
-    given = [word.partition("=")[0].strip() for word in words]
-    if prompts and "prompt" in given:
+    keys_of_words = [word.partition("=")[0].strip() for word in words]
+    if prompts and "prompt" in keys_of_words:
         raise ConfigError("the prompt is given twice", key="prompt", hint="leave out prompt=..., or --prompts")
     choices = [[f"prompt={prompt}" for prompt in prompts]] if prompts else []
     choices += [_choices(word) if split else [word] for word in words]

@@ -15,11 +15,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maquette.errors import ConfigError, RunError
 from maquette.files import write_atomically
-from maquette.training.checkpoints import CheckpointStore
+
+if TYPE_CHECKING:
+    from maquette.training.checkpoints import CheckpointStore
 
 SLUG_LENGTH = 60
 UNFINISHED = ".new-"  # beginning of the name of a folder that is being made, before host and number of its process
@@ -140,6 +142,8 @@ class RunFolder:
 
     def store(self, stage: str, keep: int = 2) -> CheckpointStore:
         """The checkpoints of a stage, of which a writer keeps the latest `keep`."""
+        from maquette.training.checkpoints import CheckpointStore  # torch: a list of runs does without
+
         return CheckpointStore(self.checkpoints / stage, keep)
 
     def checkpointed_steps(self, stage: str) -> int:
