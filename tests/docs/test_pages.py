@@ -35,7 +35,7 @@ METHODS = sorted((DOCS / "methods").glob("[!i]*.md")) + sorted((DOCS / "methods"
 FORM = ("Run it", "How it works", "What comes out", "Its file", "Cost", "Claim")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 RUN_ELSEWHERE = {"plugins.md"}  # its commands make what its later ones name
-WRITTEN_NEXT = {"command-line.md", "local-parts.md", "plugins.md", "runs.md", "viewer.md"}
+WRITTEN_NEXT = {"command-line.md", "local-parts.md", "plugins.md", "viewer.md"}
 COMMAND = re.compile(r"^(?:\w+=\S+ )*maquette (.*?)(?: +# .*)?$", re.MULTILINE)
 
 

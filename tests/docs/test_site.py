@@ -14,7 +14,7 @@ import pytest
 from project import ROOT
 
 pytestmark = pytest.mark.slow
-WRITTEN_NEXT = ("command-line", "local-parts", "plugins", "runs", "viewer")
+WRITTEN_NEXT = ("command-line", "local-parts", "plugins", "viewer")
 PAGES = ("index", "quickstart", "methods/instant", "reference/loss", "gallery", "search")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 AXE = "window.axe.run(document, {resultTypes: ['violations']})"
