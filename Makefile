@@ -66,6 +66,8 @@ gpu: $(VENV)/.installed-dev
 # The site, in docs/_build/html: open index.html.
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/draw_floors.py $(FLOORS)
+	$(BIN)/python docs/method_costs.py docs/methods
+	$(BIN)/python -m maquette.stages.fits
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 clean:

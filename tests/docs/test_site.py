@@ -14,7 +14,6 @@ import pytest
 from project import ROOT
 
 pytestmark = pytest.mark.slow
-WRITTEN_NEXT = ("command-line", "local-parts", "plugins", "viewer")
 PAGES = ("index", "quickstart", "methods/instant", "reference/loss", "gallery", "search")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 AXE = "window.axe.run(document, {resultTypes: ['violations']})"
@@ -30,9 +29,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "docs", root / "docs", ignore=shutil.ignore_patterns("_build", "reference", "*.pyc"))
     for name in ("framework", "configs", "benchmarks", "plugins"):
         (root / name).symlink_to(ROOT / name)
-    for name in WRITTEN_NEXT:
-        if not (root / "docs" / f"{name}.md").exists():
-            (root / "docs" / f"{name}.md").write_text(f"# {name}\n")
     html = root / "html"
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", str(root / "docs"), str(html)]
     done = subprocess.run(command, capture_output=True, text=True)
