@@ -5,8 +5,8 @@ import signal
 
 import pytest
 import torch
-from command_line import logged
 
+from command_line import logged
 from maquette.config.schedules import Schedule
 from maquette.objectives.terms import Terms
 from maquette.training.checkpoints import CheckpointStore
