@@ -29,8 +29,13 @@ def test_no_file_outside_the_pages_folder_is_served(server, path):
     assert _status(server.get_port(), path, {}) == 403
 
 
-def test_the_page_is_served(server):
-    assert _status(server.get_port(), "/", {}) == 200
+def test_the_page_is_served_and_may_load_nothing_from_elsewhere(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.get_port())
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    assert response.status == 200
+    policy = response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self' ") and "http" not in policy
 
 
 def test_a_page_of_another_address_cannot_connect(server):

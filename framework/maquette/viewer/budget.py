@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FRACTION = 0.08  # of the time of the steps, for all that a viewer does in the thread of the loop
+FRACTION = 0.06  # of the time of the steps, for all that a viewer does in the thread of the loop
 REFRESH_SECONDS = 6.0  # of steps, after which a picture at rest may be paid for; what is earned beyond is forgotten
 HEIGHTS = (48, 64, 96, 128, 192, 256, 384, 512)  # of pictures, pixels
 RECENT = 0.5  # weight of the latest picture in the estimate of what one costs
