@@ -19,10 +19,10 @@ from project import ROOT
 EXAMPLES = ("maquette-example-brightness", "maquette-example-lathe")
 OWN = {"maquette": ROOT / "framework" / "maquette", "maquette-nano": ROOT / "plugins/maquette-nano/maquette_nano"}
 FEW = [
-    "stages.views.sampling.steps=2", "stages.views.cameras.size=32", "stages.shape.steps=2", "stages.shape.size=32",
+    "stages.views.sampling.steps=8", "stages.shape.steps=2", "stages.shape.size=32",
     "stages.shape.hull.resolution=24", "stages.shape.geometry={type: sdf-voxels, levels: [16]}",
     "stages.shape.texture_size=0", "stages.shape.max_faces=500", "stages.shape.loop.preview_every=0",
-    "stages.export.exporters.mesh={resolution: 24, texture_size: 0, max_faces: 500}",
+    "stages.export.exporters.mesh={resolution: 24, texture_size: 16, max_faces: 500}",
     "~stages.export.exporters.turntable",
     "~stages.export.exporters.contact-sheet",
 ]  # fmt: skip

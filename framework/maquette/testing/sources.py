@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from maquette.images.picture import Picture
 from maquette.meshes.mesh import Mesh
 from maquette.randomness import Draws, Moment
 from maquette.testing import inputs
-from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Trial, equal, leaves, tensors
+from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Skip, Trial, equal, leaves, tensors
 
 FARTHEST = 1.75  # of what a generator makes, from the origin: the corner of a cube of half side 1
 
@@ -99,6 +100,10 @@ def _use_dataset(trial: Trial, part: Any, situation: Situation) -> list[Output]:
 
 def _never_seen(trial: Trial) -> None:
     dataset = trial.build()
+    if not hasattr(dataset, "held_out"):
+        raise Skip("it holds nothing out")
+    if len(inspect.signature(dataset.held_out).parameters) > 2:
+        raise Skip("its held-out objects take more than draws and a size")
     dataset.prepare(torch.device("cpu"))
     try:
         unseen = dict(tensors(dataset.held_out(Draws(0, 3), 2)))

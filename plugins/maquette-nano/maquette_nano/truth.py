@@ -29,7 +29,7 @@ class NanoTruth(Truth):
     @dataclass(frozen=True)
     class Config:
         number: CountOrNone  # of the object in its split
-        split: Literal["train", "validation", "test"] = "test"
+        split: Literal["train", "validation", "test"] = "test"  # of the nano world, which the object is of
         views: Count = 16  # pictures
         size: Pixels = 64  # picture side in pixels
         lit: bool = True  # shaded as in the priors' training images; else plain colours
