@@ -102,6 +102,7 @@ WITHOUT = {
     ("learner", "reconstructor"): "its batches have signed distances",
     ("learner", "six-views"): "its batches have six views",
     ("learner", "depth-normals"): "torch's autograd.grad of a few of its parameters ends the process",
+    ("learner", "textual-inversion"): "its one word learns nothing from random pictures and weights",
     ("matting", "rembg"): "it needs rembg and its weights",
     ("stage", "train"): "its sample sheet and its evaluation take minutes",
 }

@@ -86,6 +86,8 @@ def _batches(trial: Trial) -> None:
     for batch in (1, 4):
         try:
             outputs = trial.fresh(Situation(batch=batch))
+        except Skip:
+            raise
         except Exception as problem:
             raise Fault(f"a batch of {batch} ends in {one_line(problem)}") from None
         for output in outputs:

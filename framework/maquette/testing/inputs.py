@@ -79,8 +79,8 @@ def ball_views(count: int = 6, size: int = SIZE) -> PosedImages:
     ones = torch.ones(count)
     around = orbit_cameras(azimuth, 20 * ones, DISTANCE * ones, FOV_Y_DEG * ones, size)
     placed = posed_cameras(around.c2w, around.fov_y_deg, size, size)
-    split: tuple[Split, ...] = ("train",) * count
-    return PosedImages(ball_pictures(around), placed, split, tuple(f"view-{i}" for i in range(count)))
+    train: Split = "train"
+    return PosedImages(ball_pictures(around), placed, (train,) * count, tuple(f"view-{i}" for i in range(count)))
 
 
 def ball_mesh() -> Mesh:

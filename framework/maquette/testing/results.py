@@ -200,6 +200,8 @@ class TinyDataset:
         """A batch of this data set's kind."""
         images = draws.uniform("images", size, 32, 32, 3)
         captions = [self.sample_captions()[index % 2] for index in range(size)]
+        if self.kind is torch.Tensor:
+            return images
         if self.kind is CaptionedImages:
             return CaptionedImages(images, captions)
         if self.kind is PosedPairs:
@@ -246,7 +248,9 @@ def _build_learner(trial: Trial) -> Any:
 
 def _loss(trial: Trial, learner: Any, situation: Situation) -> Any:
     batch = TinyDataset(batch_type(trial.cls)).batch(Draws(situation.seed, 3), situation.batch)
-    if situation.spoiled:
+    if situation.spoiled and isinstance(batch, torch.Tensor):
+        batch = batch * torch.nan
+    elif situation.spoiled:
         import dataclasses
 
         spoiled = {
