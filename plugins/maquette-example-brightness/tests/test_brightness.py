@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import maquette_example_brightness
 import yaml
-from maquette_example_brightness.brightness import Brightness
 
+import maquette_example_brightness
 from maquette.testing import check_loss
+from maquette_example_brightness.brightness import Brightness
 
 EXAMPLES = sorted(Path(maquette_example_brightness.__file__).parent.glob("configs/*/*.yaml"))
 

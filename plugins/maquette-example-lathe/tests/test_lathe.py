@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import maquette_example_lathe
 import yaml
-from maquette_example_lathe.lathe import Lathe
 
+import maquette_example_lathe
 from maquette.testing import check_generator
+from maquette_example_lathe.lathe import Lathe
 
 EXAMPLES = sorted(Path(maquette_example_lathe.__file__).parent.glob("configs/*/*.yaml"))
 
