@@ -15,7 +15,7 @@ from maquette.config.origins import load_yaml
 from project import ROOT
 
 jsonschema = pytest.importorskip("jsonschema")
-FILES = sorted([*ROOT.glob("configs/*/*.yaml"), *ROOT.glob("plugins/*/*/configs/*/*.yaml")])
+FILES = sorted([*ROOT.glob("configs/*/*.yaml"), *ROOT.glob("plugins/maquette-nano/*/configs/*/*.yaml")])
 
 
 @pytest.fixture(scope="module")
