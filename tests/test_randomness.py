@@ -18,7 +18,7 @@ STREAMS = {
     "look", "loss", "material", "mirror", "noise", "occupancy", "occupancy-", "offset", "order", "ours",
     "patch-left", "patch-top", "picture", "places", "position", "reference", "reference-noise", "render",
     "renderer", "sample", "seen", "shading", "sheet", "shift", "sigma", "split", "start", "step", "surface",
-    "target", "tau", "template", "timestep", "truth", "up", "zero123plus", "zoom",
+    "target", "tau", "template", "timestep", "truth", "up", "warm-up", "zero123plus", "zoom",
 }  # fmt: skip
 """Every stream of the framework, "_" for a space. A name is part of the key of its random numbers: renaming
 one changes the results of all runs that draw from it."""
