@@ -21,22 +21,7 @@ from maquette.bench.suites import Bar, load_suite
 from maquette.cli.app import app
 from maquette.errors import ConfigError, RunError
 from maquette.files import sole_writer
-
-METHOD = """
-prompt: ???
-stages:
-  nerf:
-    type: optimise
-    steps: 2
-    cameras: {type: random-orbit, size: 16}
-    geometry: {type: voxel-grid, resolution: 8}
-    material: plain
-    background: solid
-    renderer: {type: volume, samples: 8}
-    losses: {opacity: {weight: 1.0}}
-    loop: {device: cpu, log_every: 0, preview_every: 0}
-  export: {type: export, exporters: {points: {}}}
-"""
+from tiny_run import TINY_METHOD
 
 SUITE = """
 method: {method}
@@ -58,7 +43,7 @@ bars: {{r-precision/category: {{at_least: 0.4}}}}
 
 def written(folder: Path) -> Path:
     """The suite and its method as files."""
-    (folder / "tiny.yaml").write_text(METHOD)
+    (folder / "tiny.yaml").write_text(TINY_METHOD)
     path = folder / "pair.yaml"
     path.write_text(SUITE.format(method=folder / "tiny.yaml"))
     return path
@@ -76,7 +61,7 @@ def suite_file(tmp_path: Path) -> Path:
 def test_the_method_of_a_suite_is_relative_to_the_suite(method, place, tmp_path, monkeypatch):
     for folder in ("methods", "suites"):
         (tmp_path / folder).mkdir()
-    (tmp_path / place).write_text(METHOD)
+    (tmp_path / place).write_text(TINY_METHOD)
     (tmp_path / "suites" / "pair.yaml").write_text(SUITE.format(method=method))
     monkeypatch.chdir(tmp_path)
     suite = load_suite("suites/pair.yaml")
@@ -86,7 +71,7 @@ def test_the_method_of_a_suite_is_relative_to_the_suite(method, place, tmp_path,
 
 def test_a_suite_imports_no_local_files(tmp_path, suite_file):
     (tmp_path / "mine.py").write_text("raise SystemExit")
-    (tmp_path / "tiny.yaml").write_text(f"plugins: [mine.py]\n{METHOD}")
+    (tmp_path / "tiny.yaml").write_text(f"plugins: [mine.py]\n{TINY_METHOD}")
     with pytest.raises(ConfigError, match=r"plugins: .*tiny\.yaml has parts in local files, .*make them a plugin"):
         suite_jobs(load_suite(str(suite_file)), tmp_path / "runs")
 
@@ -238,7 +223,7 @@ def test_a_second_bench_of_the_same_folder_is_told_who_writes_there(benched, tmp
 def endless(suite_file, tmp_path) -> Path:
     """The suite with runs that end by signals alone."""
     (tmp_path / "tiny.yaml").write_text(
-        METHOD.replace("steps: 2", "steps: 100000").replace("log_every: 0", "log_every: 1")
+        TINY_METHOD.replace("steps: 2", "steps: 100000").replace("log_every: 0", "log_every: 1")
     )
     return suite_file
 
