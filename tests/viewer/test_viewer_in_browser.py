@@ -93,7 +93,7 @@ def test_browser_follows_a_running_optimisation_and_ctrl_c_ends_run_and_server(r
         _wait(page, _filled)
         page.get_by_text("Pause").wait_for(timeout=SECONDS * 1000)
         run.send_signal(signal.SIGINT)
-        assert run.wait(SECONDS) == 143
+        assert run.wait(SECONDS) == 130
         browser.close()
     text = run.log.read_text()
     assert "a checkpoint is written" in text
