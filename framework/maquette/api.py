@@ -26,7 +26,7 @@ from torch import Tensor
 from maquette import plugins, registry
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config import paths
-from maquette.config.loading import load_method
+from maquette.config.loading import ResolvedConfig, load_method
 from maquette.config.origins import Origin, load_yaml
 from maquette.config.parts import PartOf, PartSpec, check
 from maquette.config.references import resolve_references
@@ -45,6 +45,7 @@ from maquette.meshes.placement import Placement
 from maquette.meshes.reading import inspect_mesh
 from maquette.meshes.reading import read_mesh as read_placed_mesh
 from maquette.pipeline import run_method
+from maquette.plugins.local import LocalParts
 from maquette.priors.base import Prior
 from maquette.runs.comparing import Comparison, compare_runs
 from maquette.runs.folders import find_run
@@ -75,7 +76,11 @@ def run(method: str | Path, settings: Mapping[str, Any] | None = None, /, **keys
         MaquetteError: the configuration is invalid, or a stage failed.
         KeyboardInterrupt: it was stopped; what is saved goes on with `resume`.
     """
-    return _finish(lambda: run_method(load_method(str(method), as_words({**(settings or {}), **keys}))))
+    return _finish(lambda: run_method(_loaded(method, as_words({**(settings or {}), **keys}))))
+
+
+def _loaded(method: str | Path, words: list[str]) -> ResolvedConfig:
+    return load_method(str(method), words, local=LocalParts(True))  # the user names the method to run
 
 
 def resume(path: str | Path) -> Run:
@@ -85,7 +90,7 @@ def resume(path: str | Path) -> Run:
         MaquetteError: it is no run folder, or a stage failed.
     """
     folder = RunFolder.open(find_run(str(path)).path)
-    return _finish(lambda: run_method(load_method(str(folder.config)), folder.path))
+    return _finish(lambda: run_method(load_run(folder), folder.path))
 
 
 def load(path: str | Path) -> Run:

@@ -18,6 +18,7 @@ from pathlib import Path
 from maquette.errors import RunError
 
 LOCK_FILE = ".lock"
+LOOKING_SECONDS = 0.2  # for which another process may hold a lock to see whether it is held
 WRITER_FILE = ".writer.json"  # who holds the lock
 
 
@@ -60,7 +61,7 @@ def sole_writer(folder: Path, what: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    lock = FileLock(folder / LOCK_FILE, timeout=LOOKING_SECONDS)
     try:
         lock.acquire()
     except Timeout:

@@ -114,6 +114,8 @@ def _run_stages(
         "parts": {str(file.path): file.sha256 for file in resolved.local_files},
         "revision": revision(), "fingerprint": fingerprint(resolved).record(), "machine": machine(),
     }  # fmt: skip
+    before = read_manifest(run.manifest) if resumed else {}
+    facts["sessions"] = int(before.get("sessions", 0)) + 1  # times in the manifest are those of the last one
     write_manifest(run.manifest, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     tracker = open_tracker(method.logger, run, resolved.plain, facts)
     context = StageContext("", method, run, resumed, timings=timings, tracker=tracker, observer=observer)

@@ -115,3 +115,18 @@ def test_an_age_is_a_number_with_a_unit(text, days):
 def test_what_is_no_age_is_refused(text):
     with pytest.raises(ConfigError, match=r"older-than: .* is no age; give a number with h, d, w or y"):
         parse_age(text)
+
+
+def test_folders_of_other_programs_are_no_runs(tmp_path):
+    other = tmp_path / "project"
+    (other / "checkpoints").mkdir(parents=True)
+    (other / "config.yaml").write_text("lr: 1e-4")
+    assert list_runs(tmp_path) == []
+
+
+def test_a_run_in_a_sweep_that_goes_on_stays_when_the_folder_is_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = summarise_run(begun(tmp_path / "outputs/sweeps/s", "mug").relative_to(tmp_path))
+    with sole_writer(Path("outputs/sweeps/s"), "sweep"), pytest.raises(RunError, match="being written"):
+        delete_run(run, Path("outputs"))
+    assert run.path.is_dir()

@@ -86,11 +86,11 @@ def test_a_run_with_a_damaged_state_is_broken(tmp_path):
 
 def test_a_locked_run_is_running_and_so_is_what_stands_in_a_locked_sweep(tmp_path):
     run = begun(tmp_path / "sweep" / "job", "a mug")
-    assert not in_use(run.path, tmp_path) and list(run.path.glob(".*")) == []
+    assert not in_use(run.path) and list(run.path.glob(".*")) == []
     with sole_writer(run.path, "run"):
-        assert run_state(run) == "running" and in_use(run.path, tmp_path)
+        assert run_state(run) == "running" and in_use(run.path)
     with sole_writer(tmp_path / "sweep", "sweep"):
-        assert run_state(run) == "finished" and in_use(run.path, tmp_path)
+        assert run_state(run) == "finished" and in_use(run.path)
 
 
 def test_a_summary_has_size_and_age(tmp_path):

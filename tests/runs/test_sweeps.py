@@ -75,3 +75,8 @@ def test_what_is_wrong_is_said_before_anything_runs(words, prompts, message, met
     with pytest.raises(ConfigError, match=message):
         plan_sweep(method, words, prompts)
     assert not Path("outputs").exists()
+
+
+def test_a_key_given_twice_is_refused(method):
+    with pytest.raises(ConfigError, match="given twice"):
+        plan_sweep(method, ["prompt=a mug", "seed=0,1", "seed=2"])

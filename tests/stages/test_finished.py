@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,11 @@ from typer.testing import CliRunner
 
 from command_line import run_folder
 from maquette.cli.app import app
-from maquette.stages.finished import inspect_run
+from maquette.config.paths import owner
+from maquette.errors import PluginError
+from maquette.stages.finished import inspect_run, load_run
+from maquette.training.manifest import write_manifest
+from maquette.training.run_folder import RunFolder
 
 STAGE = {
     "type": "optimise", "steps": 3, "cameras": {"type": "random-orbit", "size": 16},
@@ -84,3 +89,15 @@ def test_a_broken_manifest_is_written_anew(run):
     assert inspect_run(run).warnings
     assert resume(run)[0] == 0
     assert json.loads((run / "manifest.json").read_text())["method"] == "method"
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_local_file_of_anothers_run_is_not_imported(own, tmp_path):
+    run, witness = RunFolder.create(str(tmp_path), "mine", "mug", ""), tmp_path / "witness"
+    run.parts.mkdir()
+    (run.parts / "my_loss.py").write_text(f"open({str(witness)!r}, 'w').close()")
+    run.config.write_text("plugins: [parts/my_loss.py]\nstages: {export: {type: export}}")
+    write_manifest(run.manifest, owner=owner() if own else "another", parts={})
+    with contextlib.suppress(PluginError):  # imported, the file has no part
+        load_run(run)
+    assert witness.exists() == own

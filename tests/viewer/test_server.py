@@ -44,6 +44,7 @@ def test_a_page_of_another_address_cannot_connect(server):
     with pytest.raises(Exception, match="403"):
         ViewerClient(port, origin="http://elsewhere.org")
     assert refusal("/", "http://elsewhere.org", f"127.0.0.1:{port}")
+    assert refusal("/", f"http://elsewhere.org:{port}", f"elsewhere.org:{port}")  # a name that was led here
 
 
 def test_a_taken_port_is_said_and_the_next_is_used(server, caplog):

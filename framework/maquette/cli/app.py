@@ -106,8 +106,9 @@ def run(
     maquette run dreamfusion --prompts lib:nano seed=0,1 --sweep --jobs 2
     """
     if sweep or prompts:
-        if allow:
-            raise ConfigError("--allow is for a single run", hint="leave it out, or run the method without --sweep")
+        single = {"--allow": allow, "--parts": parts, "--dry-run": dry_run, "--view": view}
+        for option in (option for option, value in single.items() if value):
+            raise ConfigError(f"{option} is for a single run", hint="leave it out, or run the method without --sweep")
         print_sweep(method, overrides or [], prompts, sweep, jobs, name)
         return
     if jobs > 1 or name:

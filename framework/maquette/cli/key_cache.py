@@ -142,7 +142,7 @@ def _fill_in_background(method: str) -> None:
         busy.touch()
         environment = {name: value for name, value in os.environ.items() if name != "_MAQUETTE_COMPLETE"}
         subprocess.Popen(
-            [sys.executable, "-m", "maquette.cli.key_cache", method], stdin=subprocess.DEVNULL,
+            [sys.executable, "-P", "-m", "maquette.cli.key_cache", method], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment,
         )  # fmt: skip
     except OSError:

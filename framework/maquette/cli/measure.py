@@ -48,6 +48,8 @@ def measure(
         folder = find_run(run)
         case, rest = case_of(folder, words or [])
         if suite:
+            if any((word.partition("=")[0]) in ("truth", "labels") for word in words or []):
+                raise ConfigError("a suite brings its cases' truth and labels", hint="leave out truth= and labels=")
             chosen, case = _of_suite(suite, case.prompt, rest)
         else:
             chosen = chosen_metrics([name.strip() for name in metrics.split(",") if name.strip()], rest)

@@ -51,7 +51,7 @@ def start_in_background(method: str, overrides: list[str]) -> None:
         return
     from maquette.kernels import warm_up
 
-    command = [sys.executable, "-m", "maquette", "warm-up", method, "--", *overrides]
+    command = [sys.executable, "-P", "-m", "maquette", "warm-up", method, "--", *overrides]
     output = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     warm_up.follow(subprocess.Popen(command, text=True, env={**os.environ, SWITCH: "0"}, **output))  # type: ignore[call-overload]
 

@@ -63,7 +63,11 @@ def earlier_runs(resolved: ResolvedConfig) -> EarlierRuns:
     count = 0
     for path in manifests[:MOST_RUNS]:
         facts = read_manifest(path)
-        if not facts.get("finished_stages") or _hardware(facts.get("machine") or {}) != here:
+        if (
+            not facts.get("finished_stages")
+            or facts.get("sessions", 1) > 1
+            or _hardware(facts.get("machine") or {}) != here
+        ):
             continue
         count += 1
         for name, cost in _costs(path.parent, facts, resolved).items():

@@ -84,7 +84,15 @@ def list_runs(folder: Path) -> list[RunSummary]:
     """
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}", hint="give the folder that holds the runs")
-    return sorted((summarise_run(path) for path in run_paths(folder)), key=lambda run: run.begun, reverse=True)
+    runs = [summarise_run(path) for path in run_paths(folder) if _is_ours(path)]
+    return sorted(runs, key=lambda run: run.begun, reverse=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a folder has all that a run of this project has, so that nothing else is deleted."""
+    return all((path / name).is_dir() for name in ("export", "previews")) and any(
+        (path / name).is_file() for name in ("state.json", "manifest.json")
+    )
 
 
 def delete_run(run: RunSummary, root: Path, checkpoints_only: bool = False) -> None:
@@ -97,7 +105,7 @@ def delete_run(run: RunSummary, root: Path, checkpoints_only: bool = False) -> N
     root = root.resolve()
     if not is_inside(run.path, (root,)) or run.path.is_symlink():
         raise ValueError(f"{run.path} does not lie in {root}")
-    if in_use(run.path, root):
+    if in_use(run.path):
         raise RunError("it is being written")
     with sole_writer(run.path, "run"):
         try:

@@ -103,7 +103,8 @@ def read_facts(run: RunFolder) -> RunFacts:
     data = {key: value for key, value in load_yaml(run.config)[0].items() if key not in UNCOMPARED}
     settings = {key: _text(value) for key, value in leaves(data).items()}
     measures, manifest = read_measures(run), read_manifest(run.manifest)
-    values = {f"{name}/{key}": value for name, one in measures.items() for key, value in one["values"].items()}
+    measured = [(f"{name}/{key}", value) for name, one in measures.items() for key, value in one["values"].items()]
+    values = {name: value for name, value in measured if _is_number(value)}
     better = {f"{name}/{key}": way for name, one in measures.items() for key, way in one.get("better", {}).items()}
     return RunFacts(
         run, run_state(run), settings, {**_evaluated(run), **values}, better, _times(manifest), picture_of(run)

@@ -157,12 +157,20 @@ def _replace(written: Path, export: Path) -> Path:
     for file in sorted(path for path in written.rglob("*") if path.is_file()):
         place = export / file.relative_to(written)
         if file.name == PICTURES_FILE and place.is_file():
-            notes = {**json.loads(place.read_text(encoding="utf-8")), **json.loads(file.read_text(encoding="utf-8"))}
+            notes = {**_notes(place), **_notes(file)}
             write_atomically(place, json.dumps(notes, indent=1) + "\n")
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
     return export
+
+
+def _notes(file: Path) -> dict[str, Any]:
+    try:
+        notes = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return notes if isinstance(notes, dict) else {}
 
 
 def _record(run: RunFolder, entry: Mapping[str, Any]) -> None:

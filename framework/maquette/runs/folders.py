@@ -77,7 +77,7 @@ def _latest(outputs: Path) -> Path:
 
 def begun_at(run: Path) -> float:
     """When a run was begun, in seconds since the epoch: when its config.yaml was written."""
-    return (run / "config.yaml").stat().st_mtime
+    return (run / "config.yaml").lstat().st_mtime
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,16 @@ def run_state(run: RunFolder) -> State:
         state = run.read_state()
     except RunError:
         return "broken"
-    stages = state.get("config", {}).get("stages")
-    return "finished" if stages and set(stages) <= set(state["finished"]) else "unfinished"
+    try:
+        stages = state.get("config", {}).get("stages")
+        return "finished" if stages and set(stages) <= set(state["finished"]) else "unfinished"
+    except (AttributeError, TypeError):  # other values than a state file has
+        return "broken"
 
 
-def in_use(path: Path, root: Path) -> bool:
-    """Whether a process writes a run folder, or the sweep or suite below `root` that it belongs to."""
-    folders = [path, *(folder for folder in path.parents if folder.is_relative_to(root))]
+def in_use(path: Path) -> bool:
+    """Whether a process writes a run folder, or the sweep or suite that it belongs to."""
+    folders = [path.resolve(), *path.resolve().parents]
     return any((folder / LOCK_FILE).is_file() and is_locked(folder) for folder in folders)
 
 

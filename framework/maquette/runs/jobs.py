@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from maquette.config.loading import ResolvedConfig
+from maquette.errors import MaquetteError
 from maquette.kernels.devices import available_cores
 from maquette.training.fingerprint import Fingerprint, fingerprint
 from maquette.training.manifest import read_manifest
@@ -101,7 +102,7 @@ def run_jobs(jobs: Sequence[AnyJob], processes: int) -> Generator[Outcome[AnyJob
     threads = max(1, available_cores() // processes)
     distinct = {job.folder: job for job in jobs}
     with ThreadPoolExecutor(processes) as pool, handled(STOPPING, _exit):
-        waiting = [pool.submit(_run_one, job, threads, children) for job in distinct.values()]
+        waiting = [pool.submit(_guarded, job, threads, children) for job in distinct.values()]
         try:
             for done in as_completed(waiting):
                 outcome = done.result()
@@ -140,6 +141,13 @@ def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(exit_code(number))
 
 
+def _guarded(job: AnyJob, threads: int, children: _Children) -> Outcome[AnyJob]:
+    try:
+        return _run_one(job, threads, children)
+    except (MaquetteError, OSError) as problem:  # one broken folder stops no other run
+        return Outcome(job, str(problem))
+
+
 def _run_one(job: AnyJob, threads: int, children: _Children) -> Outcome[AnyJob]:
     if job.finished:
         return Outcome(job, repeated=True)
@@ -147,7 +155,7 @@ def _run_one(job: AnyJob, threads: int, children: _Children) -> Outcome[AnyJob]:
     begun = job.run
     words = ["run", *job.words, f"output={job.folder}"] if begun is None else ["resume", str(begun.path)]
     environment = {"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads), **os.environ}
-    command = [sys.executable, "-m", "maquette", *words]
+    command = [sys.executable, "-P", "-m", "maquette", *words]
     with job.log.open("w") as log:
         code = children.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     if code == 0 and job.finished:

@@ -10,6 +10,7 @@ from pathlib import Path
 from maquette.config.loading import load_method
 from maquette.config.overrides import PROMPTS
 from maquette.errors import ConfigError
+from maquette.plugins.local import LocalParts
 from maquette.runs.jobs import Job, job_facts
 from maquette.training.run_folder import slug
 
@@ -77,6 +78,9 @@ def plan_sweep(
     keys_of_words = [word.partition("=")[0].strip() for word in words]
     if prompts and "prompt" in keys_of_words:
         raise ConfigError("the prompt is given twice", key="prompt", hint="leave out prompt=..., or --prompts")
+    for key in keys_of_words:
+        if split and key and keys_of_words.count(key) > 1:
+            raise ConfigError("the key is given twice", key=key, hint="write all values in one word: seed=0,1,2")
     choices = [[f"prompt={prompt}" for prompt in prompts]] if prompts else []
     choices += [_choices(word) if split else [word] for word in words]
     keys = [words_of_key[0].partition("=")[0].strip() for words_of_key in choices if len(words_of_key) > 1]
@@ -111,7 +115,7 @@ def split_commas(text: str) -> list[str]:
 
 def _choices(word: str) -> list[str]:
     key, equals, text = word.partition("=")
-    if not equals or key.strip().rpartition(".")[2] in PROMPTS:
+    if not equals or key.strip() == "output" or key.strip().rpartition(".")[2] in PROMPTS:
         return [word]
     texts = split_commas(text)
     if len(texts) > 1 and "" in texts:
@@ -122,7 +126,7 @@ def _choices(word: str) -> list[str]:
 
 
 def _job(method: str, words: Sequence[str], keys: Sequence[str], name: str) -> SweepJob:
-    resolved = load_method(method, words)
+    resolved = load_method(method, words, local=LocalParts(True))  # the user names the method to run
     root = Path(resolved.method.output).expanduser() / FOLDER / name
     values = dict(_values(words, keys))
     subject = values.get("prompt", "")

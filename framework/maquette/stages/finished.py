@@ -9,6 +9,7 @@ from typing import Any
 
 from maquette.config.loading import ResolvedConfig, load_method
 from maquette.config.parts import unread_parts
+from maquette.config.paths import owner
 from maquette.errors import MaquetteError, RunError
 from maquette.files import display_path
 from maquette.loaded import Loaded
@@ -21,18 +22,20 @@ from maquette.training.run_folder import RunFolder
 
 
 def load_run(run: RunFolder, parts: Sequence[Path] = ()) -> ResolvedConfig:
-    """The configuration of a run, with its local parts imported.
+    """The configuration of a run, with its local parts imported if the run is one's own or they are given.
 
     Args:
         run: the run.
         parts: local files to take in place of those that the run names.
 
     Raises:
-        ConfigError: its configuration is broken, a local file has changed since the run began, or the run is another's
-            and has local files, and none are given.
+        ConfigError: its configuration is broken, or a local file has changed since the run began. A local part that is
+            not imported is refused when it is built.
     """
-    recorded = read_manifest(run.manifest).get("parts")
-    return load_method(str(run.config), local=LocalParts(True, parts, recorded if isinstance(recorded, dict) else None))
+    manifest = read_manifest(run.manifest)
+    recorded, own = manifest.get("parts"), manifest.get("owner") == owner()
+    local = LocalParts(own or bool(parts), parts, recorded if isinstance(recorded, dict) else None)
+    return load_method(str(run.config), local=local)
 
 
 def finished_scene(run: RunFolder) -> Scene:

@@ -50,7 +50,7 @@ def _run_child(targets: Sequence[Target], timeout: float) -> list[Report]:
         (folder / "targets.json").write_text(json.dumps([asdict(target) for target in targets]), encoding="utf-8")
         lines, printed = folder / "lines.jsonl", folder / "printed.txt"
         lines.touch()
-        command = [sys.executable, "-m", "maquette.testing.worker", str(folder / "targets.json"), str(lines)]
+        command = [sys.executable, "-P", "-m", "maquette.testing.worker", str(folder / "targets.json"), str(lines)]
         with printed.open("wb") as output:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maquette.config.loading import load_method
 from maquette.errors import MaquetteError, RunError
 from maquette.scene import Scene
 from maquette.stages.base import StageContext
+from maquette.stages.finished import load_run
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import interruptible
 from maquette.viewer.live import IDLE_SECONDS, send_mesh, send_screenshot
@@ -55,7 +55,7 @@ class Follower:
     """
 
     def __init__(self, run: RunFolder, host: str = HOST, port: int = PORT) -> None:
-        self._run, self._method = run, load_method(str(run.config)).method
+        self._run, self._method = run, load_run(run).method
         self._server = start_server(host, port)
         self._screens = Screens(self._server)
         self._panel = Panel(self._server, self._screenshot, self._export)
@@ -99,7 +99,7 @@ class Follower:
                 if self._scene is not None:
                     self._screens.view = self._scene.view
         except (MaquetteError, OSError) as problem:  # a checkpoint is replaced while it is read
-            _log.debug("viewer: %s", problem)
+            self._panel.say(str(problem))
             return
         self._finished = set(self._method.stages) <= set(finished)
         if self._finished:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import ipaddress
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -93,7 +95,17 @@ def refusal(path: str, origin: str | None, host: str | None) -> str | None:
         return "the path leaves the folder"
     if origin is not None and urlsplit(origin).netloc != host:
         return f"the request comes from a page of {origin}"
+    if not _is_here(host):  # another's name may lead to this machine
+        return f"the request was sent to {host}"
     return None
+
+
+def _is_here(host: str | None) -> bool:
+    """Whether an address is a number, or a name of this machine."""
+    name = (urlsplit(f"//{host or ''}").hostname or "").lower()
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return name in ("", "localhost", socket.gethostname().lower(), socket.getfqdn().lower())
 
 
 def _forbid_sharing(server: ViserServer) -> None:
@@ -107,8 +119,6 @@ def _forbid_sharing(server: ViserServer) -> None:
 
 
 def _check_host(host: str) -> None:
-    import socket
-
     try:
         family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family[0], socket.SOCK_STREAM) as probe:
