@@ -90,7 +90,7 @@ def resume(path: str | Path) -> Run:
         MaquetteError: it is no run folder, or a stage failed.
     """
     folder = RunFolder.open(find_run(str(path)).path)
-    return _finish(lambda: run_method(load_run(folder), folder.path))
+    return _finish(lambda: run_method(load_run(folder, to_resume=True), folder.path))
 
 
 def load(path: str | Path) -> Run:

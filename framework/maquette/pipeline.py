@@ -91,7 +91,7 @@ def _copy_local_files(resolved: ResolvedConfig, run: RunFolder) -> None:
     """Copy the local files into the run folder, so that the run can go on after they have changed."""
     names: set[str] = set()
     for file in resolved.local_files:
-        name = file.path.name
+        name = file.path.name.lstrip("_") or "part.py"  # a folder's files that begin with "_" are no parts
         while name in names:
             name = f"other_{name}"
         names.add(name)
@@ -116,7 +116,7 @@ def _run_stages(
     }  # fmt: skip
     before = read_manifest(run.manifest) if resumed else {}
     facts["sessions"] = int(before.get("sessions", 0)) + 1  # times in the manifest are those of the last one
-    write_manifest(run.manifest, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    write_manifest(run.manifest, claim=not resumed, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     tracker = open_tracker(method.logger, run, resolved.plain, facts)
     context = StageContext("", method, run, resumed, timings=timings, tracker=tracker, observer=observer)
     started, changed_before = time.perf_counter(), read_manifest(run.manifest).get(CHANGED, [])

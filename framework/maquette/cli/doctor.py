@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from maquette import plugins
@@ -35,7 +36,7 @@ def print_report() -> int:
     for name, distribution in plugins.loaded().items():
         plugin_states.add_row(f"{name} ({distribution})", "works")
     for distribution, reason in plugins.failures().items():
-        plugin_states.add_row(distribution, f"skipped: {reason}")
+        plugin_states.add_row(distribution, escape(f"skipped: {reason}"))
     weights = _table("weights", "where")
     for name, path in plugins.weights().items():
         weights.add_row(name, str(path))

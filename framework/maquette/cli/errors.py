@@ -32,7 +32,9 @@ def exit_with_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(getattr(problem, "exit_code", INTERRUPTED)) from None
         except (typer.Exit, typer.Abort):
             raise
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
+            if isinstance(problem, SystemExit) and type(problem) is not SystemExit:  # a run that is stopped
+                raise
             from maquette.plugins import attribute
 
             named = None if os.environ.get(DEBUG) else attribute(problem)

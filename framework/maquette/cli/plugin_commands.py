@@ -46,6 +46,7 @@ def _click_command(name: str, added: Any) -> Any:
 def print_plugins() -> None:
     """Print each plugin with what it brings, or why it is skipped."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from maquette import plugins
@@ -53,7 +54,7 @@ def print_plugins() -> None:
     table = Table("plugin", "distribution", "brings", box=None, pad_edge=False)
     for plugin in plugins.installed():
         state = f"skipped: {plugin.failure}" if plugin.failure else _brings(plugin)
-        table.add_row(plugin.name, plugin.title, state)
+        table.add_row(*map(escape, (plugin.name, plugin.title, state)))
     Console().print(table)
 
 

@@ -37,5 +37,5 @@ def resume(
 
     folder = find_run(run)
     with allowing(allow or []):
-        path = run_method(load_run(folder, parts or []), folder.path)
+        path = run_method(load_run(folder, parts or [], to_resume=True), folder.path)
     print_outcome(path)

@@ -30,7 +30,7 @@ def read_foreign(name: str) -> tuple[Path, Loaded[Any]] | None:
     match = _FOREIGN.fullmatch(name)
     if match is None or os.path.exists(name):
         return None
-    scheme, path = match[1], Path(match[2]).expanduser()
+    scheme, path = match[1], Path(os.path.expanduser(match[2]))
     offers = plugins.readers()
     read = offers.find(scheme)
     if read is None:

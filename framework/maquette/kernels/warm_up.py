@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import atexit
 import subprocess
+import threading
 from collections.abc import Callable
 from typing import Any
 
 _compiling: subprocess.Popen[str] | None = None
 _compiled: set[str] = set()
+_waiting = threading.Lock()
 _announce: Callable[[str], None] | None = None
 
 
@@ -46,6 +48,11 @@ def announce(receive: Callable[[str], None] | None) -> None:
 
 def before_first_launch(compiled: Any) -> None:
     """Wait until the process that is followed has compiled this kernel, or has ended without it."""
+    with _waiting:
+        _wait_for(compiled)
+
+
+def _wait_for(compiled: Any) -> None:
     global _compiling
     while _compiling is not None and kernel_name(compiled) not in _compiled:
         assert _compiling.stdout is not None

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def discover() -> list[Plugin]:
     Raises:
         ConfigError: the value of `MAQUETTE_PLUGINS` is neither "none" nor "only:NAME,...".
     """
-    entries = [_named(entry) for entry in entry_points(group=GROUP)]
+    entries = [_named(entry) for entry in _entry_points()]
     packages: dict[tuple[str, str], Plugin] = {}
     for plugin in _chosen(sorted(entries, key=lambda plugin: (plugin.distribution, plugin.name))):
         first = packages.setdefault((plugin.distribution, plugin.package), plugin)
@@ -134,6 +134,11 @@ def _place(plugin: Plugin, part: PartEntry) -> str:
     return f"{display_path(plugin.manifest.path)}:{part.line}" if plugin.manifest is not None else ""
 
 
+def candidates() -> list[Plugin]:
+    """All plugins that `MAQUETTE_PLUGINS` lets in, of which nothing has been read or run."""
+    return _chosen([_named(entry) for entry in _entry_points()])
+
+
 def _chosen(entries: list[Plugin]) -> list[Plugin]:
     """The plugins that `MAQUETTE_PLUGINS` lets in."""
     setting = os.environ.get(VARIABLE, "").strip()
@@ -150,12 +155,26 @@ def _chosen(entries: list[Plugin]) -> list[Plugin]:
     return [entry for entry in entries if entry.name in names or entry.distribution in names]
 
 
+def _entry_points() -> list[EntryPoint]:
+    """The entry points of all distributions; one whose metadata are damaged is named and left out."""
+    with suppress(Exception):  # the quick way reads all or none
+        return list(entry_points(group=GROUP))
+    entries: list[EntryPoint] = []
+    for distribution in distributions():
+        try:
+            entries += distribution.entry_points.select(group=GROUP)
+        except Exception as problem:
+            place = getattr(distribution, "_path", "a distribution")
+            _log.warning("the entry points of %s cannot be read: %s: %s", place, type(problem).__name__, problem)
+    return entries
+
+
 def _named(entry: EntryPoint) -> Plugin:
     """The plugin of an entry point, of which nothing has been read."""
     with suppress(Exception):  # a dist-info folder may be damaged in any way
         metadata: Any = entry.dist.metadata if entry.dist else {}  # is parsed anew each time
         return Plugin(entry.name, metadata.get("Name") or entry.name, metadata.get("Version") or "", entry.module)
-    return Plugin(entry.name, entry.name, "", entry.module)
+    return Plugin(entry.name, entry.name, "", entry.value.partition(":")[0].strip())
 
 
 def _load_one(plugin: Plugin) -> Plugin:

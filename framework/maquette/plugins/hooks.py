@@ -70,6 +70,8 @@ class Hooks:
         _new("command", name, self.commands)
         if not callable(command):
             raise PluginError(f"command {name!r} is no typer app and no function, but {command!r}")
+        if not getattr(command, "registered_commands", True) and not getattr(command, "registered_groups", True):
+            raise PluginError(f"command {name!r} is a typer app without a command")
         self.commands[name] = command
 
     def reader(self, scheme: str, read: Callable[[Path], Any]) -> None:

@@ -68,7 +68,9 @@ def failing_as(what: str, folder: Path | None = None) -> Iterator[None]:
         yield
     except (MaquetteError, KeyboardInterrupt):
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
+        if isinstance(problem, SystemExit) and type(problem) is not SystemExit:  # a run that is stopped
+            raise
         raise failure(what, problem, folder) from problem
 
 

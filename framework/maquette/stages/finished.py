@@ -10,7 +10,7 @@ from typing import Any
 from maquette.config.loading import ResolvedConfig, load_method
 from maquette.config.parts import unread_parts
 from maquette.config.paths import owner
-from maquette.errors import MaquetteError, RunError
+from maquette.errors import ConfigError, MaquetteError, RunError
 from maquette.files import display_path
 from maquette.loaded import Loaded
 from maquette.plugins.local import LocalParts
@@ -21,21 +21,28 @@ from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
 
 
-def load_run(run: RunFolder, parts: Sequence[Path] = ()) -> ResolvedConfig:
+def load_run(run: RunFolder, parts: Sequence[Path] = (), to_resume: bool = False) -> ResolvedConfig:
     """The configuration of a run, with its local parts imported if the run is one's own or they are given.
 
     Args:
         run: the run.
         parts: local files to take in place of those that the run names.
+        to_resume: all parts are needed.
 
     Raises:
-        ConfigError: its configuration is broken, or a local file has changed since the run began. A local part that is
-            not imported is refused when it is built.
+        ConfigError: its configuration is broken, a local file has changed since the run began, or a part is needed and
+            is not imported, since the run is another's. Otherwise such a part is refused when it is built.
     """
     manifest = read_manifest(run.manifest)
     recorded, own = manifest.get("parts"), manifest.get("owner") == owner()
     local = LocalParts(own or bool(parts), parts, recorded if isinstance(recorded, dict) else None)
-    return load_method(str(run.config), local=local)
+    resolved = load_method(str(run.config), local=local)
+    if to_resume and not local.imported and resolved.local_files:
+        raise ConfigError(
+            "this run of another host or user has parts in local files, which are not imported unasked", key="plugins",
+            file=display_path(run.config), hint=f"read them, and give them: --parts {display_path(run.parts)}",
+        )  # fmt: skip
+    return resolved
 
 
 def finished_scene(run: RunFolder) -> Scene:

@@ -12,11 +12,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from maquette.testing.report import Outcome, Report
 from maquette.testing.targets import Target
+from maquette.training.signals import SIGNALS, exit_code, handled
 
+ENDING = tuple(number for number in SIGNALS if number != signal.SIGINT)  # Ctrl-C is an exception by itself
 POLL_SECONDS = 0.05
 
 
@@ -56,11 +59,16 @@ def _run_child(targets: Sequence[Target], timeout: float) -> list[Report]:
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
             try:
-                hung = _wait(child, lines, timeout)
+                with handled(ENDING, _exit):
+                    hung = _wait(child, lines, timeout)
             finally:
                 _kill(child)
         progress = _read(lines, len(targets))
         return _reports(targets, progress, _ending(child, hung, timeout, printed))
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(exit_code(number))
 
 
 def _wait(child: subprocess.Popen[bytes], lines: Path, timeout: float) -> bool:

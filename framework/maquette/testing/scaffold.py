@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +101,10 @@ def write_package(package: str, kind: str, folder: Path, part: str = "") -> Path
     for name in (package, part or package):
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or name == "maquette":
             raise ConfigError(f"{name!r} is no name of a package", hint="write lower-case words with hyphens: my-loss")
+    taken = {*keyword.kwlist, "plugin", "tests"}
+    for name, others in ((package, taken | sys.stdlib_module_names), (part or package, taken)):
+        if module_name(name) in others:
+            raise ConfigError(f"{name!r} is a word of Python, or a module that is there already", hint=f"try my-{name}")
     place = folder / package
     if place.exists():
         raise ConfigError(f"{place} exists", hint="give another name, or another --folder")

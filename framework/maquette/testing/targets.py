@@ -12,6 +12,8 @@ from typing import Any
 from maquette import plugins, registry
 from maquette.errors import ConfigError, PluginError, did_you_mean
 from maquette.plugins import FILE, read_manifest
+from maquette.plugins.discovery import candidates, package_folder
+from maquette.plugins.isolation import isolated
 from maquette.plugins.local import SOURCE, import_files, read_files
 
 SKIPPED = (".venv", "venv", "build", "dist", "node_modules", ".git", "tests")
@@ -54,11 +56,15 @@ def find_targets(words: str) -> list[Target]:
         PluginError: its manifest is wrong.
     """
     path = Path(words).expanduser()
-    installed = [one for one in plugins.installed() if words in (one.name, one.distribution)]
-    if installed:
-        return _of_plugin(installed[0])
+    installed = candidates()  # the child alone runs their code
+    matching = [one for one in installed if words in (one.name, one.distribution)]
+    if len(owners := {one.distribution for one in matching}) > 1:
+        hint = f"give the distribution: {' or '.join(sorted(owners))}"
+        raise ConfigError(f"{len(owners)} plugins are called {words!r}", hint=hint)
+    if matching:
+        return _of_plugin(matching[0])
     if not path.exists():
-        names = sorted({name for one in plugins.installed() for name in (one.name, one.distribution)})
+        names = sorted({name for one in installed for name in (one.name, one.distribution)})
         hint = f"{did_you_mean(words, names)}installed: {', '.join(names) or 'none'}"
         raise ConfigError(f"there is no plugin, folder or file called {words!r}", hint=hint)
     targets = list(_of_files(path.resolve()))
@@ -71,10 +77,12 @@ def find_targets(words: str) -> list[Target]:
 
 
 def _of_plugin(plugin: plugins.Plugin) -> list[Target]:
-    if plugin.manifest is None:
-        raise PluginError(f"plugin {plugin.title} is skipped: {plugin.failure}")
     place = f"plugin {plugin.distribution}"
-    return [Target(part.kind, part.name, place, part.target) for part in plugin.manifest.parts]
+    with isolated(f"plugin {plugin.title}"):
+        manifest = read_manifest(package_folder(plugin.package) / FILE)
+    if not manifest.parts:
+        raise ConfigError(f"plugin {plugin.title} has no parts to check", hint=f"{FILE} declares them")
+    return [Target(part.kind, part.name, place, part.target) for part in manifest.parts]
 
 
 def _of_files(path: Path) -> Iterator[Target]:

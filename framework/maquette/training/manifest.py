@@ -118,7 +118,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def write_manifest(path: Path, **facts: Any) -> None:
-    """Create or update a run's manifest with `facts`."""
-    before = read_manifest(path) or {"owner": owner()}
+def write_manifest(path: Path, claim: bool = True, **facts: Any) -> None:
+    """Create or update a run's manifest with `facts`; a new one names this host and user as the owner, if it may."""
+    before = read_manifest(path) or ({"owner": owner()} if claim else {})
     write_atomically(path, json.dumps({**before, **facts}, indent=1, ensure_ascii=False))
