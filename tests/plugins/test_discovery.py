@@ -6,7 +6,9 @@ import pytest
 
 from fake_plugins import HALF, MANIFEST, install, part
 from maquette import plugins, registry
+from maquette.cli.plugin_commands import print_plugins
 from maquette.errors import ConfigError
+from maquette.testing.targets import find_targets
 
 
 def test_a_plugin_brings_a_part_which_is_imported_when_it_is_used(site):
@@ -110,6 +112,41 @@ def test_a_damaged_dist_info_ends_nothing(site):
     (site / "acme-1.0.dist-info" / "METADATA").write_bytes(b"\xff\xfe")
     plugins.reload()
     assert "half" in registry.names("score")
+
+
+@pytest.mark.parametrize("line", ["bad", "bad = !!"])
+def test_damaged_entry_points_of_another_distribution_are_left_out(site, line):
+    install(site, "acme")
+    (site / "other-1.0.dist-info").mkdir()
+    (site / "other-1.0.dist-info" / "METADATA").write_text("Name: other\nVersion: 1.0\n")
+    (site / "other-1.0.dist-info" / "entry_points.txt").write_text(f"[maquette.plugins]\n{line}\n")
+    plugins.reload()
+    assert "acme" in plugins.loaded().values()
+
+
+def test_the_targets_of_a_check_are_known_without_running_the_plugin(site):
+    code = f"def register(hooks):\n    open({str(site / 'witness')!r}, 'w').close()"
+    text = MANIFEST + 'register = "acme.plugin:register"\n' + part("score", "half", "acme.half:Half")
+    install(site, "acme", text, {"plugin.py": code})
+    assert [(target.kind, target.name) for target in find_targets("acme")] == [("score", "half")]
+    assert not (site / "witness").exists()
+
+
+def test_brackets_in_the_reason_why_a_plugin_is_skipped_are_printed(site, capsys):
+    code = "def register(hooks):\n    raise ValueError('no file in [/tmp/x] and [red]')"
+    text = MANIFEST + 'register = "acme.plugin:register"\n' + part("score", "half", "acme.half:Half")
+    install(site, "acme", text, {"plugin.py": code})
+    plugins.reload()
+    print_plugins()
+    assert "[/tmp/x]" in "".join(capsys.readouterr().out.split()).replace("\n", "")
+
+
+def test_a_typer_app_without_a_command_is_refused(site):
+    code = "import typer\ndef register(hooks):\n    hooks.command('empty', typer.Typer())"
+    text = MANIFEST + 'register = "acme.plugin:register"\n' + part("score", "half", "acme.half:Half")
+    install(site, "acme", text, {"plugin.py": code})
+    plugins.reload()
+    assert "without a command" in plugins.failures()["acme"]
 
 
 def test_a_class_that_is_also_decorated_is_one_part(site):

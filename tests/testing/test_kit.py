@@ -63,6 +63,12 @@ def test_scaffold_refuses_names_that_pip_or_python_would_not_take(name: str, tmp
         write_package(name, "loss", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["class", "random", "plugin"])
+def test_scaffold_refuses_words_and_modules_of_python(name: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match="is a word of Python, or a module"):
+        write_package(name, "loss", tmp_path)
+
+
 def test_scaffold_overwrites_nothing(tmp_path: Path):
     write_package("my-loss", "loss", tmp_path)
     with pytest.raises(ConfigError, match="exists"):

@@ -41,3 +41,10 @@ def test_the_machine_and_its_memory_are_told():
 def test_a_revision_marks_uncommitted_changes():
     found = revision()
     assert found is None or len(found.removesuffix("+")) == 40
+
+
+def test_only_a_run_that_begins_here_claims_its_folder(tmp_path):
+    write_manifest(tmp_path / "resumed.json", claim=False, method="tiny")
+    write_manifest(tmp_path / "begun.json", method="tiny")
+    assert "owner" not in read_manifest(tmp_path / "resumed.json")
+    assert read_manifest(tmp_path / "begun.json")["owner"]
