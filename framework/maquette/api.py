@@ -53,6 +53,7 @@ from maquette.scene import RenderedViews, Scene
 from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
 from maquette.scores.sampling import Sampling
+from maquette.stages.finished import load_run
 from maquette.stages.pictures import Pictures, check_pictures, sample
 from maquette.stages.view_sheet import view_sheet
 from maquette.training.run_folder import RunFolder
