@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ import torch
 from jaxtyping import install_import_hook
 
 from tiny_run import tiny_words
+
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # a shell's background job; tests send these signals
+        signal.signal(_number, _handler)
 
 PACKAGES = Path(__file__).parents[1] / "framework"
 
