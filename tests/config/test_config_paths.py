@@ -225,6 +225,7 @@ def test_a_file_of_a_plugin_stays_in_its_folder_of_configs(home, monkeypatch):
 
 
 def test_methods_of_plugins_go_by_their_distribution_where_their_name_is_taken(home, monkeypatch, caplog):
+    paths._warn_once.cache_clear()  # another test may have had the same clash
     folders = {home / "one": "acme", home / "two": "bolt"}
     monkeypatch.setattr("maquette.plugins.config_folders", lambda: folders)
     for folder in folders:
