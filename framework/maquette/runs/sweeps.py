@@ -78,12 +78,12 @@ def plan_sweep(
     keys_of_words = [word.partition("=")[0].strip() for word in words]
     if prompts and "prompt" in keys_of_words:
         raise ConfigError("the prompt is given twice", key="prompt", hint="leave out prompt=..., or --prompts")
-    for key in keys_of_words:
-        if split and key and keys_of_words.count(key) > 1:
-            raise ConfigError("the key is given twice", key=key, hint="write all values in one word: seed=0,1,2")
     choices = [[f"prompt={prompt}" for prompt in prompts]] if prompts else []
     choices += [_choices(word) if split else [word] for word in words]
     keys = [words_of_key[0].partition("=")[0].strip() for words_of_key in choices if len(words_of_key) > 1]
+    for key in keys:  # of several values; of one value, the last word counts, as in a single run
+        if keys_of_words.count(key) > 1:
+            raise ConfigError("the key is given twice", key=key, hint="write all values in one word: seed=0,1,2")
     keys = list(dict.fromkeys(["prompt", *keys] if prompts else keys))
     words_of_keys = [prompts_name if key == "prompt" else key.rpartition(".")[2] for key in keys]
     name = slug(name or "-".join([Path(method).stem, *words_of_keys]))
