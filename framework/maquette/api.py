@@ -27,7 +27,7 @@ from maquette import plugins, registry
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config import paths
 from maquette.config.loading import ResolvedConfig, load_method
-from maquette.config.origins import Origin, load_yaml
+from maquette.config.origins import Origin, load_yaml, top_level_text
 from maquette.config.parts import PartOf, PartSpec, check
 from maquette.config.references import resolve_references
 from maquette.config.show import annotate_origins, legal_ranges
@@ -119,7 +119,7 @@ def inspect(path: str | Path) -> Loaded[Any]:
 
 def methods() -> dict[str, str]:
     """Name -> summary of every method."""
-    return {name: str(load_yaml(path)[0].get("summary", "")) for name, path in paths.available("methods").items()}
+    return {name: top_level_text(path, "summary") for name, path in paths.available("methods").items()}
 
 
 def parts(kind: str = "") -> list[str]:

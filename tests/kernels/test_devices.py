@@ -1,36 +1,21 @@
-"""How many cores a process may use."""
-
-from __future__ import annotations
-
-import os
-from pathlib import Path
+"""On how many threads torch computes."""
 
 import pytest
+import torch
 
-from maquette.kernels.devices import available_cores
-
-
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("150000 100000", 2), ("50000 100000", 1), ("400000 100000", 4), ("max 100000", 64)]
-)
-def test_a_containers_quota_limits_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
-    (tmp_path / "cpu.max").write_text(quota + "\n")
-    assert available_cores(tmp_path) == cores
+from maquette.kernels import devices
 
 
-def test_the_older_layout_of_control_groups_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert available_cores(tmp_path) == 3
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    assert available_cores(tmp_path) == 64
-
-
-def test_affinity_limits_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
-    assert available_cores(tmp_path) == 1
+@pytest.mark.parametrize(("variable", "threads"), [(None, 1), ("2", 2)])
+def test_torch_is_held_to_the_available_cores_unless_the_user_says_how_many(monkeypatch, variable, threads):
+    monkeypatch.setattr(devices, "available_cores", lambda: 1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        devices.limit_threads()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

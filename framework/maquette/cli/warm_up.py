@@ -15,6 +15,7 @@ import typer
 
 import maquette
 from maquette.files import cache_folder
+from maquette.kernels.cores import available_cores
 
 SWITCH = "MAQUETTE_WARM_UP"  # set to 0, runs compile kernels when they need them
 
@@ -47,17 +48,13 @@ def warm_up(
 
 def start_in_background(method: str, overrides: list[str]) -> None:
     """Begin to compile a method's kernels in a process of its own, unless that was done or there is one core only."""
-    if os.environ.get(SWITCH) == "0" or len(_cores()) < 2 or _marker(method).exists():
+    if os.environ.get(SWITCH) == "0" or available_cores() < 2 or _marker(method).exists():
         return
     from maquette.kernels import warm_up
 
     command = [sys.executable, "-P", "-m", "maquette", "warm-up", method, "--", *overrides]
     output = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     warm_up.follow(subprocess.Popen(command, text=True, env={**os.environ, SWITCH: "0"}, **output))  # type: ignore[call-overload]
-
-
-def _cores() -> set[int]:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def _marker(method: str) -> Path:

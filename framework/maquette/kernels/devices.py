@@ -1,14 +1,13 @@
-"""Where to compute, and on how many cores."""
+"""Where to compute, and on how many threads."""
 
 from __future__ import annotations
 
-import math
 import os
-from pathlib import Path
 
 import torch
 
 from maquette.errors import ConfigError
+from maquette.kernels.cores import available_cores
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -37,29 +36,7 @@ def device_or_cpu(name: str = "auto") -> torch.device:
         return torch.device("cpu")
 
 
-def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """CPU cores that this process may use, by its affinity and its container's quota.
-
-    Args:
-        cgroup: folder of the container's control group, version 2 or 1.
-    """
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(affinity, _quota(cgroup))))
-
-
 def limit_threads() -> None:
     """Hold torch to the available cores; its own count is of the whole machine. OMP_NUM_THREADS wins."""
     if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > available_cores():
         torch.set_num_threads(available_cores())
-
-
-def _quota(cgroup: Path) -> float:
-    """Cores that the container's quota allows; infinite without one."""
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        except OSError:
-            return math.inf
-    return int(quota) / int(period) if quota.strip().isdigit() and int(quota) and int(period) else math.inf

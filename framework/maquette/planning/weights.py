@@ -84,7 +84,7 @@ def _holds_weights(expected: Any) -> bool:
 
 
 def _use(key: str, path: str) -> WeightsUse:
-    carried, local = plugins.weights().get(path), Path(path).expanduser()
+    carried, local = plugins.find_weights(path), Path(path).expanduser()
     if carried is not None or local.exists():
         folder = carried or local
         return WeightsUse(key, path, "plugin" if carried else "disk", count_parameters(folder), _size_mb(folder))

@@ -84,15 +84,8 @@ def list_runs(folder: Path) -> list[RunSummary]:
     """
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}", hint="give the folder that holds the runs")
-    runs = [summarise_run(path) for path in run_paths(folder) if _is_ours(path)]
+    runs = [summarise_run(path) for path in run_paths(folder)]
     return sorted(runs, key=lambda run: run.begun, reverse=True)
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a folder has all that a run of this project has, so that nothing else is deleted."""
-    return all((path / name).is_dir() for name in ("export", "previews")) and any(
-        (path / name).is_file() for name in ("state.json", "manifest.json")
-    )
 
 
 def delete_run(run: RunSummary, root: Path, checkpoints_only: bool = False) -> None:

@@ -24,9 +24,14 @@ State = Literal["finished", "unfinished", "running", "broken"]
 
 
 def run_paths(folder: Path) -> Iterator[Path]:
-    """The folders of all runs below a folder, itself included; links are not followed, hidden folders left out."""
+    """The folders of all runs below a folder, itself included; links are not followed, hidden folders left out.
+
+    A folder is a run if it has what `RunFolder.create` and the begin of the first stage make: other programs have files
+    and folders of some of these names.
+    """
     for path, folders, files in os.walk(folder):
-        if "config.yaml" in files and {"checkpoints", "export"} & set(folders):
+        begun = "state.json" in files or "manifest.json" in files
+        if "config.yaml" in files and begun and {"export", "previews"} <= set(folders):
             folders.clear()
             yield Path(path)
         folders[:] = sorted(name for name in folders if not name.startswith("."))

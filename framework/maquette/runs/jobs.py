@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from maquette.config.loading import ResolvedConfig
 from maquette.errors import MaquetteError
-from maquette.kernels.devices import available_cores
+from maquette.kernels.cores import available_cores
 from maquette.training.fingerprint import Fingerprint, fingerprint
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
-from maquette.training.signals import SIGNALS, exit_code, handled
+from maquette.training.signals import ending_by_signals
 
-STOPPING = tuple(number for number in SIGNALS if number != signal.SIGINT)  # Ctrl-C reaches the runs by itself
 LOG_FILE = "log.txt"  # in the folder of a job
 
 
@@ -101,7 +98,7 @@ def run_jobs(jobs: Sequence[AnyJob], processes: int) -> Generator[Outcome[AnyJob
     children = _Children()
     threads = max(1, available_cores() // processes)
     distinct = {job.folder: job for job in jobs}
-    with ThreadPoolExecutor(processes) as pool, handled(STOPPING, _exit):
+    with ThreadPoolExecutor(processes) as pool, ending_by_signals():
         waiting = [pool.submit(_guarded, job, threads, children) for job in distinct.values()]
         try:
             for done in as_completed(waiting):
@@ -135,10 +132,6 @@ class _Children:
         self.stopped = True
         for child in tuple(self.running):
             child.terminate()
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(exit_code(number))
 
 
 def _guarded(job: AnyJob, threads: int, children: _Children) -> Outcome[AnyJob]:

@@ -12,14 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from maquette.testing.report import Outcome, Report
 from maquette.testing.targets import Target
-from maquette.training.signals import SIGNALS, exit_code, handled
+from maquette.training.signals import ending_by_signals
 
-ENDING = tuple(number for number in SIGNALS if number != signal.SIGINT)  # Ctrl-C is an exception by itself
 POLL_SECONDS = 0.05
 
 
@@ -59,16 +57,12 @@ def _run_child(targets: Sequence[Target], timeout: float) -> list[Report]:
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
             try:
-                with handled(ENDING, _exit):
+                with ending_by_signals():
                     hung = _wait(child, lines, timeout)
             finally:
                 _kill(child)
         progress = _read(lines, len(targets))
         return _reports(targets, progress, _ending(child, hung, timeout, printed))
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(exit_code(number))
 
 
 def _wait(child: subprocess.Popen[bytes], lines: Path, timeout: float) -> bool:

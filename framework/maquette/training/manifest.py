@@ -56,7 +56,7 @@ def machine() -> dict[str, Any]:
     """Operating system, processor, cores, threads, GPU and its driver."""
     import torch
 
-    from maquette.kernels.devices import available_cores
+    from maquette.kernels.cores import available_cores
 
     facts: dict[str, Any] = {
         "system": platform.platform(),

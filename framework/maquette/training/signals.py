@@ -107,6 +107,20 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
+def ending_by_signals() -> Iterator[None]:
+    """Raise SystemExit for SIGTERM and SIGHUP inside the block, for those with child processes to end.
+
+    Ctrl-C reaches the children by itself, and is an exception already.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(exit_code(number))
+
+    with handled([number for number in SIGNALS if number != signal.SIGINT], end):
+        yield
+
+
+@contextmanager
 def handled(signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Let `handler` take the signals inside the block, except those that the process ignores.
 

@@ -20,7 +20,7 @@ from maquette.annotations import Count, CountOrNone, Pixels
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
 from maquette.images.picture import Picture
-from maquette.kernels.devices import available_cores
+from maquette.kernels.cores import available_cores
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
 from maquette_nano.world.colors import COLORS

@@ -21,7 +21,7 @@ from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
 from maquette.datasets.base import ViewsWithDistances
 from maquette.files import atomic_path
 from maquette.images.picture import Picture
-from maquette.kernels.devices import available_cores
+from maquette.kernels.cores import available_cores
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano import world
