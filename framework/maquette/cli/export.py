@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from maquette.cli.arguments import AllowedOfRun, RunName
 from maquette.files import allowing, display_path
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="a run folder, or last: the newest run under outputs/")],
+    run: RunName,
     words: Annotated[
         list[str] | None, typer.Argument(help="EXPORTER.key=value words over the run's own, e.g. mesh.resolution=256")
     ] = None,
@@ -22,10 +22,7 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="replace files in the run's folder export, and write the report anew")
     ] = False,
-    allow: Annotated[
-        list[Path] | None,
-        typer.Option("--allow", help="a folder into which the paths of another user's run may lead"),
-    ] = None,
+    allow: AllowedOfRun = None,
 ) -> None:
     """Export a finished or stopped run anew from its newest checkpoint, without training.
 

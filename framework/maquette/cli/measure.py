@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from maquette.cli.arguments import AllowedOfRun, RunName
 from maquette.files import allowing, display_path
 
 
 def measure(
-    run: Annotated[str, typer.Argument(help="a run folder, or last: the newest run under outputs/")],
+    run: RunName,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -23,10 +23,7 @@ def measure(
     metrics: Annotated[
         str, typer.Option("--metrics", help="metrics, with commas between [those that need nothing else]")
     ] = "",
-    allow: Annotated[
-        list[Path] | None,
-        typer.Option("--allow", help="a folder into which the paths of another user's run may lead"),
-    ] = None,
+    allow: AllowedOfRun = None,
 ) -> None:
     """Measure a finished or stopped run anew from its newest checkpoint, without training.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from maquette.cli.arguments import RunName
 from maquette.files import display_path
 
 
-def report(run: Annotated[str, typer.Argument(help="a run folder, or last: the newest run under outputs/")]) -> None:
+def report(run: RunName) -> None:
     """Write the report of a run anew: report.html in its folder, of what is there now.
 
     maquette report last

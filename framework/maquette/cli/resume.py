@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
+from maquette.cli.arguments import AllowedOfRun, RunName
 from maquette.cli.outcome import print_outcome
 from maquette.files import allowing
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="a run folder, or last: the newest run under outputs/")],
-    allow: Annotated[
-        list[Path] | None,
-        typer.Option("--allow", help="a folder into which the paths of another user's run may lead"),
-    ] = None,
+    run: RunName,
+    allow: AllowedOfRun = None,
     parts: Annotated[
         list[Path] | None,
         typer.Option("--parts", help="Python files with the run's own parts, where the run is another user's"),
