@@ -18,7 +18,8 @@ from maquette.data.formats import PosedImages, inspect_posed_images
 from maquette.errors import ConfigError, RunError
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.reading import inspect_mesh
-from maquette.report.page import data_url, format_duration
+from maquette.report.embedding import data_url
+from maquette.report.page import format_duration
 from maquette.runs.exporting import export_run
 from maquette.runs.measuring import case_of, chosen_metrics, measure_run
 from maquette.scene import Scene

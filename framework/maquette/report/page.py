@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -15,12 +13,12 @@ from markupsafe import Markup, escape
 
 from maquette.files import write_atomically
 from maquette.report.curves import Metrics, charts, read_metrics
+from maquette.report.embedding import data_url, embeddable, fill_template, thumbnail_url
 from maquette.report.viewer import ModelView, model_view
 
 MAX_PREVIEWS = 24  # largest number of previews, evenly spaced over the run
 PREVIEW_HEIGHT_PX = 320  # largest height of a preview; its width is at most three times that
 PICTURES_FILE = "pictures.json"  # in export/, by the exporters: file name -> what it shows
-LARGEST_EMBEDDED_BYTES = 64 * 2**20  # largest file that is embedded
 
 Loaded = TypeVar("Loaded")
 
@@ -74,8 +72,6 @@ def write_report(run_folder: Path) -> Path:
     Raises:
         OSError: the folder cannot be written.
     """
-    import jinja2
-
     run_folder = Path(run_folder)
     notes, export = Notes(run_folder), run_folder / "export"
     manifest = notes.attempt(run_folder / "manifest.json", "facts", _mapping) or {}
@@ -87,11 +83,8 @@ def write_report(run_folder: Path) -> Path:
         notes.attempt(export / PICTURES_FILE, "captions", _mapping) if (export / PICTURES_FILE).exists() else None
     )
     prompt = str(manifest.get("prompt") or "")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    page = environment.get_template("template.html.j2").render(
+    page = fill_template(
+        Path(__file__).with_name("template.html.j2"),
         title=prompt or _subject(manifest) or run_folder.name,
         method=str(manifest.get("method") or ""),
         facts=facts(manifest, metrics),
@@ -155,18 +148,6 @@ def flatten(value: Any, key: str = "") -> list[tuple[str, str]]:
     return [(key, "" if value is None else str(value))]
 
 
-def data_url(path: Path) -> str:
-    """The file as a `data:` URL. Raises ValueError when it is too large to embed."""
-    if not _embeddable(path):
-        raise ValueError(f"it has {path.stat().st_size / 2**20:.0f} MB, too many to embed in a page")
-    kinds = {".mp4": "video/mp4", ".gif": "image/gif", ".png": "image/png"}
-    return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _embeddable(path: Path) -> bool:
-    return path.is_file() and 0 < path.stat().st_size <= LARGEST_EMBEDDED_BYTES
-
-
 def _mapping(path: Path) -> Mapping[str, Any]:
     loaded = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(loaded, Mapping):
@@ -199,13 +180,13 @@ def _turntable(export: Path, notes: Notes) -> tuple[str | None, str | None]:
     if not video.exists() and animation.exists():
         return None, notes.attempt(animation, "turntable", data_url)
     mp4 = notes.attempt(video, "turntable", data_url)
-    if not _embeddable(animation):
+    if not embeddable(animation):
         return mp4, None
     return mp4, "export/turntable.gif" if mp4 else data_url(animation)
 
 
 def _model_view(glb: Path) -> ModelView:
-    if not _embeddable(glb):
+    if not embeddable(glb):
         raise ValueError(f"it has {glb.stat().st_size / 2**20:.0f} MB, too many to embed in a page")
     return model_view(glb)
 
@@ -234,15 +215,8 @@ def _thumbnails(folder: Path, notes: Notes) -> list[Picture]:
 
 
 def _thumbnail(path: Path) -> Picture:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
-    small.thumbnail((3 * PREVIEW_HEIGHT_PX, PREVIEW_HEIGHT_PX))
-    stream = io.BytesIO()
-    small.save(stream, "PNG", optimize=True)
     caption = f"step {int(path.stem):,}" if path.stem.isdigit() else path.stem
-    return Picture(f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}", caption)
+    return Picture(thumbnail_url(path, 3 * PREVIEW_HEIGHT_PX, PREVIEW_HEIGHT_PX), caption)
 
 
 def _highlighted(path: Path) -> Markup:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from maquette.files import write_atomically
+from maquette.report.embedding import fill_template, thumbnail_url
 from maquette.runs.comparing import Comparison
 
 LARGEST_WIDTH_PX = 720  # of an embedded picture
@@ -45,33 +44,17 @@ def write_comparison(comparison: Comparison, names: Sequence[str], path: Path) -
 
 def write_page(template: str, path: Path, **values: Any) -> Path:
     """Fill a template of this folder and write it."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, environment.get_template(template).render(**values))
+    write_atomically(path, fill_template(Path(__file__).with_name(template), **values))
     return path
 
 
 def embedded(path: Path, width: int = LARGEST_WIDTH_PX) -> str | None:
     """A picture as a data URL, no wider than `width`; None if it cannot be read."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
-            small = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError):  # SyntaxError: Pillow, on broken PNG files
+        return thumbnail_url(path, width, 4 * width)
+    except (OSError, ValueError, SyntaxError):
         return None
-    small.thumbnail((width, 4 * width))
-    stream = io.BytesIO()
-    small.save(stream, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def link(target: Path, page: Path) -> str:
