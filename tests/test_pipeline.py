@@ -14,27 +14,12 @@ from maquette.errors import ConfigError
 from maquette.pipeline import check_devices, saved_so_far
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import SIGNALS
-
-METHOD = """
-name: tiny
-prompt: a mug
-stages:
-  first:
-    type: optimise
-    steps: 1
-    cameras: {type: fixed, size: 8}
-    geometry: {type: voxel-grid, resolution: 4}
-    material: plain
-    background: solid
-    renderer: {type: volume, samples: 4}
-    losses: {opacity: {weight: 1.0}}
-    loop: {device: cpu, log_every: 0}
-"""
+from tiny_run import ONE_STAGE
 
 
 def resolved(folder: Path, *words: str):
     path = folder / "tiny.yaml"
-    path.write_text(METHOD)
+    path.write_text(ONE_STAGE)
     return load_method(str(path), [f"output={folder / 'out'}", *words])
 
 
@@ -47,7 +32,7 @@ def test_a_device_that_is_not_there_is_named_with_the_line_that_asks_for_it(tmp_
 
 
 def test_what_a_stopped_run_has_saved_is_said_with_the_command_that_goes_on(tmp_path):
-    run = RunFolder.create(str(tmp_path), "m", "a mug", METHOD)
+    run = RunFolder.create(str(tmp_path), "m", "a mug", ONE_STAGE)
     assert saved_so_far(run).startswith("saved: nothing yet; go on with: maquette resume ")
     (run.checkpoints / "first" / "step-00000002").mkdir(parents=True)
     (run.checkpoints / "first" / "step-00000010").mkdir()
@@ -57,7 +42,7 @@ def test_what_a_stopped_run_has_saved_is_said_with_the_command_that_goes_on(tmp_
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_in_an_export_is_one_line_that_says_what_is_saved_and_how_to_go_on(number, tmp_path, monkeypatch):
     points = "  export: {type: export, exporters: {points: {count: 10, resolution: 8, threshold: 0.001}}}\n"
-    (tmp_path / "m.yaml").write_text(METHOD + points)
+    (tmp_path / "m.yaml").write_text(ONE_STAGE + points)
 
     def interrupted(*arguments: object) -> None:
         os.kill(os.getpid(), number)

@@ -50,6 +50,24 @@ stages:
 """A method without a prior, which runs in a second."""
 
 
+ONE_STAGE = """
+name: tiny
+prompt: a mug
+stages:
+  first:
+    type: optimise
+    steps: 1
+    cameras: {type: fixed, size: 8}
+    geometry: {type: voxel-grid, resolution: 4}
+    material: plain
+    background: solid
+    renderer: {type: volume, samples: 4}
+    losses: {opacity: {weight: 1.0}}
+    loop: {device: cpu, log_every: 0}
+"""
+"""A method of one stage, which runs in a moment."""
+
+
 def tiny_method(folder: Path) -> Path:
     """TINY_METHOD as a file."""
     path = folder / "tiny.yaml"

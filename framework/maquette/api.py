@@ -54,13 +54,12 @@ from maquette.scores.base import Score
 from maquette.scores.cfg import CFG
 from maquette.scores.sampling import Sampling
 from maquette.stages.finished import load_run
-from maquette.stages.pictures import Pictures, check_pictures, sample
+from maquette.stages.pictures import DISTANCE, FOV_Y_DEG, Pictures, check_pictures, sample, with_prompt_as_typed
 from maquette.stages.view_sheet import view_sheet
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import Stopped
 
 Subject = TypeVar("Subject", Mesh, Scene, Run)
-DISTANCE, FOV_Y_DEG = 3.2, 35.0  # of the cameras of `orbit`, as exports and the nano priors have them
 WRITERS = {".glb": write_glb, ".obj": write_obj, ".ply": write_ply}
 
 
@@ -293,7 +292,7 @@ def _prior_file(name: str | Path) -> tuple[dict[str, Any], Mapping[str, Origin]]
 
 def _prior_of_typed_prompts(name: str | Path) -> Prior:
     """The prior of a name, which takes a prompt as it is typed, without view prompts unless its file asks for them."""
-    settings, _ = _prior_file(name)
-    cls = registry.get("prior", str(settings["type"]))
-    dependent = "view_dependent" in {field.name for field in fields(cls.Config)} - settings.keys()
-    return prior(name, **({"view_dependent": False} if dependent else {}))
+    plugins.load()
+    settings, origins = _prior_file(name)
+    spec = _spec("prior", settings, origins)
+    return (spec if "view_dependent" in settings else with_prompt_as_typed(spec)).build()

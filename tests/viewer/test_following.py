@@ -9,30 +9,24 @@ from maquette.errors import ConfigError
 from maquette.pipeline import run_method
 from maquette.training.run_folder import RunFolder
 from maquette.viewer.following import Follower, view_run
+from tiny_run import ONE_STAGE
 from viewer_client import ViewerClient, wait_until
 
 pytest.importorskip("viser")
 
-METHOD = """
-name: tiny
-prompt: a mug
-stages:
-  first:
-    type: optimise
-    steps: 4
-    cameras: {type: fixed, size: 8}
-    geometry: {type: voxel-grid, resolution: 8}
-    material: plain
-    background: solid
-    renderer: {type: volume, samples: 8}
-    losses: {opacity: {weight: 1.0}}
-    loop: {device: cpu, log_every: 0, checkpoint_every: 2}
-"""
-
 
 def test_following_shows_the_newest_checkpoint_and_then_the_next(tmp_path):
-    (tmp_path / "tiny.yaml").write_text(METHOD)
-    run = run_method(load_method(str(tmp_path / "tiny.yaml"), [f"output={tmp_path / 'out'}"]))
+    (tmp_path / "tiny.yaml").write_text(ONE_STAGE)
+    run = run_method(
+        load_method(
+            str(tmp_path / "tiny.yaml"),
+            [
+                f"output={tmp_path / 'out'}",
+                "stages.first.steps=4",
+                "stages.first.loop.checkpoint_every=2",
+            ],
+        )
+    )
     (run / "state.json").unlink()  # as if it were still going on
     newest = run / "checkpoints" / "first" / "step-00000004"
     shutil.move(newest, tmp_path / "later")

@@ -54,6 +54,9 @@ class Optimisation(Task):
         learning_rates: parameter group -> learning rate; "default" for all others.
         prompt: for the report on non-finite numbers.
         timings: adds up time by part.
+
+    Attributes:
+        weights: of guidance and losses as they were configured, by key: `guidance.sds`, `losses.opacity`.
     """
 
     def __init__(
@@ -78,13 +81,9 @@ class Optimisation(Task):
         self._last_step: dict[str, Any] = {}
         self._projections: tuple[Projected, ...] = ()
         self._overrides: dict[str, float] = {}
+        self.weights = {f"guidance.{name}": built.weight for name, built in guidance.items()}
+        self.weights |= {f"losses.{name}": loss.weight for name, loss in losses.items()}
         self.latest: StepPictures | None = None
-
-    @property
-    def weights(self) -> dict[str, Schedule]:
-        """The weights of guidance and losses as they were configured, by key: `guidance.sds`, `losses.opacity`."""
-        guidance = {f"guidance.{name}": built.weight for name, built in self._guidance.items()}
-        return guidance | {f"losses.{name}": loss.weight for name, loss in self._losses.items()}
 
     @property
     def references(self) -> Sequence[Reference]:

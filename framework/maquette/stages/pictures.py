@@ -88,12 +88,12 @@ def parse_pictures(prior: str, words: Sequence[str]) -> Pictures:
     apply_settings(data, origins, parse_overrides(words, {})[1])
     pictures: Pictures = check(Pictures, resolve_references(data, origins), "", lambda key: locate(origins, key))
     if "prior.view_dependent" not in origins:
-        pictures = replace(pictures, prior=_with_prompt_as_typed(pictures.prior))
+        pictures = replace(pictures, prior=with_prompt_as_typed(pictures.prior))
     check_pictures(pictures)
     return pictures
 
 
-def _with_prompt_as_typed(prior: PartSpec) -> PartSpec:
+def with_prompt_as_typed(prior: PartSpec) -> PartSpec:
     """The prior without view prompts, if it has any."""
     if not hasattr(prior.config, "view_dependent"):
         return prior

@@ -135,8 +135,4 @@ class Follower:
         send_screenshot(client, self._screens, self._scene)
 
     def _export(self, client: ClientHandle) -> None:
-        mesh = self._run.path / MESH
-        if mesh.is_file():
-            client.send_file_download("mesh.glb", mesh.read_bytes())
-        elif self._scene is not None:
-            send_mesh(client, self._scene)
+        send_mesh(client, self._scene, self._run.path)

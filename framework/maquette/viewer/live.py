@@ -178,10 +178,7 @@ class LiveViewer:
         send_screenshot(client, self._screens, self._scene)
 
     def _export(self, client: ClientHandle) -> None:
-        if self._run is not None and (self._run / MESH).is_file():
-            client.send_file_download("mesh.glb", (self._run / MESH).read_bytes())
-        elif self._scene is not None:
-            send_mesh(client, self._scene)
+        send_mesh(client, self._scene, self._run)
 
 
 def send_screenshot(client: ClientHandle, screens: Screens, scene: Scene | None) -> None:
@@ -197,12 +194,20 @@ def send_screenshot(client: ClientHandle, screens: Screens, scene: Scene | None)
     client.send_file_download("maquette.png", stream.getvalue())
 
 
-def send_mesh(client: ClientHandle, scene: Scene) -> None:
-    """Let a browser download the scene's surface as `mesh.glb`, with its colours, or show it why there is none."""
+def send_mesh(client: ClientHandle, scene: Scene | None, run: Path | None) -> None:
+    """Let a browser download `mesh.glb`: that of the run, or else the scene's surface with its colours.
+
+    Where there is no surface, the browser shows why.
+    """
     from maquette.export.meshed import MeshedSubject
     from maquette.export.writers import write_glb
     from maquette.meshes.mesh import EmptySurface
 
+    if run is not None and (run / MESH).is_file():
+        client.send_file_download("mesh.glb", (run / MESH).read_bytes())
+        return
+    if scene is None:
+        return
     try:
         mesh = MeshedSubject(scene).mesh()
     except EmptySurface as problem:

@@ -105,7 +105,9 @@ def _is_here(host: str | None) -> bool:
     name = (urlsplit(f"//{host or ''}").hostname or "").lower()
     with contextlib.suppress(ValueError):
         return bool(ipaddress.ip_address(name))
-    return name in ("", "localhost", socket.gethostname().lower(), socket.getfqdn().lower())
+    if name in ("", "localhost"):
+        return True
+    return name in (socket.gethostname().lower(), socket.getfqdn().lower())  # which may ask a name server
 
 
 def _forbid_sharing(server: ViserServer) -> None:
