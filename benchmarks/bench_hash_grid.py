@@ -47,6 +47,17 @@ def differentiate_twice(way: str, points: int, log2_table_size: int) -> Work:
     return work
 
 
+def encode_scene(way: str, points: int, log2_table_size: int) -> Work:
+    """Encoding of random positions and scene codes, and the gradients of the table and of the codes."""
+    base, finest = (8, 8, 8, 2, 2), (512, 512, 512, 16, 16)
+    spec = HashGridSpec(8, 4, log2_table_size, base_resolution=base, finest_resolution=finest, dimensions=5)
+    keyed = torch.Generator().manual_seed(0)
+    table = torch.randn(spec.rows, spec.features_per_level, generator=keyed).requires_grad_()
+    positions = torch.rand(points, 5, generator=keyed).requires_grad_()
+    upstream = torch.randn(points, spec.channels, generator=keyed)
+    return lambda: torch.autograd.grad(hash_grid(positions, table, spec, backend=way), (positions, table), upstream)
+
+
 CONTESTS = [
     Contest(
         "hash-grid",
@@ -63,6 +74,15 @@ CONTESTS = [
         differentiate_twice,
         ways=("numba", "reference"),
         sizes={"points": 32_768, "log2_table_size": 15},
+        small={"points": 64, "log2_table_size": 10},
+    ),
+    Contest(
+        "hash-grid-scene",
+        "hash grid in 5 dimensions, {points:,} random points, 8 levels x 4, table 2^{log2_table_size}, "
+        "forward + backward to table and points",
+        encode_scene,
+        ways=("numba", "reference"),
+        sizes={"points": 18_432, "log2_table_size": 16},
         small={"points": 64, "log2_table_size": 10},
     ),
 ]

@@ -28,7 +28,7 @@ def one_table(points: Tensor, table: Tensor, spec: HashGridSpec) -> Tensor:
     scaled = points[:, None, :] * torch.floor(spec.base_resolution * growth**levels + 1e-6)[:, None]
     ends = (torch.floor(scaled).long(), torch.ceil(scaled).long())
     along = scaled - ends[0]
-    factors, starts = torch.tensor([1, *HASH_PRIMES]), levels * spec.table_size
+    factors, starts = torch.tensor([1, *HASH_PRIMES[:2]]), levels * spec.table_size
 
     def corner(x: int, y: int, z: int) -> Tensor:
         coordinates = torch.stack([ends[x][..., 0], ends[y][..., 1], ends[z][..., 2]], dim=-1) * factors

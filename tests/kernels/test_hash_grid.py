@@ -10,7 +10,8 @@ from maquette.kernels.hash_grid import HashGridSpec, hash_grid
 
 FAST_BACKENDS = ["numba", TRITON]
 BACKENDS = ["reference", *FAST_BACKENDS]
-COMPILED_ANEW = pytest.mark.slow  # numba's kernels for float64, which only tests use
+COMPILED_ANEW = pytest.mark.slow  # numba's kernels for float64, and for dimensions that only tests use
+BACKENDS_ANEW = [pytest.param("numba", marks=COMPILED_ANEW), TRITON]
 
 # Two dense and two hashed levels; features are few, so that float64 gradchecks stay short.
 SPEC = HashGridSpec(levels=4, features_per_level=2, log2_table_size=10, base_resolution=4, finest_resolution=40)
@@ -18,7 +19,7 @@ SPEC = HashGridSpec(levels=4, features_per_level=2, log2_table_size=10, base_res
 
 def random_inputs(spec: HashGridSpec = SPEC, n: int = 300, dtype: torch.dtype = torch.float32):
     keyed = torch.Generator().manual_seed(0)
-    points = torch.rand(n, 3, generator=keyed, dtype=dtype)
+    points = torch.rand(n, spec.dimensions, generator=keyed, dtype=dtype)
     table = torch.randn(spec.rows, spec.features_per_level, generator=keyed, dtype=dtype)
     upstream = torch.randn(n, spec.channels, generator=keyed, dtype=dtype)
     return points, table, upstream
@@ -38,16 +39,22 @@ def degenerate_points() -> torch.Tensor:
     )
 
 
-def first_order(backend: str, points, table, upstream, **options):
+def spec_of(dimensions: int) -> HashGridSpec:
+    """Dense and hashed levels in 2 to 5 dimensions, cut differently along each axis."""
+    base, finest = (2, 3, 2, 1, 1)[:dimensions], (40, 30, 20, 6, 4)[:dimensions]
+    return HashGridSpec(4, 2, log2_table_size=9, base_resolution=base, finest_resolution=finest, dimensions=dimensions)
+
+
+def first_order(backend: str, points, table, upstream, spec: HashGridSpec = SPEC, **options):
     points, table = points.clone().requires_grad_(), table.clone().requires_grad_()
-    encoded = hash_grid(points, table, SPEC, backend=backend, **options)
+    encoded = hash_grid(points, table, spec, backend=backend, **options)
     return (encoded.detach(), *torch.autograd.grad(encoded, (points, table), upstream))
 
 
-def second_order(backend: str, points, table, upstream):
+def second_order(backend: str, points, table, upstream, spec: HashGridSpec = SPEC):
     """Gradients of a loss on the position gradient, and of one on the table gradient."""
     leaves = [tensor.clone().requires_grad_() for tensor in (points, table, upstream)]
-    encoded = hash_grid(leaves[0], leaves[1], SPEC, backend=backend)
+    encoded = hash_grid(leaves[0], leaves[1], spec, backend=backend)
     to_points, to_table = torch.autograd.grad(encoded, leaves[:2], leaves[2], create_graph=True)
     on_normals = torch.autograd.grad((0.01 * to_points).sin().sum(), leaves, retain_graph=True)
     on_both = torch.autograd.grad(to_points.square().sum() + to_table.square().sum(), leaves)
@@ -86,6 +93,49 @@ def test_gradients_equal_the_reference(backend, active):
     )
     for actual, expected in pairs:
         assert_near(actual, expected, 1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS_ANEW)
+@pytest.mark.parametrize("dimensions", [2, 4, 5])
+def test_other_dimensions_equal_the_reference(backend, dimensions):
+    spec = spec_of(dimensions)
+    assert set(spec.dense) == {True, False}
+    inputs = random_inputs(spec, n=amount(backend, 300, 40))
+    inputs[0][:3] = torch.tensor([[0.0] * dimensions, [1.0] * dimensions, [-0.3, 1.7, 0.5, 1.0, 0.0][:dimensions]])
+    actual, expected = (first_order(way, *inputs, spec=spec) for way in (backend, "reference"))
+    for mine, theirs in zip(actual, expected, strict=True):
+        assert_near(mine, theirs, 1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS_ANEW)
+@pytest.mark.parametrize("dimensions", [2, 4, 5])
+def test_double_backward_in_other_dimensions_equals_the_reference(backend, dimensions):
+    spec = spec_of(dimensions)
+    inputs = random_inputs(spec, n=amount(backend, 300, 40))
+    actual, expected = (second_order(way, *inputs, spec=spec) for way in (backend, "reference"))
+    for mine, theirs in zip(actual, expected, strict=True):
+        assert_near(mine, theirs, 1e-5)
+
+
+@pytest.mark.parametrize("dimensions", [2, 5])
+def test_derivatives_in_other_dimensions_equal_finite_differences(dimensions):
+    spec = HashGridSpec(2, 1, log2_table_size=4, base_resolution=1, finest_resolution=3, dimensions=dimensions)
+    points, table, _ = random_inputs(spec, n=2, dtype=torch.float64)
+    inputs = (points.requires_grad_(), table.requires_grad_())
+    assert torch.autograd.gradcheck(lambda p, t: hash_grid(p, t, spec, backend="reference"), inputs)
+
+
+@pytest.mark.parametrize("backend", ["reference", *BACKENDS_ANEW])
+def test_a_linear_table_is_reproduced_in_five_dimensions(backend):
+    base = (3, 2, 1, 2, 1)
+    spec = HashGridSpec(1, 1, log2_table_size=10, base_resolution=base, finest_resolution=base, dimensions=5)
+    vertices = torch.cartesian_prod(*[torch.arange(along + 1.0) for along in base]) / torch.tensor(base)
+    slopes = torch.tensor([1.0, 2.0, -3.0, 0.5, 4.0])
+    # The first axis runs fastest in the table, the last one in the product.
+    order = torch.arange(spec.rows).reshape([along + 1 for along in base]).permute(4, 3, 2, 1, 0).flatten()
+    points, _, _ = random_inputs(spec, n=40)
+    encoded = hash_grid(points, (vertices @ slopes)[order][:, None], spec, backend=backend)
+    torch.testing.assert_close(encoded[:, 0], points @ slopes, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("backend", FAST_BACKENDS)
@@ -220,6 +270,20 @@ def test_wrong_inputs_are_named(change, message):
         hash_grid(**arguments)
 
 
-def test_a_spec_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="finest_resolution is 8; it lies between 16"):
-        HashGridSpec(finest_resolution=8)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"finest_resolution": 8}, "finest_resolution is 8; it lies between 16"),
+        ({"dimensions": 6}, "dimensions is 6; it lies between 2 and 5"),
+        ({"dimensions": 5, "finest_resolution": (64, 64, 64)}, "has 3 numbers; one for each of 5 dimensions"),
+    ],
+)
+def test_a_spec_out_of_range_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        HashGridSpec(**settings)
+
+
+def test_code_axes_may_be_cut_less_finely_than_space():
+    base, finest = (8, 8, 8, 2, 2), (512, 512, 512, 16, 16)
+    spec = HashGridSpec(levels=8, base_resolution=base, finest_resolution=finest, dimensions=5)
+    assert spec.cells[0] == base and spec.cells[-1] == finest

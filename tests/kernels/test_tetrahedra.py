@@ -4,7 +4,7 @@ import pytest
 import torch
 import trimesh
 
-from maquette.kernels.tetrahedra import marching_tetrahedra, tetrahedral_grid
+from maquette.kernels.tetrahedra import grid_positions, marching_tetrahedra, tetrahedral_grid
 
 
 def volumes(grid):
@@ -23,6 +23,10 @@ def test_the_grid_fills_the_cube_without_overlap(resolution):
     assert count.max() == 2  # every face has at most two sides
     assert (alone.abs() == 1).all(1).any(-1).all()  # and where it has one, it lies on the cube's boundary
     assert torch.equal(grid.edges[grid.edges_of[:, 3]], grid.tetrahedra[:, [1, 2]].sort(-1).values)
+
+
+def test_the_positions_alone_are_those_of_the_grid():
+    assert torch.equal(grid_positions(3), tetrahedral_grid(3).positions)
 
 
 def sphere(grid, radius=0.6, dtype=torch.float32):

@@ -25,6 +25,7 @@ KERNELS = {
     "hash_grid": {"_interpolate", "_slope", "_scatter"},
     "compositing": {"_composite", "_composite_backward", "_accumulate", "_accumulate_backward"},
     "marching": {"_march"},
+    "height_field": {"_cast"},
     "splatting": {"composite", "composite_backward"},
 }
 
@@ -62,7 +63,7 @@ def compile_all(kernel: str) -> None:
         for sm in CAPABILITIES:
             made = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=options)
             assert len(made.asm["cubin"]) > 0
-            if kernel == "marching":  # a fused operation would round otherwise than the reference
+            if kernel in ("marching", "height_field"):  # a fused operation would round otherwise than the reference
                 assert "fma.rn.f32" not in made.asm["ptx"]
             print(f"{compiled.__name__}:{sm}")
 
@@ -71,14 +72,16 @@ def launched(kernel: str) -> list[tuple]:
     """Kernel, arguments and constants of each launch of a small example."""
     module, launches = importlib.import_module(f"maquette.kernels.{kernel}.triton_cuda"), []
     module.launch = lambda compiled, _, *arguments, **constants: launches.append((compiled, arguments, constants))
-    {"hash_grid": encode, "compositing": render, "marching": march, "splatting": draw}[kernel](module)
+    examples = {"hash_grid": encode, "compositing": render, "marching": march, "splatting": draw, "height_field": cast}
+    examples[kernel](module)
     return launches
 
 
 def encode(module) -> None:
-    spec = HashGridSpec(levels=2, log2_table_size=10, base_resolution=4, finest_resolution=32)
-    points, table = torch.rand(5, 3).requires_grad_(), torch.rand(spec.rows, 2).requires_grad_()
-    module.hash_grid(points, table, spec, 2).sum().backward()
+    for dimensions in (3, 5):
+        spec = HashGridSpec(2, 2, 10, base_resolution=4, finest_resolution=32, dimensions=dimensions)
+        points, table = torch.rand(5, dimensions).requires_grad_(), torch.rand(spec.rows, 2).requires_grad_()
+        module.hash_grid(points, table, spec, 2).sum().backward()
 
 
 def render(module) -> None:
@@ -92,6 +95,11 @@ def march(module) -> None:
     box, occupied = torch.tensor([[-1.0] * 3, [1.0] * 3]), torch.ones(4, 4, 4, dtype=torch.bool)
     near, far = ray_box(origins, directions, box)
     module.march_rays(origins, directions, near, far, 0.1, occupied[None], box[None], torch.zeros(1))
+
+
+def cast(module) -> None:
+    none = torch.zeros(4, 4, dtype=torch.int64)
+    module.cast_rays(torch.ones(3, 3), -torch.ones(3, 3), torch.zeros(4, 4), none, none, 0.0, 10.0)
 
 
 def draw(module) -> None:

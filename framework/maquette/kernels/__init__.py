@@ -12,6 +12,9 @@ files in `_cuda.py` adapt other packages. `backends.py` chooses between them. Im
     from maquette.kernels.gaussian_field import gaussian_field
     from maquette.kernels.tetrahedra import marching_tetrahedra, tetrahedral_grid
     from maquette.kernels.flexicubes import cube_grid, flexicubes
+    from maquette.kernels.selection import select
+    from maquette.kernels.height_field import cast_rays
+    from maquette.kernels.simplex_noise import simplex_noise
 
 so that nothing is loaded that is not used; numba in particular loads at the first call that takes it.
 """

@@ -107,6 +107,9 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tetrahedra": ("maquette.kernels.tetrahedra", ("numba", "reference")),
     "flexicubes": ("maquette.kernels.flexicubes", ("reference",)),
     "marching-cubes": ("maquette.kernels.marching_cubes", ("numba", "reference")),
+    "height-field": ("maquette.kernels.height_field", ("numba", "triton", "reference")),
+    "simplex-noise": ("maquette.kernels.simplex_noise", ("numba", "reference")),
+    "selection": ("maquette.kernels.selection", ("numba", "triton", "reference")),
 }
 
 _offered: dict[tuple[str, str], Backend] = {}  # (kernel, name) -> backend of a plugin

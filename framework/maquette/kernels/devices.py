@@ -28,6 +28,13 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def gpu_memory_gb() -> float:
+    """Memory of the largest CUDA device, in 10^9 bytes; 0: there is none."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    sizes = [torch.cuda.get_device_properties(index).total_memory for index in range(count)]
+    return max(sizes, default=0) / 1e9
+
+
 def device_or_cpu(name: str = "auto") -> torch.device:
     """The device of that name, or the CPU where there is none: for looking at what was computed elsewhere."""
     try:

@@ -1,4 +1,4 @@
-"""Multiresolution hash encoding of positions: points in the unit cube -> features, by trilinear interpolation."""
+"""Multiresolution hash encoding of positions: points in the unit cube -> features, by multilinear interpolation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HashGridSpec", "hash_grid"]
 
 @in_float32
 def hash_grid(
-    points: Float[Tensor, "n 3"],
+    points: Float[Tensor, "n dimensions"],
     table: Float[Tensor, "rows features"],
     spec: HashGridSpec,
     *,
@@ -26,16 +26,16 @@ def hash_grid(
 
     For level l with N_l cells along an axis, p = N_l x, cell i = floor(p), fraction f = p - i,
 
-        y_l(x) = sum over the 8 corners c of  prod_d (c_d f_d + (1 - c_d)(1 - f_d))  table[row_l(i + c)]
+        y_l(x) = sum over the 2^D corners c of  prod_d (c_d f_d + (1 - c_d)(1 - f_d))  table[row_l(i + c)]
 
-    and the encoding is y_0, y_1, ... side by side. It is linear in the table and, inside a cell, trilinear in x.
+    and the encoding is y_0, y_1, ... side by side. It is linear in the table and, inside a cell, multilinear in x.
 
     Differentiable in points and table, and twice so (the gradient of an analytic normal d density / d x). The gradient
     of the table has the same bits for the same input on every run with the numba backend.
 
     Args:
-        points: positions in [0, 1]^3. Those outside are clamped onto the cube, with a zero gradient along each clamped
-            axis. A NaN coordinate gives NaN features.
+        points: positions in [0, 1]^D, D = spec.dimensions. Those outside are clamped onto the cube, with a zero
+            gradient along each clamped axis. A NaN coordinate gives NaN features.
         table: the features of all levels one after the other, `spec.rows` x `spec.features_per_level`; of the same
             dtype (float32 or float64) and device as the points.
         spec: the levels.
@@ -63,8 +63,8 @@ def hash_grid(
 
 
 def _check(points: Tensor, table: Tensor, spec: HashGridSpec, active: int) -> None:
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise ValueError(f"hash_grid: points are [n, 3], not {list(points.shape)}")
+    if points.ndim != 2 or points.shape[1] != spec.dimensions:
+        raise ValueError(f"hash_grid: points are [n, {spec.dimensions}], not {list(points.shape)}")
     if tuple(table.shape) != (spec.rows, spec.features_per_level):
         expected = [spec.rows, spec.features_per_level]
         raise ValueError(f"hash_grid: the table of this spec is {expected}, not {list(table.shape)}")

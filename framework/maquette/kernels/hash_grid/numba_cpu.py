@@ -33,7 +33,7 @@ _CACHED_BYTES = 2**19  # of a core's second-level cache
 
 
 def hash_grid(
-    points: Float[Tensor, "n 3"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
+    points: Float[Tensor, "n dimensions"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
 ) -> Float[Tensor, "n channels"]:
     """As the public function; differentiable twice in points and table."""
     return _Encode.apply(points, table, spec, active_levels)
@@ -102,13 +102,13 @@ def _scatter(points: Tensor, along: Tensor | None, grad: Tensor, spec: HashGridS
 
 
 def _slope(points: Tensor, table: Tensor, grad: Tensor, spec: HashGridSpec, active: int) -> Tensor:
-    to_points = points.new_empty(len(points), 3)
+    to_points = torch.empty_like(points, memory_format=torch.contiguous_format)
     launch(loops.slope, points, table, grad, *_levels(spec, active, points.dtype), _run(points, spec), to_points)
     return to_points
 
 
 def _curvature(points: Tensor, along: Tensor, table: Tensor, grad: Tensor, spec: HashGridSpec, active: int) -> Tensor:
-    to_points = points.new_empty(len(points), 3)
+    to_points = torch.empty_like(points, memory_format=torch.contiguous_format)
     launch(
         loops.curvature, points, along, table, grad, *_levels(spec, active, points.dtype), _run(points, spec), to_points
     )
@@ -127,12 +127,13 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _levels(spec: HashGridSpec, active: int, dtype: torch.dtype) -> tuple[Any, ...]:
-    """The spec as the loops take it: resolutions [active], layout [L, 5] and a tuple whose length is F."""
+    """The spec as the loops take it: resolutions [active, D], layout [L, 3 + D], and tuples of lengths F and D."""
     kind = np.float32 if dtype == torch.float32 else np.float64
     layout = [
-        (offset, end, stride_y, stride_z, 0 if dense else spec.table_size - 1)
-        for offset, end, (stride_y, stride_z), dense in zip(
+        (offset, end, 0 if dense else spec.table_size - 1, 1, *strides)
+        for offset, end, strides, dense in zip(
             spec.offsets[:-1], spec.offsets[1:], spec.strides, spec.dense, strict=True
         )
     ]
-    return np.array(spec.resolutions[:active], kind), np.array(layout, np.uint64), (0,) * spec.features_per_level
+    lanes, axes = (0,) * spec.features_per_level, (0,) * spec.dimensions
+    return np.array(spec.cells[:active], kind), np.array(layout, np.uint64), lanes, axes

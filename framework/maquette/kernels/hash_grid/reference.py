@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 
 import torch
 from jaxtyping import Float
@@ -12,7 +14,7 @@ from maquette.kernels.hash_grid.spec import HashGridSpec
 
 
 def hash_grid(
-    points: Float[Tensor, "n 3"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
+    points: Float[Tensor, "n dimensions"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
 ) -> Float[Tensor, "n channels"]:
     """As the public function; autograd gives all derivatives."""
     clamped = points.clamp(0.0, 1.0)
@@ -22,23 +24,21 @@ def hash_grid(
 
 
 def _level(clamped: Tensor, table: Tensor, spec: HashGridSpec, level: int) -> Tensor:
-    resolution = spec.resolutions[level]
-    position = clamped * resolution
+    resolution = torch.tensor(spec.cells[level], device=clamped.device)
+    position = clamped * resolution.to(clamped.dtype)
     # The far face belongs to the last cell; a NaN is sent to the first one, and stays in the fraction.
-    cell = position.detach().nan_to_num(0.0).long().clamp(max=resolution - 1)
+    cell = torch.minimum(position.detach().nan_to_num(0.0).long(), resolution - 1)
     fraction = position - cell
     total = clamped.new_zeros(len(clamped), spec.features_per_level)
-    for corner in itertools.product((0, 1), repeat=3):
+    for corner in itertools.product((0, 1), repeat=spec.dimensions):
         at = torch.tensor(corner, device=cell.device)
-        along_x, along_y, along_z = torch.where(at == 1, fraction, 1 - fraction).unbind(-1)
-        weight = along_x * along_y * along_z
-        total = total + weight[:, None] * table[_row(cell + at, spec, level)]
+        weight = torch.where(at == 1, fraction, 1 - fraction).unbind(-1)
+        total = total + functools.reduce(operator.mul, weight)[:, None] * table[_row(cell + at, spec, level)]
     return total
 
 
 def _row(vertex: Tensor, spec: HashGridSpec, level: int) -> Tensor:
-    x, y, z = vertex.unbind(-1)
-    stride_y, stride_z = spec.strides[level]
+    strided = [along * stride for along, stride in zip(vertex.unbind(-1), (1, *spec.strides[level]), strict=True)]
     if spec.dense[level]:
-        return spec.offsets[level] + x + y * stride_y + z * stride_z
-    return spec.offsets[level] + ((x ^ (y * stride_y) ^ (z * stride_z)) & (spec.table_size - 1))
+        return spec.offsets[level] + functools.reduce(operator.add, strided)
+    return spec.offsets[level] + (functools.reduce(operator.xor, strided) & (spec.table_size - 1))

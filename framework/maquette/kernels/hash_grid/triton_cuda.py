@@ -31,7 +31,7 @@ _BLOCK = 256  # points of a program
 
 
 def hash_grid(
-    points: Float[Tensor, "n 3"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
+    points: Float[Tensor, "n dimensions"], table: Float[Tensor, "rows features"], spec: HashGridSpec, active_levels: int
 ) -> Float[Tensor, "n channels"]:
     """As the public function; differentiable twice in points and table."""
     return _Encode.apply(points, table, spec, active_levels)
@@ -55,7 +55,7 @@ class _Encode(torch.autograd.Function):
         spec, active, count = ctx.spec, ctx.active, len(points)
         to_points = to_table = None
         if ctx.needs_input_grad[0]:
-            to_points = points.new_empty(count, 3)
+            to_points = points.new_empty(count, spec.dimensions)
             arguments = (points, table, *_levels(spec, points), count, grad, active, to_points)
             launch(_slope, (blocks(count, _BLOCK),), *arguments, **_sizes(spec))
         if ctx.needs_input_grad[1]:
@@ -75,7 +75,8 @@ def _differentiable_gradients(ctx: Any, points: Tensor, table: Tensor, grad: Ten
 
 def _sizes(spec: HashGridSpec) -> dict[str, int]:
     features = spec.features_per_level
-    return {"CHANNELS": spec.channels, "F": features, "LANES": power_of_two(features), "BLOCK": _BLOCK}
+    lanes = power_of_two(features)
+    return {"D": spec.dimensions, "CHANNELS": spec.channels, "F": features, "LANES": lanes, "BLOCK": _BLOCK}
 
 
 def _levels(spec: HashGridSpec, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,20 +85,26 @@ def _levels(spec: HashGridSpec, points: Tensor) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=64)
 def _levels_on(spec: HashGridSpec, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The spec as the kernels take it: resolutions [L]; and for each level its first row, y stride, z stride and hash
-    mask, 0 where it is dense [L, 4]."""
+    """The spec as the kernels take it: resolutions [L, D]; and for each level its first row, its hash mask, 0 where it
+    is dense, and the strides of the second and later axes [L, D + 1]."""
     layout = [
-        (offset, *strides, 0 if dense else spec.table_size - 1)
+        (offset, 0 if dense else spec.table_size - 1, *strides)
         for offset, strides, dense in zip(spec.offsets[:-1], spec.strides, spec.dense, strict=True)
     ]
-    return torch.tensor(spec.resolutions, dtype=dtype, device=device), torch.tensor(layout, device=device)
+    return torch.tensor(spec.cells, dtype=dtype, device=device), torch.tensor(layout, device=device)
+
+
+# A kernel names five axes; those from D on are constants, which the compiler removes: cell 0, fraction 0, weight 1.
 
 
 @triton.jit
-def _locate(points, i, inside, axis: tl.constexpr, resolution):
+def _locate(points, i, inside, axis: tl.constexpr, resolutions, level, D: tl.constexpr):
     """Cell, fraction and d position / d coordinate along an axis; a NaN is sent to the first cell, and stays in the
     fraction. The far face belongs to the last cell."""
-    x = tl.load(points + i * 3 + axis, mask=inside, other=0.0)
+    if axis >= D:
+        return tl.zeros_like(i).to(tl.uint32), i.to(points.dtype.element_ty) * 0.0, i.to(points.dtype.element_ty) * 0.0
+    resolution = tl.load(resolutions + level * D + axis)
+    x = tl.load(points + i * D + axis, mask=inside, other=0.0)
     scale = tl.where((x >= 0.0) & (x <= 1.0), resolution, resolution * 0.0)
     position = x * resolution
     position = tl.where(position < 0.0, 0.0, position)
@@ -108,89 +115,123 @@ def _locate(points, i, inside, axis: tl.constexpr, resolution):
 
 
 @triton.jit
-def _entries(x, y, z, level, layout, corner: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr):
-    """Places in the table of the features at a corner of each cell, corners numbered x + 2 y + 4 z; [BLOCK, LANES]."""
-    first = tl.load(layout + level * 4)
-    stride_y, stride_z = tl.load(layout + level * 4 + 1).to(tl.uint32), tl.load(layout + level * 4 + 2).to(tl.uint32)
-    mask = tl.load(layout + level * 4 + 3).to(tl.uint32)
-    x, y, z = x + corner % 2, (y + corner // 2 % 2) * stride_y, (z + corner // 4) * stride_z
-    row = tl.where(mask == 0, x + y + z, (x ^ y ^ z) & mask).to(tl.int64) + first
+def _strided(cell, level, layout, corner: tl.constexpr, axis: tl.constexpr, D: tl.constexpr):
+    """What an axis adds to the row of a corner of each cell."""
+    if axis >= D:
+        return cell
+    if axis == 0:
+        return cell + corner % 2
+    return (cell + corner // 2**axis % 2) * tl.load(layout + level * (D + 1) + 1 + axis).to(tl.uint32)
+
+
+@triton.jit
+def _entries(x, y, z, u, v, level, layout, corner: tl.constexpr, D: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr):
+    """Places in the table of the features at a corner (x + 2 y + 4 z + ...) of each cell; [BLOCK, LANES]."""
+    first = tl.load(layout + level * (D + 1))
+    mask = tl.load(layout + level * (D + 1) + 1).to(tl.uint32)
+    x, y = _strided(x, level, layout, corner, 0, D), _strided(y, level, layout, corner, 1, D)
+    z, u = _strided(z, level, layout, corner, 2, D), _strided(u, level, layout, corner, 3, D)
+    v = _strided(v, level, layout, corner, 4, D)
+    row = tl.where(mask == 0, x + y + z + u + v, (x ^ y ^ z ^ u ^ v) & mask).to(tl.int64) + first
     return row[:, None] * F + tl.arange(0, LANES)[None, :]
 
 
 @triton.jit
-def _weigh(f, far: tl.constexpr):
+def _weigh(f, corner: tl.constexpr, axis: tl.constexpr, D: tl.constexpr):
     """Weight of a corner along one axis: f at the far end, 1 - f at the near one."""
-    return f if far else 1.0 - f
+    if axis >= D:
+        return f + 1.0
+    return f if corner // 2**axis % 2 else 1.0 - f
+
+
+@triton.jit
+def _product(fx, fy, fz, fu, fv, corner: tl.constexpr, D: tl.constexpr):
+    """Interpolation weight of a corner."""
+    weight = _weigh(fx, corner, 0, D) * _weigh(fy, corner, 1, D) * _weigh(fz, corner, 2, D)
+    return weight * _weigh(fu, corner, 3, D) * _weigh(fv, corner, 4, D)
 
 
 @triton.jit
 def _interpolate(
     points, table, resolutions, layout, count, encoded,
-    CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+    D: tl.constexpr, CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     level, inside = tl.program_id(1), i < count
     lane = tl.arange(0, LANES)[None, :]
     valid = inside[:, None] & (lane < F)
-    resolution = tl.load(resolutions + level)
-    x, fx, _ = _locate(points, i, inside, 0, resolution)
-    y, fy, _ = _locate(points, i, inside, 1, resolution)
-    z, fz, _ = _locate(points, i, inside, 2, resolution)
+    x, fx, _ = _locate(points, i, inside, 0, resolutions, level, D)
+    y, fy, _ = _locate(points, i, inside, 1, resolutions, level, D)
+    z, fz, _ = _locate(points, i, inside, 2, resolutions, level, D)
+    u, fu, _ = _locate(points, i, inside, 3, resolutions, level, D)
+    v, fv, _ = _locate(points, i, inside, 4, resolutions, level, D)
     total = tl.zeros([BLOCK, LANES], points.dtype.element_ty)
-    for corner in tl.static_range(8):
-        weight = _weigh(fx, corner % 2) * _weigh(fy, corner // 2 % 2) * _weigh(fz, corner // 4)
-        total += weight[:, None] * tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), valid, other=0.0)
+    for corner in tl.static_range(2**D):
+        places = _entries(x, y, z, u, v, level, layout, corner, D, F, LANES)
+        total += _product(fx, fy, fz, fu, fv, corner, D)[:, None] * tl.load(table + places, valid, other=0.0)
     tl.store(encoded + i[:, None] * CHANNELS + level * F + lane, total, mask=valid)
 
 
 @triton.jit
 def _scatter(
     points, grad, resolutions, layout, count, to_table,
-    CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+    D: tl.constexpr, CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     level, inside = tl.program_id(1), i < count
     lane = tl.arange(0, LANES)[None, :]
     valid = inside[:, None] & (lane < F)
-    resolution = tl.load(resolutions + level)
-    x, fx, _ = _locate(points, i, inside, 0, resolution)
-    y, fy, _ = _locate(points, i, inside, 1, resolution)
-    z, fz, _ = _locate(points, i, inside, 2, resolution)
+    x, fx, _ = _locate(points, i, inside, 0, resolutions, level, D)
+    y, fy, _ = _locate(points, i, inside, 1, resolutions, level, D)
+    z, fz, _ = _locate(points, i, inside, 2, resolutions, level, D)
+    u, fu, _ = _locate(points, i, inside, 3, resolutions, level, D)
+    v, fv, _ = _locate(points, i, inside, 4, resolutions, level, D)
     upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=valid, other=0.0)
-    for corner in tl.static_range(8):
-        weight = _weigh(fx, corner % 2) * _weigh(fy, corner // 2 % 2) * _weigh(fz, corner // 4)
-        tl.atomic_add(
-            to_table + _entries(x, y, z, level, layout, corner, F, LANES), weight[:, None] * upstream, mask=valid
-        )
+    for corner in tl.static_range(2**D):
+        places = _entries(x, y, z, u, v, level, layout, corner, D, F, LANES)
+        tl.atomic_add(to_table + places, _product(fx, fy, fz, fu, fv, corner, D)[:, None] * upstream, mask=valid)
+
+
+@triton.jit
+def _sign(corner: tl.constexpr, axis: tl.constexpr):
+    """Derivative of a corner's weight along one axis by the fraction."""
+    return corner // 2**axis % 2 * 2 - 1
 
 
 @triton.jit
 def _slope(
     points, table, resolutions, layout, count, grad, active, to_points,
-    CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+    D: tl.constexpr, CHANNELS: tl.constexpr, F: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = i < count
     lane = tl.arange(0, LANES)[None, :]
     valid = inside[:, None] & (lane < F)
     to_x = tl.zeros([BLOCK], points.dtype.element_ty)
-    to_y, to_z = tl.zeros_like(to_x), tl.zeros_like(to_x)
+    to_y, to_z, to_u, to_v = tl.zeros_like(to_x), tl.zeros_like(to_x), tl.zeros_like(to_x), tl.zeros_like(to_x)
     for level in range(active):
-        resolution = tl.load(resolutions + level)
-        x, fx, scale_x = _locate(points, i, inside, 0, resolution)
-        y, fy, scale_y = _locate(points, i, inside, 1, resolution)
-        z, fz, scale_z = _locate(points, i, inside, 2, resolution)
+        x, fx, scale_x = _locate(points, i, inside, 0, resolutions, level, D)
+        y, fy, scale_y = _locate(points, i, inside, 1, resolutions, level, D)
+        z, fz, scale_z = _locate(points, i, inside, 2, resolutions, level, D)
+        u, fu, scale_u = _locate(points, i, inside, 3, resolutions, level, D)
+        v, fv, scale_v = _locate(points, i, inside, 4, resolutions, level, D)
         upstream = tl.load(grad + i[:, None] * CHANNELS + level * F + lane, mask=valid, other=0.0)
         along_x, along_y, along_z = tl.zeros_like(to_x), tl.zeros_like(to_x), tl.zeros_like(to_x)
-        for corner in tl.static_range(8):
-            entry = tl.load(table + _entries(x, y, z, level, layout, corner, F, LANES), mask=valid, other=0.0)
-            product = tl.sum(entry * upstream, axis=1)
-            wx, wy, wz = _weigh(fx, corner % 2), _weigh(fy, corner // 2 % 2), _weigh(fz, corner // 4)
-            along_x += (corner % 2 * 2 - 1) * wy * wz * product
-            along_y += (corner // 2 % 2 * 2 - 1) * wx * wz * product
-            along_z += (corner // 4 * 2 - 1) * wx * wy * product
+        along_u, along_v = tl.zeros_like(to_x), tl.zeros_like(to_x)
+        for corner in tl.static_range(2**D):
+            places = _entries(x, y, z, u, v, level, layout, corner, D, F, LANES)
+            product = tl.sum(tl.load(table + places, mask=valid, other=0.0) * upstream, axis=1)
+            wx, wy, wz = _weigh(fx, corner, 0, D), _weigh(fy, corner, 1, D), _weigh(fz, corner, 2, D)
+            wu, wv = _weigh(fu, corner, 3, D), _weigh(fv, corner, 4, D)
+            along_x += _sign(corner, 0) * wy * wz * wu * wv * product
+            along_y += _sign(corner, 1) * wx * wz * wu * wv * product
+            along_z += _sign(corner, 2) * wx * wy * wu * wv * product
+            along_u += _sign(corner, 3) * wx * wy * wz * wv * product
+            along_v += _sign(corner, 4) * wx * wy * wz * wu * product
         to_x, to_y, to_z = to_x + scale_x * along_x, to_y + scale_y * along_y, to_z + scale_z * along_z
-    tl.store(to_points + i * 3, to_x, mask=inside)
-    tl.store(to_points + i * 3 + 1, to_y, mask=inside)
-    tl.store(to_points + i * 3 + 2, to_z, mask=inside)
+        to_u, to_v = to_u + scale_u * along_u, to_v + scale_v * along_v
+    tl.store(to_points + i * D, to_x, mask=inside)
+    tl.store(to_points + i * D + 1, to_y, mask=inside)
+    tl.store(to_points + i * D + 2, to_z, mask=inside & (D > 2))
+    tl.store(to_points + i * D + 3, to_u, mask=inside & (D > 3))
+    tl.store(to_points + i * D + 4, to_v, mask=inside & (D > 4))

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from maquette.kernels.backends import implementation
 from maquette.kernels.precision import in_float32
-from maquette.kernels.tetrahedra.grid import TetrahedralGrid, tetrahedral_grid
+from maquette.kernels.tetrahedra.grid import TetrahedralGrid, grid_positions, tetrahedral_grid
 
-__all__ = ["TetrahedralGrid", "marching_tetrahedra", "tetrahedral_grid"]
+__all__ = ["TetrahedralGrid", "grid_positions", "marching_tetrahedra", "tetrahedral_grid"]
 
 
 @in_float32
