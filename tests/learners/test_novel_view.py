@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from maquette.cameras.base import orbit_cameras
+from lamps import SIZE, Lamps
 from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
@@ -17,29 +17,6 @@ from maquette.priors.base import Request
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
-
-SIZE = 16
-
-
-class Lamps:
-    """Grey discs with a bright half that turns with the camera."""
-
-    def batch(self, draws: Draws, size: int) -> PosedPairs:
-        one = torch.ones(size)
-        angles = [draws.uniform(name, size, high=360.0) for name in ("reference", "target")]
-        cameras = [orbit_cameras(angle, 0 * one, 3 * one, 40 * one, SIZE) for angle in angles]
-        return PosedPairs(picture(angles[0]), picture(angles[1]), *cameras)
-
-    held_out = batch
-
-    def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
-        return self.batch(Draws(0, 0), objects * targets)
-
-
-def picture(azimuth_deg: torch.Tensor) -> torch.Tensor:
-    across = torch.linspace(-1, 1, SIZE)
-    lit = across * torch.deg2rad(azimuth_deg)[:, None].cos()
-    return (0.5 + 0.4 * lit)[:, None, :, None].expand(-1, SIZE, SIZE, 3)
 
 
 @pytest.fixture

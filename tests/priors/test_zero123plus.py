@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from maquette.cameras import Cameras
 from maquette.cameras.list import ListedCameras
 from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
+from maquette.config.parts import part
 from maquette.data.base import Reference
-from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
 from maquette.materials.base import Shading
@@ -165,7 +165,7 @@ def test_score_distillation_reaches_the_pictures(prior):
     opacity = torch.ones(6, SIZE, SIZE, 1)
     rendering = Rendering(rgb, opacity, opacity, None, None, Shading(), rgb)
     conditions = prior.condition(request()).at(views)
-    objective = SDS(SDS.Config(timesteps=Timesteps(shared=True)))
+    objective = SDS(SDS.Config(timesteps=part("timesteps", "uniform", shared=True)))
     terms = objective(rendering, Denoiser(prior, CFG(CFG.Config()), conditions, views), Moment(0, 10, Draws(0, 0)))
     terms.total().backward()
     assert rgb.grad.isfinite().all() and (rgb.grad.abs().flatten(1).sum(dim=1) > 0).all()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,10 +32,34 @@ _log = logging.getLogger(f"maquette.{__name__}")  # under maquette: shown where 
 
 BOUND = 0.84  # half side of the cube: objects have a radius of 0.8
 FOUR, SIX, SAMPLED = 4, 6, 7  # views of the two rigs; sampled views with their picture
-RIGS = {FOUR: slice(FOUR), SIX: slice(FOUR, FOUR + SIX)}  # number of views -> which of an object's views
+RIGS = {FOUR: range(FOUR), SIX: range(FOUR, FOUR + SIX)}  # number of views -> which of an object's views
 CHUNK = 100  # objects per job of a process
 WARP_GRID = (4, 4)  # points of a smooth warp, rows and columns
 STEPS = 127  # of a truncated distance in a signed byte
+
+Objects = TypeVar("Objects", bound=ViewsWithDistances)
+
+
+@dataclass(frozen=True)
+class VolumesConfig:
+    """Options of the data sets of nano objects with volumes."""
+
+    objects: Count = 3000  # training objects
+    held_out_objects: Count = 128  # validation objects
+    size: Pixels = 64  # picture side in pixels
+    resolution: Samples = 32  # cells along a side of the cube
+    four_elevation_deg: tuple[ElevationDeg, ElevationDeg] = (5.0, 25.0)  # range of the four views' one elevation
+    white: Fraction = 0.7  # probability of a white background; else a light grey with a tint
+    turned: Fraction = 0.5  # probability that an object and its cameras are turned
+    perturbed: Fraction = 0.5  # probability of each perturbation of an object's pictures
+    shift: NonNegative = 1.0  # largest shift of a picture along each axis, pixels
+    warp: NonNegative = 0.0  # largest displacement of a smooth warp of a picture along each axis, pixels
+    blur: NonNegative = 0.8  # largest standard deviation of the blur, pixels
+    brightness: Fraction = 0.05  # largest relative change of a picture's brightness
+    sampled: SampledViewsConfig = field(default_factory=SampledViewsConfig)
+    sampled_batches: Fraction = 0.3  # probability that a batch has sampled views, if there are any
+    cache: str = ".cache/nano-world"  # folder of the rendered pictures
+    workers: CountOrNone = 0  # processes that render; 0: one per core
 
 
 @register("dataset", "nano-volumes")
@@ -51,24 +75,8 @@ class NanoVolumes:
     """
 
     @dataclass(frozen=True)
-    class Config:
-        objects: Count = 3000  # training objects
-        held_out_objects: Count = 128  # validation objects
-        size: Pixels = 64  # picture side in pixels
-        resolution: Samples = 32  # cells along a side of the cube
-        four_elevation_deg: tuple[ElevationDeg, ElevationDeg] = (5.0, 25.0)  # range of the four views' one elevation
-        white: Fraction = 0.7  # probability of a white background; else a light grey with a tint
+    class Config(VolumesConfig):
         six: Fraction = 0.5  # probability that a batch has six views; else four
-        turned: Fraction = 0.5  # probability that an object and its cameras are turned
-        perturbed: Fraction = 0.5  # probability of each perturbation of an object's pictures
-        shift: NonNegative = 1.0  # largest shift of a picture along each axis, pixels
-        warp: NonNegative = 0.0  # largest displacement of a smooth warp of a picture along each axis, pixels
-        blur: NonNegative = 0.8  # largest standard deviation of the blur, pixels
-        brightness: Fraction = 0.05  # largest relative change of a picture's brightness
-        sampled: SampledViewsConfig = field(default_factory=SampledViewsConfig)
-        sampled_batches: Fraction = 0.3  # probability that a batch has sampled views, if there are any
-        cache: str = ".cache/nano-world"  # folder of the rendered pictures
-        workers: CountOrNone = 0  # processes that render; 0: one per core
 
     bound = BOUND
     view_counts: Sequence[int] = tuple(RIGS)
@@ -85,7 +93,7 @@ class NanoVolumes:
     def batch(self, draws: Draws, size: int) -> ViewsWithDistances:
         sampled, picture = draws.uniform("sampled", 2).tolist()
         if self._sampled is not None and sampled < self.config.sampled_batches:
-            return self._draw(self._sampled, draws, size, slice(SAMPLED if picture < 0.5 else SIX), perturbed=False)
+            return self._draw(self._sampled, draws, size, range(SAMPLED if picture < 0.5 else SIX), perturbed=False)
         six = draws.uniform("six", 1).item() < self.config.six
         return self._draw(self._train, draws, size, RIGS[SIX if six else FOUR], perturbed=True)
 
@@ -96,31 +104,47 @@ class NanoVolumes:
         index = torch.linspace(0, len(self._held_out) - 1, count).long()
         return self._held_out.select(index, RIGS[views], torch.ones(count, 3), torch.full((count,), -1))
 
-    def _draw(self, volumes: Volumes, draws: Draws, size: int, rig: slice, perturbed: bool) -> ViewsWithDistances:
-        config = self.config
-        index = draws.integers("object", 0, len(volumes) - 1, size)
-        white = draws.uniform("white", size, 1) < config.white
-        background = torch.where(white, 1.0, random_background_colors(draws.uniform("background", size, 4)))
-        turned = draws.uniform("turned", size) < config.turned
-        quarters = torch.where(turned, draws.integers("quarters", 0, 3, size), -1)
-        objects = volumes.select(index, rig, background, quarters)
-        return self._perturbed(objects, draws.sub("perturb")) if perturbed else objects
+    def _draw(
+        self, volumes: Volumes, draws: Draws, size: int, rig: Sequence[int], perturbed: bool
+    ) -> ViewsWithDistances:
+        chosen = choose(volumes, self.config, draws, size)
+        objects = volumes.select(chosen.index, rig, chosen.background, chosen.quarters)
+        return perturb(objects, self.config, draws.sub("perturb")) if perturbed else objects
 
-    def _perturbed(self, objects: ViewsWithDistances, draws: Draws) -> ViewsWithDistances:
-        """The objects with their pictures shifted, blurred and of changed brightness, each with its probability."""
-        config, count = self.config, len(objects.images)
-        views = count // len(objects.distances)
-        chosen = (draws.uniform("which", 3, count // views) < config.perturbed).float().repeat_interleave(views, dim=1)
-        offset = draws.uniform("shift", count, 2, low=-config.shift, high=config.shift) * chosen[0, :, None]
-        deviation = draws.uniform("blur", count, high=config.blur) * chosen[1]
-        factor = 1 + draws.uniform("brightness", count, low=-1, high=1) * config.brightness * chosen[2]
-        images = shift_and_blur(objects.images, offset.to(objects.images), deviation.to(objects.images))
-        if config.warp:
-            ends = draws.uniform("warp", count, 2, *WARP_GRID, low=-config.warp, high=config.warp)
-            warped = draws.uniform("warped", count // views) < config.perturbed
-            images = warp(images, (ends * warped.repeat_interleave(views)[:, None, None, None]).to(images))
-        images = (images * factor.to(images)[:, None, None, None]).clamp(0, 1)
-        return ViewsWithDistances(images, objects.opacity, objects.cameras, objects.distances)
+
+@dataclass(frozen=True)
+class Chosen:
+    """Randomly chosen objects: their numbers [B], background colours [B, 3], and quarter turns [B] (-1: not turned)."""
+
+    index: Tensor
+    background: Tensor
+    quarters: Tensor
+
+
+def choose(volumes: Volumes, config: VolumesConfig, draws: Draws, size: int) -> Chosen:
+    """`size` of the objects, how each is turned and what stands behind it."""
+    index = draws.integers("object", 0, len(volumes) - 1, size)
+    white = draws.uniform("white", size, 1) < config.white
+    background = torch.where(white, 1.0, random_background_colors(draws.uniform("background", size, 4)))
+    turned = draws.uniform("turned", size) < config.turned
+    return Chosen(index, background, torch.where(turned, draws.integers("quarters", 0, 3, size), -1))
+
+
+def perturb(objects: Objects, config: VolumesConfig, draws: Draws) -> Objects:
+    """The objects with their pictures shifted, blurred and of changed brightness, each with its probability."""
+    count = len(objects.images)
+    views = count // len(objects.distances)
+    chosen = (draws.uniform("which", 3, count // views) < config.perturbed).float().repeat_interleave(views, dim=1)
+    offset = draws.uniform("shift", count, 2, low=-config.shift, high=config.shift) * chosen[0, :, None]
+    deviation = draws.uniform("blur", count, high=config.blur) * chosen[1]
+    factor = 1 + draws.uniform("brightness", count, low=-1, high=1) * config.brightness * chosen[2]
+    images = shift_and_blur(objects.images, offset.to(objects.images), deviation.to(objects.images))
+    if config.warp:
+        ends = draws.uniform("warp", count, 2, *WARP_GRID, low=-config.warp, high=config.warp)
+        warped = draws.uniform("warped", count // views) < config.perturbed
+        images = warp(images, (ends * warped.repeat_interleave(views)[:, None, None, None]).to(images))
+    images = (images * factor.to(images)[:, None, None, None]).clamp(0, 1)
+    return replace(objects, images=images)
 
 
 @dataclass(frozen=True)
@@ -144,22 +168,26 @@ class Volumes:
     def __len__(self) -> int:
         return len(self.rgba)
 
+    def angles_deg(self, index: Tensor, quarters: Tensor) -> Float[Tensor, " B"]:
+        """Angles by which the objects `index` [B] are turned about the vertical axis."""
+        turn = quarters.to(self.turn_deg.device)
+        return torch.where(turn >= 0, self.turn_deg[index.to(turn.device)] + 90 * turn, 0.0)
+
     def select(
-        self, index: Tensor, rig: slice, background: Float[Tensor, "B 3"], quarters: Tensor
+        self, index: Tensor, rig: Sequence[int], background: Float[Tensor, "B 3"], quarters: Tensor
     ) -> ViewsWithDistances:
         """Objects `index` [B] in the views `rig` over plain colours; turned by their angle and `quarters` [B] quarter
         turns, or facing the front where `quarters` is -1."""
-        device = self.rgba.device
-        views = len(range(self.rgba.shape[1])[rig])
-        picture = Picture.from_rgba(self.rgba[index.to(device), rig].flatten(0, 1).float() / 255)
-        images = picture.over(background.to(device).repeat_interleave(views, dim=0)[:, None, None, :])
+        device, views = self.rgba.device, torch.tensor(rig)
         index, turn = index.to(device), quarters.to(device)
-        turned = (turn >= 0).long()
-        angle_deg = turned * (self.turn_deg[index] + 90 * turn)
-        azimuth_deg = (self.azimuth_deg[index, rig] + angle_deg[:, None]).flatten()
-        elevation_deg, one = self.elevation_deg[index, rig].flatten(), torch.ones_like(azimuth_deg)
+        of_views = (index[:, None], views.to(device))
+        picture = Picture.from_rgba(self.rgba[of_views].flatten(0, 1).float() / 255)
+        images = picture.over(background.to(device).repeat_interleave(len(views), dim=0)[:, None, None, :])
+        angle_deg = self.angles_deg(index, turn)
+        azimuth_deg = (self.azimuth_deg[of_views] + angle_deg[:, None]).flatten()
+        elevation_deg, one = self.elevation_deg[of_views].flatten(), torch.ones_like(azimuth_deg)
         cameras = orbit_cameras(azimuth_deg, elevation_deg, DISTANCE * one, FOV_DEG * one, images.shape[1])
-        grids = self.distances[index, turned]
+        grids = self.distances[index, (turn >= 0).long()]
         grids = torch.stack([grid.rot90(max(k, 0), (0, 1)) for grid, k in zip(grids, quarters.tolist(), strict=True)])
         cell = 2 * BOUND / grids.shape[-1]
         return ViewsWithDistances(images, picture.alpha, cameras, grids.float() * (cell / STEPS))
@@ -198,7 +226,7 @@ def warp(images: Float[Tensor, "B H W 3"], displacement: Float[Tensor, "B 2 h w"
     return warped.permute(0, 2, 3, 1)
 
 
-def load_volumes(split: str, config: NanoVolumes.Config, device: torch.device) -> Volumes:
+def load_volumes(split: str, config: VolumesConfig, device: torch.device) -> Volumes:
     """The objects of `split` ("train", "validation" or "test"), rendered if they are not cached."""
     count = config.objects if split == "train" else config.held_out_objects
     facts = f"{split}/{count}/{config.size}/{config.resolution}/{config.four_elevation_deg}"
@@ -209,7 +237,7 @@ def load_volumes(split: str, config: NanoVolumes.Config, device: torch.device) -
     return _load(f"volumes-{split}", facts, _render_chunk, jobs, config, device)
 
 
-def load_sampled_volumes(config: NanoVolumes.Config, device: torch.device) -> Volumes:
+def load_sampled_volumes(config: VolumesConfig, device: torch.device) -> Volumes:
     """The training objects with sampled views; the prior samples them if they are not cached."""
     facts = f"{config.size}/{config.resolution}/{config.sampled}"
     jobs = [
@@ -224,7 +252,7 @@ def _load(
     facts: str,
     function: Callable[..., tuple[np.ndarray, ...]],
     jobs: Sequence[tuple[Any, ...]],
-    config: NanoVolumes.Config,
+    config: VolumesConfig,
     device: torch.device,
 ) -> Volumes:
     """Volumes of the file for these facts, which the jobs make if it is missing."""

@@ -143,7 +143,7 @@ def test_sampled_views_stand_around_their_picture_and_come_with_or_without_it(da
         azimuth_deg = batch.cameras.azimuth_deg.view(2, views)
         torch.testing.assert_close(azimuth_deg[:, :6].diff(dim=1) % 360, torch.full((2, 5), 60.0), atol=1e-2, rtol=0)
     assert counts == {6, 7}
-    whole = dataset._sampled.select(torch.arange(2), slice(7), torch.zeros(2, 3), torch.full((2,), -1))
+    whole = dataset._sampled.select(torch.arange(2), range(7), torch.zeros(2, 3), torch.full((2,), -1))
     for number, cameras in ((0, whole.cameras[6:7]), (1, whole.cameras[13:14])):
         obj = world.sample_object(number, "train")
         picture = world.render(obj, cameras.c2w.numpy(), FOV_DEG, 32).picture.over(1.0)

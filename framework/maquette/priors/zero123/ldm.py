@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from maquette.diffusion.noise import SCALED_LINEAR_BETAS
+from maquette.diffusion.noise.scaled_linear import SCALED_LINEAR_BETAS
 from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.weights import ldm, ldm_clip

@@ -63,8 +63,13 @@ class DiffusersParts:
         return CameraProjection.of(**tensors).requires_grad_(False)
 
     def image_encoder(self) -> ImageEncoder:
-        from transformers import CLIPVisionModelWithProjection
+        return image_encoder_of(self._weights)
 
-        model = self._weights.load_network(CLIPVisionModelWithProjection, "image_encoder")
-        settings = self._weights.find(f"{ClipPreprocessor.FOLDER}/{ClipPreprocessor.FILE}")
-        return ImageEncoder(model, ClipPreprocessor(model.config.image_size, settings, smooth=False))
+
+def image_encoder_of(weights: Weights) -> ImageEncoder:
+    """The image encoder among the parts of a model in diffusers layout, with the preprocessing of Zero-1-to-3."""
+    from transformers import CLIPVisionModelWithProjection
+
+    model = weights.load_network(CLIPVisionModelWithProjection, ImageEncoder.FOLDER)
+    settings = weights.find(f"{ClipPreprocessor.FOLDER}/{ClipPreprocessor.FILE}")
+    return ImageEncoder(model, ClipPreprocessor(model.config.image_size, settings, smooth=False))
