@@ -19,7 +19,8 @@ def car():
     """Twelve true pictures of a held-out car over white, the first from the front."""
     from maquette_nano import world
 
-    thing = next(t for t in (world.sample_object(i, "test") for i in range(2000)) if t.category == "car")
+    number = next(i for i in range(2000) if world.sample_attributes(i, "test")[0] == "car")
+    thing = world.sample_object(number, "test")
     c2w = np.stack([world.orbit_c2w(azimuth, 15, 3.2) for azimuth in AZIMUTHS_DEG])
     return world.render(thing, c2w, 35, 64).picture.over(1.0).numpy()
 

@@ -6,8 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 RESAMPLES = 2000
+
+
+def resampled_means(columns: Float[np.ndarray, "M N"]) -> Float[np.ndarray, "R M"]:
+    """Means of M columns of one value per case, over R bootstrap resamples of the N cases that the columns share.
+
+    Row r of all columns is of the same draw of cases, so that the difference of two columns is a paired one. A column
+    alone has the interval of `mean_with_interval`.
+    """
+    cases = columns.shape[1]
+    draws = np.random.default_rng(0).integers(0, cases, (RESAMPLES, cases))
+    weights = np.zeros((RESAMPLES, cases))
+    np.add.at(weights, (np.arange(RESAMPLES)[:, None], draws), 1 / cases)
+    return weights @ columns.T
 
 
 def mean_with_interval(values: Sequence[float]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 
 from maquette.annotations import Count, ElevationDeg, WeightsPath
 from maquette.export.base import Subject
+from maquette.metrics._weights import pinned_hash
 from maquette.metrics.base import Case, Direction, Measurement, Metric
 from maquette.perception.clip import Clip
 from maquette.registry import register
@@ -34,6 +35,7 @@ class RPrecision(Metric):
         views: Count = 8  # azimuths, evenly spaced from the front
         elevation_deg: ElevationDeg = 20.0  # height of the camera above the horizon
         supersampling: Count = 2  # factor by which pictures are rendered larger than the encoder's input
+        sha256: str = ""  # of the weights, as the facts of a record say; others are refused
 
         def __post_init__(self) -> None:
             if not self.captions:
@@ -45,6 +47,7 @@ class RPrecision(Metric):
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._sha256 = pinned_hash(config.scorer, config.sha256, "scorer")
         self._clip = Clip(config.scorer)
         self._captions = list(config.captions)
         self._texts = self._clip.texts(self._captions)
@@ -77,7 +80,7 @@ class RPrecision(Metric):
             values[level] = sum(right) / len(right)
             values[f"{level}, pooled"] = float(self._right(pooled, captions[pooled], case, level))
         own = similarity[:, names.index(case.prompt)].mean() if case.prompt in names else None
-        facts = {"retrieved": best, "retrieved, pooled": pooled}
+        facts = {"retrieved": best, "retrieved, pooled": pooled, "sha256": self._sha256}
         return Measurement(values, facts | ({"similarity": round(float(own), 4)} if own is not None else {}))
 
     def _right(self, caption: str, labels: Mapping[str, str], case: Case, level: str) -> bool:
