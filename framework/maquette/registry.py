@@ -34,11 +34,17 @@ KINDS: dict[str, str] = {
     "renderer": "maquette.renderers",
     "prior": "maquette.priors",
     "score": "maquette.scores",
+    "schedule": "maquette.config.schedules",
+    "noise": "maquette.diffusion.noise",
+    "timesteps": "maquette.diffusion.timesteps",
     "objective": "maquette.objectives",
     "loss": "maquette.losses",
     "data": "maquette.data",
     "generator": "maquette.generators",
     "matting": "maquette.matting",
+    "callback": "maquette.training.callbacks",
+    "stop": "maquette.training.stops",
+    "stereo": "maquette.stereo",
     "stage": "maquette.stages",
     "learner": "maquette.learners",
     "dataset": "maquette.datasets",
@@ -56,11 +62,17 @@ CONTRACTS: dict[str, str] = {
     "renderer": "maquette.renderers.base:Renderer",
     "prior": "maquette.priors.base:Prior",
     "score": "maquette.scores.base:Score",
+    "schedule": "maquette.config.schedules.base:ScheduleShape",
+    "noise": "maquette.diffusion.noise.base:NoiseProcess",
+    "timesteps": "maquette.diffusion.timesteps.base:TimestepSchedule",
     "objective": "maquette.objectives.base:Objective",
     "generator": "maquette.generators.base:Generator",
     "matting": "maquette.matting.base:Matting",
+    "stereo": "maquette.stereo.base:Stereo",
     "loss": "maquette.losses.base:WeightedLoss",
     "data": "maquette.data.base:Data",
+    "callback": "maquette.training.callbacks.base:Callback",
+    "stop": "maquette.training.stops.base:Stop",
     "stage": "maquette.stages.base:Stage",
     "learner": "maquette.learners.base:Learner",
     "exporter": "maquette.export.base:Exporter",
@@ -72,6 +84,23 @@ CONTRACTS: dict[str, str] = {
 Part = TypeVar("Part", bound=type)
 BUILT_IN = "maquette"
 """The source of built-in parts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What a part needs of a machine, as the manifest of its plugin says it.
+
+    Args:
+        gpu: whether it computes on CUDA alone.
+        memory_gb: main memory, 10^9 bytes; 0: nothing is said.
+        gpu_memory_gb: memory of one GPU, 10^9 bytes; 0: nothing is said.
+        weights: names on the hub, or of weights that plugins carry.
+    """
+
+    gpu: bool = False
+    memory_gb: float = 0.0
+    gpu_memory_gb: float = 0.0
+    weights: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +116,7 @@ class Declaration:
         owner: its source in messages, such as "plugin acme 1.0".
         place: folder of its package, or its file.
         digest: sha256 of a local file.
+        needs: what it needs of a machine.
     """
 
     kind: str
@@ -98,6 +128,7 @@ class Declaration:
     owner: str = ""
     place: Path | None = None
     digest: str = ""
+    needs: Needs = dataclasses.field(default_factory=Needs)
 
     @property
     def title(self) -> str:

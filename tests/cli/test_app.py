@@ -155,6 +155,12 @@ def test_help_loads_neither_torch_nor_lightning():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("name", ["zero123", "fit-multiview", "instructnerf2nerf"])
+def test_show_shows_a_method_without_the_picture_or_data_that_it_needs(name):
+    result = call("show", name)
+    assert result.exit_code == 0 and "(your " in result.stdout
+
+
 def test_show_tells_the_origin_of_each_value():
     result = call("show", "dreamfusion", "stages.nerf.steps=5")
     lines = {line.split("#")[0].strip(): line for line in result.output.splitlines()}

@@ -30,7 +30,9 @@ def test_export_and_measure_say_where_the_files_are(pair):
     code, output = call("export", pair[0], "mesh.resolution=16", "--exporter", "obj,contact-sheet")
     assert code == 0 and f"exported: {pair[0]}/export-1 (stage nerf, step 2)" in output
     assert {"mesh.obj", "sheet.png"} <= {path.name for path in (pair[0] / "export-1").iterdir()}
-    code, output = call("measure", pair[0], "mesh-health.resolution=16")
+    sizes = "mesh-health.resolution=16", "self-intersections.resolution=16", "reprojection.size=32"
+    trip = "round-trip.resolution=16", "round-trip.texture_size=32", "round-trip.size=32", "round-trip.views=2"
+    code, output = call("measure", pair[0], *sizes, *trip)
     assert code == 0 and re.search(r"mesh-health/components +\d+ +lower", output)
     assert f"measured: {pair[0]}/measures.json (stage nerf, step 2)" in output
 

@@ -35,6 +35,12 @@ def test_a_name_of_several_things_lists_them():
     assert result.exit_code == 2 and "say which: prior/zero123, method/zero123" in result.output
 
 
+@pytest.mark.parametrize("word", ["loss", "stereo"])
+def test_a_kind_alone_says_what_lists_its_parts(word):
+    result = call(word)
+    assert result.exit_code == 2 and f"`maquette list {word}` lists the parts of this kind" in result.output
+
+
 @pytest.mark.parametrize(
     ("word", "nearest"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from maquette import plugins, registry
 from maquette.annotations import Count, FovDeg, InputPath, NonNegative
-from maquette.config.descriptions import describe_config, describe_part, walk
+from maquette.config.descriptions import describe_config, describe_part, field_docs, walk
 from maquette.config.parts import GeometrySpec, LossSpec, part_field
 from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.errors import ConfigError
@@ -45,6 +45,28 @@ OPTIONS = {option.name: option for option in describe_config(Config)}
 def test_an_option_has_the_comment_behind_its_field_as_documentation():
     assert OPTIONS["path"].doc == "a picture"
     assert OPTIONS["weight"].doc == "lambda_o; at 0 nothing is computed"
+
+
+def test_documentation_is_the_comment_behind_or_above_a_field_or_its_line_in_args():
+    @dataclass(frozen=True)
+    class Config:
+        near: float = 0.1  # scene units
+        # of the pictures
+        size: int = 64
+        plain: int = 0
+
+    @dataclass(frozen=True)
+    class Explained:
+        """A Config with a docstring.
+
+        Args:
+            far: scene units, from the camera.
+        """
+
+        far: float = 4.0
+
+    assert field_docs(Config) == {"near": "scene units", "size": "of the pictures"}
+    assert field_docs(Explained) == {"far": "scene units, from the camera."}
 
 
 def test_a_field_that_is_declared_anew_keeps_the_documentation_of_the_base():

@@ -29,11 +29,15 @@ def test_a_recipe_is_the_example_of_a_learner():
     assert shown.text.startswith("extends: nano-zero123\n") and shown.command == "maquette train mine.yaml"
 
 
+def test_the_command_of_a_stereo_part_gives_what_stereo_is_made_of():
+    assert example("stereo", "constant-disparity").command == "maquette run mine.yaml image=mug.png"
+
+
 def test_an_example_of_a_metric_is_a_suite(tmp_path):
     shown = example("metric", "janus")
     (tmp_path / "mine.yaml").write_text(shown.text)
     assert load_yaml(tmp_path / "mine.yaml")[0]["metrics"]["janus"]["reader"] == "nano-viewpoint"
-    assert shown.command == "maquette bench mine.yaml"
+    assert shown.command == "maquette bench run mine.yaml"
 
 
 @pytest.mark.slow
@@ -41,8 +45,10 @@ def test_an_example_of_a_metric_is_a_suite(tmp_path):
 def test_the_example_of_every_part_loads_when_it_is_pasted(kind, tmp_path: Path):
     plugins.load()
     (tmp_path / "mug.png").touch()
-    (tmp_path / "photographs").mkdir()
-    words = {"prompt": "a red mug", "image": tmp_path / "mug.png", "data": tmp_path / "photographs"}
+    words = {"prompt": "a red mug", "image": tmp_path / "mug.png", "prior": "nano-text"}
+    for key, name in (("data", "photographs"), ("dataset", "meshes")):
+        (tmp_path / name).mkdir()
+        words[key] = tmp_path / name
     for name in registry.names(kind):
         shown = example(kind, name)
         (tmp_path / "mine.yaml").write_text(shown.text)

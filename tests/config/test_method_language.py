@@ -157,7 +157,7 @@ def test_a_place_that_does_not_exist_is_refused(folder):
         ("when: {priro=plain: {seed: 1}}", r"not a condition on a group"),
         ("when: [a]", r"^when: when is a mapping of condition to settings"),
         ("when: {prior=plain: 3}", r"^when\.prior=plain: when is a mapping"),
-        ("defaults: [prior]", r"^defaults: defaults is a mapping of group to file, such as \{prior: nano\} .*yaml:2"),
+        ("defaults: [prior]", r"^defaults: defaults is a mapping of group to file, such as \{prior: sd15\} .*yaml:2"),
         ("defaults: {prior: 3}", r"^defaults\.prior: defaults is a mapping"),
         ("defaults: {prior: }", r"^defaults\.prior: defaults is a mapping"),
         ("groups: [a]", r"^groups: groups is a mapping"),

@@ -16,6 +16,8 @@ PRIORS = {
     "dreamfusion": ("nano", "sd15", "sd21", "sdxl", "deepfloyd-if", *CONTROLS),
     "instructnerf2nerf": ("nano", "instruct-pix2pix"),
     "fit-multiview": (),
+    "deep3d": (),
+    "scenedreamer": (),
     "mvdream": ("nano-mvdream", "mvdream"),
     "zero123": NOVEL_VIEWS,
     "zero123-sjc": NOVEL_VIEWS,
@@ -23,6 +25,8 @@ PRIORS = {
     "magic123": ("nano", "sd15", "sd21"),
     "textmesh": ("nano", "sd15", "deepfloyd-if"),
 }
+STEREO = {"deep3d": ("nano-deep3d", "depth", "flat")}
+LANDSCAPES = {"scenedreamer": ("nano-landscape", "scenedreamer")}
 REPRESENTATIONS = {"fit-multiview": ("volume", "gaussians", "dmtet")}
 
 
@@ -32,6 +36,8 @@ def choices() -> list[tuple[str, list[str]]]:
         name: [
             *(f"prior={prior}" for prior in PRIORS.get(name, ("nano", "sd15", "sd21"))),
             *(f"representation={kind}" for kind in REPRESENTATIONS.get(name, ())),
+            *(f"stereo={kind}" for kind in STEREO.get(name, ())),
+            *(f"landscape={kind}" for kind in LANDSCAPES.get(name, ())),
         ]
         for name in METHODS
     }

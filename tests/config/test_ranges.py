@@ -24,7 +24,7 @@ PARTS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind
 FREE = {
     "azimuth_deg", "azimuth_offset_deg", "azimuths_deg", "rotation_deg", "exposure", "shift", "blob_strength",
     "scale", "image_scale", "text_scale", "sample_scale", "weights", "gradient", "fill", "means", "image", "center",
-    "weight", "a", "b", "c",
+    "weight", "a", "b", "c", "mean", "window",
 }  # fmt: skip
 """Fields of which every finite number is legal, or that are checked together with others."""
 

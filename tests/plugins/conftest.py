@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from maquette import plugins
+from maquette.config import paths
 
 
 @pytest.fixture
@@ -12,6 +13,7 @@ def site(tmp_path, monkeypatch):
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
+    paths._warn_once.cache_clear()  # another test may have warned of the same
     before = set(sys.modules)
     yield folder
     for name in set(sys.modules) - before:

@@ -11,6 +11,7 @@ from command_line import logged, run_folder
 from maquette import registry
 from maquette.cli.app import app
 from maquette.plugins.local import SOURCE
+from maquette.testing.scaffold import part_source
 from project import examples
 
 LOSS, LOGS = (text.strip("\n") + "\n" for text in examples("local-parts", "python"))
@@ -51,6 +52,10 @@ def test_a_run_with_a_local_loss(method, tiny_run, tmp_path):
     assert refused.exit_code == 2 and refused.stderr.count("\n") == 1
     assert "my_loss.py has changed since the run began; give its copy: --parts " in refused.stderr
     assert invoke("resume", folder, "--parts", folder / "parts").exit_code == 0
+    assert json.loads((folder / "manifest.json").read_text())["parts"] == {str(file): digest}
+    export = ("export", folder, "--exporter", "points", "points.count=10")
+    assert "give its copy: --parts " in invoke(*export).stderr
+    assert invoke(*export, "--parts", folder / "parts").exit_code == 0
 
     other = run_folder("run", str(method), *words)  # a new run takes what there is now, and has another fingerprint
     assert [row for row in logged(other) if {"loss/brightness/mean", "brightness/darkest"} <= set(row)]
@@ -69,6 +74,15 @@ def test_a_local_file_is_given_on_the_command_line(method, tiny_run, tmp_path):
     looked = invoke("inspect", folder)
     assert looked.exit_code == 0 and "loss 'brightness' is a local part and not looked into" in looked.output
     assert not [name for name in set(sys.modules) - before if name.startswith("local_")]
+
+
+def test_a_run_is_measured_by_a_metric_in_a_local_file(tiny_run, tmp_path):
+    (tmp_path / "size.py").write_text(part_source("size", "metric"))
+    folder = run_folder("run", "dreamfusion", "prompt=a red mug", *tiny_run, "stages.nerf.steps=1", "~stages.export")
+    words = ("measure", folder, "--metrics", "size")
+    assert "there is no metric 'size'" in invoke(*words).stderr
+    measured = invoke(*words, "--parts", tmp_path / "size.py")
+    assert measured.exit_code == 0 and "size/" in measured.stdout
 
 
 def test_show_says_that_a_part_is_local_and_imports_nothing(method, tmp_path):

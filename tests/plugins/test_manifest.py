@@ -5,6 +5,7 @@ import pytest
 from fake_plugins import MANIFEST, part
 from maquette.errors import PluginError
 from maquette.plugins.manifest import PartEntry, read_manifest
+from maquette.registry import Needs
 from project import ROOT
 
 GOOD = MANIFEST + 'license = "MIT"\n' + part("loss", "brightness", "acme.brightness:Brightness")
@@ -20,10 +21,10 @@ def test_a_part_has_the_licence_of_the_plugin_where_it_gives_none(tmp_path):
     two = (
         part("loss", "other", "acme.other:Other") + 'license = "Apache-2.0"\nneeds = ["gpu"]\nweights = ["org/name"]\n'
     )
-    manifest = read(tmp_path, GOOD + two)
+    manifest, needs = read(tmp_path, GOOD + two), Needs(gpu=True, weights=("org/name",))
     assert manifest.parts == (
-        PartEntry("loss", "brightness", "acme.brightness:Brightness", "what it does", "MIT", (), (), 6),
-        PartEntry("loss", "other", "acme.other:Other", "what it does", "Apache-2.0", ("gpu",), ("org/name",), 12),
+        PartEntry("loss", "brightness", "acme.brightness:Brightness", "what it does", "MIT", Needs(), 6),
+        PartEntry("loss", "other", "acme.other:Other", "what it does", "Apache-2.0", needs, 12),
     )
 
 
@@ -46,6 +47,12 @@ def test_a_part_has_the_licence_of_the_plugin_where_it_gives_none(tmp_path):
             "acme.brightness:B",
             "acme.brightness.B",
             r"parts\.0\.target: .* is no class \(.*\); write PACKAGE\.MODULE:CLASS",
+        ),
+        ('name = "br', 'needs = ["weights"]\nname = "br', r"parts\.0\.weights: it needs weights, and names none"),
+        (
+            'name = "br',
+            'memory_gb = 0\nname = "br',
+            r"parts\.0\.memory_gb: expected a number of gigabytes",
         ),
         ('name = "br', 'needs = ["cpu"]\nname = "br', r"parts\.0\.needs: 'cpu' is no need .* did you mean 'gpu'"),
         ("license", 'register = "acme"\nlicense', r"register: 'acme' is no function \(.*:4\); write PACKAGE"),

@@ -13,7 +13,7 @@ from maquette.errors import ConfigError
 from maquette.registry import KINDS
 from maquette.testing import inputs
 from maquette.testing.derivatives import check_finite_differences
-from maquette.testing.documentation import comments
+from maquette.testing.documentation import check_documented
 from maquette.testing.general import GENERAL
 from maquette.testing.kinds import PLACES, procedure
 from maquette.testing.running import outcomes_of
@@ -36,15 +36,17 @@ def test_a_trial_names_the_first_difference():
     assert difference([Output("rgb", torch.full((3,), torch.nan))], [Output("rgb", torch.full((3,), torch.nan))]) == ""
 
 
-def test_documentation_reads_comments_beside_and_above_settings():
-    @dataclass(frozen=True)
-    class Config:
-        near: float = 0.1  # scene units
-        # of the pictures
-        size: int = 64
-        plain: int = 0
+def test_documentation_names_the_settings_that_no_word_explains():
+    class Part:
+        """A part whose settings are half explained."""
 
-    assert comments(Config) == {"near": "scene units", "size": "of the pictures"}
+        @dataclass(frozen=True)
+        class Config:
+            near: float = 0.1  # scene units
+            plain: int = 0
+
+    with pytest.raises(Fault, match=r"without a comment that says what they are: plain$"):
+        check_documented(Trial("loss", "x", Part, None, procedure("loss"), Path(), {}))
 
 
 def test_inputs_are_functions_of_their_seed():
@@ -75,8 +77,9 @@ def test_scaffold_overwrites_nothing(tmp_path: Path):
         write_package("my-loss", "loss", tmp_path)
 
 
-def test_appearance_shapes_guidance_loss_terms_sources_and_results_hold_the_procedures():
-    assert set(PLACES.values()) == {"appearance", "shapes", "guidance", "loss_terms", "sources", "results"}
+def test_appearance_shapes_levels_guidance_loss_terms_sources_loops_and_results_hold_the_procedures():
+    places = {"appearance", "shapes", "levels", "guidance", "loss_terms", "sources", "loops", "results"}
+    assert set(PLACES.values()) == places
     for kind in KINDS:
         rules = procedure(kind)
         checks = [one.name for one in (*GENERAL, *rules.checks)]

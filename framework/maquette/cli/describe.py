@@ -73,8 +73,12 @@ def _resolve(reference: str) -> tuple[str, str]:
     meanings = [text for text, (_, name) in names.items() if name == reference]
     if len(meanings) == 1:
         return names[meanings[0]]
+    of_kind = f"`maquette list {reference}` lists the parts of this kind" if kind in registry.KINDS else ""
     if meanings:
-        raise ConfigError(f"{reference!r} is several things", hint=f"say which: {', '.join(meanings)}")
+        hint = "; ".join(filter(None, [f"say which: {', '.join(meanings)}", of_kind]))
+        raise ConfigError(f"{reference!r} is several things", hint=hint)
+    if of_kind and not slash:
+        raise ConfigError(f"{reference!r} is a kind of parts, and no part", hint=of_kind)
     hint = did_you_mean(reference, names if slash else [*names, *(name for _, name in names.values())])
     raise ConfigError(
         f"there is no part or method called {reference!r}",
@@ -187,9 +191,15 @@ def _table(options: tuple[Option, ...], values: dict[str, Any]) -> Any:
         table.add_column(column, overflow="fold", max_width=26 if column in ("default", "here") else None)
     for key, option in walk(options).items():
         default = "(required)" if option.required else "" if option.options else dump_flow(option.default)
-        here = [dump_flow(values[key]) if key in values else ""] if values else []
+        here = [dump_flow(_at(values, key, option)) if _at(values, key, option) is not None else ""] if values else []
         table.add_row(key, default, *here, meaning(option))
     return table
+
+
+def _at(values: dict[str, Any], key: str, option: Option) -> Any:
+    """What a method sets at a key, or of the part there; None: nothing."""
+    of_part = {name.removeprefix(f"{key}."): value for name, value in values.items() if name.startswith(f"{key}.")}
+    return values.get(key, of_part if of_part and option.part else None)
 
 
 def meaning(option: Option) -> str:

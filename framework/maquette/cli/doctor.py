@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from maquette import plugins
+from maquette import plugins, registry
 from maquette.kernels.backends import describe
+from maquette.plugins.needs import missing_here, needs_words
 from maquette.training.manifest import machine, versions
 
 OPTIONAL = {
@@ -40,7 +41,12 @@ def print_report() -> int:
     weights = _table("weights", "where")
     for name, path in plugins.weights().items():
         weights.add_row(name, str(path))
-    for table in (facts, kernels, packages, plugin_states, weights):
+    needs = _table("part", "needs", "here")
+    for declared in registry.declarations():
+        if words := needs_words(declared.needs):
+            missing = missing_here(declared.needs)
+            needs.add_row(f"{declared.kind}/{declared.name}", words[6:], f"no: {missing}" if missing else "yes")
+    for table in (facts, kernels, packages, plugin_states, weights, *([needs] if needs.row_count else [])):
         console.print(table)
         console.print()
     return 1 if plugins.failures() else 0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from maquette.cli.arguments import AllowedOfRun, RunName
+from maquette.cli.arguments import AllowedOfRun, PartsOfRun, RunName
 from maquette.files import allowing, display_path
 
 
@@ -23,6 +23,7 @@ def export(
         bool, typer.Option("--overwrite", help="replace files in the run's folder export, and write the report anew")
     ] = False,
     allow: AllowedOfRun = None,
+    parts: PartsOfRun = None,
 ) -> None:
     """Export a finished or stopped run anew from its newest checkpoint, without training.
 
@@ -37,7 +38,7 @@ def export(
 
     names = [name for text in exporter or [] for name in text.split(",")]
     with allowing(allow or []):
-        exported = export_run(find_run(run), words or [], names, overwrite)
+        exported = export_run(find_run(run), words or [], names, overwrite, parts or [])
     step = f", step {exported.step}" if exported.step else ""
     typer.echo(f"exported: {display_path(exported.folder)} (stage {exported.stage}{step})")
     for file in exported.files:

@@ -82,9 +82,12 @@ def _files(folder: str) -> list[dict[str, str]]:
 def _part(kind: str, name: str) -> dict[str, Any]:
     from maquette import registry
     from maquette.config.fits import fitting_parts
+    from maquette.plugins.needs import needs_words
 
+    declared = registry.declaration(kind, name)
     entry = {"name": name, "summary": registry.summary(kind, name), "owner": registry.source(kind, name)}
-    return entry | {"fits": fitting_parts(kind, name)}
+    needs = needs_words(declared.needs) if declared is not None else ""
+    return entry | {"fits": fitting_parts(kind, name), "needs": needs}
 
 
 def _print(entries: dict[str, Any]) -> None:
@@ -104,7 +107,7 @@ def _print(entries: dict[str, Any]) -> None:
             if foreign:
                 table.add_column("from")
             for row in rows:
-                lines = [row["summary"], fits] if (fits := fit_words(row.get("fits"))) else [row["summary"]]
+                lines = [text for text in (row["summary"], fit_words(row.get("fits")), row.get("needs")) if text]
                 table.add_row(row["name"], "\n".join(lines), *([row["owner"]] if foreign else []))
         console.print(table, markup=False)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from maquette.cli.arguments import AllowedOfRun, RunName
+from maquette.cli.arguments import AllowedOfRun, PartsOfRun, RunName
 from maquette.files import allowing, display_path
 
 
@@ -24,18 +24,20 @@ def measure(
         str, typer.Option("--metrics", help="metrics, with commas between [those that need nothing else]")
     ] = "",
     allow: AllowedOfRun = None,
+    parts: PartsOfRun = None,
 ) -> None:
     """Measure a finished or stopped run anew from its newest checkpoint, without training.
 
     maquette measure last
 
-    maquette measure last --suite nano-text
+    maquette measure last --suite my-suite.yaml
 
     maquette measure last --metrics surface-distance truth="{type: files, surface: mug.glb}"
 
     What was measured is added to measures.json in the run, which `maquette compare` reads.
     """
     from maquette.errors import ConfigError
+    from maquette.plugins.local import import_files, read_files
     from maquette.runs.folders import find_run
     from maquette.runs.measuring import case_of, chosen_metrics, measure_run
 
@@ -43,26 +45,28 @@ def measure(
         raise ConfigError("a suite brings its own metrics", key="metrics", hint="give --suite or --metrics, not both")
     with allowing(allow or []):
         folder = find_run(run)
-        case, rest = case_of(folder, words or [])
+        case, rest = case_of(folder, words or [], parts or [])
+        if parts:  # a metric may be among them
+            import_files(read_files(parts))
         if suite:
             if any((word.partition("=")[0]) in ("truth", "labels") for word in words or []):
                 raise ConfigError("a suite brings its cases' truth and labels", hint="leave out truth= and labels=")
-            chosen, case = _of_suite(suite, case.prompt, rest)
+            chosen, case = _of_suite(suite, case.title, rest)
         else:
             chosen = chosen_metrics([name.strip() for name in metrics.split(",") if name.strip()], rest)
-        measures = measure_run(folder, chosen, case, suite)
+        measures = measure_run(folder, chosen, case, suite, parts or [])
     _print(measures.metrics)
     step = f", step {measures.step}" if measures.step else ""
     typer.echo(f"measured: {display_path(measures.file)} (stage {measures.stage}{step})")
 
 
-def _of_suite(name: str, prompt: str, words: list[str]) -> tuple[dict[str, Any], Any]:
+def _of_suite(name: str, title: str, words: list[str]) -> tuple[dict[str, Any], Any]:
     from maquette.bench import suites
     from maquette.config.parts import MetricSpec, plain
     from maquette.runs.part_words import configure_parts
 
     suite = suites.load_suite(name)
-    return configure_parts(MetricSpec, plain(suite.metrics), words), suites.case_of(suite, prompt)
+    return configure_parts(MetricSpec, plain(suite.metrics), words), suites.case_of(suite, title)
 
 
 def _print(metrics: Mapping[str, Mapping[str, Any]]) -> None:

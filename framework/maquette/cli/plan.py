@@ -27,6 +27,7 @@ def plan(
 
     maquette plan dreamfusion prior=sd15
     """
+    from maquette.config.stand_ins import load_with_stand_ins
     from maquette.planning import plan_method
 
     with tempfile.TemporaryDirectory() as folder:
@@ -35,21 +36,6 @@ def plan(
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False, default=str))
     else:
         _print_plan(facts)
-
-
-def load_with_stand_ins(method: str, overrides: list[str], folder: Path) -> ResolvedConfig:
-    """The resolved method, with stand-ins for the prompt, picture and data that it needs and nothing gives.
-
-    Args:
-        folder: for the stand-ins; a picture that nobody reads, and a folder.
-    """
-    from maquette.config.loading import load_method
-
-    picture = folder / "picture.png"
-    picture.touch()
-    kind = "training" if method.startswith("configs/training") else "methods"
-    stand_ins = {"prompt": "(your prompt)", "image": str(picture), "data": str(folder)}
-    return load_method(method, overrides, kind, stand_ins=stand_ins)
 
 
 def dry_run(resolved: ResolvedConfig) -> None:
@@ -93,6 +79,8 @@ def _print_plan(facts: dict[str, Any]) -> None:
         _table(["weights", "where", "parameters", "size"], rows)
     missing = [use["path"] for use in facts["weights"] if use["place"] == "hub"]
     typer.echo(f"\nto download: {', '.join(missing) + ' (sizes unknown here)' if missing else 'nothing'}")
+    for part, words in facts["needs"].items():
+        typer.echo(f"{part} {words}" + (f"; missing: {facts['missing'][part]}" if part in facts["missing"] else ""))
     peak = facts["peak_memory_mb"]
     typer.echo(
         f"memory: parameters and optimiser at least {facts['least_memory_mb']:g} MB; "

@@ -16,7 +16,7 @@ def plugin_check(
 ) -> None:
     """Check the parts of a plugin, in a process of its own: shapes, gradients, determinism, messages and more.
 
-    maquette plugin check maquette-nano
+    maquette plugin check maquette-my-loss
 
     maquette plugin check ./my-loss
 

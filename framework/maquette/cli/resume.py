@@ -17,7 +17,9 @@ def resume(
     allow: AllowedOfRun = None,
     parts: Annotated[
         list[Path] | None,
-        typer.Option("--parts", help="Python files with the run's own parts, where the run is another user's"),
+        typer.Option(
+            "--parts", help="Python files with the run's own parts, where it is another user's, or a file has changed"
+        ),
     ] = None,
 ) -> None:
     """Go on with a stopped run or training, from its latest checkpoint.

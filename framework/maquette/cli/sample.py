@@ -33,11 +33,11 @@ def sample(
 ) -> None:
     """Sample pictures from a prior: what it makes of a prompt, before any shape is made of it.
 
-    maquette sample nano prompt="a red mug" -n 6
+    maquette sample PRIOR prompt="a red mug" -n 6 --seed 3
 
-    maquette sample nano-mvdream prompt="a blue car" --seed 3
+    maquette sample PRIOR image=mug_rgba.png -n 6
 
-    maquette sample nano-zero123 image=mug_rgba.png -n 6
+    `maquette list priors` names those that are there.
 
     A text prior makes one picture of each seed; a prior of several views makes them at once; a prior of novel views
     makes as many as asked for, from all around. The pictures and a sheet of them go to outputs/samples.

@@ -11,12 +11,16 @@ import typer
 
 def schema(
     out: Annotated[Path | None, typer.Option("--out", help="file to write; else it is printed")] = None,
+    record: Annotated[bool, typer.Option("--record", help="the schema of the records of suites instead")] = False,
 ) -> None:
     """Print the JSON schema of methods, recipes, laptop files and suites, with the parts of the installed plugins.
 
     maquette schema --out maquette.schema.json
+
+    maquette schema --record --out result.schema.json
     """
     from maquette import plugins
+    from maquette.bench.records import record_schema
     from maquette.bench.suites import Suite
     from maquette.config.json_schema import method_schema
     from maquette.errors import ConfigError
@@ -25,7 +29,7 @@ def schema(
     if out is not None and not out.parent.is_dir():
         raise ConfigError(f"there is no folder {out.parent}", hint="give another file: --out FILE")
     plugins.load()
-    text = json.dumps(method_schema(Suite), indent=1, ensure_ascii=False)
+    text = json.dumps(record_schema() if record else method_schema(Suite), indent=1, ensure_ascii=False)
     if out is None:
         typer.echo(text)
         return
@@ -35,4 +39,7 @@ def schema(
         raise ConfigError(
             f"cannot write {out}: {problem.strerror or problem}", hint="give another file: --out FILE"
         ) from None
-    typer.echo(f"written: {display_path(out)}\nat the top of a method: # yaml-language-server: $schema={out.resolve()}")
+    typer.echo(f"written: {display_path(out)}")
+    if record:
+        return
+    typer.echo(f"at the top of a method: # yaml-language-server: $schema={out.resolve()}")

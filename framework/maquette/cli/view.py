@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maquette.cli.arguments import PartsOfRun
+
 if TYPE_CHECKING:
     from maquette.viewer.live import LiveViewer
 
@@ -32,6 +34,7 @@ def view(
     ],
     host: Host = HOST,
     port: Port = PORT,
+    parts: PartsOfRun = None,
 ) -> None:
     """Look at a run in a browser.
 
@@ -43,7 +46,7 @@ def view(
     from maquette.runs.folders import find_run
     from maquette.viewer.following import view_run
 
-    view_run(find_run(run).path, host, port)
+    view_run(find_run(run).path, host, port, parts or [])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -30,17 +31,18 @@ def warm_up(
 
     maquette warm-up instant
     """
-    from maquette.config.loading import load_method
+    from maquette.config.stand_ins import load_with_stand_ins
     from maquette.kernels import warm_up
     from maquette.kernels.devices import choose_device
 
-    resolved = load_method(method, overrides or [], stand_ins={"prompt": "(your prompt)"})
-    if choose_device("auto").type != "cpu":
-        typer.echo("on this machine's device, no kernel is compiled beforehand")
-        return
-    warm_up.announce(lambda name: print(name, flush=True))
-    for spec in resolved.method.stages.values():
-        spec.build().warm_up()
+    with tempfile.TemporaryDirectory() as folder:
+        resolved = load_with_stand_ins(method, overrides or [], Path(folder))
+        if choose_device("auto").type != "cpu":
+            typer.echo("on this machine's device, no kernel is compiled beforehand")
+            return
+        warm_up.announce(lambda name: print(name, flush=True))
+        for spec in resolved.method.stages.values():
+            spec.build().warm_up()
     marker = _marker(method)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()

@@ -1,6 +1,7 @@
 """Descriptions of parts and of their options: type, default, unit, range and documentation, read from the sources.
 
-The documentation of an option is the comment behind its field, as in `samples: Count = 96  # steps across the cube`.
+The documentation of an option is the comment behind its field, as in `samples: Count = 96  # steps across the cube`, or
+above it.
 `maquette describe`, the JSON schema of method files and the reference pages are made from these descriptions.
 """
 
@@ -39,6 +40,7 @@ _SYMBOL = re.compile(
     re.VERBOSE,
 )
 """A symbol of a paper at the start of a comment or of one of its clauses: `lambda_tau`, `R_sigma`, `w(t)`, `k`."""
+_ARGUMENT = re.compile(r"^\s*(\w+): (.+)$", re.MULTILINE)
 _SOURCE = re.compile(r"\n\s*\n?Source: (.*?)(?=\n\s*\n|\Z)", re.DOTALL)
 
 
@@ -202,7 +204,7 @@ def type_words(expected: Any) -> str:
         return f"{kind} part"
     if origin is Annotated:
         path = next((mark for mark in expected.__metadata__ if isinstance(mark, PathKind)), None)
-        return " or ".join([*path.words, _PATHS[path.kind]]) if path else type_words(arguments[0])
+        return _path_words(path) if path else type_words(arguments[0])
     if expected is Any:
         return "anything"
     if expected is Schedule:
@@ -218,6 +220,10 @@ def type_words(expected: Any) -> str:
     if origin in (list, tuple):
         return _list_words(origin, arguments)
     return _WORDS.get(expected, getattr(expected, "__name__", str(expected)))
+
+
+def _path_words(path: PathKind) -> str:
+    return " or ".join([*path.words, *(["whole number"] if path.numbers else []), _PATHS[path.kind]])
 
 
 def _list_words(origin: Any, arguments: tuple[Any, ...]) -> str:
@@ -271,11 +277,17 @@ def nested_config(expected: Any) -> Any:
 
 @cache
 def field_docs(cls: Any) -> Mapping[str, str]:
-    """Field -> documentation, for the fields of a dataclass and of its bases: the comment behind each field."""
+    """Field -> documentation, for the documented fields of a dataclass and of its bases.
+
+    It is the comment behind a field, or the comment above it, or its line in the Args of the docstring.
+
+    Raises:
+        ConfigError: the source cannot be read.
+    """
     docs: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if "__dataclass_fields__" in vars(base):
-            docs |= {name: doc for name, doc in _own_docs(base).items() if doc or name not in docs}
+            docs |= _own_docs(base)
     return docs
 
 
@@ -291,11 +303,17 @@ def _own_docs(cls: type) -> dict[str, str]:
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT and not token.string.startswith(("# fmt:", "# noqa", "# type:"))
     }
+    lines, arguments = source.splitlines(), dict(_ARGUMENT.findall(cls.__doc__ or ""))
     docs = {}
     for statement in body.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
-            docs[statement.target.id] = " ".join(comments[line] for line in lines if line in comments)
+            name, first, last = statement.target.id, statement.lineno, statement.end_lineno or statement.lineno
+            behind = [comments[line] for line in range(first, last + 1) if line in comments]
+            above: list[str] = []
+            while (line := first - 1 - len(above)) in comments and lines[line - 1].lstrip().startswith("#"):
+                above.insert(0, comments[line])
+            if doc := " ".join(behind or above) or arguments.get(name, ""):
+                docs[name] = doc
     return docs
 
 

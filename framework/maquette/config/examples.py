@@ -1,6 +1,7 @@
 """Examples of parts: a short method file with the part's options, which runs as it stands.
 
-An example extends a method that ships and has a place for the part; HOSTS says which.
+An example extends a method that ships and has a place for the part; HOSTS says which. What depends on weights and
+recipes stands in the files of `configs/examples`, to which a plugin adds its own.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ HOSTS: dict[str, tuple[str, str]] = {
     "renderer": ("dreamfusion", "stages.nerf.renderer"),
     "prior": ("dreamfusion", "prior"),
     "score": ("dreamfusion", "stages.nerf.guidance.sds.score"),
+    "schedule": ("dreamfusion", "stages.nerf.losses.opacity.weight"),
+    "noise": ("dreamfusion", "prior.noise"),
+    "timesteps": ("dreamfusion", "stages.nerf.guidance.sds.objective.timesteps"),
     "objective": ("dreamfusion", "stages.nerf.guidance.sds.objective"),
     "loss": ("dreamfusion", "stages.nerf.losses.{name}"),
     "data": ("zero123", "stages.nerf.data"),
     "generator": ("instant", "stages.shape.start"),
     "matting": ("instant", "stages.views.matting"),
+    "callback": ("dreamfusion", "stages.nerf.loop.callbacks.{name}"),
+    "stop": ("dreamfusion", "stages.nerf.loop.stop.{name}"),
+    "stereo": ("deep3d", "stereo"),
     "stage": ("dreamfusion", "stages.{name}"),
-    "learner": ("nano-text", "stages.nano-text.learner"),
-    "dataset": ("nano-text", "stages.nano-text.dataset"),
     "exporter": ("dreamfusion", "stages.export.exporters.{name}"),
     "metric": ("suite", "metrics.{name}"),
     "truth": ("suite", "cases.0.truth"),
@@ -74,42 +79,25 @@ PLACES: dict[str, tuple[str, str]] = {
     "stage/reconstruct": ("instant", "stages.shape"),
     "stage/train": ("textual-inversion", "stages.word"),
     "stage/evaluate": ("fit-multiview", "stages.evaluate"),
+    "stage/stereo": ("deep3d", "stages.stereo"),
+    "stage/flight": ("scenedreamer", "stages.flight"),
 }
 """Parts that need another place than HOSTS says."""
 
-REQUIRED: dict[str, dict[str, Any]] = {
-    "renderer/patch": {"base": "volume"},
-    "prior/gaussian": {"means": {"a red mug": [0.8, 0.1, 0.1], "": [0.5, 0.5, 0.5]}},
-    "prior/oracle": {"path": "nano-views"},
-    "loss/clip-similarity": {"path": "nano-clip"},
-    "loss/perceptual": {"path": "nano-clip"},
-    "loss/prompt-similarity": {"path": "nano-clip"},
-    "generator/normal-fusion": {"estimator": "nano-depth-normals"},
-    "generator/reconstructor": {"weights": "nano-reconstructor"},
-    "metric/janus": {"reader": "nano-viewpoint"},
-    "metric/r-precision": {"scorer": "nano-clip", "captions": {"a red mug": {}, "a green house": {}}},
-    "truth/nano-object": {"number": 0},
-    "truth/files": {"surface": "mug.glb"},
-}
-"""Values of options without a default, where neither the host nor a file of configs/priors has them."""
+ONE_OF: dict[str, str] = {"deep3d": "image"}
+"""Method that needs one of several keys, none of which it requires by itself -> the key that an example gives."""
 
-_ESTIMATED = {"stages": {"nerf": {"data": {"estimator": "nano-depth-normals"}}}}
-BESIDE: dict[str, dict[str, Any]] = {
-    "loss/flexicubes-deviation": {"stages": {"fine": {"geometry": "flexicubes"}}},
-    "loss/depth": _ESTIMATED,
-    "loss/normal": _ESTIMATED,
-    "loss/normal-l1": _ESTIMATED,
-    "material/latent": {"defaults": {"prior": "sd15"}},
-    "data/sampled-views": {
-        "stages": {
-            "fit": {
-                "after": "views", "type": "optimise", "cameras": "random-orbit", "geometry": "hash-grid",
-                "material": "plain", "background": "solid", "renderer": "volume", "losses": {"rgb": {}},
-            }
-        }
-    },
-}  # fmt: skip
-"""Keys that a part's example needs beside the part."""
+ENDS = {"schedule": ("from: 1.0", "to: 0.1")}
+"""Kind -> lines that every part of it has where it stands, besides its options."""
+
+
+def facts_of_examples() -> dict[str, dict[str, Any]]:
+    """What the files in `configs/examples` say, by key: those of plugins come before the project's own."""
+    facts: dict[str, dict[str, Any]] = {"places": {}, "values": {}, "beside": {}, "training_data": {}}
+    for path in paths.available("examples").values():
+        for key, entries in load_yaml(path)[0].items():
+            facts[key] = facts.get(key, {}) | (entries or {})
+    return facts
 
 
 @dataclass(frozen=True)
@@ -133,17 +121,19 @@ def example(kind: str, name: str) -> Example:
     Raises:
         UnknownPartError: there is no such part; the message lists the nearest and all names.
     """
-    part = f"{kind}/{name}"
-    host, key = PLACES.get(part) or _recipe(kind, name) or HOSTS[kind]
-    body = _body(kind, name, host, key.format(name=name))
+    part, facts = f"{kind}/{name}", facts_of_examples()
+    places = PLACES | HOSTS | facts["places"]
+    host, key = places.get(part) or _recipe(kind, name) or places[kind]
+    body = _body(kind, name, key.format(name=name), facts["values"].get(part) or _settings_of_prior(kind, name))
     if host == "suite":
-        return Example(_suite(kind, name, body), "maquette bench mine.yaml", "suites")
+        return Example(_suite(kind, name, body), "maquette bench run mine.yaml", "suites")
     tree: dict[str, Any] = {}
     _merge(tree, _nested(key.format(name=name).split("."), body))
-    _merge(tree, BESIDE.get(part, {}))
+    _merge(tree, facts["beside"].get(part, {}))
     folder = "training" if host in paths.available("training") else "methods"
     command = {"training": "maquette train mine.yaml", "methods": "maquette run mine.yaml"}[folder]
-    words = [f"{word}={WORDS.get(word, '...')}" for word in compose_method(host, folder).required]
+    needed = [*compose_method(host, folder).required, *filter(None, [ONE_OF.get(host)])]
+    words = [f"{word}={WORDS.get(word, '...')}" for word in needed]
     text = "\n".join([f"extends: {host}", *_lines(tree, 0)])
     return Example(f"{text}\n", " ".join([command, *words]), folder)
 
@@ -172,16 +162,14 @@ class _Body:
     typed: bool
 
 
-def _body(kind: str, name: str, host: str, key: str) -> _Body:
-    own = _own_settings(kind, name)
+def _body(kind: str, name: str, key: str, own: Mapping[str, Any]) -> _Body:
     options = [option for option in describe_part(kind, name).options if not option.required or option.name in own]
-    lines = _options(options, own)
+    lines = [*ENDS.get(kind, ()), *_options(options, own)]
     return _Body(name, lines, typed=not (key.endswith(f".{name}") and kind != "stage"))
 
 
-def _own_settings(kind: str, name: str) -> Mapping[str, Any]:
-    if own := REQUIRED.get(f"{kind}/{name}"):
-        return own
+def _settings_of_prior(kind: str, name: str) -> Mapping[str, Any]:
+    """Those of the first file of `configs/priors` that has the prior; none for parts of other kinds."""
     if kind == "prior":
         for path in paths.available("priors").values():
             settings = load_yaml(path)[0].get("prior") or {}

@@ -18,7 +18,7 @@ from maquette import registry
 from maquette.annotations import PathKind, Range
 from maquette.config.descriptions import Option, describe_config, describe_part
 from maquette.config.parts import part_kind
-from maquette.config.schedules import EASINGS, FIELDS, Schedule
+from maquette.config.schedules import FIELDS, Schedule
 from maquette.config.schema import MethodConfig
 
 Schema = dict[str, Any]
@@ -49,7 +49,7 @@ def method_schema(suite: type | None = None) -> Schema:
     schema: Schema = {"$schema": DRAFT, "title": "maquette", "definitions": definitions}
     if suite is None:
         return schema | _ref("method")
-    definitions["suite"] = _object(describe_config(suite), "a suite of `maquette bench`")
+    definitions["suite"] = _object(describe_config(suite), "a suite of `maquette bench run`")
     return schema | {"if": {"required": ["cases"]}, "then": _ref("suite"), "else": _ref("method")}
 
 
@@ -60,7 +60,8 @@ def _ref(name: str) -> Schema:
 def _keys() -> Schema:
     """The keys of a method that a `when:` block or a laptop file may have, too."""
     schema = _object(describe_config(MethodConfig), "a method's keys")
-    schema["properties"]["prior"] = {"anyOf": [_ref("prior"), {"type": "string"}]} | _texts("shared by stages")
+    for kind in ("prior", "stereo"):
+        schema["properties"][kind] = {"anyOf": [_ref(kind), {"type": "string"}]} | _texts("shared by stages")
     return schema
 
 
@@ -70,7 +71,7 @@ def _method() -> Schema:
     schema["properties"] |= {
         "extends": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
         | _texts("method or methods that this file changes: names, or paths relative to it"),
-        "defaults": texts | _texts("group -> choice, such as {prior: nano}"),
+        "defaults": texts | _texts("group -> choice, such as {prior: sd15}"),
         "groups": texts | _texts("group -> choice, as a run recorded them"),
         "when": {"type": "object", "additionalProperties": _ref("keys")}
         | _texts("condition, such as prior=sd15,sd21 -> keys that hold under it"),
@@ -95,7 +96,7 @@ def _part(kind: str, names: list[str]) -> Schema:
     cases = [{"if": _of_type({"const": name}), "then": _ref(f"{kind}.{name}")} for name in names]
     other = {"if": {"not": {"required": ["type"]}}, "then": _ref(f"{kind}.any")}
     mapping = {"type": "object", "properties": {"type": _names(kind, names)}, "allOf": [*cases, other]}
-    return {"anyOf": [_names(kind, names), mapping]}
+    return _either([_names(kind, names), mapping])
 
 
 def _of_type(name: Schema) -> Schema:
@@ -148,7 +149,7 @@ def _mapping(properties: dict[str, Schema]) -> Schema:
 
 def _option(option: Option) -> Schema:
     unit = f" ({option.unit})" if option.unit and option.unit not in option.doc else ""
-    schema = {"anyOf": [*_alternatives(option.expected), _ref("reference")]}
+    schema = _either([*_alternatives(option.expected), _ref("reference")])
     default = {} if option.required else {"default": option.default}
     return schema | _texts(f"{option.doc or option.type}{unit}", **default)
 
@@ -201,15 +202,18 @@ def _schedule(marks: Iterable[Range]) -> Schema:
     number = {"type": "number"} | _bounds(marks)
     step = {"anyOf": [{"type": "integer", "minimum": 0}, PERCENT]}
     point = {"type": "array", "items": [step, number], "minItems": 2, "maxItems": 2}
-    values = {"type": {"enum": list(EASINGS)}, "from": number, "to": number, "start": step, "end": step}
-    eased = {"type": "object", "properties": {name: values[name] for name in FIELDS}, "additionalProperties": False}
+    names = registry.names("schedule")
+    values = {"type": {"enum": names}, "from": number, "to": number, "start": step, "end": step}
+    options = [option for name in names for option in describe_part("schedule", name).options]
+    properties = {option.name: _option(option) for option in options} | {name: values[name] for name in FIELDS}
+    eased = {"type": "object", "properties": properties, "additionalProperties": False}
     return {"anyOf": [number, {"type": "array", "items": point, "minItems": 1}, eased]}
 
 
 def _names_to(expected: Any) -> Schema:
     """A mapping of names to values; a part in it may go by its own name, and a value may be left to its defaults."""
     schema: Schema = {"type": "object", "patternProperties": dict(REMOVAL)}
-    values = {"anyOf": [*_alternatives(expected), {"type": "null"}, _ref("reference")]}
+    values = _either([*_alternatives(expected), {"type": "null"}, _ref("reference")])
     if kind := part_kind(expected):
         schema["properties"] = {name: _by_own_name(kind, name) for name in registry.names(kind)}
     return schema | {"additionalProperties": values}
@@ -219,7 +223,21 @@ def _by_own_name(kind: str, name: str) -> Schema:
     """A part in a mapping under its own name; as a mapping it needs no type."""
     mapping = {"if": {"required": ["type"]}, "then": _ref(kind), "else": _ref(f"{kind}.{name}")}
     short = {"anyOf": [{"type": "null"}, _ref("reference"), {"enum": registry.names(kind)}]}
-    return {"if": {"type": "object"}, "then": mapping, "else": short}
+    # Editors add the colon after a completed name where they see alternatives.
+    return {"anyOf": [{"if": {"type": "object"}, "then": mapping, "else": short}]}
+
+
+def _either(forms: list[Schema]) -> Schema:
+    """A value of one of several forms; a mapping, of which there is one, is recognised by its type.
+
+    Otherwise an editor says of a mapping with a wrong key that it is none of the other forms, and not which key it is.
+    """
+    references = [form for form in forms if "$ref" in form and form != _ref("reference")]  # to a part, or to its name
+    mappings = [form for form in forms if form.get("type") == "object" or form in references]
+    if len(mappings) != 1 or len(forms) == 1:
+        return {"anyOf": forms}
+    others = [form for form in forms if form not in mappings or form in references]
+    return {"anyOf": [{"if": {"type": "object"}, "then": mappings[0], "else": {"anyOf": others}}]}
 
 
 def _list(origin: Any, arguments: tuple[Any, ...]) -> Schema:

@@ -19,7 +19,10 @@ from maquette.config.origins import dump_flow, error_at, leaves, locate, top_lev
 from maquette.config.schema import MethodConfig
 from maquette.errors import did_you_mean
 
-WORDS = {"prompt": '"a red mug"', "image": "mug.png", "data": "photographs"}
+WORDS = {
+    "prompt": '"a red mug"', "image": "mug.png", "video": "clip.mp4",
+    "data": "photographs", "dataset": "meshes", "prior": "FOLDER",
+}  # fmt: skip
 """Keys that a method may require -> what an example gives them on the command line."""
 
 
@@ -174,7 +177,8 @@ def _standing(key: str, option: Option, value: Any, name: str = "") -> Key:
     kind = option.part or (key if key in registry.KINDS else "")  # of a method's own `prior`
     if kind:
         settings = option.default if value is None else value
-        part = str(settings.get("type", name)) if isinstance(settings, Mapping) else str(settings or "")
+        of_default = option.default.get("type", name) if isinstance(option.default, Mapping) else name
+        part = str(settings.get("type", of_default)) if isinstance(settings, Mapping) else str(settings or "")
         if part in registry.names(kind):
             return Key(key, option, value, kind, part, describe_part(kind, part).options)
         return Key(key, option, value)

@@ -28,7 +28,7 @@ from maquette.plugins.local import UNREAD, LocalFile, LocalParts
 
 MISSING = "???"
 KEYS = frozenset(field.name for field in fields(MethodConfig))
-REQUIRABLE = ("prompt", "image", "data")  # keys that a method may require from its user
+REQUIRABLE = ("prompt", "image", "video", "data", "dataset")  # keys that a method may require from its user
 
 
 @dataclass(frozen=True)

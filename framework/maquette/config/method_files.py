@@ -78,11 +78,11 @@ def _read(
         path,
         keys,
         origins,
-        defaults=_mapping(keys, "defaults", origins, "of group to file, such as {prior: nano}", texts=True),
+        defaults=_mapping(keys, "defaults", origins, "of group to file, such as {prior: sd15}", texts=True),
         resolved_groups=_mapping(keys, "groups", origins, "of group to choice", texts=True)
         if "groups" in keys
         else None,
-        when=_mapping(keys, "when", origins, "of condition to settings, such as {prior=nano: {seed: 1}}"),
+        when=_mapping(keys, "when", origins, "of condition to settings, such as {prior=sd15: {seed: 1}}"),
         plugins=_paths(keys, "plugins", origins),
     )
     for base in bases:

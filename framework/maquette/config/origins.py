@@ -14,7 +14,10 @@ from maquette.errors import ConfigError
 from maquette.files import decode_text, display_path
 
 MERGE = "tag:yaml.org,2002:merge"  # the tag of the key '<<', which merges in the keys of another mapping
-TEXT_KEYS = ("prompt", "negative_prompt", "image", "mask", "data", "summary", "name", "output")
+TEXT_KEYS = (
+    "prompt", "negative_prompt", "image", "mask", "video", "data", "dataset", "heightmap", "labels", "style", "path",
+    "summary", "name", "output",
+)  # fmt: skip
 """Top-level keys with text values, which are never parsed as numbers or other YAML types."""
 MOST_VALUES = 50_000  # of one file, with its aliases written out
 DEEPEST = 64  # mappings and lists in each other

@@ -174,9 +174,17 @@ def check_reach(groups: Mapping[str, str], choices: Mapping[str, str], settings:
             )  # fmt: skip
 
 
+REFERRED = {
+    "image": ("path", "image"), "video": ("video",), "data": ("path",), "dataset": ("path",),
+    "heightmap": ("heightmap",), "labels": ("labels",), "style": ("style",), "path": ("path",),
+    "prompt": ("prompt", "init"),
+}  # fmt: skip
+"""Top-level key -> keys within stages that may refer to it."""
+
+
 def restore_references(data: dict[str, Any]) -> None:
     """Let the stages of a run's saved config refer to its picture, data and prompt again, so that others reach them."""
-    for name, keys in (("image", ("path",)), ("data", ("path",)), ("prompt", ("prompt", "init"))):
+    for name, keys in REFERRED.items():
         if data.get(name):
             _refer(data.get("stages"), name, data[name], keys)
 

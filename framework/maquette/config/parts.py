@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from maquette import plugins, registry
 from maquette.annotations import PathKind, Range
 from maquette.config.capabilities import Capabilities
-from maquette.config.schedules import Schedule
+from maquette.config.merging import merge
+from maquette.config.schedules import LINEAR, Schedule, check_settings
 from maquette.config.values import Locate, check_leaf, check_path, check_ranges, config_error, quoted, ranges
 from maquette.errors import ConfigError, PluginError, did_you_mean
 
@@ -96,11 +97,16 @@ BackgroundSpec = Annotated[PartSpec, PartOf("background")]
 RendererSpec = Annotated[PartSpec, PartOf("renderer")]
 PriorSpec = Annotated[PartSpec, PartOf("prior")]
 ScoreSpec = Annotated[PartSpec, PartOf("score")]
+NoiseSpec = Annotated[PartSpec, PartOf("noise")]
+TimestepsSpec = Annotated[PartSpec, PartOf("timesteps")]
 ObjectiveSpec = Annotated[PartSpec, PartOf("objective")]
 LossSpec = Annotated[PartSpec, PartOf("loss")]
 DataSpec = Annotated[PartSpec, PartOf("data")]
 GeneratorSpec = Annotated[PartSpec, PartOf("generator")]
 MattingSpec = Annotated[PartSpec, PartOf("matting")]
+CallbackSpec = Annotated[PartSpec, PartOf("callback")]
+StopSpec = Annotated[PartSpec, PartOf("stop")]
+StereoSpec = Annotated[PartSpec, PartOf("stereo")]
 StageSpec = Annotated[PartSpec, PartOf("stage")]
 LearnerSpec = Annotated[PartSpec, PartOf("learner")]
 DatasetSpec = Annotated[PartSpec, PartOf("dataset")]
@@ -149,10 +155,7 @@ class _Check:
         if expected is Any:
             return value
         if expected is Schedule:
-            try:
-                return Schedule.parse(value)
-            except (ValueError, TypeError) as problem:
-                raise self._error(str(problem), key) from None
+            return self._schedule(value, key)
         if dataclasses.is_dataclass(expected):
             return self._dataclass(expected, value, key)
         if origin in (typing.Union, types.UnionType):
@@ -196,6 +199,18 @@ class _Check:
         result = check_leaf(expected, value, key, self.locate)
         check_ranges(ranges(expected), result, key, self.locate)
         return result
+
+    def _schedule(self, value: Any, key: str) -> Schedule:
+        def configure(easing: str, settings: Mapping[str, Any]) -> Any:
+            plugins.load()
+            check_settings(easing, settings)
+            options = self._part("schedule", {"type": easing, **settings}, key).config
+            return options if settings else None  # None: its defaults, as in schedules that are written in code
+
+        try:
+            return Schedule.parse(value, configure)
+        except (ValueError, TypeError) as problem:
+            raise self._error(str(problem), key) from None
 
     def _part(self, kind: str, value: Any, key: str) -> PartSpec:
         plugins.load()
@@ -244,7 +259,7 @@ class _Check:
         for name, field in fields.items():
             child = f"{key}.{name}".lstrip(".")
             if name in value:
-                arguments[name] = self.value(field_types(cls)[name], value[name], child)
+                arguments[name] = self.value(field_types(cls)[name], _over_default(field, cls, value[name]), child)
             elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise self._error("missing value", child, hint=f"give it as {child}=...")
         try:
@@ -278,6 +293,20 @@ def _with_type(name: str, value: Any, expected: Any) -> Any:
     return {"type": name, **(value or {})} if value is None or isinstance(value, Mapping) else value
 
 
+def _over_default(field: dataclasses.Field[Any], cls: Any, value: Any) -> Any:
+    """A mapping without a `type` adds settings to the part that the field has by default."""
+    if not isinstance(value, Mapping) or "type" in value or part_kind(field_types(cls)[field.name]) is None:
+        return value
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    if not isinstance(default, PartSpec):
+        return value
+    settings = plain(default)
+    merge(settings, value)
+    return settings
+
+
 @cache
 def field_types(cls: Any) -> dict[str, Any]:
     """Name -> type of the fields of a dataclass, with their annotations."""
@@ -290,6 +319,9 @@ def instances_within(config: Any, kind: type[Value], key: str = "") -> Iterator[
         yield key, config
     if isinstance(config, PartSpec):
         yield from instances_within(config.config, kind, key)
+    elif isinstance(config, Schedule):
+        if config.easing != LINEAR:
+            yield from instances_within(_shape_spec(config), kind, key)
     elif isinstance(config, Mapping):
         for name, item in config.items():
             yield from instances_within(item, kind, f"{key}.{name}")
@@ -299,6 +331,15 @@ def instances_within(config: Any, kind: type[Value], key: str = "") -> Iterator[
     elif dataclasses.is_dataclass(config) and not isinstance(config, type):
         for field in dataclasses.fields(config):
             yield from instances_within(getattr(config, field.name, None), kind, f"{key}.{field.name}")
+
+
+def _shape_spec(schedule: Schedule) -> PartSpec:
+    """The shape of a schedule as a part."""
+    options = schedule.options
+    if isinstance(options, Mapping):
+        return PartSpec("schedule", schedule.easing, UnreadPart, options)
+    cls = registry.get("schedule", schedule.easing)
+    return PartSpec("schedule", schedule.easing, cls, cls.Config() if options is None else options)
 
 
 def unread_parts(config: Any) -> list[str]:

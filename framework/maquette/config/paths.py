@@ -25,6 +25,7 @@ from maquette.registry import BUILT_IN
 _log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 SUFFIXES = (".yaml", ".yml")
+UNCOUNTABLE = ("stereo",)  # groups whose name is its own plural
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
 _EXPLICIT = ("/", "./", "../", "~", "$")
 
@@ -46,7 +47,7 @@ def _warn_once(sentence: str) -> None:
 
 def group_folder(group: str) -> str:
     """The folder of a group's files, which is the plural of its name."""
-    return f"{group}s"
+    return group if group in UNCOUNTABLE else f"{group}s"
 
 
 def laptop_file(method: Path) -> Path | None:

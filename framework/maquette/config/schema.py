@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from maquette.annotations import InputPath, OutputPath, Seed
+from maquette.annotations import InputPath, NumberOrPath, OutputPath, Seed
 from maquette.config.parts import StageSpec
 
 
@@ -40,10 +40,18 @@ class MethodConfig:
     image: InputPath | None = None  # path of the reference image
     mask: InputPath = ""  # path of a mask of the reference image, white where the object is; "": its alpha channel
     data: InputPath | None = None  # folder of posed images
+    dataset: InputPath | None = None  # folder of what a training recipe learns from
+    video: InputPath | None = None  # path of a film
+    heightmap: InputPath | None = None  # path of a grey PNG of a landscape's heights
+    labels: InputPath | None = None  # path of a PNG of a landscape's classes, in their colours
+    style: NumberOrPath | None = None  # number of a drawn style, or path of a picture whose style is read
+    path: NumberOrPath | None = None  # number of a drawn path of a camera, or path of a file of points
     seed: Seed = 0  # keys every random draw
     output: OutputPath = "outputs"  # folder that holds the run folders
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     prior: Any = None  # shared by stages through ${prior}
+    stereo: Any = None  # shared by stages through ${stereo}
+    landscape: Any = None  # shared by stages through ${landscape}
     variables: dict[str, Any] = field(default_factory=dict)  # numbers that several keys use through ${variables.x}
     plugins: list[str] = field(default_factory=list)  # Python files with parts, beside the method
     groups: dict[str, str] = field(default_factory=dict)  # group -> merged group file, recorded by the run

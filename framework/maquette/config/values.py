@@ -107,7 +107,7 @@ def check_path(kind: PathKind, value: str, key: str, locate: Locate) -> str:
     Raises:
         ConfigError: a variable is not set, or the path leaves the folder that its file may not leave.
     """
-    if not value or value in kind.words:
+    if not kind.is_path(value):
         return value
     if "\0" in value:
         raise config_error("a path has no character U+0000", key, locate)

@@ -14,7 +14,8 @@ from maquette.training.manifest import machine, read_manifest
 from maquette.training.run_folder import RunFolder, slug
 
 MOST_RUNS = 20  # the latest ones that are looked at
-WITHOUT_COST = ("loop", "view", "start", "steps", "path", "image", "mask", "data", "prompt", "init")
+WITHOUT_COST = ("loop", "view", "start", "steps", "path", "image", "mask", "data", "video", "prompt", "init",
+                "heightmap", "labels", "style")  # fmt: skip
 """Keys that differ between runs of equal cost, or whose cost is counted otherwise."""
 
 

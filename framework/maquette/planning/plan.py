@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from maquette import registry
 from maquette.config.loading import ResolvedConfig
 from maquette.config.parts import PartSpec, instances_within, plain
 from maquette.planning.earlier import EarlierRuns, earlier_runs, steps_of
 from maquette.planning.weights import WeightsUse, weights_of
+from maquette.plugins.needs import missing_here, needs_words
 
 TRAINED = ("geometry", "material", "background")
 TRAINING_BYTES = 16  # of a trained number: itself, its gradient, and Adam's two averages, in float32
@@ -57,6 +59,8 @@ class Plan:
         least_memory_mb: of all parameters, gradients and optimiser states at once, without activations.
         peak_memory_mb: of the earlier runs that the times are from; None: there are none.
         earlier: number of earlier runs on this machine.
+        needs: part -> what it needs of a machine, of the parts of plugins that say so.
+        missing: part -> what of that is not here.
     """
 
     method: str
@@ -65,6 +69,8 @@ class Plan:
     least_memory_mb: float
     peak_memory_mb: float | None
     earlier: int
+    needs: Mapping[str, str]
+    missing: Mapping[str, str]
 
     @property
     def seconds(self) -> float | None:
@@ -85,13 +91,23 @@ def plan_method(resolved: ResolvedConfig) -> Plan:
     trained = max((sum(filter(None, stage.trained.values())) for stage in stages), default=0)
     frozen = sum(use.parameters or 0 for use in weights if use.key.endswith("prior.path") or use.key == "prior.path")
     least = (trained * TRAINING_BYTES + frozen * FROZEN_BYTES) / 1e6
-    return Plan(method.name, stages, weights, round(least, 1), earlier.peak_memory_mb, earlier.count)
+    declared = [registry.declaration(part.kind, part.name) for _, part in instances_within(method, PartSpec)]
+    needs = {f"{one.kind}/{one.name}": one.needs for one in declared if one is not None and needs_words(one.needs)}
+    missing = {part: words for part, of_part in needs.items() if (words := missing_here(of_part))}
+    return Plan(
+        method.name, stages, weights, round(least, 1), earlier.peak_memory_mb, earlier.count,
+        {part: needs_words(of_part) for part, of_part in needs.items()}, missing,
+    )  # fmt: skip
 
 
 def _stage(name: str, spec: PartSpec, earlier: EarlierRuns) -> StagePlan:
     settings = plain(spec)
     steps, cost = steps_of(settings), earlier.stages.get(name)
-    parts = {key.removeprefix("."): f"{part.kind}/{part.name}" for key, part in instances_within(spec.config, PartSpec)}
+    parts = {
+        key.removeprefix("."): f"{part.kind}/{part.name}"
+        for key, part in instances_within(spec.config, PartSpec)
+        if part.kind != "schedule"
+    }
     seconds, basis = None, ""
     if cost is not None:
         seconds = round(cost.scaled(steps), 1)

@@ -22,7 +22,7 @@ from maquette.data.formats import PosedImages, Split
 from maquette.errors import MaquetteError
 from maquette.images.picture import Picture
 from maquette.kernels.devices import limit_threads
-from maquette.pipeline import check_devices
+from maquette.pipeline import check_devices, check_needs
 from maquette.planning.earlier import steps_of
 from maquette.randomness import Draws, seed_global_generators
 from maquette.stages.base import StageContext
@@ -90,6 +90,7 @@ def try_method(resolved: ResolvedConfig) -> Trial:
     """
     limit_threads()
     check_devices(resolved)
+    check_needs(resolved)
     method, trials = resolved.method, list[StageTrial]()
     with tempfile.TemporaryDirectory(prefix="maquette-dry-run-") as folder:
         run = RunFolder.create(folder, method.name, "dry run", resolved.to_yaml())

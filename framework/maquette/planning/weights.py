@@ -14,7 +14,7 @@ from maquette import plugins
 from maquette.annotations import PathKind
 from maquette.config.parts import PartSpec, field_types
 from maquette.errors import ConfigError
-from maquette.weights.loading import HUB_NAME
+from maquette.weights.hub import HubModel
 from maquette.weights.part_files import part_files
 from maquette.weights.raw_files import safetensors_header
 
@@ -96,12 +96,11 @@ def _use(key: str, path: str) -> WeightsUse:
 
 def _cached(path: str) -> Path | None:
     """The folder of a hub repository in the cache of downloads, if networks of it are there; asks no server."""
-    if not HUB_NAME.match(path):
+    model = HubModel.named(path)
+    if model is None:
         return None
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    snapshots = Path(HF_HUB_CACHE, f"models--{path.replace('/', '--')}", "snapshots")
-    folders = sorted(snapshots.glob("*"), key=lambda folder: folder.stat().st_mtime)
+    pattern = (model.commit or "-") if model.revision else "*"
+    folders = sorted((model.cache / "snapshots").glob(pattern), key=lambda folder: folder.stat().st_mtime)
     complete = [folder for folder in folders if any(folder.rglob("*.safetensors")) or any(folder.rglob("*.bin"))]
     return complete[-1] if complete else None
 

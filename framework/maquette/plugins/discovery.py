@@ -101,7 +101,7 @@ def declare_parts(plugin: Plugin) -> Plugin:
         others = registry.sources(part.kind, part.name)
         declaration = Declaration(
             part.kind, part.name, plugin.distribution, part.target, partial(import_part, plugin, part), part.summary,
-            f"plugin {plugin.title}", plugin.folder,
+            f"plugin {plugin.title}", plugin.folder, needs=part.needs,
         )  # fmt: skip
         registry.declare(declaration)
         if others == [BUILT_IN]:

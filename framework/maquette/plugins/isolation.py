@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from maquette.errors import MaquetteError, PluginError
+from maquette.errors import MaquetteError, PluginError, one_line
 from maquette.files import display_path
 from maquette.plugins.states import guard_states, restore_states
 
@@ -76,8 +76,7 @@ def failing_as(what: str, folder: Path | None = None) -> Iterator[None]:
 
 def failure(what: str, problem: BaseException, folder: Path | None = None, declared: str = "") -> PluginError:
     """The error that `what` failed with `problem`, at its last line in a folder or file, or where it is declared."""
-    message = " ".join(str(problem).split())
-    reason = message if isinstance(problem, MaquetteError) else f"{type(problem).__name__}: {message}".rstrip(": ")
+    reason = " ".join(str(problem).split()) if isinstance(problem, MaquetteError) else one_line(problem)
     place = last_line(problem, folder) if folder is not None else ""
     place = place or declared or (display_path(folder) if folder is not None else "")
     return PluginError(f"{what}: {_short(reason)}" + (f" ({place})" if place and place not in reason else ""))

@@ -64,6 +64,31 @@ class LocalParts:
 UNREAD = LocalParts()
 """Local files are read for the names of their parts, and not imported."""
 
+OPTION = "--parts"
+"""The option of the command line that gives local files."""
+
+
+def parts_words(parts: Iterable[Path]) -> list[str]:
+    """The words of the command line that give local files, by their absolute paths."""
+    return [word for path in parts for word in (OPTION, str(path.expanduser().absolute()))]
+
+
+def split_parts(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+    """Words of the command line without those that give local files, and these files.
+
+    Example:
+        >>> split_parts(["seed=1", "--parts", "/a.py"])
+        (['seed=1'], [PosixPath('/a.py')])
+    """
+    values, parts = list[str](), list[Path]()
+    remaining = iter(words)
+    for word in remaining:
+        if word == OPTION:
+            parts.append(Path(next(remaining)))
+        else:
+            values.append(word)
+    return values, parts
+
 
 def read_files(paths: Iterable[Path]) -> tuple[LocalFile, ...]:
     """Read local files; a folder stands for its `*.py`, but for those that begin with "_".

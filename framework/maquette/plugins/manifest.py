@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from maquette.errors import PluginError, did_you_mean
-from maquette.registry import KINDS
+from maquette.registry import KINDS, Needs
 
 FILE = "maquette-plugin.toml"
 SCHEMA = 1
@@ -20,11 +20,11 @@ API_VERSION = "1.0"
 NEEDS = ("gpu", "weights")
 _NAME = re.compile(r"\w[\w.-]*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_TEXT, _TEXTS = "a text", "a list of texts"
+_TEXT, _TEXTS, _SIZE = "a text", "a list of texts", "a number of gigabytes above 0"
 _KEYS = {"schema": "a whole number", "api": _TEXT, "license": _TEXT, "register": _TEXT, "parts": "tables, [[parts]]"}
 _PART_KEYS = {
     "kind": _TEXT, "name": _TEXT, "target": _TEXT, "summary": _TEXT, "license": _TEXT, "needs": _TEXTS,
-    "weights": _TEXTS,
+    "weights": _TEXTS, "memory_gb": _SIZE, "gpu_memory_gb": _SIZE,
 }  # fmt: skip
 _REQUIRED, _PART_REQUIRED = ("schema", "api"), ("kind", "name", "target", "summary")
 
@@ -38,8 +38,7 @@ class PartEntry:
         target: "package.module:Class".
         summary: one line that says what it does.
         license: SPDX name; "": none is given.
-        needs: of `NEEDS`.
-        weights: names on the hub, or of the plugin's own weights.
+        needs: what it needs of a machine.
         line: of the manifest, from 1.
     """
 
@@ -48,8 +47,7 @@ class PartEntry:
     target: str
     summary: str
     license: str = ""
-    needs: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
     line: int | None = None
 
 
@@ -126,11 +124,10 @@ class _Reading:
         if stray := [need for need in data.get("needs", ()) if need not in NEEDS]:
             hint = f"{did_you_mean(stray[0], NEEDS)}known: {', '.join(NEEDS)}"
             raise self.error(f"{stray[0]!r} is no need of a part", f"{key}.needs", hint, line)
-        summary = " ".join(data["summary"].split())
-        needs, weights = tuple(data.get("needs", ())), tuple(data.get("weights", ()))
-        return PartEntry(
-            data["kind"], data["name"], data["target"], summary, data.get("license", license_name), needs, weights, line
-        )
+        if "weights" in data.get("needs", ()) and not data.get("weights"):
+            raise self.error("it needs weights, and names none", f"{key}.weights", 'weights = ["org/name"]', line)
+        summary, license_name = " ".join(data["summary"].split()), data.get("license", license_name)
+        return PartEntry(data["kind"], data["name"], data["target"], summary, license_name, _needs(data), line)
 
     def check_keys(
         self, data: Any, types: Mapping[str, str], required: tuple[str, ...], prefix: str, line: int | None
@@ -174,7 +171,15 @@ class _Reading:
         return PluginError(f"{key}: {message} ({place})" + (f"; {hint}" if hint else ""))
 
 
+def _needs(data: Mapping[str, Any]) -> Needs:
+    gpu_memory = float(data.get("gpu_memory_gb", 0))
+    gpu = "gpu" in data.get("needs", ()) or gpu_memory > 0
+    return Needs(gpu, float(data.get("memory_gb", 0)), gpu_memory, tuple(data.get("weights", ())))
+
+
 def _is(expected: str, value: Any) -> bool:
+    if expected == _SIZE:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
     if expected == _TEXT:
         return isinstance(value, str)
     if expected == _TEXTS:

@@ -62,6 +62,21 @@ def check_score(part: Part, config: Settings = None) -> Report:
     return check("score", part, config)
 
 
+def check_schedule(part: Part, config: Settings = None) -> Report:
+    """Check the shape of a schedule: its registered name or its class, with its settings as in YAML."""
+    return check("schedule", part, config)
+
+
+def check_noise(part: Part, config: Settings = None) -> Report:
+    """Check a noise process: its registered name or its class, with its settings as in YAML."""
+    return check("noise", part, config)
+
+
+def check_timesteps(part: Part, config: Settings = None) -> Report:
+    """Check a timestep schedule: its registered name or its class, with its settings as in YAML."""
+    return check("timesteps", part, config)
+
+
 def check_objective(part: Part, config: Settings = None) -> Report:
     """Check an objective: its registered name or its class, with its settings as in YAML."""
     return check("objective", part, config)
@@ -92,6 +107,11 @@ def check_generator(part: Part, config: Settings = None) -> Report:
     return check("generator", part, config)
 
 
+def check_stereo(part: Part, config: Settings = None) -> Report:
+    """Check a maker of stereo: its registered name or its class, with its settings as in YAML."""
+    return check("stereo", part, config)
+
+
 def check_truth(part: Part, config: Settings = None) -> Report:
     """Check a truth: its registered name or its class, with its settings as in YAML."""
     return check("truth", part, config)
@@ -105,6 +125,16 @@ def check_exporter(part: Part, config: Settings = None) -> Report:
 def check_metric(part: Part, config: Settings = None) -> Report:
     """Check a metric: its registered name or its class, with its settings as in YAML."""
     return check("metric", part, config)
+
+
+def check_callback(part: Part, config: Settings = None) -> Report:
+    """Check a callback: its registered name or its class, with its settings as in YAML."""
+    return check("callback", part, config)
+
+
+def check_stop(part: Part, config: Settings = None) -> Report:
+    """Check a stopping criterion: its registered name or its class, with its settings as in YAML."""
+    return check("stop", part, config)
 
 
 def check_stage(part: Part, config: Settings = None) -> Report:
@@ -122,6 +152,7 @@ __all__ = [
     "Report",
     "check",
     "check_background",
+    "check_callback",
     "check_cameras",
     "check_data",
     "check_dataset",
@@ -134,10 +165,15 @@ __all__ = [
     "check_material",
     "check_matting",
     "check_metric",
+    "check_noise",
     "check_objective",
     "check_prior",
     "check_renderer",
+    "check_schedule",
     "check_score",
     "check_stage",
+    "check_stereo",
+    "check_stop",
+    "check_timesteps",
     "check_truth",
 ]

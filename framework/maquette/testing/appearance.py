@@ -141,7 +141,6 @@ def _form(trial: Trial) -> str:
 
 
 def _render(trial: Trial, renderer: Any, situation: Situation) -> tuple[Any, Rendering]:
-    torch.manual_seed(0)
     scene = inputs.scene(_form(trial)).to(situation.device)
     renderer.to(situation.device)
     renderer.update(scene.geometry, _moment(situation))
@@ -153,8 +152,7 @@ def _render(trial: Trial, renderer: Any, situation: Situation) -> tuple[Any, Ren
 
 
 def _use_renderer(trial: Trial, part: Any, situation: Situation) -> list[Output]:
-    with torch.random.fork_rng(devices=[]):
-        _, rendering = _render(trial, part, situation)
+    _, rendering = _render(trial, part, situation)
     b, size = situation.batch, inputs.SIZE
     outputs = [
         Output("rgb", rendering.rgb, (b, size, size, 3), 0, 1),
@@ -168,9 +166,7 @@ def _use_renderer(trial: Trial, part: Any, situation: Situation) -> list[Output]
 
 
 def _renderer_slopes(trial: Trial, part: Any, dtype: torch.dtype) -> list[Slope]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        scene = inputs.scene(_form(trial))
+    scene = inputs.scene(_form(trial))
     views = View(inputs.cameras(1), normals=False)
     parameters = [(name, one) for name, one in scene.geometry.named_parameters() if one.requires_grad]
 
@@ -182,8 +178,7 @@ def _renderer_slopes(trial: Trial, part: Any, dtype: torch.dtype) -> list[Slope]
 
 
 def _shows_background(trial: Trial) -> None:
-    with torch.random.fork_rng(devices=[]):
-        _, rendering = _render(trial, trial.build(), Situation())
+    _, rendering = _render(trial, trial.build(), Situation())
     empty = (rendering.opacity < 1e-6).expand_as(rendering.rgb)
     if not empty.any():
         raise Fault("no pixel around the object is empty")
@@ -192,8 +187,7 @@ def _shows_background(trial: Trial) -> None:
 
 
 def _declared_entries(trial: Trial) -> None:
-    with torch.random.fork_rng(devices=[]):
-        _, rendering = _render(trial, trial.build(), Situation())
+    _, rendering = _render(trial, trial.build(), Situation())
     optional = {"normal", "samples", "mesh", "projections"}
     for name in sorted(bare(within(RENDERING, trial.capabilities.gives)) & optional):
         if getattr(rendering, name) is None:
@@ -201,9 +195,8 @@ def _declared_entries(trial: Trial) -> None:
 
 
 def _each_view(trial: Trial) -> None:
-    with torch.random.fork_rng(devices=[]):
-        renderer = trial.build()
-        scene, together = _render(trial, renderer, Situation())
+    renderer = trial.build()
+    scene, together = _render(trial, renderer, Situation())
     views = inputs.cameras(2)
     for index in range(2):
         view = View(views[index : index + 1])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import io
-import re
-import tokenize
 import typing
 from typing import Any
 
-from maquette.config.parts import PartOf, field_types
+from maquette.config.descriptions import field_docs, held_part
+from maquette.config.parts import field_types
+from maquette.errors import ConfigError
 from maquette.testing.trial import Fault, Skip, Trial
 
 KNOWN = ("weight", "_deg", "dtype", "device")  # ends of names of settings that need no comment
@@ -24,7 +23,11 @@ def check_documented(trial: Trial) -> None:
     for name, member in vars(trial.cls).items():
         if inspect.isfunction(member) and (not name.startswith("_") or name == "__call__"):
             _check_shapes(name, member)
-    undocumented = [name for name in _own_settings(trial.cls.Config) if name not in comments(trial.cls.Config)]
+    try:
+        documented = field_docs(trial.cls.Config)
+    except ConfigError:
+        raise Skip("the source of its Config cannot be read") from None
+    undocumented = [name for name in _own_settings(trial.cls.Config) if name not in documented]
     if undocumented:
         raise Fault(f"settings of Config without a comment that says what they are: {', '.join(undocumented)}")
 
@@ -47,39 +50,4 @@ def _own_settings(config: Any) -> list[str]:
 def _explains_itself(annotation: Any) -> bool:
     """Whether a type has a documentation of its own: a part, or a dataclass of settings."""
     inner = (annotation, *typing.get_args(annotation))
-    return any(map(dataclasses.is_dataclass, inner)) or any(isinstance(mark, PartOf) for mark in _marks(annotation))
-
-
-def _marks(annotation: Any) -> tuple[Any, ...]:
-    inner = [mark for argument in typing.get_args(annotation) for mark in _marks(argument)]
-    return (*getattr(annotation, "__metadata__", ()), *inner)
-
-
-def comments(config: Any) -> dict[str, str]:
-    """Setting -> comment beside or above its line, or its line in the docstring's Args, of a Config and its bases."""
-    notes: dict[str, str] = {}
-    for base in reversed(config.__mro__[:-1]):
-        try:
-            source = inspect.cleandoc("\n" + inspect.getsource(base))
-        except (OSError, TypeError):
-            raise Skip("the source of its Config cannot be read") from None
-        notes |= _comments_in(source)
-        notes |= dict(re.findall(r"^\s*(\w+): (.+)$", base.__doc__ or "", re.MULTILINE))
-    return notes
-
-
-def _comments_in(source: str) -> dict[str, str]:
-    notes, name, above = {}, "", ""
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            note = token.string.lstrip("# ")
-            if name:
-                notes[name] = note
-            above = note
-        elif token.type == tokenize.NEWLINE:
-            name, above = "", ""
-        elif token.type == tokenize.NAME and not name and re.match(rf"\s*{token.string}\s*:", token.line):
-            name = token.string
-            if above:
-                notes[name] = above
-    return notes
+    return any(map(dataclasses.is_dataclass, inner)) or bool(held_part(annotation))

@@ -5,18 +5,17 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from maquette import registry
-from maquette.errors import MaquetteError
+from maquette.errors import MaquetteError, one_line
 from maquette.randomness import seed_global_generators
 from maquette.testing.derivatives import check_finite_differences, check_gradients
 from maquette.testing.documentation import check_documented
 from maquette.testing.settings import check_config, check_messages
 from maquette.testing.traces import check_leaves_nothing
-from maquette.testing.trial import Check, Fault, Output, Situation, Skip, Trial, difference, leaves, one_line, tensors
+from maquette.testing.trial import Check, Fault, Output, Situation, Skip, Trial, difference, leaves, tensors
 
 PRECISION = 1e-4  # by which a range may be exceeded
 
@@ -98,13 +97,10 @@ def _batches(trial: Trial) -> None:
 
 def _deterministic(trial: Trial) -> None:
     """Two new parts under one key give the same, whatever the state of the global generators."""
-    states = torch.get_rng_state(), np.random.get_state()
     results = []
     for stream in ("one", "other"):
         seed_global_generators(0, stream)
         results.append(trial.fresh())
-    torch.set_rng_state(states[0])
-    np.random.set_state(states[1])
     if name := difference(results[0], results[1]):
         raise Fault(f"{name} differs between two parts of one config under one key; draw from moment.draws")
 

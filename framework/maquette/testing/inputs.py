@@ -23,6 +23,7 @@ from maquette.priors.base import Request
 from maquette.randomness import Draws, Moment
 from maquette.renderers.base import RaySampleValues, Rendering
 from maquette.scene import Scene, Viewpoint
+from maquette.testing.trial import seeded
 
 SIZE = 16  # pixels a side
 SAMPLES = 4  # of a ray
@@ -162,18 +163,20 @@ def geometry(needs: frozenset[str] = frozenset()) -> Any:
     for name, settings in GEOMETRIES.items():
         spec = part("geometry", name, **settings)
         if needs <= spec.capabilities.gives:
-            return spec.build()
+            with seeded():
+                return spec.build()
     raise LookupError(f"no built-in geometry gives {', '.join(sorted(needs))}")
 
 
 def scene(form: str = "field") -> Scene:
     """A small object of a form: "field", "surface" or "splats"."""
     name = {"field": "voxel-grid", "surface": "mesh", "splats": "gaussians"}[form]
-    shape = part("geometry", name, **GEOMETRIES[name]).build()
     renderer, settings = RENDERERS[form]
     view = Viewpoint(DISTANCE, FOV_Y_DEG)
-    built = part("renderer", renderer, **settings).build(bound=shape.bound)
-    return Scene(shape, part("material", "plain").build(), part("background", "solid").build(), built, view)
+    with seeded():
+        shape = part("geometry", name, **GEOMETRIES[name]).build()
+        built = part("renderer", renderer, **settings).build(bound=shape.bound)
+        return Scene(shape, part("material", "plain").build(), part("background", "solid").build(), built, view)
 
 
 @cache

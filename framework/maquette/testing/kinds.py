@@ -10,8 +10,11 @@ from maquette.testing.trial import Procedure
 PLACES = {
     "cameras": "appearance", "material": "appearance", "background": "appearance", "renderer": "appearance",
     "geometry": "shapes", "densification": "shapes",
+    "schedule": "levels", "noise": "levels", "timesteps": "levels",
     "prior": "guidance", "score": "guidance", "objective": "guidance", "loss": "loss_terms",
     "data": "sources", "dataset": "sources", "matting": "sources", "generator": "sources", "truth": "sources",
+    "callback": "loops", "stop": "loops",
+    "stereo": "sources",
     "exporter": "results", "metric": "results", "stage": "results", "learner": "results",
 }  # fmt: skip
 """Kind -> module of this package with its procedure, under the kind's name in capitals."""

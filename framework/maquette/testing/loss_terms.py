@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,13 @@ from torch import Tensor
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import GEOMETRY, RENDERING, TARGET, bare, within
 from maquette.data.base import Target
+from maquette.errors import one_line
 from maquette.losses.base import Comparison, Probe, RenderContext
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws
 from maquette.renderers.base import Rendering
 from maquette.testing import inputs
-from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Skip, Slope, Trial, one_line
+from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Skip, Slope, Trial
 
 ENTRIES = ("rgb", "opacity", "depth", "normal")
 SAMPLE_ENTRIES = ("weights", "normals", "gradients")
@@ -26,9 +26,7 @@ OPTIONAL = ("normal", "samples", "mesh", "projections", "latents")
 
 def _geometry(trial: Trial) -> Any:
     needs = within(GEOMETRY, trial.capabilities.needs)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        geometry = inputs.geometry(needs)
+    geometry = inputs.geometry(needs)
     for name, one in geometry.named_parameters():  # a fresh grid is flat
         if one.numel():
             one.data += 0.02 * Draws(0, 0).normal(name, one.numel()).view_as(one)
@@ -79,9 +77,7 @@ def _slopes(trial: Trial, loss: Any, dtype: torch.dtype) -> list[Slope]:
         loss.to(dtype)
     rendering = _rendering(geometry, views, dtype)
     target = inputs.target(views)
-    picture = dataclasses.replace(
-        target.picture, color=target.picture.color.to(dtype), alpha=target.picture.alpha.to(dtype)
-    )
+    picture = replace(target.picture, color=target.picture.color.to(dtype), alpha=target.picture.alpha.to(dtype))
     assert target.depth is not None and target.normal is not None
     target = replace(target, picture=picture, depth=target.depth.to(dtype), normal=target.normal.to(dtype))
     samples = rendering.samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing
 from collections.abc import Sequence
@@ -10,29 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.config.parts import PartSpec
 from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages
-from maquette.datasets.base import CaptionedGroups, CaptionedImages, DepthsAndNormals, PosedPairs
+from maquette.datasets.base import (
+    CaptionedGroups,
+    CaptionedImages,
+    DepthsAndNormals,
+    DescribedPictures,
+    LabelledPictures,
+    PosedPairs,
+    StereoPairs,
+)
 from maquette.errors import RunError
 from maquette.meshes.mesh import Mesh
 from maquette.metrics.base import Case, Truth, TruthForm
 from maquette.randomness import Draws
 from maquette.stages.base import Artifacts, StageContext
 from maquette.testing import inputs
-from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Skip, Slope, Trial
+from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Skip, Slope, Trial, difference
 from maquette.training.run_folder import RunFolder
 
 _NO_BATCH = "it takes one object"
 _NO_NAN = "its object is finished, and was checked before"
-
-
-def _scene(form: str) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return inputs.scene(form)
 
 
 def _export(trial: Trial, exporter: Any, folder: Path) -> list[Path]:
@@ -40,7 +44,7 @@ def _export(trial: Trial, exporter: Any, folder: Path) -> list[Path]:
     reason: Exception = RunError("it returns no files")
     for form in ("surface", "splats"):
         try:
-            paths: list[Path] = exporter(_scene(form), folder)
+            paths: list[Path] = exporter(inputs.scene(form), folder)
         except RunError as problem:  # it takes another form of object
             reason = problem
             continue
@@ -96,20 +100,24 @@ class BallTruth(Truth):
         return inputs.ball_views()
 
 
-def _case() -> Case:
+def _case(trial: Trial) -> Case:
     truth = PartSpec("truth", "ball", BallTruth, BallTruth.Config())
-    return Case("a red mug", {"category": "mug", "colour": "red"}, truth)
+    image = trial.folder / "reference.png"
+    if not image.is_file():
+        rgba = (inputs.ball_views(1, 32).picture.rgba[0] * 255).byte().numpy()
+        Image.fromarray(rgba).save(image)
+    return Case("a red mug", {"category": "mug", "colour": "red"}, truth, str(image))
 
 
 def _use_metric(trial: Trial, metric: Any, situation: Situation) -> list[Output]:
-    measurement = metric(_scene("surface"), _case())
+    measurement = metric(inputs.scene("surface"), _case(trial))
     values = {name: float(value) for name, value in measurement.values.items()}
     return [Output(name, torch.tensor(value), ()) for name, value in values.items()]
 
 
 def _directions(trial: Trial) -> None:
     metric = trial.build()
-    measurement = metric(_scene("surface"), _case())
+    measurement = metric(inputs.scene("surface"), _case(trial))
     directions = metric.directions()
     if missing := set(measurement.values) - set(directions):
         raise Fault(f"directions() does not say which is better of {', '.join(sorted(missing))}")
@@ -119,7 +127,7 @@ def _directions(trial: Trial) -> None:
 
 def _plain_facts(trial: Trial) -> None:
     try:
-        json.dumps(trial.build()(_scene("surface"), _case()).facts)
+        json.dumps(trial.build()(inputs.scene("surface"), _case(trial)).facts)
     except TypeError as problem:
         raise Fault(f"facts are no plain data: {problem}") from None
 
@@ -137,7 +145,7 @@ METRIC = Procedure(
 
 def _context(trial: Trial, stage: Any, run: RunFolder) -> StageContext:
     spec = PartSpec(trial.kind, trial.name, trial.cls, trial.config)
-    artifacts = Artifacts(scene=_scene("surface"), views=inputs.ball_views())
+    artifacts = Artifacts(scene=inputs.scene("surface"), views=inputs.ball_views())
     return StageContext("tested", MethodConfig(stages={"tested": spec}, prompt="a red mug"), run, False, artifacts)
 
 
@@ -154,13 +162,12 @@ def _artifacts(context: StageContext) -> list[Output]:
 def _use_stage(trial: Trial, stage: Any, situation: Situation) -> list[Output]:
     run = RunFolder.create(str(trial.folder / "outputs"), "tested", "a red mug", "{}")
     context = _context(trial, stage, run)
+    stage.check_inputs(context.name)
     stage.run(context)
     return _artifacts(context)
 
 
 def _restores(trial: Trial) -> None:
-    from maquette.testing.trial import difference
-
     run = RunFolder.create(str(trial.folder / "outputs"), "tested", "a red mug", "{}")
     stage = trial.build()
     first, second = _context(trial, stage, run), _context(trial, stage, run)
@@ -183,6 +190,8 @@ class TinyDataset:
     """A data set of random pictures, in the batches of any learner that this package knows."""
 
     views = 4
+    frame = (32, 32)
+    numbers = ("red", "green", "blue")
 
     def __init__(self, batch: type) -> None:
         self.kind = batch
@@ -214,6 +223,13 @@ class TinyDataset:
         if self.kind is DepthsAndNormals:
             depth, normal = 2 + images[..., :1], torch.nn.functional.normalize(images - 0.5, dim=-1)
             return DepthsAndNormals(images, torch.ones_like(depth), depth, normal)
+        if self.kind is StereoPairs:
+            shift = images[..., :1] - 0.5
+            return StereoPairs(images, images.roll(1, 2), shift, shift)
+        if self.kind is LabelledPictures:
+            return LabelledPictures(images, draws.integers("labels", 0, 11, size, 32, 32))
+        if self.kind is DescribedPictures:
+            return DescribedPictures(images, draws.uniform("fractions", size, 12).softmax(1), images.mean((1, 2)))
         raise Skip(f"there is no tiny data set of {getattr(self.kind, '__name__', self.kind)}")
 
     def held_out(self, draws: Draws, size: int) -> Any:
@@ -230,7 +246,7 @@ def batch_type(cls: Any) -> type:
     for base in cls.__mro__:
         for generic in getattr(base, "__orig_bases__", ()):
             arguments = typing.get_args(generic)
-            if len(arguments) == 2 and isinstance(arguments[1], type):
+            if len(arguments) >= 2 and isinstance(arguments[1], type):
                 return arguments[1]
     hint = typing.get_type_hints(cls.loss).get("batch")
     return hint if isinstance(hint, type) else CaptionedImages
@@ -239,10 +255,8 @@ def batch_type(cls: Any) -> type:
 def _build_learner(trial: Trial) -> Any:
     dataset = TinyDataset(batch_type(trial.cls))
     dataset.batch(Draws(0, 0), 1)  # skips where there is none
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # as the stage does, which keys it by the run's seed
-        learner = trial.cls(trial.config)
-        learner.build(dataset)
+    learner = trial.cls(trial.config)
+    learner.build(dataset)
     return learner
 
 
@@ -251,12 +265,10 @@ def _loss(trial: Trial, learner: Any, situation: Situation) -> Any:
     if situation.spoiled and isinstance(batch, torch.Tensor):
         batch = batch * torch.nan
     elif situation.spoiled:
-        import dataclasses
-
         spoiled = {
             entry.name: value * torch.nan
             for entry in dataclasses.fields(batch)
-            if isinstance(value := getattr(batch, entry.name), torch.Tensor)
+            if isinstance(value := getattr(batch, entry.name), torch.Tensor) and value.is_floating_point()
         }
         batch = dataclasses.replace(batch, **spoiled)
     return learner.loss(batch, Draws(situation.seed, 3).sub("learner"))

@@ -11,12 +11,12 @@ from typing import Any
 from maquette import plugins, registry
 from maquette.config.parts import check as check_value
 from maquette.config.parts import plain
-from maquette.errors import ConfigError, MissingDependency
+from maquette.errors import ConfigError, MissingDependency, one_line
 from maquette.plugins.states import guard_states, restore_states
 from maquette.testing.general import FIRST, GENERAL
 from maquette.testing.kinds import procedure
 from maquette.testing.report import Outcome, Report
-from maquette.testing.trial import Check, Fault, Skip, Trial, one_line
+from maquette.testing.trial import Check, Fault, Skip, Trial
 
 Watcher = Callable[[str], None]
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from maquette.config.examples import facts_of_examples
 from maquette.errors import ConfigError
 from maquette.plugins import API_VERSION
 from maquette.registry import check_kind
@@ -28,7 +29,7 @@ class Example:
     """How a method, a training recipe or a suite uses a part of a kind.
 
     Args:
-        yaml: what stands below `name` and `summary`; NAME is the part's.
+        yaml: what stands below `name` and `summary`; NAME is the part's, DATA a data set that is there.
         folder: "methods", "training" or "suites".
         words: overrides with which it can be read.
     """
@@ -50,6 +51,9 @@ EXAMPLES: dict[str, Example] = {
     "renderer": _of_dreamfusion("{renderer: {type: NAME, samples: 48}, ~losses.orientation: }"),
     "prior": _of_dreamfusion("{guidance: {sds: {prior: {type: NAME, color: [0.8, 0.2, 0.1]}}}}"),
     "score": _of_dreamfusion("{guidance: {sds: {score: {type: NAME, scale: 20}}}}"),
+    "schedule": _of_dreamfusion("{losses: {opacity: {weight: {type: NAME, power: 3, from: 0.01, to: 0.1}}}}"),
+    "noise": _of_dreamfusion("{guidance: {sds: {prior: {noise: {type: NAME, power: 1.2}}}}}"),
+    "timesteps": _of_dreamfusion("{guidance: {sds: {objective: {timesteps: {type: NAME, power: 1.5}}}}}"),
     "objective": _of_dreamfusion("{guidance: {sds: {objective: {type: NAME, weighting: uniform}}}}"),
     "loss": _of_dreamfusion("{losses: {NAME: {weight: 0.1}}}"),
     "densification": Example(
@@ -63,10 +67,13 @@ EXAMPLES: dict[str, Example] = {
     ),
     "generator": Example("extends: instant\nstages: {shape: {start: {type: NAME, radius: 0.5}}}\n"),
     "matting": Example("extends: instant\nstages: {views: {matting: {type: NAME, threshold: 0.9}}}\n"),
+    "callback": _of_dreamfusion("{loop: {callbacks: {NAME: {every: 20}}}}"),
+    "stop": _of_dreamfusion("{loop: {stop: {NAME: {below: 0.01}}}}"),
+    "stereo": Example("extends: deep3d\nstereo: {type: NAME, near: -0.02}\n", words=("image=left.png",)),
     "exporter": Example("extends: dreamfusion\nstages: {export: {exporters: {NAME: {resolution: 64}}}}\n"),
     "stage": Example("extends: dreamfusion\nstages: {count: {type: NAME, digits: 8}}\n"),
     "learner": Example(
-        "stages:\n  model:\n    type: train\n    dataset: {type: nano-world, objects: 100, held_out_objects: 10}\n"
+        "stages:\n  model:\n    type: train\n    dataset: DATA\n"
         "    learner: {type: NAME, width: 64}\n    steps: 100\n    batch: 16\n", "training", (),
     ),
     "dataset": Example(
@@ -146,8 +153,10 @@ def _texts(package: str, part: str, kind: str) -> dict[str, str]:
         for path, template in FILES.items()
     }
     texts[f"{module}/{file}.py"] = source.render(values)
+    data = str(facts_of_examples()["training_data"]).replace("'", "")
+    recipe = example.yaml.replace("NAME", part).replace("DATA", data)
     head = f"name: {part}-example\nsummary: uses the {kind} {part}\n"
-    texts[f"{module}/configs/{example.folder}/{part}-example.yaml"] = head + example.yaml.replace("NAME", part)
+    texts[f"{module}/configs/{example.folder}/{part}-example.yaml"] = head + recipe
     return {path: text if text.endswith("\n") else f"{text}\n" for path, text in texts.items()}
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import yaml
-
+from maquette.config.origins import dump_flow, parse_value
 from maquette.config.parts import check, plain
-from maquette.errors import ConfigError
-from maquette.testing.trial import Fault, Trial, one_line
+from maquette.errors import ConfigError, one_line
+from maquette.testing.trial import Fault, Trial
 
 WRONG: tuple[Any, ...] = (-1, 0, 10**9, -0.5, 1e30, float("nan"), "no-such-word", {"no-such-key": 1}, [], None)
 """Values of which any setting refuses some."""
@@ -19,8 +18,8 @@ def check_config(trial: Trial) -> None:
     """The Config is frozen, and the same after a way through YAML."""
     if not trial.cls.Config.__dataclass_params__.frozen:
         raise Fault("Config is not frozen; write @dataclass(frozen=True)")
-    text = yaml.safe_dump(_lists(plain(trial.config)))
-    again = check(trial.cls.Config, yaml.safe_load(text), trial.kind, lambda key: None)
+    words, _ = parse_value(dump_flow(plain(trial.config)), trial.kind)
+    again = check(trial.cls.Config, words, trial.kind, lambda key: None)
     if plain(again) != plain(trial.config):
         raise Fault(f"the Config is another after YAML: {plain(again)} and not {plain(trial.config)}")
 
@@ -46,10 +45,3 @@ def _try(trial: Trial, name: str, value: Any) -> None:
             raise Fault(f"{name}: {value!r} is refused without naming {name}: {text}") from None
     except Exception as problem:
         raise Fault(f"{name}: {value!r} ends in {one_line(problem)}; raise ValueError in __post_init__") from None
-
-
-def _lists(value: Any) -> Any:
-    """Plain data with lists in the place of tuples, as YAML has it."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from maquette.cameras.base import Cameras
+from maquette.config.parts import part
 from maquette.geometry.base import ChangedRows, GaussianCloud
 from maquette.geometry.densification.base import CloudParameters
 from maquette.kernels.splatting import Projected
@@ -172,7 +173,6 @@ def _cloud(count: int, seed: int) -> CloudParameters:
 
 def _projections(cloud: CloudParameters, views: Cameras) -> tuple[Projected, ...]:
     """Projections of the cloud into views, with screen-space gradients."""
-    from maquette.config.parts import part
 
     class Fixed(nn.Module):
         form, bound, channels, config = "splats", 1.0, 3, None

@@ -1,4 +1,4 @@
-"""Procedures of what things are made of: data, data sets, mattings, generators and truths."""
+"""Procedures of what things are made of: data, data sets, mattings, generators, makers of stereo and truths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from maquette.config.capabilities import TARGET, bare, within
+from maquette.config.capabilities import SAMPLED_VIEWS, TARGET, bare, within
 from maquette.data.base import HeldOut, Target
 from maquette.errors import ConfigError
 from maquette.generators.base import DistanceGrid, Generated
@@ -15,6 +15,7 @@ from maquette.geometry.splat_cloud import SplatCloud
 from maquette.images.picture import Picture
 from maquette.meshes.mesh import Mesh
 from maquette.randomness import Draws, Moment
+from maquette.stereo.base import Depth3D
 from maquette.testing import inputs
 from maquette.testing.trial import Check, Fault, Output, Procedure, Situation, Skip, Trial, equal, leaves, tensors
 
@@ -22,13 +23,11 @@ FARTHEST = 1.75  # of what a generator makes, from the origin: the corner of a c
 
 
 def _build_data(trial: Trial) -> Any:
-    from maquette.config.capabilities import SAMPLED_VIEWS
-
     needs_views = SAMPLED_VIEWS in trial.capabilities.needs
     return trial.cls(trial.config, views=inputs.ball_views()) if needs_views else trial.cls(trial.config)
 
 
-def _prepared(trial: Trial, part: Any, device: str = "cpu") -> Any:
+def _prepared(part: Any, device: str = "cpu") -> Any:
     part.prepare(torch.device(device))
     return part
 
@@ -48,13 +47,13 @@ def _target_outputs(target: Target, name: str) -> list[Output]:
 
 
 def _use_data(trial: Trial, part: Any, situation: Situation) -> list[Output]:
-    _prepared(trial, part, situation.device)
+    _prepared(part, situation.device)
     target = part.sample(Moment.at(3, 10, situation.seed).sub("data"))
     return [*_target_outputs(target, "the target"), *_target_outputs(part.all(), "all")]
 
 
 def _held_out(trial: Trial) -> None:
-    data = _prepared(trial, trial.build())
+    data = _prepared(trial.build())
     try:
         held_out = data.held_out()
     except ConfigError:
@@ -64,7 +63,7 @@ def _held_out(trial: Trial) -> None:
 
 
 def _declared_targets(trial: Trial) -> None:
-    target = _prepared(trial, trial.build()).sample(Moment.at(0, 10, 0))
+    target = _prepared(trial.build()).sample(Moment.at(0, 10, 0))
     for name in ("depth", "normal"):
         promised = name in bare(within(TARGET, trial.capabilities.gives))
         if promised and getattr(target, name) is None:
@@ -212,6 +211,60 @@ GENERATOR = Procedure(
         Check("no views", "without views it works, or says so in a ConfigError", _without_views),
     ),
     skips={"batches": "it makes one object", "nan": "its pictures come from files or an earlier stage"},
+)
+
+
+_ROWS, _COLUMNS = 20, 36  # of the left views of stereo
+
+
+def _left_views(situation: Situation) -> torch.Tensor:
+    coarse = inputs.numbers("left", situation.batch, 3, 5, 9, seed=situation.seed)
+    left = torch.nn.functional.interpolate(coarse, (_ROWS, _COLUMNS), mode="bilinear").permute(0, 2, 3, 1)
+    return (left * torch.nan if situation.spoiled else left).to(situation.device)
+
+
+def _use_stereo(trial: Trial, part: Any, situation: Situation) -> list[Output]:
+    left = _left_views(situation)
+    view = part.estimate(left).right_view(left, Depth3D())
+    outputs = [Output("rgb", view.rgb, tuple(left.shape), 0, 1)]
+    return outputs + ([] if view.shift is None else [Output("shift", view.shift, None, -1, 1)])
+
+
+def _same_alone(trial: Trial) -> None:
+    left, part = _left_views(Situation(batch=3)), trial.build()
+    together = part.estimate(left).right_view(left, Depth3D()).rgb
+    alone = torch.cat([part.estimate(one).right_view(one, Depth3D()).rgb for one in left.split(1)])
+    if not equal(together, alone, 1e-4):
+        raise Fault("a view comes out differently in a batch and alone")
+
+
+def _flat(trial: Trial) -> None:
+    left, part = _left_views(Situation()), trial.build()
+    try:
+        view = part.estimate(left).right_view(left, Depth3D(strength=0.0))
+    except ConfigError:  # it has no shifts to change
+        return
+    if view.shift is not None and float(view.shift.abs().max()) > 1e-6:
+        raise Fault("with a strength of 0 there are shifts left")
+
+
+def _smooth(trial: Trial) -> None:
+    left, part = _left_views(Situation()), trial.build()
+    same = left[:1].expand(3, -1, -1, -1).contiguous()
+    estimate = part.estimate(same)
+    smoothed = estimate.smoothed(estimate.values[-1:], 0.5).right_view(same, Depth3D()).rgb
+    if not equal(smoothed, estimate.right_view(same, Depth3D()).rgb, 1e-4):
+        raise Fault("smoothing changes a film that stands still")
+
+
+STEREO = Procedure(
+    _use_stereo,
+    minimum=12,
+    checks=(
+        Check("alone", "a view comes out the same in a batch and alone", _same_alone),
+        Check("flat", "a strength of 0 leaves no shifts, or is refused", _flat),
+        Check("smooth", "smoothing leaves a film that stands still as it is", _smooth),
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,7 @@ class Trial:
 
     def build(self) -> Any:
         """A new part, whose networks are initialised as a stage does it: from a seeded global generator."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded():
             return self.procedure.build(self)
 
     def use(self, part: Any, situation: Situation | None = None) -> list[Output]:
@@ -148,6 +148,14 @@ class Trial:
     def capabilities(self) -> Any:
         """What the configured part needs and gives."""
         return self.cls.capabilities(self.config)
+
+
+@contextmanager
+def seeded() -> Iterator[None]:
+    """A context in which torch's global generator begins anew, and after which it is as it was before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -199,9 +207,3 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return a == b or abs(a - b) <= tolerance * max(1.0, abs(a)) or (a != a and b != b)
     return bool(a == b)
-
-
-def one_line(problem: BaseException) -> str:
-    """An exception as one line: its type and its text."""
-    text = " ".join(str(problem).split())
-    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from maquette.errors import one_line
 from maquette.testing.report import Outcome
 from maquette.testing.targets import Target
 
@@ -31,10 +32,7 @@ def main(arguments: list[str]) -> None:
             except BaseException as problem:
                 if isinstance(problem, KeyboardInterrupt):
                     raise
-                text = " ".join(str(problem).split())
-                write(
-                    part=index, **asdict(Outcome("import", "failed", f"{type(problem).__name__}: {text}".rstrip(": ")))
-                )
+                write(part=index, **asdict(Outcome("import", "failed", one_line(problem))))
             write(part=index, done=True)
 
 

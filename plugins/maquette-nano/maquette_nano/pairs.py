@@ -13,6 +13,7 @@ from maquette.datasets.base import PosedPairs
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, random_background_colors
+from maquette_nano.world.categories import CATEGORIES
 
 
 @register("dataset", "nano-pairs")
@@ -30,18 +31,25 @@ class NanoPairs:
         )  # range of the references' elevations
         white: Fraction = 0.7  # probability of a white background; else a light grey with a tint
         same_view: Fraction = 0.05  # probability that the target is the reference itself
+        without: tuple[str, ...] = ()  # categories whose objects are in no training pair, such as teapot
+
+        def __post_init__(self) -> None:
+            if unknown := [name for name in self.without if name not in CATEGORIES]:
+                raise ValueError(f"without: there is no category {unknown[0]!r}; known: {', '.join(CATEGORIES)}")
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     def prepare(self, device: torch.device) -> None:
-        self._train = self._eligible(load_views("train", self.config, device))
+        self._train = self._eligible(load_views("train", self.config, device), self.config.without)
         self._held_out = self._eligible(load_views("validation", self.config, device))
 
-    def _eligible(self, views: Views) -> tuple[Views, Tensor]:
+    def _eligible(self, views: Views, without: tuple[str, ...] = ()) -> tuple[Views, Tensor]:
+        """The views, and the indices of those that may be references."""
         low, high = self.config.reference_elevation_deg
-        inside = np.flatnonzero((views.elevation_deg >= low) & (views.elevation_deg <= high))
-        return views, torch.from_numpy(inside)
+        inside = (views.elevation_deg >= low) & (views.elevation_deg <= high)
+        mask = [text.rpartition(" ")[2] not in without for text in views.short]
+        return views, torch.from_numpy(np.flatnonzero(inside & np.repeat(mask, VIEWS)))
 
     def batch(self, draws: Draws, size: int) -> PosedPairs:
         return self._draw(*self._train, draws, size)

@@ -10,7 +10,7 @@ import torch
 
 from maquette.annotations import Count, CountOrNone, WeightsPath
 from maquette.cameras.base import orbit_cameras
-from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG
+from maquette.cameras.six_views import AZIMUTHS_DEG, ELEVATIONS_DEG, Layout
 from maquette.data.base import Reference
 from maquette.images.resampling import downsample
 from maquette.priors.base import Request
@@ -34,6 +34,7 @@ class SampledViewsConfig:
     objects: CountOrNone = 0  # training objects with sampled views; 0: none
     prior: WeightsPath = "nano-zero123"  # the novel-view prior
     steps: Count = 4  # sampler steps
+    layouts: tuple[Layout, ...] = ("v1.1", "v1.2")  # whose elevations the views have, each for a share of the objects
 
 
 def sample_chunk(config: SampledViewsConfig, first: int, count: int, size: int) -> tuple[np.ndarray, ...]:
@@ -48,7 +49,7 @@ def sample_chunk(config: SampledViewsConfig, first: int, count: int, size: int) 
         number = first + i
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([number, 79])))
         azimuth_deg, elevation_deg = rng.uniform(0, 360), rng.uniform(*REFERENCE_ELEVATION_DEG)
-        pair = ELEVATIONS_DEG["v1.1" if rng.uniform() < 0.5 else "v1.2"]
+        pair = ELEVATIONS_DEG[config.layouts[int(rng.uniform() * len(config.layouts))]]
         angles[0, i] = (azimuth_deg + np.array([*AZIMUTHS_DEG, 0.0])) % 360
         angles[1, i] = [*np.tile(pair, len(AZIMUTHS_DEG) // 2), elevation_deg]
         azimuths, elevations = torch.from_numpy(angles[:, i])

@@ -14,14 +14,14 @@ from maquette.registry import register
 from maquette_nano import world
 from maquette_nano.posed import SUPERSAMPLE, spiral_cameras
 from maquette_nano.renders import FOV_DEG
-from maquette_nano.world.meshing import surface
+from maquette_nano.world.meshing import mesh, surface
 
 RESOLUTION = 160  # samples along each side of the grid of a true mesh
 
 
 @register("truth", "nano-object")
 class NanoTruth(Truth):
-    """An object of a split of the nano world: its exact surface, and pictures from all around.
+    """An object of a split of the nano world: its exact surface with its colours, and pictures from all around.
 
     Pictures are taken from a spiral between elevations of -30 and 75 degrees.
     """
@@ -49,7 +49,8 @@ class NanoTruth(Truth):
         return world.sample_object(self.config.number, self.config.split)
 
     def surface(self) -> Mesh:
-        return true_mesh(self.object, self.config.resolution)
+        body = mesh(self.object, self.config.resolution)
+        return Mesh(body.vertices, body.faces, body.vertex_colors.clip(0, 1))
 
     def views(self) -> PosedImages:
         config, cameras = self.config, spiral_cameras(self.config.views, self.config.size, 0.0)

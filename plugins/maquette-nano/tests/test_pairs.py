@@ -61,3 +61,13 @@ def test_the_sheet_keeps_views_of_an_object_together(data):
     assert not torch.equal(references[0, 0], references[1, 0])
     quarter = pairs.pose.unflatten(0, (3, 2))[:, 0]
     torch.testing.assert_close(quarter, torch.tensor([0.0, 1.0, 0.0, 0.0]).expand(3, 4), atol=1e-4, rtol=0)
+
+
+def test_categories_can_be_left_out_of_the_training_pairs_alone(data):
+    shown = [text.rpartition(" ")[2] for text in data._train[0].short]
+    without = NanoPairs(NanoPairs.Config(**{**data.config.__dict__, "without": (shown[0],)}))
+    without.prepare(torch.device("cpu"))
+    assert {shown[number // VIEWS] for number in without._train[1].tolist()} == set(shown) - {shown[0]}
+    assert len(without._held_out[1]) == len(data._held_out[1])
+    with pytest.raises(ValueError, match="without: there is no category 'teapots'"):
+        NanoPairs.Config(without=("teapots",))

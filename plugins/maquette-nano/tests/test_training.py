@@ -191,3 +191,25 @@ def test_the_recipe_of_volumes_makes_a_start_that_the_generator_takes(cache, tmp
     generator = ReconstructorGenerator(ReconstructorGenerator.Config(weights, device="cpu"))
     grid = generator.generate(Request(""), posed_object(0, views=5, size=32, test_views=1), Draws(0, 0))
     assert grid.distances.shape == (16, 16, 16) and grid.distances.isfinite().all()
+
+
+@pytest.mark.slow
+def test_the_recipes_of_one2345_make_two_stages_that_the_generator_takes(cache, tmp_path):
+    from maquette.generators.one2345.one2345 import One2345
+    from maquette.priors.base import Request
+    from maquette_nano.posed import posed_object
+
+    sizes = {"picture_widths": [8, 8, 8], "features": 4, "widths": [16, 16], "blocks": [1, 1]}
+    words = [f"stages.{{0}}.dataset.{key}" for key in ("resolution=16", "sampled.objects=0")]
+
+    def trained(name: str, **learner: object) -> str:
+        folder = train(name, cache, tmp_path / name, *(word.format(name) for word in words), **learner)
+        return str(folder / "export" / name)
+
+    volumes = trained("nano-reconstructor", **sizes, evaluated=2)
+    shape = trained("nano-one2345-shape", reconstructor=volumes, evaluated=2, sample_steps=2)
+    small = {"widths": [8, 16], "blocks": [1, 1], "evaluated": 2, "sample_steps": 2}
+    surface = trained("nano-one2345-surface", reconstructor=volumes, **small)
+    generator = One2345(One2345.Config(shape, surface, shape_steps=2, surface_steps=2, device="cpu"))
+    grid = generator.generate(Request(""), posed_object(0, views=5, size=32, test_views=1), Draws(0, 0))
+    assert grid.distances.shape == (32, 32, 32) and grid.distances.isfinite().all() and grid.colors is not None

@@ -24,8 +24,10 @@ def test_splits_share_no_pair_and_training_misses_no_category_or_colour():
     train = {pair for pair, split in pairs.items() if split == "train"}
     assert {c for c, _ in train} == set(CATEGORIES) and {k for _, k in train} == set(COLORS)
     for split in ("train", "validation", "test"):
-        drawn = [world.sample_object(seed, split) for seed in range(12)]
-        assert all(pairs[o.category, o.body] == split for o in drawn)
+        drawn = [world.sample_attributes(seed, split) for seed in range(12)]
+        assert all(pairs[category, body] == split for category, body, *_ in drawn)
+        thing = world.sample_object(0, split)
+        assert (thing.category, thing.body, thing.detail, thing.pattern) == drawn[0][:4]
 
 
 def test_test_prompts_are_32_held_out_pairs_of_all_categories():

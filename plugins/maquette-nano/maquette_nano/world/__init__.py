@@ -1,7 +1,7 @@
 """The nano world: procedural, textured, captioned objects with exactly known geometry."""
 
 from maquette_nano.world.captions import all_test_captions, split_of, test_prompts, view_word, words
-from maquette_nano.world.objects import BOUND, NanoObject, make_object, sample_object
+from maquette_nano.world.objects import BOUND, NanoObject, make_object, sample_attributes, sample_object
 from maquette_nano.world.tracer import Render, orbit_c2w, render
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "make_object",
     "orbit_c2w",
     "render",
+    "sample_attributes",
     "sample_object",
     "split_of",
     "test_prompts",

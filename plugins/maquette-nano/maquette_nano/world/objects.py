@@ -57,11 +57,10 @@ class NanoObject:
 
     def albedo(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unlit RGB [n, 3] of the surface nearest to `points` [n, 3]."""
-        from maquette_nano.world.tracer import surface_slot
+        from maquette_nano.world.tracer import surface_slots
 
         points = np.ascontiguousarray(points, np.float32)
-        slots = [surface_slot(self.table, self.pattern_code, self.period, *map(float, p)) for p in points]
-        return self.palette[np.array(slots, dtype=np.int64)]
+        return self.palette[surface_slots(self.table, self.pattern_code, self.period, points)]
 
 
 @njit(cache=True, fastmath=True, parallel=True)
@@ -108,9 +107,21 @@ def sample_object(seed: int, split: str) -> NanoObject:
         seed: any non-negative integer.
         split: "train", "validation" or "test"; each has its own (category, body colour) pairs and random stream.
     """
+    return make_object(*sample_attributes(seed, split))
+
+
+def sample_attributes(seed: int, split: str) -> tuple[str, str, str, str, int]:
+    """What `make_object` makes the object number `seed` of a split from: cheap where few of many are wanted.
+
+    Args:
+        seed, split: as `sample_object` takes them.
+
+    Returns:
+        Category, body colour, detail colour, pattern, and the seed of the proportions.
+    """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split), 20_304])))
     category = list(CATEGORIES)[int(rng.integers(len(CATEGORIES)))]
     body = str(rng.choice([color for color in COLORS if split_of(category, color) == split]))
     detail = str(rng.choice([color for color in COLORS if color != body]))
     pattern = str(rng.choice(PATTERNS, p=[0.6, 0.2, 0.2]))
-    return make_object(category, body, detail, pattern, int(rng.integers(2**31)))
+    return category, body, detail, pattern, int(rng.integers(2**31))

@@ -67,6 +67,15 @@ def surface_slot(table: Array, patterned: int, period: float, x: float, y: float
 
 
 @njit(cache=True, fastmath=True, parallel=True)
+def surface_slots(table: Array, patterned: int, period: float, points: Array) -> NDArray[np.int64]:
+    """`surface_slot` of each of the points [n, 3]."""
+    slots = np.empty(points.shape[0], np.int64)
+    for i in prange(points.shape[0]):
+        slots[i] = surface_slot(table, patterned, period, points[i, 0], points[i, 1], points[i, 2])
+    return slots
+
+
+@njit(cache=True, fastmath=True, parallel=True)
 def _trace(
     table: Array,
     palette: Array,

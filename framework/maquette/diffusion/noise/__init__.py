@@ -1,8 +1,11 @@
-"""Noise schedules: alpha and sigma of each timestep, and the algebra between noise, clean picture and model output."""
+"""Noise schedules: alpha and sigma of each timestep, and the algebra between noise, clean picture and model output.
+
+A noise process, which may stand in the place of a prior's own, is a part of the kind `noise`, a file of this package or
+of a plugin.
+"""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,20 +14,18 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from maquette.config.parts import PartSpec
+
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 """Prediction type of a model: the noise, v = alpha epsilon - sigma z_0, or the clean picture z_0."""
-
-
-ScheduleName = Literal["cosine", "scaled-linear"]
-"""Names of noise schedules: that of pixel-space models, and that of Stable Diffusion."""
 
 ALMOST_ZERO = 2.0**-24
 """alpha^2 at the end of a schedule whose terminal signal-to-noise ratio is zero, so that it can be divided by.
 
 Source: diffusers, EulerDiscreteScheduler with rescale_betas_zero_snr.
 """
-TIMESTEPS = 1000  # T of the named schedules
-SCALED_LINEAR_BETAS = (0.00085, 0.012)  # first and last beta of Stable Diffusion and the models that descend from it
+
+TIMESTEPS = 1000  # T of the priors that bring no table
 
 
 class NoiseSchedule(ABC):
@@ -102,6 +103,10 @@ class DiscreteSchedule(NoiseSchedule):
         """The same schedule on a device."""
         return DiscreteSchedule(self.alphas_cumprod.to(device), self.prediction)
 
+    def under(self, process: PartSpec | None) -> DiscreteSchedule:
+        """The schedule with the levels of a part of the kind `noise`; None: as it is."""
+        return DiscreteSchedule(replaced_levels(self.alphas_cumprod, process), self.prediction) if process else self
+
     @property
     def timesteps(self) -> int:  # type: ignore[override]
         """T."""
@@ -112,29 +117,13 @@ class DiscreteSchedule(NoiseSchedule):
         return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 
-def alphas_cumprod(name: ScheduleName) -> Float[Tensor, " T"]:
-    """The cumulative products alpha_t^2 of 1,000 timesteps, float64.
-
-    "cosine" is the schedule of pixel-space models (beta at most 0.999), "scaled-linear" that of Stable Diffusion.
-
-    Source: Nichol & Dhariwal 2021 (arXiv 2102.09672), eq. 17, offset 0.008; Rombach et al. 2022 (arXiv 2112.10752):
-    roots of beta in even steps from SCALED_LINEAR_BETAS.
-
-    Example:
-        >>> alphas_cumprod("scaled-linear")[[0, -1]]
-        tensor([0.9991, 0.0047], dtype=torch.float64)
-    """
-    if name == "scaled-linear":
-        first, last = (math.sqrt(beta) for beta in SCALED_LINEAR_BETAS)
-        betas = torch.linspace(first, last, TIMESTEPS, dtype=torch.float64).square()
-    else:
-        fraction = torch.arange(TIMESTEPS + 1, dtype=torch.float64) / TIMESTEPS
-        alpha_bar = torch.cos((fraction + 0.008) / 1.008 * math.pi / 2).square()
-        betas = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
-    return (1 - betas).cumprod(0)
+def replaced_levels(own: Float[Tensor, " T"], process: PartSpec | None) -> Float[Tensor, " T"]:
+    """alpha^2 of every timestep under a noise process, with ALMOST_ZERO in place of 0; None: a prior's own."""
+    table = own if process is None else process.build().alphas_cumprod(own)
+    return torch.where(table == 0, ALMOST_ZERO, table)
 
 
 def schedule_of(scheduler: Any, device: torch.device) -> DiscreteSchedule:
     """The noise schedule of a diffusers scheduler, on a device, with ALMOST_ZERO in place of an alpha^2 of 0."""
-    table = torch.where(scheduler.alphas_cumprod == 0, ALMOST_ZERO, scheduler.alphas_cumprod)
+    table = replaced_levels(scheduler.alphas_cumprod, None)
     return DiscreteSchedule(table.to(device), scheduler.config.prediction_type)

@@ -1,16 +1,25 @@
-"""Schedules of numbers over training: constant, piecewise linear, or eased from one value to another."""
+"""Schedules of numbers over training: constant, piecewise linear, or eased from one value to another.
+
+How a schedule gets from one value to the next is a part of the kind `schedule`, a file of this package or of a plugin.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Protocol, runtime_checkable
 
+from maquette import registry
 from maquette.annotations import Range
+from maquette.config.schedules.base import ScheduleShape
 
-EASINGS = ("linear", "cosine", "exponential", "step")
+LINEAR = "linear"
+"""Type of a schedule that names none."""
 FIELDS = ("type", "from", "to", "start", "end")
 Position = int | str
 HINT = "write a number, [[0, 1.0], [5000, 0.1]], or {type: cosine, from: 1.0, to: 0.1, start: 0, end: 100%}"
@@ -27,13 +36,18 @@ class StepOfTotal(Protocol):
     def total(self) -> int: ...
 
 
+Configure = Callable[[str, Mapping[str, Any]], Any]
+"""Type and settings of a shape -> its options."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """A number as a function of the training step, constant outside its first and last points.
 
     Args:
         points: (position, value) pairs in order; a position is a step, or text such as "50%" of the stage's steps.
-        easing: interpolation between points, one of `EASINGS`.
+        easing: name of the part of the kind `schedule` that leads from one point to the next.
+        options: an instance of that part's Config; None: its defaults.
 
     Example:
         >>> Schedule.parse([[0, 1.0], [100, 0.0]])(50, total=200)
@@ -41,7 +55,8 @@ class Schedule:
     """
 
     points: tuple[tuple[Position, float], ...]
-    easing: str = "linear"
+    easing: str = LINEAR
+    options: Any = None
 
     @classmethod
     def constant(cls, value: float) -> Schedule:
@@ -49,8 +64,13 @@ class Schedule:
         return cls(((0, float(value)),))
 
     @classmethod
-    def parse(cls, value: Any) -> Schedule:
-        """Parse a schedule from its YAML form. Raises ValueError on a malformed one."""
+    def parse(cls, value: Any, configure: Configure | None = None) -> Schedule:
+        """Parse a schedule from its YAML form. Raises ValueError on a malformed one.
+
+        Args:
+            value: a number, points [step, value], or a mapping with `from` and `to`.
+            configure: makes the options of a shape from its type and settings; None: they are not checked.
+        """
         if isinstance(value, Schedule):
             return value
         if _is_number(value):
@@ -58,22 +78,32 @@ class Schedule:
         if isinstance(value, list):
             return cls(tuple(_points(value)))
         if isinstance(value, dict):
-            return cls._from_mapping(value)
+            return cls._from_mapping(value, configure or _configure)
         raise ValueError(f"expected a number or a schedule, got {value!r}; {HINT}")
 
     @classmethod
-    def _from_mapping(cls, value: dict[str, Any]) -> Schedule:
-        unknown = [key for key in value if key not in FIELDS]
-        if unknown or "from" not in value or "to" not in value:
-            problem = f"unknown schedule key {unknown[0]!r}" if unknown else "a schedule mapping needs 'from' and 'to'"
-            raise ValueError(f"{problem}; {HINT}")
-        easing = value.get("type", "linear")
-        if easing not in EASINGS:
-            raise ValueError(f"unknown schedule type {easing!r}; known: {', '.join(EASINGS)}")
+    def _from_mapping(cls, value: dict[str, Any], configure: Configure) -> Schedule:
+        if "from" not in value or "to" not in value:
+            raise ValueError(f"a schedule mapping needs 'from' and 'to'; {HINT}")
+        easing = value.get("type", LINEAR)
+        options = configure(easing, {key: item for key, item in value.items() if key not in FIELDS})
         points = _points([[value.get("start", 0), value["from"]], [value.get("end", "100%"), value["to"]]])
-        if easing == "exponential" and min(number for _, number in points) <= 0:
-            raise ValueError("an exponential schedule needs positive values")
-        return cls(tuple(points), easing)
+        schedule = cls(tuple(points), easing, options)
+        if not isinstance(options, Mapping):  # those of a local part that is not imported
+            schedule.shape.check_ends(points[0][1], points[1][1])
+        return schedule
+
+    @cached_property
+    def shape(self) -> ScheduleShape:
+        """What leads from one point to the next.
+
+        Raises:
+            UnknownPartError: there is no such part.
+            PluginError: it is a local part, which is not imported here.
+        """
+        cls = registry.get("schedule", self.easing)
+        shape: ScheduleShape = cls(self.options if self.options is not None else cls.Config())
+        return shape
 
     def __call__(self, step: int, total: int) -> float:
         """The value at `step` of a stage of `total` steps."""
@@ -82,7 +112,7 @@ class Schedule:
             return points[0][1]
         for (start, low), (end, high) in pairwise(points):
             if step < end:
-                return _ease(self.easing, low, high, (step - start) / (end - start))
+                return self.shape.between(low, high, self.shape((step - start) / (end - start)))
         return points[-1][1]
 
     def at(self, moment: StepOfTotal) -> float:
@@ -106,16 +136,42 @@ class Schedule:
         """The YAML form that `parse` reads back."""
         if len(self.points) == 1:
             return self.points[0][1]
-        if self.easing == "linear":
+        if self.easing == LINEAR:
             return [list(point) for point in self.points]
         (start, low), (end, high) = self.points
-        return {"type": self.easing, "from": low, "to": high, "start": start, "end": end}
+        options = self.options or {}
+        if not isinstance(options, Mapping):
+            options = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+        return {"type": self.easing, "from": low, "to": high, "start": start, "end": end, **options}
 
 
 CountSchedule = Annotated[Schedule, Range(1)]
 PixelSchedule = Annotated[Schedule, Range(1, 16_384)]
 NonNegativeSchedule = Annotated[Schedule, Range(0)]
 FractionSchedule = Annotated[Schedule, Range(0, 1)]
+
+
+def check_settings(easing: str, settings: Mapping[str, Any]) -> None:
+    """Check the type of a schedule and the names of its settings; of a local part that is not imported, nothing.
+
+    Raises:
+        ValueError: there is no such shape, or it has no such setting.
+    """
+    declared = registry.declaration("schedule", str(easing))
+    if declared is not None and declared.load is None:
+        return
+    try:
+        names = [field.name for field in dataclasses.fields(registry.get("schedule", str(easing)).Config)]
+    except registry.UnknownPartError as problem:
+        raise ValueError(f"unknown schedule type {easing!r}; {problem.hint}") from None
+    unknown = [name for name in settings if name not in names]
+    if unknown:
+        raise ValueError(f"unknown schedule key {unknown[0]!r}; known: {', '.join((*FIELDS, *names))}; {HINT}")
+
+
+def _configure(easing: str, settings: Mapping[str, Any]) -> Any:
+    check_settings(easing, settings)
+    return registry.get("schedule", easing).Config(**settings)
 
 
 def _is_number(value: Any) -> bool:
@@ -158,13 +214,3 @@ def _is_percent(text: str) -> bool:
 
 def _absolute(position: Position, total: int) -> float:
     return float(position[:-1]) / 100 * total if isinstance(position, str) else float(position)
-
-
-def _ease(easing: str, low: float, high: float, x: float) -> float:
-    if easing == "cosine":
-        x = (1 - math.cos(math.pi * x)) / 2
-    if easing == "exponential":
-        return low * (high / low) ** x
-    if easing == "step":
-        return low
-    return low + (high - low) * x

@@ -1,0 +1,1 @@
+"""Timestep schedules: which noise levels the steps of an optimisation look at."""

@@ -1,0 +1,1 @@
+"""Stopping criteria: when a loop ends before its last step."""
