@@ -28,7 +28,12 @@ def exported_mesh(run: Path) -> Mesh:
 
 def draw_exported(run: Path, cameras: Cameras) -> RenderedViews:
     """Pictures of the mesh that a run exported, by its texture alone, and its normals."""
-    geometry = TriangleMesh(TriangleMesh.Config(path=str(run / "export" / MESH), fit="none"))
+    return draw_mesh(run / "export" / MESH, cameras)
+
+
+def draw_mesh(file: Path, cameras: Cameras) -> RenderedViews:
+    """Pictures of a mesh file where it lies, by its texture alone, and its normals."""
+    geometry = TriangleMesh(TriangleMesh.Config(path=str(file), fit="none"))
     renderer = MeshRenderer(MeshRenderer.Config(supersampling=SUPERSAMPLING), geometry.bound)
     scene = Scene(geometry, Plain(Plain.Config()), Solid(Solid.Config(color=(0.0, 0.0, 0.0))), renderer, Viewpoint())
     return scene.render_cameras(cameras)

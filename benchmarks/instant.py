@@ -1,14 +1,15 @@
 """Text to a textured mesh by `instant`: whether encoders retrieve its captions, beside true pictures and other methods.
 
     python benchmarks/instant.py                           # 32 held-out prompts; 32 runs
-    python benchmarks/instant.py --prompts 4 --candidates 4
+    python benchmarks/instant.py --prompts 8 --candidates 4 --polish 20 --polish 60 --name instant-choices
 
 Prompts are those of the suite nano-text. Each mesh is read as it was exported, and drawn by the rasteriser from 8 sides
 over light grey. Two encoders retrieve one of 240 captions from each picture: nano-judge, which no method uses, and
 nano-clip, which chooses among candidates where `--candidates` is above 1. True objects of the same captions, drawn from
 the same cameras in the same run, say how often an encoder is right at best. Ways that are not run anew have the figures
-of committed results, marked so. A run that is there already is not repeated. Figures go to
-benchmarks/results/instant.json, pictures beside them.
+of committed results, marked so. `--polish` goes on from the meshes of `instant` with so many steps of guidance
+(`instant-polish`), and its seconds are those of both. A run that is there already is not repeated. Figures go to
+benchmarks/results/NAME.json, pictures beside them.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from measured_runs import spent
 from nano_truth import pictures as true_pictures
 from torch import Tensor
 
-from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.statistics import mean_with_interval, paired_difference
 from maquette.bench.suites import Suite, load_suite
+from maquette.bench.units import Unit, suite_units
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
-from maquette.meshes.health import mesh_health
+from maquette.meshes.health import mean_dihedral_deg, mesh_health
 from maquette.metrics.base import Case
 from maquette.metrics.r_precision import RPrecision
 from maquette.randomness import Draws
@@ -60,6 +61,8 @@ COMMITTED = {"dreamfusion": "nano-text.json", "mvdream": "nano-text-mvdream.json
 
 LEVELS = ("category", "category+colour")
 JUDGES = {"nano-judge": 0.02, "nano-clip": 0.03}  # scorer -> by how much it may fall short of true pictures
+JUDGED = tuple(f"{scorer}, {level}" for scorer in JUDGES for level in LEVELS)
+CHOOSER = "nano-clip"  # among candidates
 VIEWS, SIZE, ELEVATION_DEG, LIGHT_GREY = 8, 128, 20.0, 0.85  # of the pictures that are judged
 OBJECTS = 4  # true objects of each caption
 BAR_SECONDS = 30.0
@@ -78,8 +81,22 @@ def suite(way: str, prompts: int, candidates: int = 1) -> Suite:
     """The runs of one way."""
     method, words = WAYS[way]
     words = [*words, *([f"stages.views.candidates={candidates}"] if way == "instant" else [])]
+    words += [f"stages.views.choose.scorer={CHOOSER}"] if candidates > 1 else []
     base = load_suite(SUITE)
     return replace(base, method=method, overrides=words, cases=base.cases[:prompts], bars={})
+
+
+def polish_jobs(meshes: Sequence[Unit], steps: int, root: Path) -> list[Unit]:
+    """Runs that go on from the meshes of finished runs of `instant`."""
+    base, words = load_suite(SUITE), ["~stages.views", "~stages.shape", f"stages.polish.steps={steps}"]
+    jobs: list[Unit] = []
+    for mesh in meshes:
+        if mesh.finished and mesh.run is not None:
+            start = [*words, f"stages.polish.start={mesh.run.path.resolve()}"]
+            jobs += suite_units(
+                replace(base, method="instant-polish", cases=[mesh.case], overrides=start, bars={}), root
+            )
+    return jobs
 
 
 def judges() -> dict[str, RPrecision]:
@@ -101,7 +118,7 @@ def true_objects(prompt: str) -> list[world.NanoObject]:
     ]
 
 
-def rendered_views(job: SuiteJob) -> Float[Tensor, "B H W 3"]:
+def rendered_views(job: Unit) -> Float[Tensor, "B H W 3"]:
     """The exported mesh of a run from all sides; the scene itself where the run exported none."""
     assert job.run is not None
     if (job.run.export / MESH).is_file():
@@ -120,15 +137,17 @@ def judged(pictures: Float[Tensor, "B H W 3"], case: Case, encoders: Mapping[str
     return values
 
 
-def measure(job: SuiteJob, encoders: Mapping[str, RPrecision]) -> tuple[dict[str, float], list[np.ndarray]]:
+def measure(job: Unit, encoders: Mapping[str, RPrecision]) -> tuple[dict[str, float], list[np.ndarray]]:
     """Figures of a finished run, and its pictures for the sheet."""
     assert job.run is not None
     pictures = rendered_views(job)
     values = judged(pictures, job.case, encoders) | spent(job.run.path)
     values["wall_seconds"] = read_manifest(job.run.manifest)["wall_seconds"]
     if (job.run.export / MESH).is_file():
-        health = mesh_health(exported_mesh(job.run.path))
+        mesh = exported_mesh(job.run.path)
+        health = mesh_health(mesh)
         values |= {"watertight": float(health.watertight), "components": float(health.components)}
+        values["roughness_deg"] = mean_dihedral_deg(mesh)
     return values, list(pictures[list(SHEET_VIEWS)].numpy())
 
 
@@ -176,57 +195,86 @@ def main(
     prompts: Annotated[int, typer.Option(help="how many prompts")] = 32,
     way: Annotated[list[str] | None, typer.Option(help=f"one of: {'; '.join(WAYS)}; instant by default")] = None,
     candidates: Annotated[int, typer.Option(help="above 1: instant also with the best of so many samples")] = 1,
-    jobs: Annotated[int, typer.Option(help="runs at a time")] = 1,
+    polish: Annotated[list[int] | None, typer.Option(help="steps of guidance on the meshes of instant")] = None,
+    name: Annotated[str, typer.Option(help="of the files of figures and pictures")] = "instant",
+    jobs: Annotated[int, typer.Option(help="runs at a time; 0: judge those that are there")] = 1,
     runs: Annotated[Path, typer.Option(help="folder of the runs")] = Path("outputs/instant"),
     results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
 ) -> None:
     """Run what is not there yet, judge, write the table and the sheet."""
     encoders = judges()
-    suites = {name: suite(name, prompts) for name in way or ["instant"]}
+    suites = {each: suite(each, prompts) for each in way or ["instant"]}
     if candidates > 1:
         suites[f"instant, best of {candidates}"] = suite("instant", prompts, candidates)
+    ways = {each: suite_units(chosen, runs / _folder(each)) for each, chosen in suites.items()}
     table: dict[str, dict[str, dict[str, float]]] = {"true pictures": {}}
     sheet: dict[str, list[np.ndarray | None]] = {}
     for case in next(iter(suites.values())).cases:
-        table["true pictures"][case.prompt], sheet[case.prompt] = truth(case, encoders)
+        table["true pictures"][case.prompt], views = truth(case, encoders)
+        sheet[case.prompt] = [*views]
     failed: list[str] = []
-    for name, way_suite in suites.items():
-        table[name] = {}
-        waiting = suite_jobs(way_suite, runs / name.replace(", ", "-").replace(" ", "-"))
-        for outcome in run_jobs(waiting, jobs):
-            print(f"{name}, {outcome.job.case.prompt}: {outcome.error or 'done'}", flush=True)
-            failed += [f"{name}, {outcome.job.case.prompt}: {outcome.error}"] if outcome.error else []
-        for job in waiting:
-            if not job.finished:
-                sheet[job.case.prompt] += [None] * len(SHEET_VIEWS)
-                continue
-            table[name][job.case.prompt], views = measure(job, encoders)
-            sheet[job.case.prompt] += views
+    for each, waiting in ways.items():
+        table[each] = _run_and_judge(each, waiting, jobs, encoders, sheet, failed)
+    for steps in polish or []:
+        each = f"instant, polished for {steps} steps"
+        waiting = polish_jobs(ways["instant"], steps, runs / _folder(each))
+        table[each] = _run_and_judge(each, waiting, jobs, encoders, sheet, failed)
+        for prompt, row in table[each].items():
+            for spent_name in ("seconds", "cpu_seconds", "wall_seconds"):
+                row[spent_name] += table["instant"][prompt][spent_name]
     report: dict[str, Any] = {
         "machine": machine(), "revision": revision(), "suite": SUITE, "views": VIEWS, "true objects": OBJECTS,
         "failed": failed, "bars": verdicts(table["instant"], table["true pictures"]) if table.get("instant") else {},
         "summary": {name: summary(list(rows.values())) for name, rows in table.items() if rows},
-        "instant minus true pictures": _minus_truth(table.get("instant", {}), table["true pictures"]),
+        "instant minus true pictures": _differences(table.get("instant", {}), table["true pictures"], JUDGED),
+        "minus instant": {
+            each: _differences(rows, table["instant"], (*JUDGED, "roughness_deg", "seconds"))
+            for each, rows in table.items() if "instant" in table and each.startswith("instant,")
+        },
         "results": table,
     }  # fmt: skip
-    for name in COMMITTED:
-        if name not in table and (facts := committed(name, results)) is not None:
-            report["summary"][name] = facts
+    for each in COMMITTED:
+        if each not in table and (facts := committed(each, results)) is not None:
+            report["summary"][each] = facts
     results.mkdir(parents=True, exist_ok=True)
-    titles = [f"{name}, {360 // VIEWS * view}°" for name in ("truth", *suites) for view in SHEET_VIEWS]
-    imwrite(results / "instant.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), titles)))
-    (results / "instant.json").write_text(json.dumps(report, indent=1) + "\n")
+    titles = [f"{each}, {360 // VIEWS * view}°" for each in table for view in SHEET_VIEWS]
+    imwrite(results / f"{name}.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), titles)))
+    (results / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({key: report[key] for key in ("bars", "failed", "summary")}, indent=1))
     if failed:
         raise typer.Exit(1)
 
 
-def _minus_truth(
-    rows: Mapping[str, Mapping[str, float]], true: Mapping[str, Mapping[str, float]]
+def _run_and_judge(
+    way: str, waiting: Sequence[Unit], jobs: int, encoders: Mapping[str, RPrecision],
+    sheet: dict[str, list[np.ndarray | None]], failed: list[str],
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Figures of a way by prompt; its pictures are added to the sheet, and what failed to the list."""
+    for outcome in run_jobs(waiting, jobs) if jobs else ():
+        print(f"{way}, {outcome.job.case.prompt}: {outcome.error or 'done'}", flush=True)
+        failed += [f"{way}, {outcome.job.case.prompt}: {outcome.error}"] if outcome.error else []
+    rows: dict[str, dict[str, float]] = {}
+    for job in waiting:
+        if not job.finished:
+            sheet[job.case.prompt] += [None] * len(SHEET_VIEWS)
+            continue
+        rows[job.case.prompt], views = measure(job, encoders)
+        sheet[job.case.prompt] += views
+    return rows
+
+
+def _folder(way: str) -> str:
+    return way.replace(", ", "-").replace(" ", "-")
+
+
+def _differences(
+    rows: Mapping[str, Mapping[str, float]], other: Mapping[str, Mapping[str, float]], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    names = [f"{scorer}, {level}" for scorer in JUDGES for level in LEVELS] if rows else []
+    """Paired differences of the prompts that have rows."""
+    if not rows:
+        return {}
     return {
-        name: paired_difference([rows[prompt][name] for prompt in rows], [true[prompt][name] for prompt in rows])
+        name: paired_difference([rows[prompt][name] for prompt in rows], [other[prompt][name] for prompt in rows])
         for name in names
     }
 

@@ -1,6 +1,7 @@
 """The mesh that exporters share, and what pictures are drawn from."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from maquette.config.parts import PartSpec
 from maquette.export.drawing import MeshDrawing
-from maquette.export.meshed import MeshedSubject, MeshSettings, picture_source, textured_mesh
+from maquette.export.meshed import MeshedSubject, MeshSettings, picture_source, surface_mesh, textured_mesh
 from maquette.geometry.splat_cloud import SplatCloud
+from maquette.meshes.health import mesh_health
 from maquette.meshes.mesh import EmptySurface
 from maquette.registry import get
 from maquette.stages.base import Artifacts, StageContext
@@ -53,6 +55,23 @@ def test_mesh_is_made_once_for_all_exporters_of_a_stage(subject, tmp_path):
 def test_textured_mesh_has_the_settings_faces_and_texture(subject):
     mesh = textured_mesh(subject, SMALL)
     assert mesh.texture.shape == (64, 64, 3) and 500 <= len(mesh.faces) <= 2000
+
+
+def test_crumbs_that_are_left_out_are_named_in_one_line(subject, caplog):
+    class Crumbly(type(subject)):
+        def density(self, points):
+            crumb = (points - torch.tensor([-0.8, -0.8, 0.8])).norm(dim=-1) < 0.1
+            return super().density(points) + 40.0 * crumb
+
+    with caplog.at_level("INFO"):
+        mesh = surface_mesh(Crumbly(), SMALL)
+    assert [line for line in caplog.messages if "mesh:" in line] == [caplog.messages[0]]
+    assert "1 crumb of" in caplog.messages[0] and mesh.bounds[0, 0] > -0.75
+
+
+def test_surface_of_a_subject_is_closed_and_of_one_piece_where_its_pieces_are_near(subject):
+    health = mesh_health(surface_mesh(subject, replace(SMALL, join=0.2)))
+    assert health.watertight and health.components == 1
 
 
 def test_pictures_show_the_mesh_or_the_scene_as_asked(subject):

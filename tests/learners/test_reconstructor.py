@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from maquette.cameras.base import orbit_cameras
-from maquette.datasets.base import ViewsWithDistances
+from ball_surfaces import BOUND, RESOLUTION, SIZE, Balls
 from maquette.errors import ConfigError
 from maquette.learners.reconstructor import (
     ReconstructorLearner,
@@ -19,41 +18,11 @@ from maquette.perception.reconstructor import Reconstructor
 from maquette.perception.view_volume import cell_centres
 from maquette.randomness import Draws
 
-SIZE, RESOLUTION, BOUND = 24, 16, 0.84
-
 
 def ball_distances(centers: torch.Tensor, radius: float) -> torch.Tensor:
     """Signed distances [B, N, N, N] of balls, not truncated."""
     points = cell_centres(BOUND, RESOLUTION)
     return (torch.cdist(centers, points) - radius).unflatten(1, (RESOLUTION,) * 3)
-
-
-class Balls:
-    """Red balls of radius 0.35 at random places, over white, with three or four views around."""
-
-    bound, resolution, view_counts = BOUND, RESOLUTION, (3, 4)
-
-    def draw(self, draws: Draws, size: int, views: int) -> ViewsWithDistances:
-        centers = draws.uniform("center", size, 3, low=-0.4, high=0.4)
-        one = torch.ones(size * views)
-        azimuth_deg = (torch.arange(views) * 360 / views).repeat(size)
-        cameras = orbit_cameras(azimuth_deg, 20 * one, 3.2 * one, 35 * one, SIZE)
-        origins, directions = cameras.rays()
-        offset = centers.repeat_interleave(views, dim=0)[:, None, None] - origins
-        along = (offset * directions).sum(-1, keepdim=True)
-        opacity = ((offset - along * directions).norm(dim=-1, keepdim=True) < 0.35).float()
-        images = 1 - opacity * torch.tensor([0.2, 0.9, 0.9])
-        cell = 2 * BOUND / RESOLUTION
-        return ViewsWithDistances(images, opacity, cameras, ball_distances(centers, 0.35).clamp(-cell, cell))
-
-    def batch(self, draws: Draws, size: int) -> ViewsWithDistances:
-        return self.draw(draws, size, 3 + int(draws.uniform("views", 1) < 0.5))
-
-    def held_out(self, draws: Draws, size: int, views: int, perturbed: bool = False) -> ViewsWithDistances:
-        return self.draw(draws.sub("held-out"), size, views)
-
-    def sample_objects(self, count: int, views: int) -> ViewsWithDistances:
-        return self.draw(Draws(5, 0), count, views)
 
 
 @pytest.fixture(scope="module")

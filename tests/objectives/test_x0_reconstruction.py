@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, guided, pulls
+from maquette.config.parts import part
 from maquette.diffusion.noise import DiscreteSchedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
@@ -29,7 +29,7 @@ def clean_predictions(scale: float) -> torch.Tensor:
 
 
 def test_without_rescaling_it_is_sds_weighed_by_sigma_over_alpha():
-    steps = Timesteps()
+    steps = part("timesteps", "uniform")
     regress = X0Reconstruction(X0Reconstruction.Config(timesteps=steps, rescale=0.0))
     plain = SDS(SDS.Config(timesteps=steps, weighting="x0"))
     torch.testing.assert_close(pulls(regress, RGB), pulls(plain, RGB), rtol=1e-3, atol=1e-3)
@@ -49,7 +49,7 @@ def test_the_target_has_half_the_way_to_the_deviation_of_what_no_guidance_gives(
 
 def test_timesteps_begin_at_one_level_and_widen_downwards():
     steps = X0Reconstruction.Config().timesteps
-    first, last = (steps.draw(5000, Moment(step, 100, Draws(0, step)), SCHEDULE) for step in (0, 99))
+    first, last = (steps.build().draw(5000, Moment(step, 100, Draws(0, step)), SCHEDULE) for step in (0, 99))
     assert set(first.tolist()) == {980} and (int(last.min()), int(last.max())) == (20, 500)
 
 

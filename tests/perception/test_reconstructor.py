@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from maquette.cameras.base import orbit_cameras
 from maquette.errors import ConfigError
-from maquette.perception.reconstructor import CONFIG, WEIGHTS, Architecture, Reconstructor
+from maquette.perception.network_folder import CONFIG, WEIGHTS
+from maquette.perception.reconstructor import Architecture, Reconstructor
 
 TINY = Architecture(0.84, 8, 16, (8, 8, 8), 4, (8, 8), (1, 1), 8)
 

@@ -19,10 +19,11 @@ from maquette.export.drawing import MeshDrawing
 from maquette.files import write_atomically
 from maquette.geometry.splat_cloud import SplatCloud
 from maquette.materials.base import Reflectance
-from maquette.meshes.clean import clean, simplify, smooth
+from maquette.meshes.clean import simplify, smooth
 from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.meshes.repair import repair
 from maquette.meshes.texture import bake, bake_texels, unwrap
-from maquette.scene import RenderedViews
+from maquette.scene import RenderedViews, Threshold
 
 _log = logging.getLogger(__name__)
 
@@ -37,29 +38,42 @@ class MeshSettings:
     """How the textured mesh of a subject is made."""
 
     resolution: Annotated[int, Range(8, 4096)] = 128  # samples of the density along each side of the bounding cube
-    threshold: Positive | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
+    threshold: Positive | Literal["silhouette", "auto"] = (
+        "silhouette"  # density of a volume's surface; silhouette: it covers what pictures cover; auto: half the typical
+    )
     texture_size: Annotated[int, Range(16, 16_384)] = 512  # side of the texture in texels
     max_faces: Annotated[int, Range(4)] = 30_000  # decimate to at most about this many faces
     tolerance: Fraction = 0.001  # fewer faces while the surface moves no further than this part of the longest side
     smoothing: CountOrNone = 0  # Taubin iterations before decimation
     min_component: Fraction = 0.05  # drop components with less than this fraction of the largest one's area
+    join: Fraction = 0.05  # join components across gaps up to this part of the longest side; 0: none
 
 
 def surface_mesh(subject: Subject, settings: MeshSettings) -> Mesh:
-    """The subject's surface, cleaned, smoothed and decimated, without colours.
+    """The subject's surface, repaired, smoothed and decimated, without colours; what was repaired is logged.
+
+    An explicit mesh keeps all its triangles.
 
     Raises:
         EmptySurface: there is none.
     """
     mesh = subject.surface(settings.resolution, settings.threshold)
     if subject.extracted:
-        mesh = clean(mesh, settings.min_component)
+        mesh = repaired_surface(mesh, settings.min_component, settings.join)
     if mesh.is_empty:
         raise EmptySurface("the surface has no area; no mesh is written")
     mesh = simplify(smooth(mesh, settings.smoothing), settings.max_faces, settings.tolerance)
     if mesh.is_empty:
         raise EmptySurface(f"max_faces={settings.max_faces} leaves no face; no mesh is written; allow more faces")
     return mesh
+
+
+def repaired_surface(mesh: Mesh, min_component: float, join: float) -> Mesh:
+    """An extracted surface after `maquette.meshes.repair.repair`; what it did is logged in one line."""
+    repaired = repair(mesh, min_component, join)
+    if account := repaired.account():
+        _log.info("mesh: %s", account)
+    return repaired.mesh
 
 
 def textured_mesh(subject: Subject, settings: MeshSettings) -> Mesh:
@@ -118,7 +132,7 @@ class MeshedSubject:
             raise self._mesh
         return self._mesh
 
-    def surface(self, resolution: int, threshold: float | Literal["auto"]) -> Mesh:
+    def surface(self, resolution: int, threshold: Threshold) -> Mesh:
         return self._subject.surface(resolution, threshold)
 
     def textured(self) -> Mesh | None:

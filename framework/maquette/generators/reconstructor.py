@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional
 
 from maquette.annotations import NonNegative, WeightsPath
+from maquette.cameras.base import Cameras
 from maquette.data.formats import PosedImages
 from maquette.errors import ConfigError
 from maquette.generators.base import DistanceGrid, Generator
@@ -49,12 +52,18 @@ class ReconstructorGenerator(Generator):
         device = choose_device(self.config.device)
         network = Reconstructor.load(self.config.weights, "start.weights").to(device)
         architecture = network.architecture
-        views = views.resized(min(architecture.size, views.cameras.height)).to(device)
-        images = views.picture.over(BACKGROUND)
-        if images.shape[1] < architecture.size:
-            size = (architecture.size, round(images.shape[2] * architecture.size / images.shape[1]))
-            images = functional.interpolate(images.movedim(3, 1), size, mode="bilinear").movedim(1, 3)
+        images, cameras = framed(views.to(device), architecture.size)
         cell = architecture.cell
-        distances = (network(images[None], views.cameras)[0] - self.config.grow).clamp(-1, 1) * cell
+        distances = (network(images[None], cameras)[0] - self.config.grow).clamp(-1, 1) * cell
         low = cell / 2 - architecture.bound
         return DistanceGrid(distances.cpu(), (low, low, low), cell)
+
+
+def framed(views: PosedImages, size: int) -> tuple[Float[Tensor, "V h w 3"], Cameras]:
+    """The views over white, brought to `size` rows, and their cameras."""
+    views = views.resized(min(size, views.cameras.height))
+    images = views.picture.over(BACKGROUND)
+    if images.shape[1] < size:
+        larger = (size, round(images.shape[2] * size / images.shape[1]))
+        images = functional.interpolate(images.movedim(3, 1), larger, mode="bilinear").movedim(1, 3)
+    return images, views.cameras

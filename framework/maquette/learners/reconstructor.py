@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from maquette.annotations import Channels, Count, Fraction, Positive, WeightsPath
 from maquette.datasets.base import ViewsWithDistances, VolumeDataset
-from maquette.errors import ConfigError
 from maquette.images.resampling import downsample
 from maquette.images.sheets import picture_grid
 from maquette.learners.base import AveragedLearner
@@ -64,14 +63,7 @@ class ReconstructorLearner(AveragedLearner[VolumeDataset, ViewsWithDistances]):
         network = Reconstructor(self.architecture)
         if c.start:
             network = Reconstructor.load(c.start, "learner.start").requires_grad_(True).train()
-            if (cube := (network.architecture.bound, network.architecture.resolution)) != (
-                dataset.bound,
-                dataset.resolution,
-            ):
-                raise ConfigError(
-                    f"{c.start!r} fills a cube of half side {cube[0]:g} with {cube[1]} cells a side, the data one of "
-                    f"{dataset.bound:g} with {dataset.resolution}", key="learner.start", hint="give data of its cube",
-                )  # fmt: skip
+            network.check_cube(dataset.bound, dataset.resolution, c.start, "learner.start")
             self.architecture = network.architecture
         self.set_networks(network, c.average_decay)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.annotations import Count, Fraction
 from maquette.config.capabilities import Capabilities, condition
+from maquette.config.parts import TimestepsSpec, part_field
 from maquette.config.schedules import Schedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, Weighting, add_noise, timestep_weight
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -31,11 +31,10 @@ class X0Reconstruction(GradientObjective):
 
     @dataclass(frozen=True)
     class Config(GradientObjectiveConfig):
-        timesteps: Timesteps = field(
-            default_factory=lambda: Timesteps(
-                low=Schedule(((0, 0.98), ("80%", 0.02))), high=Schedule(((0, 0.98), ("80%", 0.5)))
-            )
-        )
+        timesteps: TimestepsSpec = part_field(
+            "timesteps", "uniform",
+            low=Schedule(((0, 0.98), ("80%", 0.02))), high=Schedule(((0, 0.98), ("80%", 0.5))),
+        )  # fmt: skip
         weighting: Weighting = "x0"
         rescale: Fraction = 0.5  # phi; 0: no rescaling
         views: Count = 1  # consecutive images of one object, with one standard deviation

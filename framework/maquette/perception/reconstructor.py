@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from maquette.annotations import Channels, Count, Pixels, Positive, Samples
+from maquette.annotations import Channels, Count, Pixels, Positive, Samples, WeightsPath
 from maquette.cameras.base import Cameras
-from maquette.config.parts import check, plain
 from maquette.errors import ConfigError
-from maquette.files import write_atomically
+from maquette.perception.network_folder import SavedNetwork
 from maquette.perception.view_volume import ViewVolume
 from maquette.perception.volume_unet import VolumeUNet, unfold
-from maquette.weights.loading import carried_weights, load_tensors, weights_source
-from maquette.weights.raw_files import read_json
-from maquette.weights.tensor_files import read_tensors
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"  # files of a folder of weights
 
 
 @dataclass(frozen=True)
@@ -36,6 +27,7 @@ class Architecture:
     widths: tuple[Channels, ...] = (32, 64, 128)  # channels of the 3D U-Net, at half the resolution first
     blocks: tuple[Count, ...] = (1, 1, 2)  # residual blocks per level of the 3D U-Net
     context: Channels = 128  # size of the context vector
+    patches: WeightsPath = field(default="", kw_only=True)  # DINOv2 weights whose features join the learned ones
 
     def __post_init__(self) -> None:
         if len(self.blocks) != len(self.widths):
@@ -49,18 +41,41 @@ class Architecture:
         return 2 * self.bound / self.resolution
 
 
-class Reconstructor(nn.Module):
+class Reconstructor(SavedNetwork):
     """Predicts signed distances at the centres of a cube's cells from posed views, in one evaluation.
 
     Args:
         architecture: its sizes.
     """
 
+    sizes = Architecture
+    title = "reconstructor"
+    learner = "reconstructor"
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         a = self.architecture = architecture
-        self.views = ViewVolume(a.bound, a.resolution, a.picture_widths, a.features, a.context)
+        self.views = ViewVolume(a.bound, a.resolution, a.picture_widths, a.features, a.context, a.patches)
         self.unet = VolumeUNet(self.views.channels, 8, a.widths, a.context, a.blocks)
+
+    def check_cube(self, bound: float, resolution: int, source: str, key: str) -> None:
+        """Check that it fills the cube of the data that it goes on with.
+
+        Args:
+            bound: half side of the data's cube, scene units.
+            resolution: cells along a side of it.
+            source: where its weights are from, for messages.
+            key: config key, for messages.
+
+        Raises:
+            ConfigError: it fills another one.
+        """
+        a = self.architecture
+        if (a.bound, a.resolution) != (bound, resolution):
+            raise ConfigError(
+                f"{source!r} fills a cube of half side {a.bound:g} with {a.resolution} cells a side, the data one of "
+                f"{bound:g} with {resolution}", key=key, hint="give data of its cube",
+            )  # fmt: skip
 
     def forward(self, images: Float[Tensor, "B V H W 3"], cameras: Cameras) -> Float[Tensor, "B N N N"]:
         """Signed distances in cells, negative inside, x first; trained to be truncated at -1 and 1.
@@ -71,50 +86,3 @@ class Reconstructor(nn.Module):
         """
         volume, context = self.views(images, cameras)
         return unfold(self.unet(volume, context)).squeeze(1).float()
-
-    def set_memory_format(self) -> Reconstructor:
-        """Convert the convolutions to channels last, which is faster on a CPU."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            elif isinstance(module, nn.Conv3d):
-                module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return self
-
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors` in half precision."""
-        from safetensors.torch import save_file
-
-        folder.mkdir(parents=True, exist_ok=True)
-        state = {name: value.half().contiguous() for name, value in self.state_dict().items()}
-        save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
-        write_atomically(folder / CONFIG, json.dumps(plain(self.architecture), indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: str, key: str = "weights") -> Reconstructor:
-        """Load weights saved by the learner `reconstructor`, in float32, frozen.
-
-        Args:
-            path: the name of weights that a plugin carries, or a folder.
-            key: config key, for messages.
-
-        Raises:
-            ConfigError: it cannot be loaded, or tensors are missing, unexpected or of another shape; naming them.
-        """
-        folder = Path(weights_source(path))
-        if not (folder / CONFIG).is_file():
-            raise ConfigError(
-                f"there is no reconstructor at {path!r}: no {CONFIG}", key=key,
-                hint=f"give a folder that the learner reconstructor saved, or a plugin's weights ({carried_weights()})",
-            )  # fmt: skip
-        sizes = read_json(folder / CONFIG, key)
-        try:
-            with torch.random.fork_rng(devices=[]):  # the initial weights are drawn, and replaced below
-                network = cls(check(Architecture, sizes, "", lambda key: None))
-        except ConfigError as problem:
-            raise ConfigError(
-                f"{folder / CONFIG} describes no reconstructor: {problem.key}: {problem.message}", key=key,
-                hint="give what the learner reconstructor saved",
-            ) from problem  # fmt: skip
-        load_tensors(network, read_tensors(folder / WEIGHTS, key), f"a reconstructor from {path!r}", key)
-        return network.set_memory_format().eval().requires_grad_(False)

@@ -35,7 +35,6 @@ from maquette.stages.base import Stage, StageContext
 from maquette.stages.exercise import exercise_scene
 from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
-from maquette.training.loop import Loop
 from maquette.training.settings import INTERVALS, LoopConfig
 
 _log = logging.getLogger(__name__)
@@ -201,11 +200,7 @@ class Reconstruct(Stage):
         task = Optimisation(
             scene, {}, losses, None, data, config.learning_rates, context.method.prompt, context.timings
         )
-        loop = Loop(
-            context.name, task, config.steps, config.loop, seed, store, context.metrics(), context.previews(),
-            context.timings, observer=context.observer,
-        )  # fmt: skip
-        loop.run(context.resume)
+        context.train(task, config.steps, config.loop)
         return fitted_mesh(scene)
 
     def _begin(self, scene: Scene, data: SampledViews, views: PosedImages, context: StageContext) -> None:
