@@ -14,6 +14,8 @@ LAPTOP = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTION
 	PATH="$(abspath $(BIN)):$$PATH"
 
 export OMP_WAIT_POLICY ?= PASSIVE
+# Else each process of the tests compiles all modules and rewrites the asserts of all tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo laptop test slow claims coverage lint resolves fuzz kills bench gpu docs clean
 

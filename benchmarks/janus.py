@@ -23,8 +23,8 @@ from measured_runs import spent
 from nano_truth import held_out_objects, pictures
 from scipy.stats import binomtest, permutation_test
 
-from maquette.bench.running import SuiteJob, suite_jobs
 from maquette.bench.suites import Suite
+from maquette.bench.units import Unit, suite_units
 from maquette.cameras.base import orbit_cameras
 from maquette.cameras.directions import wrap_deg
 from maquette.config.parts import check
@@ -118,7 +118,7 @@ def p_value(plain: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) 
     return round(float(test.pvalue), 4)
 
 
-def measure_run(job: SuiteJob, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
+def measure_run(job: Unit, judge: Janus) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The judge's figures of a finished run, and its renderings from four sides."""
     assert job.run is not None
     scene = finished_scene(job.run)
@@ -159,7 +159,7 @@ def main(
     sheet: dict[str, list[np.ndarray | None]] = {}
     for name in ways:
         way_suite = suite(name, prompts, seeds)
-        waiting = suite_jobs(way_suite, runs / name)
+        waiting = suite_units(way_suite, runs / name)
         for outcome in run_jobs(waiting, jobs):
             print(f"{name}, {outcome.job.case.prompt}, {outcome.job.seed}: {outcome.error or 'done'}", flush=True)
         table[name] = {}

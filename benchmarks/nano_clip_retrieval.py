@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maquette.bench.results import summarise
+from maquette.bench.statistics import mean_with_interval
 from maquette.bench.suites import load_suite
 from maquette.metrics.base import Case
 from maquette.training.manifest import machine, revision, versions
@@ -41,7 +41,7 @@ def main() -> None:
         rows.append(result.values)
         if result.values["category+colour, pooled"] < 1:
             wrong.append({"object": obj.caption(), "retrieved": result.facts["retrieved, pooled"]})
-    summary = summarise(rows, {})
+    summary = {name: mean_with_interval([row[name] for row in rows]) for name in rows[0]}
     for name, value in summary.items():
         print(f"{name}: {value['mean']:.3f} {value['interval_95']}")
     facts = {"objects": options.objects, "revision": revision(), "versions": versions(), "machine": machine()}

@@ -19,11 +19,12 @@ from maquette.config.parts import PartSpec
 from maquette.config.schedules import Schedule
 
 PUBLISHED = {
-    "dreamfusion": "sd15", "dreamgaussian": "sd21", "dreamgaussian-image": "zero123-xl", "fantasia3d": "sd15",
-    "hifa": "sd21", "instant": "mvdream", "instant-image": "zero123-xl", "instructnerf2nerf": "instruct-pix2pix",
-    "latent-nerf": "sd15", "magic123": "sd15", "magic3d": "sd15", "mvdream": "mvdream", "perp-neg": "sd15",
+    "deep3d": "", "dreamfusion": "sd15", "dreamgaussian": "sd21", "dreamgaussian-image": "zero123-xl",
+    "fantasia3d": "sd15", "hifa": "sd21", "instant": "mvdream", "instant-image": "zero123-xl",
+    "instant-polish": "mvdream", "instructnerf2nerf": "instruct-pix2pix", "latent-nerf": "sd15", "magic123": "sd15",
+    "magic3d": "sd15", "mvdream": "mvdream", "one2345": "zero123-xl", "perp-neg": "sd15",
     "prolificdreamer": "sd21", "sjc": "sd15", "textmesh": "deepfloyd-if", "zero123": "zero123-xl",
-    "zero123-sjc": "zero123-xl", "fit-multiview": "",
+    "scenedreamer": "", "zero123-sjc": "zero123-xl", "fit-multiview": "",
 }  # fmt: skip
 """Method -> the published prior that stands in the second column; "": it has no prior."""
 SMALL = {"instructnerf2nerf": ["prior=nano"]}
@@ -75,6 +76,12 @@ def _cost(spec: PartSpec) -> str:
         return ", ".join([f"{c.steps:,} steps of {view}", *guidance])
     if spec.name == "train":
         return f"{c.steps:,} steps of training"
+    if spec.name == "stereo":
+        return f"one evaluation of `{c.stereo.name}` for each crop of each frame"
+    if spec.name == "flight":
+        (rows, columns), frames = c.size, c.flight.frames
+        more = f"{_many(c.stills + c.styles, 'picture')} more, a texture"
+        return f"{_many(frames, 'frame')} of {columns} × {rows} pixels, {more}"
     return f"{c.steps:,} steps" if hasattr(c, "steps") else ""
 
 

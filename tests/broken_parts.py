@@ -16,6 +16,8 @@ from maquette.geometry.base import ChangedRows, SurfaceMesh
 from maquette.geometry.mesh import TriangleMesh
 from maquette.metrics.base import Measurement
 from maquette.objectives.terms import Terms
+from maquette.stereo.base import Depth3D
+from maquette.stereo.estimates import LeftShifts
 
 BROKEN: dict[tuple[str, str], list[Callable[[type], type]]] = {}
 
@@ -327,6 +329,60 @@ def trains_on_what_is_held_out(good):
     return {"held_out": good.batch}
 
 
+@breaks("schedule", "begins")
+def begins_elsewhere(good):
+    return changed(good, "__call__", lambda weight, *rest: 0.5 + weight / 2)
+
+
+@breaks("schedule", "between")
+def leaves_its_ends(good):
+    return {"between": lambda self, first, last, weight: first + (last - first) * 1.5 * weight}
+
+
+@breaks("noise", "falls")
+def noise_that_fades(good):
+    return changed(good, "alphas_cumprod", lambda levels, *rest: levels.flip(0))
+
+
+@breaks("callback", "looks only")
+def changes_what_is_trained(good):
+    return changed(
+        good, "on_step", lambda none, self, loop, values: [p.add_(0.1) for p in loop.scene.geometry.parameters()]
+    )
+
+
+@breaks("callback", "resumes")
+def forgets_what_it_saw(good):
+    return {"state": lambda self: {"lowest": 1e9}}
+
+
+@breaks("stop", "words")
+def ends_without_a_word(good):
+    return changed(good, "reason", lambda reason, *rest: bool(reason))
+
+
+@breaks("stop", "resumes")
+def counts_anew(good):
+    return {"state": lambda self: {"in_a_row": 0}}
+
+
+@breaks("timesteps", "whole")
+def fractional_timesteps(good):
+    return changed(good, "draw", lambda t, *rest: t.float())
+
+
+@breaks("timesteps", "in range")
+def a_timestep_behind_the_last(good):
+    return changed(good, "draw", lambda t, self, count, moment, schedule: t + schedule.timesteps)
+
+
+@breaks("timesteps", "one level")
+def several_levels_against_the_promise(good):
+    return changed(
+        good, "draw", lambda t, self, count, moment, schedule: moment.draws.integers("timestep", 0, 900, count)
+    )
+
+
 @breaks("matting", "color")
 def darkens(good):
     return changed(good, "__call__", lambda picture, *rest: replace(picture, color=picture.color * 0.5))
@@ -344,6 +400,37 @@ def traceback_without_views(good):
         return good.generate(self, request, views, draws)
 
     return {"generate": generate}
+
+
+def with_estimate(good, change):
+    """A maker of stereo whose estimates are changed."""
+    return changed(good, "estimate", change)
+
+
+@breaks("stereo", "alone")
+def counts_the_batch(good):
+    return with_estimate(good, lambda estimate, _, left: estimate.with_values(estimate.values * len(left)))
+
+
+@breaks("stereo", "flat")
+def ignores_the_strength(good):
+    class Stubborn(LeftShifts):
+        def right_view(self, left, depth):
+            return super().right_view(left, Depth3D())
+
+        def with_values(self, values):
+            return Stubborn(values)
+
+    return with_estimate(good, lambda estimate, *rest: Stubborn(estimate.values))
+
+
+@breaks("stereo", "smooth")
+def smooths_towards_zero(good):
+    class Fading(LeftShifts):
+        def smoothed(self, before, weight):
+            return LeftShifts(self.values * weight)
+
+    return with_estimate(good, lambda estimate, *rest: Fading(estimate.values))
 
 
 @breaks("truth", "closed")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import re
 import signal
@@ -13,15 +15,18 @@ os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that wait must not spin beside other tests
 os.environ.setdefault("MAQUETTE_WARM_UP", "0")  # runs of tests compile what they need, in their own process
 
+import jaxtyping
 import pytest
 import torch
-from jaxtyping import install_import_hook
 
+from annotations import where_arrays_are
 from tiny_run import tiny_words
 
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:  # a shell's background job; tests send these signals
         signal.signal(_number, _handler)
+
+gc.set_threshold(50_000, 20, 20)  # with Python's own, a tenth of the time goes into looking for cycles
 
 PACKAGES = Path(__file__).parents[1] / "framework"
 
@@ -34,7 +39,8 @@ def _annotated_modules() -> list[str]:
     return [".".join(path.relative_to(PACKAGES).with_suffix("").parts) for path in checked]
 
 
-install_import_hook(_annotated_modules(), "annotations.checked")  # before anything imports maquette
+jaxtyping.jaxtyped = where_arrays_are(jaxtyping.jaxtyped)
+jaxtyping.install_import_hook(_annotated_modules(), "annotations.checked")  # before anything imports maquette
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,9 +75,18 @@ def _ground_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield
 
 
+@pytest.fixture(scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of new folders; `mktemp` would read the names of all earlier ones before each."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAQUETTE_CACHE", str(tmp_path_factory.mktemp("cache")))
+def _own_cache(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = next(_caches)
+    folder.mkdir()
+    monkeypatch.setenv("MAQUETTE_CACHE", str(folder))
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +104,19 @@ def tiny_pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     learner.build(Words())  # type: ignore[arg-type]
     folder = tmp_path_factory.mktemp("weights") / "tiny-pixel"
     learner.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weight CLIP of 8 x 8 pixels, for learners that are told what it sees."""
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision, text = {**tower, "image_size": 8, "patch_size": 4}, {**tower, "vocab_size": 32}
+    folder = tmp_path_factory.mktemp("clip")
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)).save_pretrained(folder)
     return folder
 
 

@@ -14,10 +14,14 @@ import trimesh
 from PIL import Image
 
 import maquette as mq
+from maquette import registry
 from maquette.config import load_method
 from maquette.finished_run import Movie, Run
 from maquette.losses.opacity import Opacity
+from maquette.plugins.local import SOURCE
 from maquette.scene import Scene
+from maquette.testing.scaffold import part_source
+from maquette.training.manifest import read_manifest
 from tiny_run import tiny_words
 
 PROMPT = "a <red> mug & more"
@@ -125,6 +129,14 @@ def test_a_run_is_measured_anew(run):
         run.measure("mesh-wealth")
 
 
+def test_a_run_is_measured_by_a_metric_of_a_local_file(run, tmp_path):
+    file = tmp_path / "my_metric.py"
+    file.write_text(part_source("mine", "metric"))
+    values = run.measure("mine", parts=[file])
+    assert values and all(key.startswith("mine/") for key in values)
+    registry.forget_declared(lambda declaration: declaration.source != SOURCE)
+
+
 @pytest.mark.slow
 def test_runs_are_compared_by_what_differs(run, settings):
     other = mq.run("dreamfusion", {**settings, "stages.nerf.steps": 4}, prompt=PROMPT, seed=3)
@@ -147,4 +159,10 @@ def test_a_run_that_is_stopped_raises_what_python_raises_and_goes_on(settings, m
     (config,) = tmp_path.rglob("config.yaml")
     stopped = mq.load(config.parent)
     assert not stopped.files and stopped.folder.checkpointed_steps("nerf") == 1
-    assert "mesh.glb" in mq.resume(config.parent).files
+    before = read_manifest(stopped.folder.manifest)
+    resumed = mq.resume(config.parent)
+    assert "mesh.glb" in resumed.files
+    after = read_manifest(resumed.folder.manifest)
+    assert (before["sessions"], after["sessions"]) == (1, 2)
+    assert after["wall_seconds"] > before["wall_seconds"]
+    assert after["times"]["stage nerf"]["wall_seconds"] > before["times"]["stage nerf"]["wall_seconds"]

@@ -70,3 +70,10 @@ def test_no_package_imports_itself_in_a_circle() -> None:
 
     for module in MODULES:
         visit(module, ())
+
+
+def test_nothing_in_the_framework_names_the_plugin_of_small_priors() -> None:
+    """Configs name it: the framework works without it, and so do its messages and examples."""
+    texts = [file for file in PACKAGE.rglob("*") if file.suffix in {".py", ".j2", ".yaml", ".toml"}]
+    assert len(texts) > 400
+    assert [file for file in texts if "nano" in file.read_text()] == []

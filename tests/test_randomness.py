@@ -12,13 +12,17 @@ from maquette.randomness import Draws, Moment, seed_global_generators
 from project import ROOT
 
 STREAMS = {
-    "after", "azimuth", "background", "background-kind", "batch", "blur", "camera", "cameras", "convert",
-    "copy", "data", "direction", "distance", "drop-caption", "drop-condition", "elevation", "elevation-kind",
-    "epoch", "evaluate", "fill", "fov", "gain", "inversion", "jitter", "known", "light", "light-distance",
-    "look", "loss", "material", "mirror", "noise", "occupancy", "occupancy-", "offset", "order", "ours",
-    "patch-left", "patch-top", "picture", "places", "position", "reference", "reference-noise", "render",
-    "renderer", "sample", "seen", "shading", "sheet", "shift", "sigma", "split", "start", "step", "surface",
-    "target", "tau", "template", "timestep", "truth", "up", "warm-up", "zero123plus", "zoom",
+    "above", "active", "after", "amplitude", "angles", "azimuth", "background", "background-kind", "batch",
+    "blur", "camera", "cameras", "cells", "coarse", "convert", "copy", "course", "crop", "data",
+    "direction", "distance", "drop", "drop-caption", "drop-condition", "dropout", "elevation",
+    "elevation-kind", "energy", "epoch", "evaluate", "fill", "fov", "gain", "heading", "height",
+    "inversion", "jitter", "known", "light", "light-distance", "look", "loss", "material", "mesh",
+    "mesh_views", "mirror", "noise", "occupancy", "occupancy-", "offset", "order", "ours", "pair", "path",
+    "patch-left", "patch-top", "photograph_crop", "picture", "places", "pose", "position", "predicted",
+    "projection", "reference", "reference-noise", "render", "renderer", "sample", "seen", "shading",
+    "shape", "sheet", "shift", "sigma", "split", "start", "step", "style", "styles", "surface", "target", "tau",
+    "template", "timestep", "tokens", "truth", "turned", "turns", "up", "verify", "volume", "warm-up",
+    "world", "zero123plus", "zoom",
 }  # fmt: skip
 """Every stream of the framework, "_" for a space. A name is part of the key of its random numbers: renaming
 one changes the results of all runs that draw from it."""

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from coloured_ball import CENTRE, RADIUS, VOLUME, empty, field_ball, mesh_ball
+from coloured_ball import CENTRE, RADIUS, VOLUME, empty, field_ball, mesh_ball, scene
 
+from maquette.backgrounds.solid import Solid
+from maquette.geometry.voxel_grid import VoxelGrid
 from maquette.meshes.mesh import EmptySurface, Mesh
 from maquette.meshes.texture import bake, unwrap
 
@@ -25,6 +27,49 @@ def test_a_scene_has_the_colours_of_its_geometry(make):
     red, blue = (make().color(points, points) for points in (ABOVE, BELOW))
     assert red[0].tolist() == pytest.approx([0.98, 0.02, 0.02], abs=0.01)
     assert blue[0].tolist() == pytest.approx([0.02, 0.02, 0.98], abs=0.01)
+
+
+def volume_ball(density, white_from):
+    """A volume whose density depends on the distance from the origin, red within `white_from` and white around it."""
+    geometry = VoxelGrid(VoxelGrid.Config(resolution=64, shift=0.0))
+    axis = torch.linspace(-1, 1, 64)
+    radius = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).norm(dim=0)
+    before_softplus = torch.expm1(density(radius).double().clamp(min=1e-6)).log().float()
+    white = torch.where(radius < white_from, -4.0, 4.0)
+    geometry.grid.data.copy_(torch.stack([before_softplus, torch.full_like(white, 4.0), white, white])[None])
+    return scene(geometry)
+
+
+def foggy_ball(fog=1.0):
+    """Red and dense within 0.4 of the origin, in white fog up to 0.6, as score distillation over white leaves it."""
+    return volume_ball(lambda r: torch.where(r < 0.4, 40.0, torch.where(r < 0.6, fog, 0.0)), 0.4)
+
+
+def test_a_volumes_surface_has_the_colour_that_shows_through_its_fog():
+    ball = foggy_ball()
+    point = torch.tensor([[0.45, 0.0, 0.0]])
+    (seen,) = ball.color(point, torch.tensor([[1.0, 0.0, 0.0]])).tolist()
+    assert ball.geometry.query(point).features.sigmoid().min() > 0.9  # the fog itself is white
+    assert seen[0] > 0.9 and max(seen[1:]) < 0.3
+
+
+def test_a_colour_at_a_surface_does_not_depend_on_the_background():
+    point, normal = torch.tensor([[0.6, 0.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+    faint = foggy_ball(fog=0.01)
+    over = []
+    for grey in (0.0, 1.0):
+        faint.background = Solid(Solid.Config(color=(grey,) * 3))
+        over.append(faint.color(point, normal))
+    assert torch.equal(*over)
+
+
+def test_a_surface_chosen_by_silhouettes_covers_what_pictures_cover():
+    ball = volume_ball(lambda r: 8 * torch.sigmoid((0.5 - r) / 0.08), 1.0)
+    (alpha,) = ball.render([0.0], 0.0, 64).picture.alpha
+    mesh = ball.surface(64, "silhouette")
+    radius = np.linalg.norm(mesh.vertices, axis=1).max()
+    pixels = np.pi * (radius / np.sqrt(3.2**2 - radius**2) * 32 / np.tan(np.radians(17.5))) ** 2
+    assert float((alpha > 0.5).sum()) == pytest.approx(pixels, rel=0.03)
 
 
 def test_a_scene_is_dense_inside_and_empty_outside():

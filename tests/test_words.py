@@ -36,10 +36,15 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(file, word) -> why it stays."""
 
 
+@cache
+def _name_key(kind: type[ast.AST]) -> str | None:
+    """The field of a node that is a name."""
+    return next((key for key in ("id", "arg", "attr", "name") if key in kind._fields), None)
+
+
 def _names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        name = next((getattr(node, key) for key in ("id", "arg", "attr", "name") if hasattr(node, key)), None)
-        if isinstance(name, str):
+        if (key := _name_key(type(node))) and isinstance(name := getattr(node, key), str):
             yield name.strip("_")
 
 

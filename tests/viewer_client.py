@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import viser
 from PIL import Image
 from scipy.spatial.transform import Rotation
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+HYBRID = int(viser.__version__.partition(".")[0]) >= 1  # another wire format since 1.0
 SECONDS = 60.0  # on a busy machine
 
 
@@ -23,7 +25,14 @@ class ViewerClient:
 
     def __init__(self, port: int, origin: str | None = None) -> None:
         address = f"ws://127.0.0.1:{port}"
-        self._socket = connect(address, max_size=None, compression=None, origin=origin)  # type: ignore[arg-type]
+        version: Any = f"viser-v{viser.__version__}"  # which viser takes from 1.0 on
+        self._socket = connect(
+            address,
+            max_size=None,
+            compression=None,
+            origin=origin,
+            subprotocols=[version],  # type: ignore[arg-type]
+        )
         self.pictures: list[np.ndarray] = []
         self.messages: list[dict[str, Any]] = []
         threading.Thread(target=self._receive, daemon=True).start()
@@ -35,8 +44,9 @@ class ViewerClient:
         rotation = np.array([[-y, 0, -x], [x, 0, -y], [0, -1, 0]])  # columns: right, down, forward
         self.send(
             type="ViewerCameraMessage", wxyz=np.roll(Rotation.from_matrix(rotation).as_quat(), 1).tolist(),
-            position=[float(distance * x), float(distance * y), 0.0], fov=0.6, near=0.01, far=100.0, aspect=1.0,
+            position=[float(distance * x), float(distance * y), 0.0], fov=0.6, near=0.01, far=100.0,
             look_at=[0.0, 0.0, 0.0], up_direction=[0.0, 0.0, 1.0],
+            **({"image_height": 600, "image_width": 600} if HYBRID else {"aspect": 1.0}),
         )  # fmt: skip
 
     def send(self, **message: Any) -> None:
@@ -63,7 +73,7 @@ class ViewerClient:
     def _receive(self) -> None:
         try:
             for data in self._socket:
-                for message in msgspec.msgpack.decode(data):
+                for message in _messages(data):
                     if message["type"] == "BackgroundImageMessage":
                         if message["rgb_data"]:
                             self.pictures.append(np.asarray(Image.open(io.BytesIO(message["rgb_data"]))))
@@ -71,6 +81,16 @@ class ViewerClient:
                         self.messages.append(message)
         except (ConnectionClosed, OSError):
             return
+
+
+def _messages(data: Any) -> list[dict[str, Any]]:
+    """The messages in what the server sends: msgpack, or compressed msgpack between two sizes and raw arrays."""
+    if not HYBRID:
+        return msgspec.msgpack.decode(data)
+    import zstandard
+
+    size = int.from_bytes(data[8:16], "little")
+    return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(data[16 : 16 + size]))["messages"]
 
 
 def wait_until(true: Callable[[], Any], turn: Callable[[], Any] = lambda: time.sleep(0.02)) -> None:

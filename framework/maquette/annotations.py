@@ -48,10 +48,21 @@ class PathKind:
     Args:
         kind: an input file or folder; weights, which may be a name instead; or a folder for results.
         words: texts that are no paths, such as "auto".
+        numbers: whether whole numbers are no paths.
     """
 
     kind: Literal["input", "weights", "output"]
     words: tuple[str, ...] = ()
+    numbers: bool = False
+
+    def is_path(self, text: str) -> bool:
+        """Whether a text is a path, and no word or number.
+
+        Example:
+            >>> [PathKind("input", numbers=True).is_path(text) for text in ("7", "dusk.png", "")]
+            [False, True, False]
+        """
+        return bool(text) and text not in self.words and not (self.numbers and text.isdecimal())
 
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]
@@ -72,3 +83,4 @@ HalfTurnDeg = Annotated[float, Range(0, 180)]
 InputPath = Annotated[str, PathKind("input")]
 WeightsPath = Annotated[str, PathKind("weights")]
 OutputPath = Annotated[str, PathKind("output")]
+NumberOrPath = Annotated[str, PathKind("input", numbers=True)]  # of what may be drawn by its number, or read

@@ -15,6 +15,7 @@ import inspect as signatures
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -31,6 +32,7 @@ from maquette.config.origins import Origin, load_yaml, top_level_text
 from maquette.config.parts import PartOf, PartSpec, check
 from maquette.config.references import resolve_references
 from maquette.config.show import annotate_origins, legal_ranges
+from maquette.config.stand_ins import load_with_stand_ins, text_with_stand_ins
 from maquette.data.formats import PosedImages
 from maquette.errors import ConfigError
 from maquette.export.drawing import MeshDrawing
@@ -83,14 +85,19 @@ def _loaded(method: str | Path, words: list[str]) -> ResolvedConfig:
     return load_method(str(method), words, local=LocalParts(True))  # the user names the method to run
 
 
-def resume(path: str | Path) -> Run:
+def resume(path: str | Path, parts: Sequence[str | Path] = ()) -> Run:
     """Go on with a stopped run, by its folder; "last" is the newest below outputs.
+
+    Args:
+        path: the run folder, or "last".
+        parts: local files to take in place of those that the run names.
 
     Raises:
         MaquetteError: it is no run folder, or a stage failed.
     """
     folder = RunFolder.open(find_run(str(path)).path)
-    return _finish(lambda: run_method(load_run(folder, to_resume=True), folder.path))
+    files = [Path(each) for each in parts]
+    return _finish(lambda: run_method(load_run(folder, files, to_resume=True), folder.path))
 
 
 def load(path: str | Path) -> Run:
@@ -107,8 +114,10 @@ def compare(*runs: str | Path | Run) -> Comparison:
 def show(method: str | Path, settings: Mapping[str, Any] | None = None, /, **keys: Any) -> str:
     """The resolved configuration as YAML, each value with the file and line that it comes from; see `run`."""
     words = as_words({**(settings or {}), **keys})
-    resolved = load_method(str(method), words, stand_ins={"prompt": "(your prompt)"})
-    return annotate_origins(resolved.to_yaml(), resolved.origin, legal_ranges(resolved.method))
+    with TemporaryDirectory() as place:
+        resolved = load_with_stand_ins(str(method), words, Path(place))
+        text = text_with_stand_ins(resolved, Path(place))
+    return annotate_origins(text, resolved.origin, legal_ranges(resolved.method))
 
 
 def inspect(path: str | Path) -> Loaded[Any]:
@@ -156,7 +165,7 @@ def part(kind: str, name: str, /, **options: Any) -> Any:
 
 
 def prior(name: str | Path, /, **options: Any) -> Prior:
-    """A prior by the name of its settings (`nano`, `sd15`, ...) or by a YAML file, with its weights loaded.
+    """A prior by the name of its settings (`sd15`, `mvdream`, ...) or by a YAML file, with its weights loaded.
 
     Args:
         options: settings that differ from the file's, such as dtype="float32" or device="cuda".

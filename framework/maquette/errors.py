@@ -72,6 +72,17 @@ def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.5) -> str:
     return f"did you mean {matches[0]!r}? " if matches else ""
 
 
+def one_line(problem: BaseException) -> str:
+    """An exception as one line: its type and its text.
+
+    Example:
+        >>> one_line(ValueError("too\\n long")), one_line(KeyboardInterrupt())
+        ('ValueError: too long', 'KeyboardInterrupt')
+    """
+    text = " ".join(str(problem).split())
+    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+
+
 def require_prepared(value: Value | None, owner: object) -> Value:
     """A value that `prepare` sets, or an error if it was not called.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -18,6 +18,7 @@ from maquette.data.formats import PosedImages, inspect_posed_images
 from maquette.errors import ConfigError, RunError
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.reading import inspect_mesh
+from maquette.plugins.local import import_files, read_files
 from maquette.report.embedding import data_url
 from maquette.report.page import format_duration
 from maquette.runs.exporting import export_run
@@ -116,32 +117,45 @@ class Run:
         """The page of the run, for a browser."""
         return self.folder.report
 
-    def export(self, *exporters: str, settings: Mapping[str, Any] | None = None, overwrite: bool = False) -> list[Path]:
+    def export(
+        self,
+        *exporters: str,
+        settings: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+        parts: Sequence[str | Path] = (),
+    ) -> list[Path]:
         """Export the scene anew, without training; returns the files.
 
         Args:
             exporters: their names, or formats such as "ply"; none: those of the run.
             settings: of exporters, such as {"mesh.resolution": 256}.
             overwrite: replace files in `export`; otherwise they go to a new folder, `export-1` and so on.
+            parts: local files to take in place of those that the run names.
 
         Raises:
             MaquetteError: there is no such exporter or setting, or the run has saved no scene.
         """
-        return list(export_run(self.folder, as_words(settings or {}), exporters, overwrite).files)
+        files = [Path(each) for each in parts]
+        return list(export_run(self.folder, as_words(settings or {}), exporters, overwrite, files).files)
 
-    def measure(self, *metrics: str, settings: Mapping[str, Any] | None = None) -> dict[str, float]:
+    def measure(
+        self, *metrics: str, settings: Mapping[str, Any] | None = None, parts: Sequence[str | Path] = ()
+    ) -> dict[str, float]:
         """Measure the scene anew, without training; returns the values by "metric/value".
 
         Args:
             metrics: their names; none: those that need nothing but the object.
             settings: of metrics, such as {"novel-views.size": 64}, and what they compare with: `truth` and `labels`.
+            parts: local files, of metrics or to take in place of those that the run names.
 
         Raises:
             MaquetteError: there is no such metric or setting, what it compares with is missing, or the run has saved no
                 scene.
         """
-        case, words = case_of(self.folder, as_words(settings or {}))
-        return measure_run(self.folder, chosen_metrics(metrics, words), case).values
+        files = [Path(each) for each in parts]
+        import_files(read_files(files))
+        case, words = case_of(self.folder, as_words(settings or {}), files)
+        return measure_run(self.folder, chosen_metrics(metrics, words), case, parts=files).values
 
     def _first(self, names: tuple[str, ...], what: str) -> str:
         name = next((name for name in names if name in self.files), None)

@@ -12,11 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from maquette import registry
 from maquette.config.loading import ResolvedConfig
 from maquette.config.origins import leaves
+from maquette.config.parts import PartSpec, instances_within
 from maquette.errors import ConfigError, RunError
 from maquette.files import display_path, sole_writer
 from maquette.kernels.devices import choose_device, limit_threads
+from maquette.plugins.needs import missing_here
 from maquette.randomness import seed_global_generators
 from maquette.report import write_report
 from maquette.stages.base import Stage, StageContext
@@ -64,12 +67,15 @@ def run_method(resolved: ResolvedConfig, resume: Path | None = None, observer: O
     keep_freed_memory()
     limit_threads()
     check_devices(resolved)
+    check_needs(resolved)
     method = resolved.method
     stages: dict[str, Stage] = {name: spec.build() for name, spec in method.stages.items()}
     check_tracker(method.logger)
     if resume:
         run = RunFolder.open(resume)
     else:
+        for name, stage in stages.items():
+            stage.check_inputs(name)
         run = RunFolder.create(method.output, method.name, _subject(resolved), resolved.to_yaml())
         _copy_local_files(resolved, run)
     _log.info("run folder: %s", display_path(run.path))
@@ -103,28 +109,37 @@ def _run_stages(
     resolved: ResolvedConfig, stages: Mapping[str, Stage], run: RunFolder, resumed: bool, observer: Observer | None
 ) -> None:
     """Run the unfinished stages, and write manifest and report."""
-    method, timings = resolved.method, Timings()
+    method = resolved.method
     state = _resumed_state(resolved, run) if resumed else {"finished": []}
     if resumed and is_finished(run, resolved, state["finished"]):
         return
     run.write_state({**state, "config": resolved.plain})
+    before = read_manifest(run.manifest) if resumed else {}
+    names = {digest: path for path, digest in before.get("parts", {}).items()}  # a copy goes by the name of its file
     facts = {
         "method": method.name, "prompt": method.prompt, "image": method.image, "data": method.data,
-        "seed": method.seed, "groups": resolved.groups, "command": shlex.join(sys.argv), "versions": versions(),
-        "parts": {str(file.path): file.sha256 for file in resolved.local_files},
+        "video": method.video, "seed": method.seed, "groups": resolved.groups, "command": shlex.join(sys.argv),
+        "versions": versions(),
+        "parts": {names.get(file.sha256, str(file.path)): file.sha256 for file in resolved.local_files},
         "revision": revision(), "fingerprint": fingerprint(resolved).record(), "machine": machine(),
     }  # fmt: skip
-    before = read_manifest(run.manifest) if resumed else {}
-    facts["sessions"] = int(before.get("sessions", 0)) + 1  # times in the manifest are those of the last one
+    facts["sessions"] = int(before.get("sessions", 0)) + 1  # times are sums over those that ended with a message
+    timings = Timings(before.get("times"))
     write_manifest(run.manifest, claim=not resumed, **facts, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     tracker = open_tracker(method.logger, run, resolved.plain, facts)
     context = StageContext("", method, run, resumed, timings=timings, tracker=tracker, observer=observer)
-    started, changed_before = time.perf_counter(), read_manifest(run.manifest).get(CHANGED, [])
+    started, changed_before = time.perf_counter(), before.get(CHANGED, [])
+    ended_before = {name: facts for name, facts in before.get("ended_early", {}).items() if name in state["finished"]}
+
+    def wall_seconds() -> float:
+        return round(before.get("wall_seconds", 0.0) + time.perf_counter() - started, 3)
 
     def ending() -> dict[str, Any]:
         return {
-            "finished_stages": state["finished"], "times": timings.to_dict(), "peak_memory_mb": peak_memory_mb(),
-            "peak_gpu_memory_mb": peak_gpu_memory_mb(), "wall_seconds": round(time.perf_counter() - started, 3),
+            "finished_stages": state["finished"], "ended_early": {**ended_before, **context.ended_early},
+            "times": timings.to_dict(), "wall_seconds": wall_seconds(),
+            "peak_memory_mb": max(peak_memory_mb(), before.get("peak_memory_mb", 0.0)),
+            "peak_gpu_memory_mb": peak_gpu_memory_mb(),
             **({CHANGED: changed} if (changed := [*changed_before, *(observer.record() if observer else [])]) else {}),
         }  # fmt: skip
 
@@ -139,6 +154,7 @@ def _run_stages(
                 stage.run(context)
             state["finished"].append(name)
             run.write_state({**state, "config": resolved.plain})
+        write_manifest(run.manifest, **ending())  # which the report reads
         with timings.measure("report"):
             write_report(run.path)
     except BaseException:
@@ -206,7 +222,25 @@ def check_devices(resolved: ResolvedConfig) -> None:
             ) from None
 
 
+def check_needs(resolved: ResolvedConfig) -> None:
+    """Check that this machine has what the manifests of plugins say that the configured parts need.
+
+    Raises:
+        ConfigError: something is missing; names part, key, file and line.
+    """
+    for key, spec in instances_within(resolved.method, PartSpec):
+        declared = registry.declaration(spec.kind, spec.name)
+        if declared is None or not (missing := missing_here(declared.needs)):
+            continue
+        place = f"{key.lstrip('.')}.type"
+        origin = resolved.origin(place)
+        raise ConfigError(
+            f"{declared.title} needs {missing}", key=place, file=origin.file or origin.text, line=origin.line,
+            hint=f"take another {spec.kind}, or run it where there is",
+        )  # fmt: skip
+
+
 def _subject(resolved: ResolvedConfig) -> str:
     method = resolved.method
-    path = method.image or method.data
+    path = method.image or method.video or method.data or method.dataset
     return method.prompt or (Path(path).stem if path else "") or f"seed {method.seed}"

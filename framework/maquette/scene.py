@@ -24,14 +24,25 @@ from maquette.kernels.gaussian_field import gaussian_field
 from maquette.kernels.splatting import HARMONIC_0
 from maquette.kernels.splatting.harmonics import harmonic_basis
 from maquette.materials.base import Reflectance
-from maquette.meshes.isosurface import extract_surface
+from maquette.meshes.isosurface import auto_threshold, extract_surface
 from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.meshes.silhouettes import silhouette_threshold
 from maquette.renderers.base import View
 
 SPLAT_LEVEL = 0.5  # density of Gaussians at their surface: half of what an opaque one has at its centre
 SPLAT_GAP = 0.04  # largest radius of pinholes in a shell of Gaussians, in units of the cube's half side
 COLOR_DIRECTIONS = 64  # viewing directions at which colours are sampled, to fit spherical harmonics
+FOG = 0.05  # distance before a volume's surface from which on fog counts to its colour, in units of the half side
+INWARD_DEPTH = 0.4  # distance behind it that shows in its colour, in the same units
+INWARD_SAMPLES = 28  # of densities and colours along both
+SEEN_THROUGH = 0.01  # least transmittance with which a sample still counts
+SILHOUETTES, SILHOUETTE_SIZE = 8, 64  # pictures, and their rows, with which a surface's threshold has to agree
+SILHOUETTE_ELEVATIONS_DEG = (0.0, 40.0)  # in turn; methods train little below the horizon
 LEAST_STD = 0.01  # standard deviation of Gaussians at least, where density is sampled, in units of the cube's half side
+
+
+Threshold = float | Literal["auto", "silhouette"]
+"""Density of a volume's surface; auto: half the typical density inside; silhouette: it covers what pictures cover."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +79,16 @@ class Scene(nn.Module):
         return self._cloud_at(points, cloud, cloud.opacities[:, None])[0]
 
     @torch.no_grad()
-    def surface(self, resolution: int, threshold: float | Literal["auto"] = "auto") -> Mesh:
+    def surface(self, resolution: int, threshold: Threshold = "auto") -> Mesh:
         """The boundary as a mesh; see `maquette.export.base.Subject`."""
         if self.geometry.form == "splats":
-            level = SPLAT_LEVEL if threshold == "auto" else threshold
+            level = SPLAT_LEVEL if isinstance(threshold, str) else threshold
             return extract_surface(self.density, self.bound, resolution, level, SPLAT_GAP * self.bound)
-        if self._signed and threshold == "auto":  # the zero level set is known
+        if self._signed and isinstance(threshold, str):  # the zero level set is known
             return extract_surface(self._inverted_distance, self.bound, resolution, 1.0)
         if self.geometry.form == "field":
-            return extract_surface(self.density, self.bound, resolution, threshold)
+            chosen = self._silhouette_level if threshold == "silhouette" else threshold
+            return extract_surface(self.density, self.bound, resolution, chosen)
         mesh = self.geometry.mesh()
         if not len(mesh.triangles):
             raise EmptySurface("the surface is empty; start from a larger shape, or weigh sparsity less")
@@ -106,6 +118,19 @@ class Scene(nn.Module):
         vertices, normals = at_corners(surface.vertices), at_corners(surface.vertex_normals())
         return Mesh(vertices, corners.cpu().numpy(), None, upward, texture, normals, metallic_roughness)
 
+    def _silhouette_level(self, densities: np.ndarray) -> float:
+        """The density whose level set has the same silhouettes as the scene's own pictures."""
+        typical = auto_threshold(densities, self.bound, 2 * self.bound / (len(densities) - 1))
+        one = torch.ones(SILHOUETTES, device=self.device)
+        azimuth_deg = torch.arange(SILHOUETTES, device=self.device) * (360 / SILHOUETTES)
+        turns = SILHOUETTES // len(SILHOUETTE_ELEVATIONS_DEG)
+        elevation_deg = torch.tensor(SILHOUETTE_ELEVATIONS_DEG, device=self.device).repeat(turns)
+        distance, fov_deg = self.view.distance * one, self.view.fov_y_deg * one
+        cameras = orbit_cameras(azimuth_deg, elevation_deg, distance, fov_deg, SILHOUETTE_SIZE)
+        opaque = self.render_cameras(cameras, normals=False).picture.alpha.flatten() > 0.5
+        origins, directions = (rays.flatten(0, 2).cpu() for rays in cameras.rays())
+        return silhouette_threshold(densities, self.bound, origins, directions, opaque, typical)
+
     def _inverted_distance(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """1 - distance / bound, cut at 0: 1 on the surface of a signed-distance field, more inside, 0 far outside."""
         return (1 - self.geometry.sdf(points.to(self.device)) / self.bound).clamp(min=0)
@@ -113,25 +138,29 @@ class Scene(nn.Module):
     @torch.no_grad()
     def color(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Unlit colours in [0, 1]; see `maquette.export.base.Subject`."""
-        return self._appearance(points, self.material.albedo)
+        return self._appearance(points, normals, self.material.albedo)
 
     @torch.no_grad()
     def reflectance(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Reflectance | None:
         """Albedo, metallic and roughness; see `maquette.export.base.Subject`."""
         if self.material.reflectance(torch.zeros(1, self.geometry.channels, device=self.device)) is None:
             return None
-        columns = self._appearance(points, lambda features: concat_reflectance(self.material.reflectance(features)))
+        columns = self._appearance(
+            points, normals, lambda features: concat_reflectance(self.material.reflectance(features))
+        )
         return Reflectance(columns[:, :3], columns[:, 3:4], columns[:, 4:])
 
     def _appearance(
-        self, points: Float[Tensor, "n 3"], from_features: Callable[[Tensor], Tensor]
+        self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"], from_features: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "n C"]:
         """`from_features` applied to the features at points; of Gaussians, the mean over those around a point."""
         points = points.to(self.device)
         if self.geometry.form == "surface":
             return from_features(self.geometry.features(points))
-        if self.geometry.form == "field":
+        if self.geometry.form == "field" and self._signed:
             return from_features(self.geometry.query(points).features)
+        if self.geometry.form == "field":
+            return self._inward_appearance(points, normals.to(self.device), from_features)
         cloud = self.geometry.splats()
         of_gaussians = from_features(cloud.harmonics[:, 0] * HARMONIC_0)  # the mean over all viewing directions
         density, values = self._cloud_at(points, cloud, of_gaussians)
@@ -140,6 +169,31 @@ class Scene(nn.Module):
             _, nearest = cKDTree(cloud.means.cpu().numpy()).query(points[uncovered].cpu().numpy())
             values[uncovered] = of_gaussians[torch.from_numpy(nearest).to(values.device)]
         return values
+
+    def _inward_appearance(
+        self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"], from_features: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "n C"]:
+        """What a ray sees that enters a volume at points of its surface, without the background behind it.
+
+        The surface of a blurred volume lies in fog, whose own colour is often the background's.
+        """
+        step = (FOG + INWARD_DEPTH) * self.bound / INWARD_SAMPLES
+        starts = points + FOG * self.bound * normals
+        transmitted, total = points.new_ones(len(points), 1), points.new_zeros(len(points), 1)
+        values = points.new_zeros(0)
+        for i in range(INWARD_SAMPLES):
+            open_rays = transmitted[:, 0] > SEEN_THROUGH
+            if not open_rays.any():
+                break
+            sample = self.geometry.query((starts - i * step * normals)[open_rays].clamp(-self.bound, self.bound))
+            alpha = 1 - torch.exp(-step * sample.density[:, None])
+            weight = transmitted[open_rays] * alpha.clamp(min=1e-6)
+            columns = from_features(sample.features)
+            values = columns.new_zeros(len(points), columns.shape[1]) if i == 0 else values
+            values[open_rays] += weight * columns
+            total[open_rays] += weight
+            transmitted[open_rays] *= 1 - alpha
+        return values / total
 
     @torch.no_grad()
     def splats(self, min_opacity: float) -> SplatCloud | None:

@@ -13,6 +13,7 @@ from exported import draw_exported, exported_mesh, normal_pictures
 from nano_truth import held_out_objects
 
 from maquette.bench.suites import load_suite
+from maquette.bench.units import suite_units
 from maquette.cameras.base import orbit_cameras
 from maquette.data.formats import load_posed_images
 from maquette.export.writers import write_glb
@@ -107,10 +108,17 @@ def test_true_objects_have_the_captions_of_the_suite():
             assert obj.caption() == case.prompt
 
 
-def test_instant_is_run_with_one_candidate_unless_more_are_asked_for():
+def test_instant_is_run_with_one_candidate_unless_more_are_asked_for(tmp_path):
     one, four = instant.suite("instant", 3), instant.suite("instant", 3, 4)
     assert len(one.cases) == 3 and one.method == "instant"
-    assert one.overrides == ["stages.views.candidates=1"] and four.overrides == ["stages.views.candidates=4"]
+    assert one.overrides == ["stages.views.candidates=1"]
+    assert four.overrides == ["stages.views.candidates=4", "stages.views.choose.scorer=nano-clip"]
+    assert len(suite_units(four, tmp_path)) == 3  # the method takes the words
+
+
+def test_only_finished_meshes_of_instant_are_polished(tmp_path):
+    waiting = suite_units(instant.suite("instant", 2), tmp_path)
+    assert instant.polish_jobs(waiting, 20, tmp_path) == []
 
 
 def test_bars_of_instant_are_beside_true_pictures():
@@ -133,10 +141,12 @@ def test_committed_figures_are_marked():
 
 def test_pictures_to_3d_are_judged_by_paired_f_scores_and_seconds():
     zero123, ours = rows(seconds=90.0), rows(seconds=29.0, f_score_2=0.94)
-    table = {"instant-image": ours, "zero123": zero123}
+    table = {"instant-image": ours, "one2345": zero123, "zero123": zero123}
     assert image_to_3d.verdicts(table) == {
-        "f_score_2 not significantly below zero123's": False,
-        "a third of zero123's seconds at most": True,
+        "instant-image: f_score_2 not significantly below zero123's": False,
+        "instant-image: a third of zero123's seconds at most": True,
+        "one2345: f_score_2 not significantly below zero123's": True,
+        "one2345: a third of zero123's seconds at most": False,
     }
     assert image_to_3d.differences(ours, zero123)["f_score_2"]["mean"] == pytest.approx(-0.01)
     assert image_to_3d.verdicts({"zero123": zero123}) == {}

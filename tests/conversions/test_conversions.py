@@ -38,7 +38,7 @@ SMALLER = {  # than a user's conversion, and fine enough for the bounds below
     "_appearance.SURFACE_POINTS": 2**14,
     "_appearance.POINTS_PER_STEP": 2048,
     "sdf_grid.POINTS_PER_STEP": 2048,
-    "sdf_grid.SDF_RESOLUTION": 65,
+    "sdf_grid.SDF_RESOLUTION": 41,
 }
 
 
@@ -92,6 +92,7 @@ def test_shape_and_colours_are_kept(sources, source, kind, config, caplog):
 def test_the_same_draws_convert_to_the_same_bits(sources, kind, monkeypatch):
     for constant in ("_appearance.COLOR_STEPS", "sdf_grid.SDF_STEPS"):
         monkeypatch.setattr(f"maquette.conversions.{constant}", 20)
+    monkeypatch.setattr("maquette.conversions.sdf_grid.SDF_RESOLUTION", 17)
     config = {"colors": "field"} if kind == "mesh" else {}
     first, second = (converted(sources["mesh"], kind, seed=3, **config) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))

@@ -7,7 +7,9 @@ import torch
 
 from closed_form import Gaussian, flow
 from maquette.diffusion import ddim
-from maquette.diffusion.noise import ALMOST_ZERO, DiscreteSchedule, alphas_cumprod
+from maquette.diffusion.noise import ALMOST_ZERO, DiscreteSchedule
+from maquette.diffusion.noise.cosine import cosine_levels
+from maquette.diffusion.noise.scaled_linear import scaled_linear_levels
 from maquette.diffusion.samplers import sample_from_noise
 from maquette.randomness import Draws
 
@@ -43,13 +45,13 @@ def zero_snr() -> torch.Tensor:
 
     Source: Lin et al. 2023 (arXiv 2305.08891), algorithm 1.
     """
-    root = alphas_cumprod("scaled-linear").sqrt()
+    root = scaled_linear_levels(1000).sqrt()
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
     return torch.where(root == 0, ALMOST_ZERO, root.square()).float()
 
 
 TABLES = {
-    "scaled-linear": alphas_cumprod("scaled-linear").float(), "cosine": alphas_cumprod("cosine").float(),
+    "scaled-linear": scaled_linear_levels(1000).float(), "cosine": cosine_levels(1000).float(),
     "zero-snr": zero_snr(),
 }  # fmt: skip
 NETWORKS = [("scaled-linear", "epsilon"), ("cosine", "sample"), ("zero-snr", "v_prediction"), ("zero-snr", "sample")]

@@ -15,6 +15,8 @@ from maquette.images.picture import Picture
 from maquette.inspection import inspect_path
 from maquette.matting.border import Border
 from maquette.meshes.isosurface import extract_surface
+from maquette.meshes.mesh import Mesh
+from maquette.meshes.repair import Repaired
 from project import ROOT, page
 
 TEXT = page("troubleshooting")
@@ -93,3 +95,8 @@ def test_the_error_of_a_missing_rembg_is_on_the_page(monkeypatch):
     monkeypatch.setitem(sys.modules, "rembg", None)
     line = printed(lambda: Rembg(Rembg.Config())(Picture.opaque(torch.from_numpy(np.zeros((1, 8, 8, 3), np.float32)))))
     assert is_shown(line), line
+
+
+def test_the_account_of_a_repaired_mesh_is_on_the_page():
+    account = Repaired(Mesh([], []), closed=1, tubes=2, left_out=3, left_out_area=0.012, apart=1).account()
+    assert f"mesh: {account}" in LINES

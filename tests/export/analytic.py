@@ -44,7 +44,9 @@ class AnalyticSubject:
         return SOLID * torch.sigmoid(-distance(points) / 0.004)
 
     def surface(self, resolution, threshold):
-        return extract_surface(self.density, self.bound, resolution, threshold)
+        return extract_surface(
+            self.density, self.bound, resolution, "auto" if isinstance(threshold, str) else threshold
+        )
 
     def textured(self) -> None:
         return None

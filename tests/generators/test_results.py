@@ -41,7 +41,9 @@ def test_every_result_is_a_scene_of_the_ball(make):
 
 
 @pytest.mark.parametrize("make", [ball_distances, ball_mesh, ball_splats])
-def test_every_result_has_distances_of_the_ball(make):
+def test_every_result_has_distances_of_the_ball(make, monkeypatch):
+    monkeypatch.setattr("maquette.generators.results.SPLAT_RESOLUTION", 48)
+    monkeypatch.setattr("maquette.generators.results.SDF_SAMPLES", 33)
     grid = generated_distances(make())
     points = torch.tensor([[0.0, 0, 0.25], [0, 0.35, 0], [0.65, 0, 0]])
     torch.testing.assert_close(grid.at(points), points.norm(dim=-1) - 0.5, atol=0.06, rtol=0)

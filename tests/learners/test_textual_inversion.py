@@ -16,6 +16,7 @@ from maquette.cameras import orbit_cameras
 from maquette.config import load_method
 from maquette.config.parts import PartSpec
 from maquette.datasets.picture import PictureVariations
+from maquette.errors import ConfigError
 from maquette.learners.textual_inversion import TextualInversionLearner
 from maquette.priors.base import Request
 from maquette.priors.oracle.oracle import Oracle
@@ -41,7 +42,8 @@ def spec(model: Path) -> PartSpec:
 def built(model: Path, ball: Path, **settings) -> tuple[TextualInversionLearner, PictureVariations]:
     dataset = PictureVariations(PictureVariations.Config(path=str(ball), size=16))
     dataset.prepare(torch.device("cpu"))
-    learner = TextualInversionLearner(TextualInversionLearner.Config(prior=spec(model), **{"init": "mug", **settings}))
+    settings = {"init": "mug", "templates": ("a {}", "a red {}"), **settings}
+    learner = TextualInversionLearner(TextualInversionLearner.Config(prior=spec(model), **settings))
     learner.build(dataset)
     return learner, dataset
 
@@ -114,11 +116,19 @@ def test_what_cannot_be_learned_is_refused_before_anything_loads(tiny_stable_dif
             TextualInversionLearner.Config(prior=spec(tiny_stable_diffusion), **wrong)
 
 
+def test_a_template_that_would_be_cut_off_before_the_word_is_refused(tiny_stable_diffusion, ball):
+    with pytest.raises(
+        ConfigError, match=r"learner.templates: 'a close-up photo of a <object>' is longer than the 16 tok"
+    ):
+        built(tiny_stable_diffusion, ball, templates=("a {}", "a close-up photo of a {}"))
+
+
 @pytest.fixture
 def method(ball: Path, tiny_run: list[str], tmp_path: Path) -> Path:
     """DreamFusion in small, after a stage that learns what <object> is."""
     data = load_method("dreamfusion", ["prompt=a red <object>", *tiny_run]).plain
     learner = {"type": "textual-inversion", "prior": data["prior"], "init": "mug", "sample_steps": 2}
+    learner["templates"] = ["a {}", "a red {}"]
     word = {
         "type": "train", "learner": learner, "dataset": {"type": "picture", "path": str(ball), "size": 16},
         "steps": 8, "batch": 2, "learning_rate": 0.1, "loop": {"checkpoint_every": 4, "log_every": 0},

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from maquette.config.schedules import Schedule
 from maquette.errors import PluginError
 from maquette.losses.base import as_terms
 from maquette.losses.distortion import Distortion
@@ -84,3 +85,12 @@ def test_a_loss_may_return_terms_and_values_to_log():
 def test_a_loss_that_returns_something_else_is_named(value, words):
     with pytest.raises(PluginError, match=f"loss 'mine' returned {words}; a loss returns a scalar tensor, or Terms"):
         as_terms("mine", value)
+
+
+def test_a_loss_whose_own_init_sets_its_config_has_its_weight():
+    class Own(Opacity):
+        def __init__(self, config):
+            self.config = config
+
+    config = Opacity.Config(weight=Schedule.constant(0.5))
+    assert Own(config).weight is config.weight and not Own(config).reads_normals

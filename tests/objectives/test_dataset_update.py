@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from closed_form import CONDITIONS, TOTAL, Gaussian, flow
+from maquette.config.parts import part
 from maquette.config.schedules import Schedule
 from maquette.data.base import Data, Target
-from maquette.diffusion.timesteps import Timesteps
 from maquette.images.picture import Picture
 from maquette.objectives.dataset_update import DatasetUpdate
 from maquette.objectives.terms import Terms
@@ -19,7 +19,7 @@ from views import front, rendering
 PLAIN, MEAN, AT = Plain(Plain.Config()), CONDITIONS["positive"], 400
 KNOWN = torch.rand(3, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 DRAWN = torch.rand(1, 4, 4, 3, generator=torch.Generator().manual_seed(1))
-FIXED = Timesteps(low=Schedule.constant(AT / 1000), high=Schedule.constant(AT / 1000), shared=True)
+FIXED = part("timesteps", "uniform", low=Schedule.constant(AT / 1000), high=Schedule.constant(AT / 1000), shared=True)
 
 
 class ThreePictures(Data):
@@ -118,4 +118,4 @@ def test_edited_pictures_are_state():
 
 def test_one_level_for_all_pictures_of_a_step():
     with pytest.raises(ValueError, match="images are denoised together, from one timestep"):
-        DatasetUpdate.Config(timesteps=Timesteps())
+        DatasetUpdate.Config(timesteps=part("timesteps", "uniform"))

@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 
 from closed_form import DRAWS, STEP, TOTAL, Gaussian, guided, pulls
+from maquette.config.parts import part
 from maquette.config.schedules import Schedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.ism import ISM
 from maquette.randomness import Moment
@@ -35,7 +35,7 @@ def test_the_gradient_written_out():
 
 
 def test_without_text_the_pull_vanishes_with_the_interval():
-    steps = Timesteps(low=Schedule.constant(0.6), high=Schedule.constant(0.6))
+    steps = part("timesteps", "uniform", low=Schedule.constant(0.6), high=Schedule.constant(0.6))
     sizes = [
         float(pulls(ISM(ISM.Config(timesteps=steps, interval=Schedule.constant(interval))), RGB, conditions=NO_TEXT)
               .abs().mean())

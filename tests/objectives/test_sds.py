@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from closed_form import CONDITIONS, Gaussian
+from maquette.config.parts import part
 from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import timestep_weight
 from maquette.objectives.sds import SDS
 from maquette.randomness import Draws, Moment
@@ -33,7 +33,7 @@ def test_the_gradient_is_w_times_the_noise_residual_through_the_encoder(weightin
     rgb, draws, prior = torch.rand(2, 4, 4, 3), Draws(0, 3), Gaussian()
     config = SDS.Config(weighting=weighting)
     z = prior.encode(rgb)
-    t = config.timesteps.draw(2, Moment(3, 10, draws), SCHEDULE)
+    t = config.timesteps.build().draw(2, Moment(3, 10, draws), SCHEDULE)
     noise = draws.normal("noise", *z.shape)
     alpha, sigma = prior.noise_schedule.alpha_sigma(t)
     noisy = alpha * z + sigma * noise
@@ -67,7 +67,7 @@ def test_clipping_bounds_each_pixel():
 def test_a_threshold_keeps_a_large_scale_from_asking_for_impossible_pixels():
     # at the edge of the range, a guided prediction beyond it must not push further; one within it is left alone
     white, grey = torch.ones(1, 4, 4, 3), torch.full((1, 4, 4, 3), 0.6)
-    late = Timesteps(low=Schedule.constant(0.7), high=Schedule.constant(0.7))
+    late = part("timesteps", "uniform", low=Schedule.constant(0.7), high=Schedule.constant(0.7))
     free, bound = SDS.Config(timesteps=late), SDS.Config(timesteps=late, threshold=1.0)
     assert gradient(free, white, scale=50.0).mean() < 0  # descending makes the picture brighter than white
     assert gradient(bound, white, scale=50.0).abs().max() < 1e-5

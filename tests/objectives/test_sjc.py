@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from closed_form import DRAWS, TOTAL, Gaussian, guided, pulls
+from maquette.config.parts import part
 from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.sjc import SJC
@@ -19,7 +19,7 @@ RGB = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0))
 
 
 def test_with_variance_reduction_it_is_sds_with_weight_one():
-    levels = Timesteps(low=Schedule.constant(0.1), high=Schedule.constant(0.9))
+    levels = part("timesteps", "uniform", low=Schedule.constant(0.1), high=Schedule.constant(0.9))
     plain = SDS(SDS.Config(timesteps=levels, weighting="uniform"))
     chained = SJC(SJC.Config(timesteps=levels))
     torch.testing.assert_close(pulls(chained, RGB), pulls(plain, RGB), rtol=1e-4, atol=1e-4)
@@ -42,7 +42,7 @@ def test_the_pull_leads_away_from_what_the_denoiser_makes_of_the_perturbed_pictu
 
 
 def test_its_levels_leave_out_the_lowest_ten_and_the_highest_thirty():
-    drawn = SJC.Config().timesteps.draw(20_000, Moment(0, 10, Draws(0, 0)), SCHEDULE)
+    drawn = SJC.Config().timesteps.build().draw(20_000, Moment(0, 10, Draws(0, 0)), SCHEDULE)
     assert (int(drawn.min()), int(drawn.max())) == (10, 969)
 
 
@@ -51,7 +51,7 @@ def test_variance_reduction_keeps_the_mean_and_lowers_the_variance(t):
     # row 4, DF-7. Of a Gaussian prior of deviation d the noise n is seen with coefficient sigma^2 / s^2, where
     # s^2 = sigma^2 + (alpha d)^2; less n itself that is -(alpha d)^2 / s^2, which is smaller where alpha d < sigma
     rgb, prior = torch.full((1, 96, 96, 3), 0.7), Gaussian()
-    at = Timesteps(low=Schedule.constant(t / 1000), high=Schedule.constant(t / 1000))
+    at = part("timesteps", "uniform", low=Schedule.constant(t / 1000), high=Schedule.constant(t / 1000))
     raw, reduced = (
         pulls(SJC(SJC.Config(timesteps=at, variance_reduction=on)), rgb, Plain(Plain.Config())) for on in (False, True)
     )

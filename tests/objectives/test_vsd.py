@@ -5,10 +5,9 @@ import torch
 
 from maquette.cameras import orbit_cameras
 from maquette.config.capabilities import NOISE_PREDICTION
-from maquette.config.parts import PartSpec
+from maquette.config.parts import PartSpec, part
 from maquette.config.schedules import Schedule
 from maquette.diffusion.noise import DiscreteSchedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError
 from maquette.objectives.base import denoiser_input, draw_timesteps, timestep_weight
 from maquette.objectives.sds import SDS
@@ -65,7 +64,7 @@ def test_the_gradient_is_the_difference_of_two_predictions():
         copy.shift.fill_(-0.3)
         copy.deviation.fill_(0.7)
     z = denoiser_input(rendering(rgb), source)
-    t = draw_timesteps(source, 2, Timesteps(), Moment(STEP, TOTAL, Draws(0, STEP)))
+    t = draw_timesteps(source, 2, part("timesteps", "uniform"), Moment(STEP, TOTAL, Draws(0, STEP)))
     alpha, sigma = source.noise_schedule.alpha_sigma(t)
     noisy = alpha * z + sigma * Draws(0, STEP).normal("noise", *z.shape)
 
@@ -206,7 +205,7 @@ def test_a_copy_may_be_of_another_prior_with_the_same_levels():
 
 def test_a_base_with_other_levels_is_refused():
     base = PartSpec(
-        "prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, noise_schedule="scaled-linear")
+        "prior", "gaussian", Gaussian, Gaussian.Config(means={"red": (0.1,) * 3}, noise=part("noise", "scaled-linear"))
     )
     with pytest.raises(ConfigError, match="the base has another noise schedule than the prior"):
         vsd(base=base).prepare(prior(), RED, None)
@@ -215,6 +214,6 @@ def test_a_base_with_other_levels_is_refused():
 def test_its_defaults_are_the_papers():
     config = VSD.Config()
     assert (config.weighting, config.learning_rate(0, 1), config.camera_dropout) == ("sigma2", 1e-4, 0.1)
-    drawn = config.copy_timesteps.draw(20_000, Moment(0, 10, Draws(0, 0)), SCHEDULE)
+    drawn = config.copy_timesteps.build().draw(20_000, Moment(0, 10, Draws(0, 0)), SCHEDULE)
     assert (int(drawn.min()), int(drawn.max())) == (0, 999)
-    assert config.timesteps == Timesteps(low=Schedule.constant(0.02), high=Schedule.constant(0.98))
+    assert config.timesteps == part("timesteps", "uniform", low=Schedule.constant(0.02), high=Schedule.constant(0.98))

@@ -6,10 +6,10 @@ Row 3 of the matrix of claims: the fixed point of SDS is the mean, that of guide
 import pytest
 import torch
 
+from maquette.config.parts import part
 from maquette.config.schedules import Schedule
 from maquette.data.formats.captioned import CaptionedViews
-from maquette.diffusion.noise import alphas_cumprod
-from maquette.diffusion.timesteps import Timesteps
+from maquette.diffusion.noise import replaced_levels
 from maquette.errors import ConfigError
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
@@ -42,7 +42,7 @@ def mean(text: str) -> torch.Tensor:
 
 def sds_gradient(prior: Gaussian, score: Score, picture: torch.Tensor, azimuth: float, count: int = 1) -> torch.Tensor:
     """The SDS gradient to z of each of `count` copies of a picture [H, W, 3], w = 1, at one timestep."""
-    fixed = Timesteps(low=Schedule.constant(AT / 1000), high=Schedule.constant(AT / 1000))
+    fixed = part("timesteps", "uniform", low=Schedule.constant(AT / 1000), high=Schedule.constant(AT / 1000))
     rgb = picture.expand(count, -1, -1, -1).clone().requires_grad_(True)
     views = around(*[azimuth] * count)
     conditions = prior.condition(Request("red")).at(views)
@@ -70,7 +70,9 @@ def test_noise_levels_are_those_of_diffusers(levels, theirs):
 
     ends = {"beta_start": 0.00085, "beta_end": 0.012} if levels == "scaled-linear" else {}
     wanted = DDPMScheduler(beta_schedule=theirs, **ends).alphas_cumprod
-    torch.testing.assert_close(alphas_cumprod(levels).float(), wanted, rtol=2e-4, atol=1e-9)
+    torch.testing.assert_close(
+        replaced_levels(torch.ones(1000).double(), part("noise", levels)).float(), wanted, rtol=2e-4, atol=1e-9
+    )
 
 
 def test_view_words_have_means_of_their_own_and_fall_back_to_the_prompt():

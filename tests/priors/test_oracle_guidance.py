@@ -12,9 +12,9 @@ import pytest
 import torch
 from toy_views import AZIMUTHS, nearest, thing, toy_oracle, toy_views
 
+from maquette.config.parts import part
 from maquette.config.schedules import Schedule
 from maquette.data.formats.captioned import CaptionedViews
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.sds import SDS
 from maquette.priors.base import Request
 from maquette.priors.oracle.camera_kernel import CameraKernel
@@ -90,7 +90,7 @@ def test_the_expected_sds_gradient_of_two_pictures_is_a_one_dimensional_integral
     prior = Oracle(Oracle.Config(front_bias=0.5, view_prompt_weight=0.0, dtype="float64", device="cpu"), views)
     front, back = prior.clean
     z = 0.45 * front + 0.55 * back
-    fixed = Timesteps(low=Schedule.constant(step / 1000), high=Schedule.constant(step / 1000))
+    fixed = part("timesteps", "uniform", low=Schedule.constant(step / 1000), high=Schedule.constant(step / 1000))
     count = 4096
     rgb = prior.decode(z[None]).expand(count, -1, -1, -1)
     found = sds_gradients(prior, Plain(Plain.Config()), rgb, *[180.0] * count, timesteps=fixed).mean(dim=0)

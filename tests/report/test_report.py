@@ -153,3 +153,26 @@ def test_durations(seconds, words):
 
 def test_flatten_joins_keys():
     assert flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}) == [("a.b", "1"), ("a.c", "1, 2"), ("d", "")]
+
+
+def test_page_of_a_flight_shows_its_films_pictures_and_sheet_with_their_captions(tmp_path):
+    export = tmp_path / "export"
+    export.mkdir()
+    Image.new("RGB", (32, 16)).save(export / "still.png")
+    Image.new("RGB", (64, 16)).save(export / "sheet.png")
+    shows = {
+        "flight.mp4": "a flight <over> world 7",
+        "depth.mp4": "depth",
+        "still.png": "frame 3",
+        "sheet.png": "styles",
+    }
+    for name in ("flight.mp4", "depth.mp4", "other.mp4"):
+        (export / name).write_bytes(name.encode())
+    (export / "pictures.json").write_text(json.dumps(shows))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    films = [
+        f"data:video/mp4;base64,{base64.b64encode(name.encode()).decode()}" for name in ("flight.mp4", "depth.mp4")
+    ]
+    assert all(page.count(film) == 1 for film in films) and page.index(films[0]) < page.index(films[1])
+    assert "a flight &lt;over&gt; world 7" in page and "no turntable" not in page and "All sides" not in page
+    assert page.count("frame 3") == 2 and 'alt="styles"' in page and page.count("<video") == 2

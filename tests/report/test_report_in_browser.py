@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chromium import CHROMIUM, axe_findings, chromium, new_page, wait_until
 from maquette.report import write_report
-
-playwright = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python")
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-MILLISECONDS = 120_000  # WebGL on a busy processor takes its time
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(params=["light", "dark"])
 def page(request: pytest.FixtureRequest, browser: Any, run_folder: Path) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": 390, "height": 900}, color_scheme=request.param)
-    page.set_default_timeout(MILLISECONDS)
-    page.problems = []
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda problem: page.problems.append(str(problem)))
+    page = new_page(browser, viewport={"width": 390, "height": 900}, color_scheme=request.param)
     page.goto(write_report(run_folder).as_uri())
     yield page
     page.close()
-
-
-def _wait_for_mesh(page: Any) -> None:
-    for _ in range(MILLISECONDS // 500):
-        if page.evaluate("document.getElementById('model').modelIsVisible"):
-            return
-        page.wait_for_timeout(500)
-    raise AssertionError("the mesh was not drawn")
 
 
 def _settled(page: Any, expression: str, before: Any) -> Any:
@@ -60,11 +40,9 @@ def _settled(page: Any, expression: str, before: Any) -> Any:
 
 
 def test_axe_finds_nothing_and_the_3d_view_works_with_keys_and_leaves_the_wheel_to_the_page(page: Any) -> None:
-    _wait_for_mesh(page)
+    wait_until(page, "document.getElementById('model').modelIsVisible")
     assert page.problems == []
-    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
-    found = page.evaluate("axe.run()")["violations"]
-    assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found] == []
+    assert axe_findings(page) == []
 
     model = page.locator("#model")
     orbit = "JSON.stringify(document.getElementById('model').getCameraOrbit())"

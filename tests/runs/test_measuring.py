@@ -19,9 +19,15 @@ from maquette.runs.measuring import (
 )
 from maquette.stages.finished import newest_scene
 
+SMALLER = [
+    "mesh-health.resolution=16", "self-intersections.resolution=16", "reprojection.size=32", "reprojection.views=4",
+    "round-trip.resolution=16", "round-trip.texture_size=32", "round-trip.size=32", "round-trip.views=2",
+]  # fmt: skip
+"""Settings under which every metric that needs nothing else takes a moment."""
+
 
 def test_a_mesh_is_measured_and_the_values_are_written(finished):
-    metrics = chosen_metrics([], ["mesh-health.resolution=16"])
+    metrics = chosen_metrics([], SMALLER)
     measures = measure_run(finished, metrics, Case("a red mug"))
     written = json.loads((finished.path / "measures.json").read_text())["mesh-health"]
     assert measures.values["mesh-health/components"] == written["values"]["components"] >= 1
@@ -31,7 +37,7 @@ def test_a_mesh_is_measured_and_the_values_are_written(finished):
 
 def test_the_distance_to_the_surface_itself_is_small_and_other_metrics_stay(finished):
     """The truth is the surface that is measured, so that what is left is the difference of two samplings of it."""
-    measure_run(finished, chosen_metrics(["mesh-health"]), Case("a red mug"))
+    measure_run(finished, chosen_metrics(["mesh-health"], ["mesh-health.resolution=12"]), Case("a red mug"))
     surface = newest_scene(finished).scene.surface(12)
     trimesh.Trimesh(surface.vertices, surface.faces).export(finished.path / "truth.ply")
     case, rest = case_of(finished, [f"truth={{type: files, surface: {finished.path / 'truth.ply'}}}"])
@@ -52,7 +58,8 @@ def test_a_metric_without_its_truth_says_how_to_give_it(finished):
 
 def test_metrics_that_need_nothing_else_are_the_default():
     names = self_sufficient_metrics()
-    assert "mesh-health" in names and not {"surface-distance", "r-precision", "janus"} & set(names)
+    assert "mesh-health" in names and "reprojection" in names
+    assert not {"surface-distance", "r-precision", "janus", "refview"} & set(names)
 
 
 def test_what_is_wrong_names_the_metric_and_the_key():

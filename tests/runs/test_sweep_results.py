@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from maquette.cli.app import app
 from maquette.errors import RunError
 from maquette.files import sole_writer
-from maquette.runs.sweep_results import SweepProgress, SweepRow, run_sweep
+from maquette.runs.progress import Progress
+from maquette.runs.sweep_results import SweepRow, run_sweep
 from maquette.runs.sweeps import plan_sweep
 from tiny_run import tiny_method
 
@@ -102,7 +103,7 @@ def test_an_interrupt_says_how_many_runs_are_finished(swept):
     folder, words, _ = swept
     sweep = plan_sweep(words[0], ["seed=3", words[-1]], ["a red mug", "a blue cat, sitting"], folder.name)
 
-    def interrupt(progress: SweepProgress) -> None:
+    def interrupt(progress: Progress) -> None:
         if len(progress.rows) == 1:
             raise KeyboardInterrupt
 
@@ -110,12 +111,12 @@ def test_an_interrupt_says_how_many_runs_are_finished(swept):
         run_sweep(sweep, on_result=interrupt)
 
 
-def test_the_time_that_is_left_follows_from_the_runs_and_the_steps_that_are_done(tmp_path, monkeypatch):
+def test_progress_tells_the_time_that_is_left_from_the_runs_and_the_steps_that_are_done(tmp_path, monkeypatch):
     words = ["seed=0,1,2,3", "prompt=x", f"output={tmp_path}"]
     sweep = plan_sweep(str(tiny_method(tmp_path)), words)
     clock = [100.0]
-    monkeypatch.setattr("maquette.runs.sweep_results.time.monotonic", lambda: clock[0])
-    progress = SweepProgress(sweep, started=100.0)
+    monkeypatch.setattr("maquette.runs.progress.time.monotonic", lambda: clock[0])
+    progress = Progress(sweep.jobs, started=100.0)
     assert progress.eta_seconds() is None
     progress.rows.append(SweepRow(sweep.jobs[0], "", True, 5.0, {}))  # finished before: says nothing of the speed
     progress.rows.append(SweepRow(sweep.jobs[1], "", False, 10.0, {}))

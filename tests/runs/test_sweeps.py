@@ -80,3 +80,16 @@ def test_what_is_wrong_is_said_before_anything_runs(words, prompts, message, met
 def test_a_key_given_twice_is_refused(method):
     with pytest.raises(ConfigError, match="given twice"):
         plan_sweep(method, ["prompt=a mug", "seed=0,1", "seed=2"])
+
+
+def test_local_parts_are_options_of_each_run_and_of_its_fingerprint(method, tmp_path):
+    from maquette.testing.scaffold import part_source
+
+    file = tmp_path / "mine.py"
+    file.write_text(part_source("mine", "loss"))
+    words = ["seed=0,1", "prompt=x", "stages.nerf.losses.mine={}"]
+    sweep = plan_sweep(method, words, parts=[Path("mine.py")])
+    assert all(job.words[-2:] == ("--parts", str(file)) for job in sweep.jobs)
+    file.write_text(part_source("mine", "loss") + "\n# another\n")
+    again = plan_sweep(method, words, parts=[file])
+    assert again.jobs[0].fingerprint.digest != sweep.jobs[0].fingerprint.digest

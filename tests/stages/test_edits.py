@@ -112,3 +112,20 @@ def test_a_stage_that_has_begun_stays(edited):
 def test_a_stage_may_come_behind(edited):
     edited.data["stages"]["three"] = copy.deepcopy(STAGE)
     assert edited.compare("one").finished == ("one",)
+
+
+@pytest.mark.parametrize("key", ["mask", "stages.one.loop.gradient_clip", "stages.one.geometry.shift"])
+def test_an_option_that_is_newer_than_the_run_does_not_count_while_it_has_its_default(edited, key):
+    *outer, name = key.split(".")
+    inner = edited.before
+    for step in outer:
+        inner = inner[step]
+    assert inner.pop(name, "none") != "none"
+    assert edited.compare("one") == Edits((), ("one",), ())
+
+
+def test_an_option_that_is_newer_than_the_run_counts_with_another_value(edited):
+    edited.data["mask"] = "mask.png"
+    del edited.before["mask"]
+    with pytest.raises(ConfigError, match="does not fit the results"):
+        edited.compare("one")

@@ -89,18 +89,18 @@ def test_a_fit_comes_nearer_and_is_measured(representation, views, tmp_path):
 @pytest.mark.parametrize(
     "densification",
     [
-        "{every: 8, gradient: 1.0e-9, prune: 0.001, reset_every: 15}",
-        "{type: mcmc, every: 8, growth: 0.1, noise: 1000.0}",
+        "{every: 5, gradient: 1.0e-9, prune: 0.001, reset_every: 9}",
+        "{type: mcmc, every: 5, growth: 0.1, noise: 1000.0}",
     ],
 )
 def test_a_growing_cloud_resumes_to_the_same_bits(views, tmp_path, densification):
     folder = run_folder(
             "run", "fit-multiview", f"data={views}", "representation=gaussians", f"output={tmp_path}", *SMALL,
-            "~stages.evaluate", "stages.fit.steps=40", "stages.fit.loop.checkpoint_every=20",
+            "~stages.evaluate", "stages.fit.steps=24", "stages.fit.loop.checkpoint_every=12",
             "stages.fit.geometry.count=200",
             f"stages.fit.geometry.densification={densification}",
     )  # fmt: skip
-    last = folder / "checkpoints" / "fit" / "step-00000040"
+    last = folder / "checkpoints" / "fit" / "step-00000024"
     whole = {name: load_file(last / f"{name}.safetensors") for name in ("model", "optimizer")}
     assert len(whole["model"]["scene.geometry.means"]) > 200
     shutil.rmtree(last)

@@ -34,6 +34,32 @@ def test_everything_comes_back(tmp_path):
     assert (random.random(), np.random.rand()) == expected[:2] and torch.equal(torch.rand(1), expected[2])
 
 
+def test_a_fused_optimiser_of_channels_last_weights_resumes_to_the_same_bits(tmp_path):
+    """The fused AdamW of torch reads moments in the order of the weights' memory, whatever their strides say."""
+
+    def conv() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        model = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model, torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+
+    def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, number: int) -> None:
+        optimizer.zero_grad()
+        pixels = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(number))
+        model(pixels).square().sum().backward()
+        optimizer.step()
+
+    whole, cut, resumed = conv(), conv(), conv()
+    for number in range(4):
+        step(*whole, number)
+    for number in range(2):
+        step(*cut, number)
+    CheckpointStore(tmp_path).save(2, *cut, {})
+    CheckpointStore(tmp_path).latest().load(*resumed)
+    for number in range(2, 4):
+        step(*resumed, number)
+    assert torch.equal(resumed[0].weight, whole[0].weight)
+
+
 def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch):
     model, optimizer = model_and_optimizer()
     store = CheckpointStore(tmp_path, keep=1)
@@ -117,3 +143,26 @@ def test_a_tensor_of_another_shape_is_named(tmp_path):
     store.save(1, model, optimizer, {})
     with pytest.raises(RunError, match=r"step-00000001 does not fit the configuration: weight has another shape"):
         store.latest().load(torch.nn.Linear(3, 5, bias=False), None)
+
+
+def test_moments_of_a_network_in_channels_last_are_restored_in_its_order_of_memory(tmp_path):
+    def start() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        network = torch.nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network, torch.optim.AdamW(network.parameters(), 0.1, fused=True)
+
+    def step(network: torch.nn.Module, optimizer: torch.optim.Optimizer, number: int) -> None:
+        optimizer.zero_grad()
+        pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(number))
+        network(pictures).square().sum().backward()
+        optimizer.step()
+
+    whole, cut, resumed = start(), start(), start()
+    for number in range(4):
+        step(*whole, number)
+    for number in range(2):
+        step(*cut, number)
+    CheckpointStore(tmp_path).save(2, *cut, {}).load(*resumed)
+    for number in range(2, 4):
+        step(*resumed, number)
+    assert torch.equal(whole[0].weight, resumed[0].weight)

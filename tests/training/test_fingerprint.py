@@ -78,3 +78,14 @@ def test_a_prompt_is_never_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_record_names_the_parts_distributions_with_their_sources(tmp_path: Path) -> None:
     record = method(tmp_path).record()
     assert set(record) == {"digest", "distributions", "inputs"} and set(record["distributions"]) == {"maquette"}
+
+
+def test_the_folder_of_a_cache_is_no_input_whether_it_is_there_or_not(tmp_path: Path) -> None:
+    def training(cache: Path | str) -> Fingerprint:
+        word = f"stages.nano-landscape.dataset.cache={cache}"
+        return fingerprint(load_method("nano-landscape", [word], folder="training"))
+
+    before = training(tmp_path / "cache").digest
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "0.png").write_bytes(b"picture")
+    assert training(tmp_path / "cache").digest == before == training("elsewhere").digest

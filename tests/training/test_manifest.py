@@ -35,6 +35,7 @@ def test_a_manifest_that_is_missing_or_broken_is_empty(tmp_path):
 def test_the_machine_and_its_memory_are_told():
     facts = machine()
     assert facts["cores"] >= 1 and facts["threads"] >= 1 and facts["system"] == platform.platform()
+    assert facts["instruction_set"] and facts["numba_target"] and facts["dtype"] == "float32"
     assert 10 < peak_memory_mb() < 1e6
 
 

@@ -20,11 +20,11 @@ from maquette.training.run_folder import RunFolder
 from tiny_run import tiny_words
 
 VSD = "stages.nerf.guidance.sds.objective={type: vsd, rank: 2, learning_rate: 0.01}"
-STEPS = ["stages.nerf.steps=40", "stages.nerf.loop.checkpoint_every=20", "stages.nerf.material.lit=0.5"]
+STEPS = ["stages.nerf.steps=20", "stages.nerf.loop.checkpoint_every=5", "stages.nerf.material.lit=0.5"]
 
 
 def final_state(folder: Path) -> dict[str, torch.Tensor]:
-    (last,) = (folder / "checkpoints" / "nerf").glob("step-00000040")
+    (last,) = (folder / "checkpoints" / "nerf").glob("step-00000020")
     return {
         f"{name}/{key}": value
         for name in ("model", "optimizer")
@@ -62,14 +62,14 @@ def whole(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_killed_run_resumes_to_the_same_bits(words, whole, tmp_path):
     process = start(["run", *words, "~stages.export", f"output={tmp_path / 'cut'}"])
-    half = wait_for("*/*/*/checkpoints/nerf/step-00000020", tmp_path / "cut", process)
+    begun = wait_for("*/*/*/checkpoints/nerf/step-00000005", tmp_path / "cut", process)
     process.kill()
     process.wait()
-    folder = half.parents[2]
-    assert not (folder / "checkpoints" / "nerf" / "step-00000040").exists()
+    folder = begun.parents[2]
+    assert not (folder / "checkpoints" / "nerf" / "step-00000020").exists()
     run_folder("resume", str(folder))
     assert same(final_state(whole), final_state(folder))
-    assert [row["step"] for row in logged(folder)] == list(range(40))
+    assert [row["step"] for row in logged(folder)] == list(range(20))
 
 
 def test_what_trains_beside_the_object_is_in_the_checkpoint_and_a_later_stage_does_without(whole):

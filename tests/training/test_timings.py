@@ -40,3 +40,13 @@ def test_on_a_gpu_a_part_takes_what_its_work_takes_there(monkeypatch):
         with timings.measure("render"):
             pass
     assert timings.to_dict()["render"]["gpu_seconds"] == 0.01
+
+
+def test_times_of_a_resumed_run_are_added_to_those_before():
+    earlier = {"render": {"wall_seconds": 2.0, "cpu_seconds": 3.0}, "report": {"wall_seconds": 1.0, "cpu_seconds": 1.0}}
+    timings = Timings(earlier)
+    assert timings.to_dict() == earlier
+    with timings.measure("render"):
+        pass
+    assert timings.to_dict()["render"]["wall_seconds"] >= 2.0
+    assert timings.to_dict()["report"] == earlier["report"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import pytest
+import wandb
 import yaml
 from typer.testing import CliRunner
+from wandb.wandb_agent import Agent
 
 from maquette.cli.app import app
 from maquette.config.schema import LoggerConfig
@@ -41,6 +44,7 @@ def test_an_offline_wandb_run_holds_all_stages_on_one_axis_of_steps(run, monkeyp
     assert wandb_run.summary["nerf/loss"] == 0.25 and wandb_run.summary["step"] == 15
     (run.export / "mesh.obj").write_text("v 0 0 0")
     tracker.close({"peak_memory_mb": 7.0}, run.export, finished=True)
+    wandb.teardown()  # as at the end of a process: only then has W&B's service written all that it was told
     (records,) = run.path.glob("wandb/offline-run-*/*.wandb")
     assert b"peak_memory_mb" in records.read_bytes() and b"mesh.obj" in records.read_bytes()
 
@@ -55,6 +59,30 @@ def test_a_method_of_two_stages_is_one_table(tmp_path):
     rows = list(csv.DictReader(table.open()))
     assert [int(row["step"]) for row in rows] == list(range(6))
     assert [bool(row["one/loss"]) for row in rows] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.slow
+def test_an_agent_of_a_sweep_runs_a_method_with_its_values(tmp_path, monkeypatch):
+    """W&B's own agent starts the command of docs/runs.md; only its queue, which is the server's, is left out."""
+    method = tmp_path / "one.yaml"
+    method.write_text(yaml.safe_dump({"prompt": "a mug", "stages": {"one": STAGE}}))
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"WANDB_SWEEP_ID": "s1w2e3e4", "WANDB_DIR": str(tmp_path), "WANDB_RUN_ID": ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WANDB_SWEEP_PARAM_PATH", "")  # which the agent sets
+    agent = Agent(api=None, queue=None, sweep_id="s1w2e3e4")
+    agent._sweep_command = [
+        sys.executable, "-m", "maquette", "run", str(method), "output=out", "logger.type=wandb", "logger.mode=offline",
+        "${args_no_hyphens}",
+    ]  # fmt: skip
+    values = {"stages.one.steps": {"value": 2}, "seed": {"value": 7}}
+    agent._command_run({"type": "run", "run_id": "r1u2n3", "program": "maquette", "args": values})
+    assert agent._run_processes["r1u2n3"].wait() == 0
+    (run,) = tmp_path.glob("out/one/*/*")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["seed"] == 7 and config["stages"]["one"]["steps"] == 2
+    (log,) = run.glob("wandb/offline-run-*-r1u2n3/*.wandb")
+    assert b"one/loss" in log.read_bytes() and b"s1w2e3e4" in log.read_bytes()
 
 
 def test_a_missing_package_is_named_before_anything_begins(monkeypatch):

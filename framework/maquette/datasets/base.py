@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
 from maquette.cameras.directions import relative_pose
+from maquette.landscapes.views import PoseRange
+from maquette.landscapes.world import Landscape
 from maquette.randomness import Draws
 
 
@@ -223,6 +225,158 @@ class VolumeDataset(Protocol):
 
     def sample_objects(self, count: int, views: int) -> ViewsWithDistances:
         """A fixed selection of held-out objects for the sample sheet."""
+
+
+SurfaceAt = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Points [n, 3] -> exact signed distances [n], scene units, negative inside, and sRGB of the nearest surface [n, 3]."""
+
+
+@dataclass(frozen=True)
+class ViewsWithSurfaces(ViewsWithDistances):
+    """A batch of B objects with their exact surfaces; the last view of each is the picture that it is made from.
+
+    Args:
+        surfaces: one function of points for each object, in the frame of its cameras.
+    """
+
+    surfaces: Sequence[SurfaceAt]
+
+
+class SurfaceDataset(VolumeDataset, Protocol):
+    """A data set of volumes that knows the exact surfaces of its objects."""
+
+    def batch(self, draws: Draws, size: int) -> ViewsWithSurfaces:
+        """`size` training objects with one number of views, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int, views: int, perturbed: bool = False) -> ViewsWithSurfaces:
+        """`size` objects that `batch` never returns, with `views` views each; perturbed: as training pictures are."""
+
+    def sample_objects(self, count: int, views: int) -> ViewsWithSurfaces:
+        """A fixed selection of held-out objects for the sample sheet."""
+
+
+@dataclass(frozen=True)
+class StereoPairs:
+    """A batch of left and right views, in colours and, where it is known, with their true shifts.
+
+    A shift j says that content of the right view at column x stands in the left view at column x - j.
+
+    Args:
+        left, right: [B, H, W, 3] in [0, 1].
+        left_shift, right_shift: true j at the pixels of each view, in pixels [B, H, W, 1]; None: not known.
+        occluded: [B, H, W, 1] 1 where the left view does not show what the right one does; None: not known.
+    """
+
+    left: Float[Tensor, "B H W 3"]
+    right: Float[Tensor, "B H W 3"]
+    left_shift: Float[Tensor, "B H W 1"] | None = None
+    right_shift: Float[Tensor, "B H W 1"] | None = None
+    occluded: Float[Tensor, "B H W 1"] | None = None
+
+
+class StereoDataset(Protocol):
+    """Left and right views; batches are functions of random draws, held-out clips are a split of their own.
+
+    Attributes:
+        frame: rows and columns of the views.
+    """
+
+    frame: tuple[int, int]
+
+    def prepare(self, device: torch.device) -> None:
+        """Create or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> StereoPairs:
+        """`size` training pairs, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> StereoPairs:
+        """`size` pairs of clips that `batch` never returns."""
+
+    def sample_pairs(self, count: int) -> StereoPairs:
+        """A fixed selection of held-out pairs for the sample sheet."""
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """A batch of photographs with their label maps, and nothing of where they were taken.
+
+    Args:
+        images: [B, H, W, 3] floats in [0, 1].
+        labels: [B, H, W] index of a label at each pixel.
+    """
+
+    images: Float[Tensor, "B H W 3"]
+    labels: Int[Tensor, "B H W"]
+
+
+@dataclass(frozen=True)
+class DescribedPictures:
+    """A batch of photographs and what they show, as numbers.
+
+    Args:
+        images: [B, H, W, 3] floats in [0, 1].
+        fractions: [B, L] fraction of the pixels of each label.
+        numbers: [B, K] further facts, such as the height of the sun, each with mean 0 and deviation 1, roughly.
+    """
+
+    images: Float[Tensor, "B H W 3"]
+    fractions: Float[Tensor, "B L"]
+    numbers: Float[Tensor, "B K"]
+
+
+class DescribedDataset(Protocol):
+    """Photographs with what they show; batches are functions of random draws, held-out ones a split of their own.
+
+    Attributes:
+        numbers: names of the further facts.
+    """
+
+    numbers: tuple[str, ...]
+
+    def prepare(self, device: torch.device) -> None:
+        """Create or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> DescribedPictures:
+        """`size` training photographs, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> DescribedPictures:
+        """`size` photographs of places that `batch` never returns."""
+
+
+class LabelledDataset(Protocol):
+    """Photographs with label maps; batches are functions of random draws, held-out ones a split of their own."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Create or load the data; called once before the first batch."""
+
+    def batch(self, draws: Draws, size: int) -> LabelledPictures:
+        """`size` training photographs, a function of `draws` alone."""
+
+    def held_out(self, draws: Draws, size: int) -> LabelledPictures:
+        """`size` photographs of places that `batch` never returns."""
+
+    def sample(self, count: int) -> LabelledPictures:
+        """A fixed selection of held-out photographs for the sample sheet."""
+
+
+class WorldDataset(LabelledDataset, Protocol):
+    """Photographs with label maps, and worlds that share no place with them, over which cameras may be drawn.
+
+    Attributes:
+        size: side of a photograph in pixels.
+        poses: where cameras over the worlds stand and look.
+        reach: cells at which their view ends.
+    """
+
+    size: int
+    poses: PoseRange
+    reach: float
+
+    def training_worlds(self) -> list[Landscape]:
+        """Worlds that a generator is trained on; none of them was photographed."""
+
+    def held_out_worlds(self) -> list[Landscape]:
+        """Worlds that it is measured on, which are others again."""
 
 
 class PictureDataset(Protocol):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from maquette.geometry.splat_cloud import SplatCloud
 from maquette.materials.base import Reflectance
 from maquette.meshes.mesh import Mesh
-from maquette.scene import RenderedViews
+from maquette.scene import RenderedViews, Threshold
 
 
 class Subject(Protocol):
@@ -26,12 +26,12 @@ class Subject(Protocol):
     bound: float
     extracted: bool
 
-    def surface(self, resolution: int, threshold: float | Literal["auto"]) -> Mesh:
+    def surface(self, resolution: int, threshold: Threshold) -> Mesh:
         """The subject's surface, without colours.
 
         Args:
             resolution: samples of a volume's density along each side of the cube; an explicit mesh ignores both.
-            threshold: density of the level set.
+            threshold: density of the level set, or how it is chosen.
 
         Raises:
             RunError: the surface is empty.

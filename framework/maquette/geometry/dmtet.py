@@ -12,7 +12,7 @@ from maquette.annotations import Positive, Samples
 from maquette.config.capabilities import GEOMETRY_SIGN_CHANGES, Capabilities
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
-from maquette.kernels.tetrahedra import TetrahedralGrid, marching_tetrahedra, tetrahedral_grid
+from maquette.kernels.tetrahedra import TetrahedralGrid, grid_positions, marching_tetrahedra, tetrahedral_grid
 from maquette.randomness import Moment
 from maquette.registry import register
 
@@ -41,8 +41,10 @@ class DMTet(Surface):
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels
         self.texture = HashField(config, config.channels)
-        self._grid = tetrahedral_grid(config.resolution)
-        corners = self._grid.positions * config.bound
+        corners = grid_positions(config.resolution) * config.bound
+        self._grid: TetrahedralGrid | None = (
+            None  # tabled at the first mesh: at resolution 128 that takes tens of seconds
+        )
         self.register_buffer("corners", corners, persistent=False)
         self.corners: Tensor
         self.distances = nn.Parameter(corners.norm(dim=-1) - config.radius)
@@ -51,8 +53,8 @@ class DMTet(Surface):
     @property
     def grid(self) -> TetrahedralGrid:
         """The grid's connectivity, on the device of the corners."""
-        if self._grid.tetrahedra.device != self.corners.device:
-            self._grid = self._grid.to(self.corners.device)
+        if self._grid is None or self._grid.tetrahedra.device != self.corners.device:
+            self._grid = tetrahedral_grid(self.config.resolution).to(self.corners.device)
         return self._grid
 
     def prepare(self, moment: Moment) -> None:

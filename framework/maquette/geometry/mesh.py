@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.annotations import InputPath, Positive, Range
+from maquette.config.capabilities import GEOMETRY_TOTAL_VARIATION, Capabilities
 from maquette.errors import ConfigError
+from maquette.geometry._factor_field import FactorField, FactorFieldConfig
 from maquette.geometry._hash_field import HashField, HashFieldConfig
 from maquette.geometry.base import Surface, SurfaceMesh
 from maquette.geometry.paint import FieldPaint, Paint, TexturePaint, VertexPaint
@@ -30,7 +32,7 @@ DEFAULT_GREY = 0.5  # initial colour of a mesh without colours
 
 @register("geometry", "mesh")
 class TriangleMesh(Surface):
-    """A triangle mesh with features at its vertices, in a texture, or from a hash-grid field.
+    """A triangle mesh with features at its vertices, in a texture, or from a field: a hash grid or TensoRF's factors.
 
     Vertices at one position are merged, so that texture seams neither open when vertices move nor show in normals;
     features keep the file's vertices, which are repeated along seams.
@@ -45,9 +47,10 @@ class TriangleMesh(Surface):
         front: Front = "auto"  # direction of the file that the object faces; auto: +z where y is up, +x where z is
         fit: Fit = "extent"  # extent, radius: centre and scale that measure to `size`; none: as in the file
         size: Positive = 1.2  # longest side or radius, see fit; scene units
-        colors: Literal["auto", "vertex", "texture", "field"] = (
-            "auto"  # where features are; auto: texture if the file has one
+        colors: Literal["auto", "vertex", "texture", "field", "tensorf"] = (
+            "auto"  # where features are; auto: texture if the file has one; field: a hash grid
         )
+        factors: FactorFieldConfig = field(default_factory=FactorFieldConfig)  # of colors: tensorf
         texture_size: Annotated[int, Range(16, 16_384)] = 1024  # of a new texture; a file's texture is shrunk to it
         max_faces: Annotated[int, Range(4)] = (
             30_000  # a mesh converted from another geometry is decimated to about this many
@@ -60,11 +63,16 @@ class TriangleMesh(Surface):
 
     explicit = True
 
+    @classmethod
+    def capabilities(cls, config: Config) -> Capabilities:
+        base = super().capabilities(config)
+        return base.giving(GEOMETRY_TOTAL_VARIATION) if config.colors == "tensorf" else base
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.bound, self.channels = config, config.bound, config.channels
         mesh = _initial_mesh(config)
-        self.colors: Literal["vertex", "texture", "field"]
+        self.colors: Literal["vertex", "texture", "field", "tensorf"]
         if config.colors == "auto":
             self.colors = "vertex" if mesh.texture is None else "texture"
         else:
@@ -78,6 +86,8 @@ class TriangleMesh(Surface):
         self.paint: Paint
         if self.colors == "field":
             self.paint = FieldPaint(HashField(config, config.channels))
+        elif self.colors == "tensorf":
+            self.paint = FieldPaint(FactorField(config.factors, config.bound, config.channels))
         self.replace_mesh(mesh)
 
     def replace_mesh(self, mesh: Mesh) -> None:
@@ -119,6 +129,11 @@ class TriangleMesh(Surface):
     def features_at(self, points: Float[Tensor, "n 3"], raster: Raster, backend: str = "auto") -> Float[Tensor, "n F"]:
         return self.paint.features_at_pixels(points, raster, self.corners, backend)
 
+    def total_variation(self) -> Tensor:
+        """That of the factors of `colors: tensorf`."""
+        assert isinstance(self.paint, FieldPaint) and isinstance(self.paint.field, FactorField)
+        return self.paint.field.total_variation()
+
     def _locate(self, points: Tensor) -> tuple[Tensor, Tensor]:
         positions = self.positions.detach().cpu()
         if self._tree is None or not torch.equal(self._tree[0], positions):
@@ -128,7 +143,7 @@ class TriangleMesh(Surface):
 
     def _with_paint(self, mesh: Mesh) -> tuple[Mesh, Paint]:
         """The mesh, with repeated vertices along the seams of a new texture, and its paint."""
-        if self.colors == "field":
+        if self.colors in ("field", "tensorf"):
             return mesh, self.paint
         if self.colors == "vertex":
             return mesh, VertexPaint(_vertex_colors(mesh), self.channels)

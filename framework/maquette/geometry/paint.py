@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from maquette.geometry._factor_field import FactorField
 from maquette.geometry._hash_field import HashField
 from maquette.kernels.rasterise import Raster, interpolate, interpolate_derivatives, sample_texture
 from maquette.randomness import Moment
@@ -112,9 +113,9 @@ class TexturePaint(Paint):
 
 
 class FieldPaint(Paint):
-    """Features from a hash-grid field at the points themselves, independent of the triangles."""
+    """Features from a field, of a hash grid or of factors, at the points themselves, independent of the triangles."""
 
-    def __init__(self, field: HashField) -> None:
+    def __init__(self, field: HashField | FactorField) -> None:
         super().__init__()
         self.field = field
 

@@ -157,37 +157,60 @@ class VelocityDiffusion:
         t = draws.integers("timestep", 0, schedule.timesteps - 1, count // group_size, device=device)
         t = shift_timesteps(t, schedule.timesteps, self.shift).repeat_interleave(group_size)
         noise = draws.normal("noise", *clean.shape, device=device)
+        error = squared_errors(velocity, schedule, clean, noise, t)
         alpha, sigma = schedule.alpha_sigma(t)
-        noisy = (alpha * clean + sigma * noise).contiguous(memory_format=memory_format_for(device))
-        target = schedule.target(clean, noise, t)
         snr = (alpha / sigma).square().flatten()
         gamma = self.snr_gamma
         weight = snr.clamp(max=gamma) / (snr + 1) if gamma > 0 else torch.ones_like(snr)
-        error = (velocity(noisy, t).float() - target).square().mean(dim=(1, 2, 3))
         return (weight * error).mean()
 
     def sample(
         self, velocity: Velocity, noise: Float[Tensor, "B 3 H W"], steps: int, scale: float
     ) -> Float[Tensor, "B H W 3"]:
-        """Images in [0, 1] by DDIM with classifier-free guidance.
+        """Images in [0, 1] by DDIM with classifier-free guidance; arguments as of `guided_ddim`."""
+        return to_rgb(guided_ddim(velocity, self.scheduler, noise, steps, scale))
 
-        Args:
-            velocity: takes the noisy images twice [2 B, 3, H, W]; its prediction is conditional for the first half and
-                unconditional for the second.
-            noise: standard normal noise, the initial images.
-            steps: sampler steps.
-            scale: guidance scale; 1: the conditional prediction alone.
-        """
-        from diffusers import DDIMScheduler
 
-        sampler: Any = DDIMScheduler.from_config(self.scheduler.config, timestep_spacing="trailing")
-        sampler.set_timesteps(steps)
-        image = noise
-        for t in sampler.timesteps:
-            conditional, unconditional = velocity(torch.cat([image, image]), t).chunk(2)
-            guided = unconditional + scale * (conditional - unconditional)
-            image = sampler.step(guided.float(), t, image).prev_sample
-        return to_rgb(image)
+def squared_errors(
+    predict: Velocity,
+    schedule: DiscreteSchedule,
+    clean: Float[Tensor, "B C h w"],
+    noise: Float[Tensor, "B C h w"],
+    t: Int[Tensor, " B"],
+) -> Float[Tensor, " B"]:
+    """Mean squared error of a model's prediction for each of B noisy pictures or latents.
+
+    Args:
+        predict: (noisy, t) -> model output of the schedule's prediction type.
+    """
+    noisy = schedule.add(clean, noise, t).contiguous(memory_format=memory_format_for(clean.device))
+    target = schedule.target(clean, noise, t)
+    return (predict(noisy, t).float() - target).square().mean(dim=(1, 2, 3))
+
+
+def guided_ddim(
+    predict: Velocity, scheduler: Any, noise: Float[Tensor, "B C h w"], steps: int, scale: float
+) -> Float[Tensor, "B C h w"]:
+    """Clean pictures or latents by DDIM with classifier-free guidance.
+
+    Args:
+        predict: takes the noisy pictures twice [2 B, C, h, w]; its prediction is conditional for the first half and
+            unconditional for the second.
+        scheduler: of diffusers, with the noise process and the prediction type of the model.
+        noise: standard normal noise, the initial pictures.
+        steps: sampler steps.
+        scale: guidance scale; 1: the conditional prediction alone.
+    """
+    from diffusers import DDIMScheduler
+
+    sampler: Any = DDIMScheduler.from_config(scheduler.config, timestep_spacing="trailing")
+    sampler.set_timesteps(steps)
+    image = noise
+    for t in sampler.timesteps:
+        conditional, unconditional = predict(torch.cat([image, image]), t).chunk(2)
+        guided = unconditional + scale * (conditional - unconditional)
+        image = sampler.step(guided.float(), t, image).prev_sample
+    return image
 
 
 class DiffusionLearner(AveragedLearner[Data, Batch]):

@@ -43,6 +43,10 @@ class Learner(nn.Module, ABC, Generic[Data, Batch]):
     def loss(self, batch: Batch, draws: Draws) -> Terms:
         """The training loss of one batch."""
 
+    def rate_factor(self, name: str) -> float:
+        """Factor of the learning rate for the parameter of this name; 1 unless a learner says otherwise."""
+        return 1.0
+
     def after_step(self, step: int) -> None:
         """Hook that runs after each optimiser step, for instance to update weight averages."""
 

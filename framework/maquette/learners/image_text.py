@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class ImageTextLearner(AveragedLearner[CaptionedDataset, CaptionedImages]):
     """Contrastive image-text encoder for scoring renderings, robust to their typical artefacts.
 
-    Equal captions in a batch count as positives of each other (the nano world has few distinct captions). Images are
+    Equal captions in a batch count as positives of each other (a small world has few distinct ones). Images are
     blurred, shifted, zoomed, scaled in brightness and made noisy at random, since the encoder scores optimised scenes.
 
     Source: Radford et al. 2021 (arXiv 2103.00020), fig. 3; several positives: Khosla et al. 2020 (arXiv 2004.11362).

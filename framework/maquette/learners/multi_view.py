@@ -22,6 +22,7 @@ from maquette.perception.tokens import tokenize
 from maquette.priors.mvdream.joint_views import CAMERA_CONFIG, camera_rows, join_views
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.weights.hub import hub_arguments
 from maquette.weights.loading import halved, quiet, weights_source
 
 SHEET_ELEVATION_DEG = 15.0  # of the cameras of the sample sheet
@@ -58,9 +59,12 @@ class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
         from transformers import AutoTokenizer, CLIPTextModel
 
         source = weights_source(self.config.start)
+        place, revision = hub_arguments(source)
         with quiet(source):
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, subfolder="tokenizer")
-            text_encoder: Any = CLIPTextModel.from_pretrained(source, subfolder="text_encoder", dtype=torch.float32)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(place, subfolder="tokenizer", **revision)
+            text_encoder: Any = CLIPTextModel.from_pretrained(
+                place, subfolder="text_encoder", dtype=torch.float32, **revision
+            )
         unet = multi_view_unet(source)
         self.size: int = unet.config.sample_size
         self.views = dataset.views
@@ -142,9 +146,10 @@ def multi_view_unet(source: str) -> Any:
     """
     from diffusers import UNet2DConditionModel
 
+    place, revision = hub_arguments(source)
     with quiet(source):
         old: Any = UNet2DConditionModel.from_pretrained(
-            source, subfolder="unet", torch_dtype=torch.float32, low_cpu_mem_usage=False
+            place, subfolder="unet", torch_dtype=torch.float32, low_cpu_mem_usage=False, **revision
         )
         config = {key: value for key, value in old.config.items() if not key.startswith("_")}
         unet: Any = UNet2DConditionModel.from_config({**config, **CAMERA_CONFIG, "out_channels": CHANNELS})

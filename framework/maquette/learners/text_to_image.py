@@ -26,6 +26,7 @@ from maquette.learners.base import Networks, word_tokenizer
 from maquette.perception.tokens import tokenize
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.weights.hub import hub_arguments
 from maquette.weights.loading import halved, quiet, weights_source
 
 CHUNK = 256  # held-out images per batch of the evaluation
@@ -78,11 +79,12 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
         from diffusers import UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
+        place, revision = hub_arguments(source)
         with quiet(source):
-            options = {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
-            old_unet: Any = UNet2DConditionModel.from_pretrained(source, subfolder="unet", **options)
-            old_text: Any = CLIPTextModel.from_pretrained(source, subfolder="text_encoder")
-            old_ids = CLIPTokenizer.from_pretrained(source, subfolder="tokenizer").get_vocab()
+            options = {"torch_dtype": torch.float32, "low_cpu_mem_usage": False, **revision}
+            old_unet: Any = UNet2DConditionModel.from_pretrained(place, subfolder="unet", **options)
+            old_text: Any = CLIPTextModel.from_pretrained(place, subfolder="text_encoder", **revision)
+            old_ids = CLIPTokenizer.from_pretrained(place, subfolder="tokenizer", **revision).get_vocab()
         unet.load_state_dict(old_unet.state_dict())
         state, fresh = old_text.float().state_dict(), text_encoder.state_dict()
         (name,) = (name for name in state if name.endswith("token_embedding.weight"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from maquette.config.capabilities import NEW_WORD
 from maquette.config.parts import PriorSpec
 from maquette.datasets.base import PictureDataset
 from maquette.diffusion.ddim import sample
+from maquette.errors import ConfigError
 from maquette.images.resampling import downsample
 from maquette.images.sheets import picture_grid
 from maquette.learners.base import Learner
@@ -74,6 +76,14 @@ class TextualInversionLearner(Learner[PictureDataset, Tensor]):
     def build(self, dataset: PictureDataset) -> None:
         self._prior: Prior = self.config.prior.build()
         self.word: TrainableWord = self._prior.trainable_word(self.config.token, self.config.init)
+        try:
+            with torch.no_grad():
+                self.word.condition(self._captions(range(len(self.config.templates))))
+        except ConfigError as problem:
+            raise ConfigError(problem.message, key="learner.templates", hint=problem.hint) from None
+
+    def _captions(self, templates: Iterable[int]) -> list[str]:
+        return [self.config.templates[i].replace("{}", self.word.token) for i in templates]
 
     def loss(self, batch: Float[Tensor, "B H W 3"], draws: Draws) -> Terms:
         prior, templates = self._prior, self.config.templates
@@ -84,7 +94,7 @@ class TextualInversionLearner(Learner[PictureDataset, Tensor]):
         noise = draws.normal("noise", *clean.shape).to(clean)
         alpha, sigma = schedule.alpha_sigma(t)
         template_indices = draws.integers("template", 0, len(templates) - 1, len(clean)).tolist()
-        condition = self.word.condition([templates[i].replace("{}", self.word.token) for i in template_indices])
+        condition = self.word.condition(self._captions(template_indices))
         output = self.word(alpha * clean + sigma * noise, t, condition)
         return Terms({"denoising": (output - schedule.target(clean, noise, t)).square().mean()})
 

@@ -35,8 +35,16 @@ class WeightedLoss(ABC):
 
     def __init__(self, config: Any) -> None:
         self.config = config
-        self.weight: Schedule = config.weight
-        self.reads_normals = RENDERED_NORMAL in self.capabilities(config).needs
+
+    @property
+    def weight(self) -> Schedule:
+        """What the term is multiplied by, as the Config says."""
+        return self.config.weight  # type: ignore[no-any-return]
+
+    @property
+    def reads_normals(self) -> bool:
+        """Whether rendered normals are among what the loss reads."""
+        return RENDERED_NORMAL in self.capabilities(self.config).needs
 
     @classmethod
     def capabilities(cls, config: Any) -> Capabilities:

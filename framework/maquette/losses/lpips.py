@@ -19,6 +19,7 @@ from maquette.losses._features import squared_unit_difference
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
+from maquette.weights.hub import hub_file
 from maquette.weights.tensor_files import read_tensors
 
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -47,7 +48,7 @@ class LPIPS(Comparison):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._network = _Network(_weights_file(config.path), _linear_file(config.linear))
+        self._network = _Network(weights_file(config.path), _linear_file(config.linear))
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
         height, width = rendering.rgb.shape[1:3]
@@ -56,8 +57,12 @@ class LPIPS(Comparison):
                 f"loss 'lpips' compares pictures of {SMALLEST_SIDE_PX} pixels or more, not {height} x {width}",
                 key="data.size",
             )
-        network = self._network.to(rendering.rgb.device)
-        features, reference = network(rendering.rgb), network(target.picture.over(rendering.background).detach())
+        return self.distance(rendering.rgb, target.picture.over(rendering.background).detach())
+
+    def distance(self, rgb: Float[Tensor, "B H W 3"], reference: Float[Tensor, "B H W 3"]) -> Tensor:
+        """The mean distance of B pictures in [0, 1] of 16 pixels a side or more, a scalar."""
+        network = self._network.to(rgb.device)
+        features, reference = network(rgb), network(reference)
         layers = [
             (squared_unit_difference(one, other) @ weights).mean()
             for one, other, weights in zip(features, reference, network.linear, strict=True)
@@ -110,13 +115,16 @@ def _read(path: Path, shapes: Mapping[str, tuple[int, ...]], key: str) -> list[T
     return [tensors[name].float() for name in shapes]
 
 
-def _weights_file(path: str) -> Path:
+def weights_file(path: str) -> Path:
+    """The file of VGG16's weights: a file, or of a hub name.
+
+    Raises:
+        ConfigError: there is none.
+    """
     if Path(path).expanduser().is_file():
         return Path(path).expanduser()
-    from huggingface_hub import hf_hub_download
-
     try:
-        return Path(hf_hub_download(path, "model.safetensors"))
+        return hub_file(path, "model.safetensors")
     except (OSError, ValueError) as problem:
         raise ConfigError(
             f"loss 'lpips' cannot find VGG16 at {path!r}: {str(problem).strip().splitlines()[0]}", key="path",

@@ -16,7 +16,7 @@ from maquette.renderers.base import Rendering
 
 @register("loss", "total-variation")
 class TotalVariation(Loss):
-    """Total variation, as the geometry defines it; needs a geometry that does (voxel-grid)."""
+    """Total variation, as the geometry defines it; voxel-grid, tensorf and a mesh with `colors: tensorf` do."""
 
     @dataclass(frozen=True)
     class Config:

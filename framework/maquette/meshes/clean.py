@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from maquette.meshes.holes import mend
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.topology import is_watertight
 
@@ -55,7 +56,7 @@ def keep_components(mesh: Mesh, min_fraction: float) -> Mesh:
     """
     if mesh.is_empty or min_fraction <= 0:
         return mesh
-    label, count = _face_components(mesh)
+    label, count = face_components(mesh)
     sizes = np.bincount(label, mesh.face_areas, count)
     keep = sizes >= min(min_fraction, 1.0) * sizes.max() * (1 - 1e-9)
     return select_faces(mesh, keep[label])
@@ -65,7 +66,7 @@ def fill_cavities(mesh: Mesh) -> Mesh:
     """Remove closed components that are wound inward: walls of inner cavities, invisible from outside."""
     if mesh.is_empty:
         return mesh
-    label, count = _face_components(mesh)
+    label, count = face_components(mesh)
     solid = np.bincount(label, mesh.face_volumes, count) > 0
     return select_faces(mesh, solid[label]) if solid.any() else mesh
 
@@ -86,7 +87,7 @@ def simplify(mesh: Mesh, max_faces: int, tolerance: float) -> Mesh:
     """Decimate to as few faces as the shape needs; attributes are dropped.
 
     The number of faces is halved while the original vertices lie within `tolerance` of the new faces, apart from one in
-    a hundred, and while a closed mesh stays closed.
+    a hundred, and while a closed mesh stays closed; it is mended where decimation opens it.
 
     Args:
         mesh: any mesh.
@@ -94,17 +95,23 @@ def simplify(mesh: Mesh, max_faces: int, tolerance: float) -> Mesh:
         tolerance: distance in units of the longest side of the mesh's box; 0: only `max_faces` counts. A thousandth is
             half a pixel where the object fills a picture of 500 pixels.
     """
-    best = decimate(mesh, max_faces)
+    whole = is_watertight(mesh)
+    best = _decimated(mesh, max_faces, whole)
     if tolerance <= 0 or best.is_empty:
         return best
-    closed = is_watertight(best)
+    closed = whole and is_watertight(best)
     limit = tolerance * float(np.ptp(mesh.bounds, axis=0).max())
     while len(best.faces) >= 2 * FEWEST_FACES:
-        fewer = decimate(best, len(best.faces) // 2)
+        fewer = _decimated(best, len(best.faces) // 2, closed)
         if fewer.is_empty or (closed and not is_watertight(fewer)) or _deviation(mesh, fewer) > limit:
             return best
         best = fewer
     return best
+
+
+def _decimated(mesh: Mesh, max_faces: int, closed: bool) -> Mesh:
+    fewer = decimate(mesh, max_faces)
+    return mend(fewer) if closed and fewer is not mesh else fewer
 
 
 def _deviation(mesh: Mesh, fewer: Mesh) -> float:
@@ -151,7 +158,8 @@ def clean(mesh: Mesh, min_component: float = 0.05) -> Mesh:
     return keep_components(fill_cavities(remove_degenerate(mesh)), min_component)
 
 
-def _face_components(mesh: Mesh) -> tuple[np.ndarray, int]:
+def face_components(mesh: Mesh) -> tuple[np.ndarray, int]:
+    """Number of the piece of each face [F], and how many pieces there are; pieces share no vertex."""
     a, b, c = mesh.faces.T
     rows, columns = np.concatenate([a, b]), np.concatenate([b, c])
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(mesh.vertices),) * 2)

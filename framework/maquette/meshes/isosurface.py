@@ -28,7 +28,7 @@ def extract_surface(
     density_fn: DensityFn,
     bound: float,
     resolution: int,
-    threshold: float | Literal["auto"] = "auto",
+    threshold: float | Literal["auto"] | Callable[[np.ndarray], float] = "auto",
     gap: float = 0.0,
     chunk: int = 2**18,
 ) -> Mesh:
@@ -42,7 +42,7 @@ def extract_surface(
         density_fn: points [n, 3] float32 on the CPU -> densities [n], on any device.
         bound: half side of the cube, in scene units.
         resolution: samples along each side.
-        threshold: density of the surface; "auto" for `auto_threshold`.
+        threshold: density of the surface; "auto" for `auto_threshold`; or a function of the samples [n, n, n], x first.
         gap: in scene units; cavities that open to the outside only through holes of a smaller radius count as solid.
         chunk: points per query.
 
@@ -60,7 +60,7 @@ def extract_surface(
         raise RunError(f"{percentage:.3g} % of the densities are not finite, so there is no surface to extract; "
                        "go back to an earlier checkpoint, or lower the learning rate")  # fmt: skip
     voxel = 2 * bound / (resolution - 1)
-    level = auto_threshold(grid, bound, voxel) if threshold == "auto" else float(threshold)
+    level = _level(threshold, grid, bound, voxel)
     if level <= 0:
         raise RunError(f"the surface threshold must be positive, not {level:g}: densities outside the object are 0")
     if not grid.max() > level:
@@ -74,6 +74,14 @@ def extract_surface(
     places = _refine_vertices(places.astype(np.float64) - 1, density_fn, level, axis.numpy(), chunk)
     mesh = Mesh(np.clip(places * voxel - bound, -bound, bound), faces)
     return mesh if mesh.volume >= 0 else Mesh(mesh.vertices, mesh.faces[:, ::-1])  # scikit-image's order has changed
+
+
+def _level(
+    threshold: float | Literal["auto"] | Callable[[np.ndarray], float], grid: np.ndarray, bound: float, voxel: float
+) -> float:
+    if callable(threshold):
+        return threshold(grid)
+    return auto_threshold(grid, bound, voxel) if threshold == "auto" else float(threshold)
 
 
 def auto_threshold(densities: np.ndarray, bound: float, voxel: float) -> float:

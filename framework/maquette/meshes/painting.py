@@ -69,10 +69,8 @@ def mean_color(mesh: Mesh) -> list[float] | None:
         colors = mesh.vertex_colors[mesh.faces].mean(1)
     else:
         weights = _spread(max(1, min(64, round((SAMPLES / len(mesh.faces)) ** 0.5))))
-        colors = np.zeros((len(mesh.faces), 3))
-        for one in weights:
-            colors += sample_texture(mesh.texture, np.einsum("k,fkd->fd", one, mesh.uv[mesh.faces]), nearest=True)
-        colors /= len(weights)
+        places = np.einsum("wk,fkd->wfd", weights, mesh.uv[mesh.faces])
+        colors = sample_texture(mesh.texture, places.reshape(-1, 2), nearest=True).reshape(*places.shape[:2], 3).mean(0)
     return [round(float(value), 4) for value in (colors * areas[:, None]).sum(0) / areas.sum()]
 
 

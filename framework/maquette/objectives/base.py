@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -13,9 +13,10 @@ from torch.nn.functional import interpolate
 
 from maquette.annotations import NonNegative
 from maquette.config.capabilities import ONE_NOISE_LEVEL, Capabilities
+from maquette.config.parts import PartSpec, TimestepsSpec, part_field
 from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.data.base import Data, Target
-from maquette.diffusion.timesteps import Timesteps
+from maquette.diffusion.timesteps.base import has_several_levels
 from maquette.errors import ConfigError
 from maquette.objectives.terms import Terms
 from maquette.priors.base import Prior, Request
@@ -45,7 +46,7 @@ class Objective(ABC):
         renderings from the cameras of the stage's data, and with the target there.
         """
         timesteps = getattr(config, "timesteps", None)
-        several = isinstance(timesteps, Timesteps) and not timesteps.same_for_all
+        several = isinstance(timesteps, PartSpec) and has_several_levels(timesteps)
         remedies = {ONE_NOISE_LEVEL: "set objective.timesteps.shared: true"}
         return Capabilities(gives=frozenset(() if several else {ONE_NOISE_LEVEL}), remedies=remedies)
 
@@ -78,7 +79,7 @@ class Objective(ABC):
 class GradientObjectiveConfig:
     """Settings of the objectives that prescribe the gradient of the latents (or pixels) that the prior denoises."""
 
-    timesteps: Timesteps = field(default_factory=Timesteps)
+    timesteps: TimestepsSpec = part_field("timesteps", "uniform")
     weighting: Weighting = "sigma2"  # w(t)
     gradient_clip: NonNegativeSchedule = Schedule.constant(0.0)  # largest norm of a pixel's gradient; 0: no clipping
     threshold: NonNegative = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
@@ -124,7 +125,7 @@ class NoisyLatents:
 
 
 @torch.no_grad()
-def add_noise(prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timesteps, moment: Moment) -> NoisyLatents:
+def add_noise(prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: PartSpec, moment: Moment) -> NoisyLatents:
     """Sample timesteps and noise for this step, and add the noise to clean latents."""
     t = draw_timesteps(prior, len(clean), timesteps, moment).to(clean.device)
     alpha, sigma = prior.noise_schedule.alpha_sigma(t)
@@ -132,9 +133,9 @@ def add_noise(prior: Prior, clean: Float[Tensor, "B C h w"], timesteps: Timestep
     return NoisyLatents(alpha * clean + sigma * noise, noise, t, alpha, sigma)
 
 
-def draw_timesteps(prior: Prior, count: int, timesteps: Timesteps, moment: Moment) -> Int[Tensor, " B"]:
+def draw_timesteps(prior: Prior, count: int, timesteps: PartSpec, moment: Moment) -> Int[Tensor, " B"]:
     """Sample `count` timesteps, on the prior's device."""
-    return timesteps.draw(count, moment, prior.noise_schedule).to(prior.device)
+    return timesteps.build().draw(count, moment, prior.noise_schedule).to(prior.device)
 
 
 def timestep_weight(kind: Weighting, alpha: Tensor, sigma: Tensor) -> Tensor:

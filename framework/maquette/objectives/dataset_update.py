@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -12,9 +12,10 @@ from torch.nn.functional import interpolate, l1_loss, mse_loss
 
 from maquette.annotations import Count, NonNegative
 from maquette.config.capabilities import ANY_CAMERA, DATA, NOISE_PREDICTION, PICTURE, SOURCE_PICTURE, Capabilities
+from maquette.config.parts import TimestepsSpec, part_field
 from maquette.data.base import Data, Target
 from maquette.diffusion.ddim import sample
-from maquette.diffusion.timesteps import Timesteps
+from maquette.diffusion.timesteps.base import has_several_levels
 from maquette.errors import require_prepared
 from maquette.objectives.base import Objective, add_noise
 from maquette.objectives.terms import Terms
@@ -41,13 +42,13 @@ class DatasetUpdate(Objective):
     @dataclass(frozen=True)
     class Config:
         every: Count = 10  # n, steps between edits
-        timesteps: Timesteps = field(default_factory=lambda: Timesteps(shared=True))  # t, where an edit starts
+        timesteps: TimestepsSpec = part_field("timesteps", "uniform", shared=True)  # t, where an edit starts
         steps: Count = 20  # k, denoising steps of an edit
         metric: Literal["l1", "l2"] = "l1"  # difference of colours
         threshold: NonNegative = 0.0  # the predicted z_0 is clamped to this size; 0: no clamping. 1 suits pixels
 
         def __post_init__(self) -> None:
-            if not self.timesteps.same_for_all:
+            if has_several_levels(self.timesteps):
                 raise ValueError("timesteps.shared: images are denoised together, from one timestep")
 
     @classmethod

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import interpolate
 
 from maquette.config.capabilities import PICTURE, Capabilities
+from maquette.config.parts import TimestepsSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import (
     GradientObjectiveConfig,
     Objective,
@@ -39,7 +39,7 @@ class ImageSDS(Objective):
 
     @dataclass(frozen=True)
     class Config(GradientObjectiveConfig):
-        timesteps: Timesteps = field(default_factory=lambda: Timesteps(kind="sqrt"))
+        timesteps: TimestepsSpec = part_field("timesteps", "sqrt")
         weighting: Weighting = "x0"
         image: Schedule = Schedule.constant(0.1)  # lambda_rgb; at 0 nothing is decoded
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.annotations import Fraction, Range
-from maquette.config.parts import ScoreSpec, part_field
+from maquette.config.parts import ScoreSpec, TimestepsSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, ddim_step, invert
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives._inversion import InversionObjective
 from maquette.objectives.base import (
     GradientObjectiveConfig,
@@ -38,7 +37,7 @@ class ISM(InversionObjective):
 
     @dataclass(frozen=True)
     class Config(GradientObjectiveConfig):
-        timesteps: Timesteps = field(default_factory=lambda: Timesteps(high=Schedule(((0, 0.98), ("30%", 0.5)))))
+        timesteps: TimestepsSpec = part_field("timesteps", "uniform", high=Schedule(((0, 0.98), ("30%", 0.5))))
         weighting: Weighting = "x0"
         interval: Annotated[Schedule, Range(0, 1)] = Schedule(
             ((0, 0.1), ("30%", 0.05))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.annotations import Count, Fraction
-from maquette.config.parts import ScoreSpec, part_field
+from maquette.config.parts import ScoreSpec, TimestepsSpec, part_field
 from maquette.config.schedules import Schedule
 from maquette.diffusion.ddim import ddim_alpha_sigma, invert
-from maquette.diffusion.timesteps import Timesteps
+from maquette.diffusion.timesteps.base import has_several_levels
 from maquette.objectives._inversion import InversionObjective
 from maquette.objectives.base import (
     GradientObjectiveConfig,
@@ -39,7 +39,7 @@ class SDI(InversionObjective):
 
     @dataclass(frozen=True)
     class Config(GradientObjectiveConfig):
-        timesteps: Timesteps = field(default_factory=lambda: Timesteps(low=FALLING, high=FALLING))
+        timesteps: TimestepsSpec = part_field("timesteps", "uniform", low=FALLING, high=FALLING)
         weighting: Weighting = "x0"
         inversion: ScoreSpec = part_field("score", "cfg", scale=-7.5, base="text")  # score of the inversion
         steps: Count = 10  # n, of an inversion over all timesteps
@@ -54,7 +54,7 @@ class SDI(InversionObjective):
         num_timesteps = prior.noise_schedule.timesteps
         t = draw_timesteps(prior, len(clean), c.timesteps, moment)
         stride = max(num_timesteps // c.steps, 1)
-        tau = moment.draws.integers("tau", 0, stride - 1, 1 if c.timesteps.same_for_all else len(clean)).to(t)
+        tau = moment.draws.integers("tau", 0, stride - 1, len(clean) if has_several_levels(c.timesteps) else 1).to(t)
         above = (t + tau).clamp(min=1, max=num_timesteps - 1)
         inverted = invert(denoiser.with_score(self._inversion), clean, above, stride, c.eta, moment.draws)
         alpha_above, sigma_above = ddim_alpha_sigma(prior.noise_schedule, above)

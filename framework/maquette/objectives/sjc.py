@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from maquette.config.parts import TimestepsSpec, part_field
 from maquette.config.schedules import Schedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, Weighting, add_noise, timestep_weight
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -28,8 +28,8 @@ class SJC(GradientObjective):
 
     @dataclass(frozen=True)
     class Config(GradientObjectiveConfig):
-        timesteps: Timesteps = field(  # all of 1,000 but the 10 lowest and the 30 highest
-            default_factory=lambda: Timesteps(low=Schedule.constant(0.01), high=Schedule.constant(0.969))
+        timesteps: TimestepsSpec = part_field(  # all of 1,000 but the 10 lowest and the 30 highest
+            "timesteps", "uniform", low=Schedule.constant(0.01), high=Schedule.constant(0.969)
         )
         weighting: Weighting = "uniform"
         variance_reduction: bool = True  # the gradient starts at the clean picture instead of the noisy one

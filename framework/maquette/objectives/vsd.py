@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,11 +12,10 @@ from torch.nn.functional import mse_loss
 
 from maquette.annotations import Count, Fraction
 from maquette.config.capabilities import NOISE_PREDICTION, Capabilities, condition, trainable_copy
-from maquette.config.parts import PriorSpec
+from maquette.config.parts import PriorSpec, TimestepsSpec, part_field
 from maquette.config.schedules import NonNegativeSchedule, Schedule
 from maquette.data.base import Data
 from maquette.diffusion.noise import NoiseSchedule
-from maquette.diffusion.timesteps import Timesteps
 from maquette.errors import ConfigError, require_prepared
 from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, add_noise, timestep_weight
 from maquette.objectives.terms import Terms
@@ -46,8 +45,8 @@ class VSD(GradientObjective):
         learning_rate: NonNegativeSchedule = Schedule.constant(1e-4)  # of phi
         condition: str = "viewless"  # y, the condition of phi
         camera_dropout: Fraction = 0.1  # fraction of images on which phi is trained without c
-        copy_timesteps: Timesteps = field(  # of phi's training
-            default_factory=lambda: Timesteps(low=Schedule.constant(0.0), high=Schedule.constant(1.0))
+        copy_timesteps: TimestepsSpec = part_field(  # of phi's training
+            "timesteps", "uniform", low=Schedule.constant(0.0), high=Schedule.constant(1.0)
         )
         base: PriorSpec | None = None  # prior that phi copies, with equal latents and noise schedule; none: the prior
 

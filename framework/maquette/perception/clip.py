@@ -14,8 +14,7 @@ from torch.nn import functional
 from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ClipPreprocessor
 from maquette.perception.tokens import cut_to_fit, most_tokens, text_limit, tokenize, warn_of_cut
-from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
-from maquette.weights.raw_files import readable_folder
+from maquette.weights.loading import carried_weights, read_network, readable_source, unreadable, weights_source
 
 
 def load_clip(path: str) -> tuple[Any, Any, ClipPreprocessor]:
@@ -33,8 +32,8 @@ def load_clip(path: str) -> tuple[Any, Any, ClipPreprocessor]:
     hint = f"give a folder in transformers' layout, a hub name, or one of: {carried_weights()}"
     model = read_network(CLIPModel, source, what, hint=hint, dtype=torch.float32)
     try:
-        with quiet(source), readable_folder(Path(source)) as readable:
-            tokenizer: Any = CLIPTokenizer.from_pretrained(str(readable) if Path(source).is_dir() else source)
+        with readable_source(source) as (place, revision):
+            tokenizer: Any = CLIPTokenizer.from_pretrained(place, **revision)
     except ConfigError:
         raise
     except Exception as problem:  # the errors of tokenizers have no base but this

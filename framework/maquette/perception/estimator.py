@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -11,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.weights.loading import carried_weights, quiet, read_network, unreadable, weights_source
-from maquette.weights.raw_files import readable_folder
+from maquette.weights.loading import carried_weights, read_network, readable_source, unreadable, weights_source
 
 METRIC = ("glpn", "zoedepth")  # transformers' models of metric depth
 DEPTH_AND_NORMALS = "DPTForDepthAndNormals"
@@ -56,10 +54,9 @@ class Estimator:
             "layout, or a hub name such as depth-anything/Depth-Anything-V2-Small-hf"
         )
         try:
-            with quiet(source), readable_folder(Path(source), key) as readable:
-                place = str(readable) if Path(source).is_dir() else source
-                config: Any = AutoConfig.from_pretrained(place)
-                settings, _ = ImageProcessingMixin.get_image_processor_dict(place)
+            with readable_source(source, key) as (place, revision):
+                config: Any = AutoConfig.from_pretrained(place, **revision)
+                settings, _ = ImageProcessingMixin.get_image_processor_dict(place, **revision)
                 side: int = get_size_dict(settings["size"])["height"]
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise unreadable(what, problem, key, hint) from problem

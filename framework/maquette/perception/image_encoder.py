@@ -10,8 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maquette.weights.loading import carried_weights, halved, quiet, read_network, unreadable, weights_source
-from maquette.weights.raw_files import read_json, readable_folder
+from maquette.weights.loading import (
+    carried_weights,
+    halved,
+    read_network,
+    readable_source,
+    unreadable,
+    weights_source,
+)
+from maquette.weights.raw_files import read_json
 
 TEXT_TOWER = ("text_model.", "text_projection.", "logit_scale")
 """Prefixes of the tensors of a CLIP outside its image tower."""
@@ -92,12 +99,11 @@ class ImageEncoder(nn.Module):
         what = f"a CLIP image encoder from {path!r}"
         hint = f"give a folder in transformers' layout, a hub name, or a plugin's weights ({carried_weights()})"
         try:
-            with quiet(source), readable_folder(Path(tower)) as readable:
-                place = str(readable) if Path(tower).is_dir() else tower
+            with readable_source(tower) as (place, revision):
                 if alone:
                     config: Any = CLIPVisionConfig.from_pretrained(place)
                 else:
-                    both: Any = CLIPConfig.from_pretrained(place)
+                    both: Any = CLIPConfig.from_pretrained(place, **revision)
                     config = both.vision_config
                     config.projection_dim = both.projection_dim  # CLIPModel does not read the tower's own
         except (OSError, ValueError) as problem:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maquette.cameras.base import Cameras
+from maquette.perception.patch_encoder import PatchEncoder
 from maquette.perception.volume_unet import GROUP, fold
 
 STATISTICS = 3  # over the views: mean, variance and an extreme
@@ -29,6 +30,7 @@ class ViewVolume(nn.Module):
         widths: channels of the picture's features at 1/2, 1/4 and 1/8 of its side.
         features: learned features at each coarse cell and view.
         context: size of the context vector.
+        patches: path of a DINOv2 whose patches' features are added to the learned ones; "": none.
 
     Source: pooling by mean and variance, MVSNet (Yao et al. 2018, arXiv 1804.02505), sec. 3.2, and the local condition
     of One-2-3-45++ (Liu et al. 2023, arXiv 2311.07885), sec. 3.2; the minimum of what differs from the background is
@@ -45,6 +47,7 @@ class ViewVolume(nn.Module):
         widths: tuple[int, int, int] = (24, 48, 96),
         features: int = 16,
         context: int = 128,
+        patches: str = "",
     ) -> None:
         super().__init__()
         fine, coarse = cell_centres(bound, resolution), cell_centres(bound, resolution // 2)
@@ -55,6 +58,11 @@ class ViewVolume(nn.Module):
         self.pyramid = nn.ModuleList(map(_Convolutions, entering, widths))
         self.lift = nn.ModuleList(nn.Conv2d(width, features, 1) for width in widths)
         self.context = nn.Sequential(nn.Linear(2 * widths[2], context), nn.SiLU(), nn.Linear(context, context))
+        self._patches = PatchEncoder(patches) if patches else None
+        self.lift_patches = None if self._patches is None else nn.Conv2d(self._patches.width, features, 1)
+        if self.lift_patches is not None:
+            nn.init.zeros_(self.lift_patches.weight)  # so that weights without it begin as they were
+            nn.init.zeros_(self.lift_patches.bias)  # type: ignore[arg-type]
         self.channels = 8 * STATISTICS * RAW + STATISTICS * features + 3
 
     def forward(
@@ -66,20 +74,38 @@ class ViewVolume(nn.Module):
             images: in [0, 1], over plain backgrounds.
             cameras: B V cameras, the V views of an object one after the other.
         """
+        raw, learned, context = self.at(images, cameras, self.fine, self.coarse)
+        folded = fold(raw.unflatten(2, (self.resolution,) * 3))
+        position = self.coarse.T.expand(len(images), -1, -1)
+        volume = torch.cat([learned, position], dim=1).unflatten(2, (self.resolution // 2,) * 3)
+        return torch.cat([folded.to(volume), volume], dim=1), context
+
+    def at(
+        self,
+        images: Float[Tensor, "B V H W 3"],
+        cameras: Cameras,
+        fine: Float[Tensor, "p 3"],
+        coarse: Float[Tensor, "q 3"],
+    ) -> tuple[Float[Tensor, "B R p"], Float[Tensor, "B F q"], Float[Tensor, "B D"]]:
+        """Statistics over the views at any points, scene units: of colors at `fine`, of learned features at `coarse`.
+
+        Returns:
+            Mean, variance and minimum of the `RAW` channels, one after the other; mean, variance and maximum of learned
+            features; context. Gradients reach the last two.
+        """
         objects, views = images.shape[:2]
         pictures = with_difference(images.flatten(0, 1).permute(0, 3, 1, 2))
         with torch.no_grad():
-            raw = sample_views(pictures, cameras, self.fine, views)
+            raw = sample_views(pictures, cameras, fine, views)
             raw = torch.cat([*mean_and_variance(raw), raw.amin(1)], dim=1)
-            folded = fold(raw.unflatten(2, (self.resolution,) * 3))
         local, whole = self._picture_features(pictures * 2 - 1)
-        learned = sample_views(local, cameras, self.coarse, views)
+        if self._patches is not None and self.lift_patches is not None:
+            of_patches = self.lift_patches(self._patches(pictures[:, :3]))
+            local = local + functional.interpolate(of_patches, local.shape[-2:], mode="bilinear", align_corners=False)
+        learned = sample_views(local, cameras, coarse, views)
         learned = torch.cat([*mean_and_variance(learned), learned.amax(1)], dim=1)
-        position = self.coarse.T.expand(objects, -1, -1)
-        volume = torch.cat([learned, position], dim=1).unflatten(2, (self.resolution // 2,) * 3)
         whole = whole.unflatten(0, (objects, views))
-        context = self.context(torch.cat([whole.mean(1), whole.amax(1)], dim=1))
-        return torch.cat([folded.to(volume), volume], dim=1), context
+        return raw, learned, self.context(torch.cat([whole.mean(1), whole.amax(1)], dim=1))
 
     def _picture_features(self, pictures: Tensor) -> tuple[Float[Tensor, "P F h w"], Float[Tensor, "P E"]]:
         """Features of each picture at half its side, and one vector of each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -93,7 +93,7 @@ class _Residual(nn.Module):
         return self.shortcut(volume) + self.conv_2(functional.silu(torch.addcmul(shift, hidden, 1 + scale)))
 
 
-def timestep_embedding(timestep: Float[Tensor, " B"]) -> Float[Tensor, "B E"]:
+def timestep_embedding(timestep: Shaped[Tensor, " B"]) -> Float[Tensor, "B E"]:
     """Cosines and sines of a timestep, in `FREQUENCIES` geometric frequencies.
 
     Source: Vaswani et al. 2017 (arXiv 1706.03762), sec. 3.5.

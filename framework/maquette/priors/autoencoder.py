@@ -62,6 +62,22 @@ class PictureCodec:
         return (latents - self._shift) * self._factor
 
     @torch.no_grad()
+    def sample_latents(
+        self, pixels: Float[Tensor, "B 3 H W"], noise: Float[Tensor, "B C h w"]
+    ) -> Float[Tensor, "B C h w"]:
+        """Scaled latents drawn from the autoencoder's posterior; without an autoencoder, the pixels unchanged.
+
+        Args:
+            pixels: in [-1, 1], of any size.
+            noise: standard normal, of the latents' shape; `encode_pixels` gives the latents of zeros.
+        """
+        if self.vae is None:
+            return pixels
+        posterior = self.vae.to(self.device).encode(pixels).latent_dist
+        self._offload_if_idle()
+        return (posterior.mean + posterior.std * noise - self._shift) * self._factor
+
+    @torch.no_grad()
     def decode_to_pixels(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
         """The inverse of `encode_pixels`."""
         if self.vae is None:

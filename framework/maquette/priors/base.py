@@ -124,7 +124,11 @@ class TrainableWord(nn.Module, ABC):
 
     @abstractmethod
     def condition(self, texts: Sequence[str]) -> Any:
-        """Texts -> the condition that `predict` takes, with gradients to the embedding."""
+        """Texts -> the condition that `predict` takes, with gradients to the embedding.
+
+        Raises:
+            ConfigError: a text is so long that the word in it would be cut off.
+        """
 
     @abstractmethod
     def forward(

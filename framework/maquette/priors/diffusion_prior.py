@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.annotations import CountOrNone, WeightsPath
+from maquette.config.parts import NoiseSpec
 from maquette.diffusion.noise import DiscreteSchedule, NoiseSchedule
 from maquette.kernels.devices import choose_device
 from maquette.priors.autoencoder import PictureCodec
@@ -30,6 +31,9 @@ class NetworkConfig:
     device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
     size: CountOrNone = 0  # picture side in pixels; 0: the side that the model was trained on
     cpu_offload: bool = False  # keep the autoencoder on the CPU between uses
+    noise: NoiseSpec | None = (
+        None  # the noise process that the weights were tuned on, where their scheduler has another
+    )
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -49,7 +53,7 @@ class DiffusionPrior(Prior):
     def __init__(self, config: NetworkConfig, noise_schedule: DiscreteSchedule, unet: Any, vae: Any, size: int) -> None:
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.dtype, self.device)
-        self.noise_schedule = noise_schedule.to(self.device)
+        self.noise_schedule = noise_schedule.under(config.noise).to(self.device)
         self.unet: Any = unet.to(self.device, memory_format=torch.channels_last)
         self.size = config.size or size
         self.codec = PictureCodec(vae, self.size, self.device, config.cpu_offload)

@@ -22,6 +22,11 @@ def fill_template(template: Path, **values: Any) -> str:
     return environment.get_template(template.name).render(**values)
 
 
+def base_style() -> str:
+    """The CSS that all pages share: colours, light and dark, type, cards and focus."""
+    return Path(__file__).with_name("base.css").read_text(encoding="utf-8")
+
+
 def embeddable(path: Path) -> bool:
     """Whether a file is there, and not too large to embed."""
     return path.is_file() and 0 < path.stat().st_size <= LARGEST_EMBEDDED_BYTES

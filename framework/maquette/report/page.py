@@ -18,6 +18,7 @@ from maquette.report.viewer import ModelView, model_view
 
 MAX_PREVIEWS = 24  # largest number of previews, evenly spaced over the run
 PREVIEW_HEIGHT_PX = 320  # largest height of a preview; its width is at most three times that
+APART = ("turntable.mp4", "sheet.png")  # files that have places of their own on the page
 PICTURES_FILE = "pictures.json"  # in export/, by the exporters: file name -> what it shows
 
 Loaded = TypeVar("Loaded")
@@ -82,6 +83,7 @@ def write_report(run_folder: Path) -> Path:
     pictures = (
         notes.attempt(export / PICTURES_FILE, "captions", _mapping) if (export / PICTURES_FILE).exists() else None
     )
+    shows = {name: str(what) for name, what in (pictures or {}).items()}
     prompt = str(manifest.get("prompt") or "")
     page = fill_template(
         Path(__file__).with_name("template.html.j2"),
@@ -90,7 +92,9 @@ def write_report(run_folder: Path) -> Path:
         facts=facts(manifest, metrics),
         mp4=mp4,
         gif=gif,
-        shows={name: str(what) for name, what in (pictures or {}).items()},
+        shows=shows,
+        films=_captioned(export, shows, ".mp4", "films", notes),
+        stills=_captioned(export, shows, ".png", "pictures", notes),
         model=notes.attempt(export / "mesh.glb", "3D view", _model_view),
         views=_views(run_folder / "views", notes),
         sheet=notes.attempt(export / "sheet.png", "contact sheet", data_url),
@@ -116,6 +120,7 @@ def facts(manifest: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, str]
         "method": manifest.get("method"),
         "seed": manifest.get("seed"),
         "steps": f"{metrics.last_step:,}" if metrics.curves else None,
+        "ended early": "; ".join(_early_end(*item) for item in _inner(manifest, "ended_early").items()),
         "time": format_duration(seconds) if isinstance(seconds, (int, float)) else None,
         "memory": f"{memory / 1024:.1f} GB" if isinstance(memory, (int, float)) else None,
         "last loss": f"{loss.values[-1]:.4g}" if loss else None,
@@ -124,6 +129,10 @@ def facts(manifest: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, str]
         "maquette": versions.get("maquette"),
     }
     return [(name, str(value)) for name, value in values.items() if value not in (None, "")]
+
+
+def _early_end(stage: str, facts: Mapping[str, Any]) -> str:
+    return f"{stage} after {facts.get('step')} of {facts.get('steps')} steps; {facts.get('reason')}"
 
 
 def format_duration(seconds: float) -> str:
@@ -161,14 +170,22 @@ def _inner(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _subject(manifest: Mapping[str, Any]) -> str:
-    image = manifest.get("image")
-    return Path(str(image)).stem if image else ""
+    path = manifest.get("image") or manifest.get("video")
+    seed = manifest.get("seed")
+    return Path(str(path)).stem if path else "" if seed is None else f"seed {seed}"
 
 
 def _views(folder: Path, notes: Notes) -> list[Picture]:
     """The sheets of sampled views."""
     urls = [(path, notes.attempt(path, "views", data_url)) for path in sorted(folder.glob("*.png"))]
     return [Picture(url, path.stem) for path, url in urls if url is not None]
+
+
+def _captioned(export: Path, shows: Mapping[str, str], suffix: str, what: str, notes: Notes) -> list[Picture]:
+    """Exported files with captions of their own: films or pictures, but for the turntable and the contact sheet."""
+    names = [name for name in shows if name.endswith(suffix) and "/" not in name and name not in APART]
+    urls = [(name, notes.attempt(export / name, what, data_url)) for name in names]
+    return [Picture(url, shows[name]) for name, url in urls if url is not None]
 
 
 def _turntable(export: Path, notes: Notes) -> tuple[str | None, str | None]:

@@ -51,7 +51,7 @@ def model_view(glb: Path) -> ModelView:
         ValueError: the file cannot be read, or holds no surface.
     """
     content = base64.b64encode(glb.read_bytes()).decode()
-    return ModelView(f"data:model/gltf-binary;base64,{content}", mesh_picture(glb), _packed_library())
+    return ModelView(f"data:model/gltf-binary;base64,{content}", mesh_picture(glb), packed_library())
 
 
 def mesh_picture(glb: Path) -> str:
@@ -75,7 +75,7 @@ def mesh_picture(glb: Path) -> str:
 
 
 @cache
-def _packed_library() -> str:
-    """The module without its last line, which would make browsers look for a map of its sources."""
+def packed_library() -> str:
+    """model-viewer's module, gzipped, in base64; without its last line, by which browsers look for a map of sources."""
     module = LIBRARY.read_bytes().rsplit(b"//# sourceMappingURL", 1)[0]
     return base64.b64encode(gzip.compress(module, mtime=0)).decode()

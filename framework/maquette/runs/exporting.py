@@ -18,11 +18,12 @@ from maquette import registry
 from maquette.config.parts import ExporterSpec, PartSpec, plain
 from maquette.errors import ConfigError, RunError, did_you_mean
 from maquette.export.meshed import PICTURES_FILE
+from maquette.export.scenes import export_scene
 from maquette.files import sole_writer, write_atomically
 from maquette.kernels.devices import limit_threads
 from maquette.report import write_report
 from maquette.runs.part_words import configure_parts, default_settings
-from maquette.stages.export import Export, export_scene
+from maquette.stages.export import Export
 from maquette.stages.finished import load_run, newest_scene
 from maquette.training.manifest import read_manifest, revision, write_manifest
 from maquette.training.run_folder import RunFolder
@@ -48,7 +49,11 @@ class Exported:
 
 
 def export_run(
-    run: RunFolder, words: Sequence[str] = (), exporters: Sequence[str] = (), overwrite: bool = False
+    run: RunFolder,
+    words: Sequence[str] = (),
+    exporters: Sequence[str] = (),
+    overwrite: bool = False,
+    parts: Sequence[Path] = (),
 ) -> Exported:
     """Export the newest scene that a run has saved; its manifest records how.
 
@@ -57,17 +62,18 @@ def export_run(
         words: `EXPORTER.key=value` over the settings with which the run exported.
         exporters: names of exporters, or formats such as obj; none: those of the run.
         overwrite: replace files in the run's folder `export`; otherwise they go to a new folder, `export-1` and so on.
+        parts: local files to take in place of those that the run names.
 
     Raises:
         ConfigError: there is no such exporter or setting.
         RunError: the run has saved no scene, another process writes it, or nothing could be exported.
     """
-    chosen = chosen_exporters(run, words, exporters)
+    chosen = chosen_exporters(run, words, exporters, parts)
     limit_threads()
     with sole_writer(run.path, "run"):
         for abandoned in run.path.glob(f"{HIDDEN}*"):
             shutil.rmtree(abandoned, ignore_errors=True)
-        saved = newest_scene(run)
+        saved = newest_scene(run, parts)
         written = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=run.path))
         try:
             files = export_scene(saved.scene, chosen, written)
@@ -87,13 +93,15 @@ def export_run(
     return Exported(folder, tuple(folder / name for name in names), saved.stage, saved.step)
 
 
-def chosen_exporters(run: RunFolder, words: Sequence[str] = (), exporters: Sequence[str] = ()) -> dict[str, PartSpec]:
+def chosen_exporters(
+    run: RunFolder, words: Sequence[str] = (), exporters: Sequence[str] = (), parts: Sequence[Path] = ()
+) -> dict[str, PartSpec]:
     """The exporters of a run with their settings, or those that are named; see `export_run`.
 
     Raises:
         ConfigError: there is no such exporter or setting; says which are possible.
     """
-    method = load_run(run).method
+    method = load_run(run, parts).method
     own: dict[str, Any] = {}
     for spec in method.stages.values():
         if isinstance(spec.config, Export.Config):

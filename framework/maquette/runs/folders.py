@@ -165,5 +165,5 @@ def folder_size(folder: Path) -> int:
 
 
 def _subject(manifest: Mapping[str, Any], path: Path) -> str:
-    picture = manifest.get("image") or manifest.get("data")
+    picture = manifest.get("image") or manifest.get("data") or manifest.get("video")
     return str(manifest.get("prompt") or (Path(str(picture)).stem if picture else path.parent.name))

@@ -1,25 +1,31 @@
-"""Many runs in separate processes, so that a failed one does not affect the others; finished ones are not repeated."""
+"""Many runs, of which a failed one does not affect the others, and finished ones are not repeated."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from maquette.config.loading import ResolvedConfig
 from maquette.errors import MaquetteError
 from maquette.kernels.cores import available_cores
+from maquette.runs.executors import Children, Inline, Start, Workers, share_cards, visible_cards
+from maquette.runs.failures import Failure, FailureKind, Limits, again
+from maquette.runs.ray_executor import RayCluster
+from maquette.runs.storage import Storage, synced
 from maquette.training.fingerprint import Fingerprint, fingerprint
 from maquette.training.manifest import read_manifest
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import ending_by_signals
 
 LOG_FILE = "log.txt"  # in the folder of a job
+CHANGED = "the code, the weights or an input changed after these runs began: run them again"
+
+ExecutorName = Literal["process", "inline", "ray"]
+"""How jobs run: each in a process of its own, one after the other in this one, or on the actors of a Ray cluster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +37,8 @@ class Job:
         words: arguments of `maquette run`, without the output folder.
         fingerprint: what the result depends on; only a run with the same one counts as this job's.
         stages: names of the method's stages.
-        root: folder of all jobs, kept between calls, so that stopped ones can be resumed.
+        root: folder of all jobs, synced between calls, so that stopped ones can be resumed.
+        smaller: the job with settings that take less memory; None: there are none.
     """
 
     name: str
@@ -39,6 +46,7 @@ class Job:
     fingerprint: Fingerprint
     stages: tuple[str, ...]
     root: Path
+    smaller: Job | None = field(default=None, kw_only=True)
 
     @property
     def folder(self) -> Path:
@@ -63,20 +71,49 @@ class Job:
         run = self.run
         return run is not None and run.read_state()["finished"] == list(self.stages)
 
+    @property
+    def label(self) -> str:
+        """The job in progress and tables."""
+        return self.name
+
+    def start(self) -> Start:
+        """How its run is begun, or gone on with if it was."""
+        begun = self.run
+        words = ["run", *self.words, f"output={self.folder}"] if begun is None else ["resume", str(begun.path)]
+        return words, self.log
+
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[AnyJob]):
-    """The outcome of a job: `error` is empty on success, else the last line of the run's log.
+    """The outcome of a job.
 
-    `repeated` says that the run was finished before, and was not made again.
+    Args:
+        job: the job.
+        error: empty on success, else the last line of the run's log.
+        repeated: the run was finished before, and was not made again.
+        failures: of all attempts, in their order; one that was followed by a success is here, too.
+        shrunk: the run is that of the job's smaller settings.
     """
 
     job: AnyJob
     error: str = ""
     repeated: bool = False
+    failures: tuple[Failure, ...] = ()
+    shrunk: bool = False
+
+    @property
+    def kind(self) -> FailureKind | Literal[""]:
+        """The class of the error; empty on success."""
+        return self.failures[-1].kind if self.error and self.failures else "other" if self.error else ""
+
+    @property
+    def run(self) -> RunFolder | None:
+        """The run folder; None: there is none."""
+        current: Job | None = self.job.smaller if self.shrunk else self.job
+        return None if current is None else current.run
 
 
 def recorded_digest(run: RunFolder) -> str:
@@ -89,71 +126,86 @@ def job_facts(resolved: ResolvedConfig) -> tuple[Fingerprint, tuple[str, ...]]:
     return fingerprint(resolved), tuple(resolved.method.stages)
 
 
-def run_jobs(jobs: Sequence[AnyJob], processes: int) -> Generator[Outcome[AnyJob]]:
-    """Run the unfinished jobs, `processes` in parallel; yields outcomes as they complete.
+def run_jobs(
+    jobs: Sequence[AnyJob], processes: int, limits: Limits | None = None, executor: ExecutorName = "process",
+    address: str = "", storage: Storage | None = None,
+) -> Generator[Outcome[AnyJob]]:  # fmt: skip
+    """Run the unfinished jobs; yields outcomes as they complete.
 
-    The available cores are divided among the processes. SIGTERM and SIGHUP stop the runs, each of which saves a
-    checkpoint first; so does closing the iterator.
+    The available cores are divided among the processes, and so are several CUDA cards. SIGTERM and SIGHUP stop the
+    runs, each of which saves a checkpoint first; so does closing the iterator.
+
+    Args:
+        jobs: what to run; those with one folder are run once.
+        processes: number of parallel runs; of the executor `inline` there is one.
+        limits: of time and of attempts; None: any time, one attempt.
+        executor: how they run.
+        address: of the Ray cluster; "": that of RAY_ADDRESS, or one that is started on this machine.
+        storage: keeps the folders of all jobs, so that other machines can go on with them; None: this disk alone does.
     """
-    children = _Children()
-    threads = max(1, available_cores() // processes)
-    distinct = {job.folder: job for job in jobs}
-    with ThreadPoolExecutor(processes) as pool, ending_by_signals():
-        waiting = [pool.submit(_guarded, job, threads, children) for job in distinct.values()]
+    limits = limits or Limits()
+    distinct = list({job.folder: job for job in jobs}.values())
+    if executor == "inline":
+        with ending_by_signals():
+            for job in distinct:
+                yield from _alike(jobs, _guarded(job, limits, Inline(), storage))
+        return
+    workers = _workers(processes, executor, address, storage)
+    with closing(workers), ThreadPoolExecutor(processes) as pool, ending_by_signals():
+        waiting = [pool.submit(_guarded, job, limits, workers, storage) for job in distinct]
         try:
             for done in as_completed(waiting):
-                outcome = done.result()
-                alike = [job for job in jobs if job.folder == outcome.job.folder]
-                yield from (Outcome(job, outcome.error, outcome.repeated) for job in alike)
+                yield from _alike(jobs, done.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            children.stop()
+            workers.stop()
             raise
 
 
-@dataclass
-class _Children:
-    """Processes of runs, which end with the process that started them."""
-
-    running: set[subprocess.Popen[bytes]] = field(default_factory=set)
-    stopped: bool = False
-
-    def run(self, command: Sequence[str], **settings: Any) -> int:
-        child = subprocess.Popen(command, **settings)
-        self.running.add(child)
-        try:
-            if self.stopped:
-                child.terminate()
-            return child.wait()
-        finally:
-            self.running.discard(child)
-
-    def stop(self) -> None:
-        self.stopped = True
-        for child in tuple(self.running):
-            child.terminate()
+def _workers(processes: int, executor: ExecutorName, address: str, storage: Storage | None) -> Workers:
+    if executor == "ray":
+        return RayCluster(processes, address, storage)
+    return Children(max(1, available_cores() // processes), share_cards(visible_cards(), processes))
 
 
-def _guarded(job: AnyJob, threads: int, children: _Children) -> Outcome[AnyJob]:
+def _alike(jobs: Sequence[AnyJob], outcome: Outcome[AnyJob]) -> Generator[Outcome[AnyJob]]:
+    """The outcome, once for each job of its folder."""
+    for job in jobs:
+        if job.folder == outcome.job.folder:
+            yield Outcome(job, outcome.error, outcome.repeated, outcome.failures, outcome.shrunk)
+
+
+def _guarded(
+    job: AnyJob, limits: Limits, executor: Workers | Inline, storage: Storage | None
+) -> Outcome[AnyJob]:  # fmt: skip
     try:
-        return _run_one(job, threads, children)
+        return _run_one(job, limits, executor, storage)
     except (MaquetteError, OSError) as problem:  # one broken folder stops no other run
-        return Outcome(job, str(problem))
+        return Outcome(job, str(problem), failures=(Failure("other", str(problem)),))
 
 
-def _run_one(job: AnyJob, threads: int, children: _Children) -> Outcome[AnyJob]:
+def _run_one(job: AnyJob, limits: Limits, executor: Workers | Inline, storage: Storage | None) -> Outcome[AnyJob]:
+    """Attempts until one succeeds, or none is left."""
+    if storage is not None:
+        for each in (job, job.smaller):
+            if each is not None:
+                storage.pull(each.folder)
     if job.finished:
         return Outcome(job, repeated=True)
-    job.folder.mkdir(parents=True, exist_ok=True)
-    begun = job.run
-    words = ["run", *job.words, f"output={job.folder}"] if begun is None else ["resume", str(begun.path)]
-    environment = {"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads), **os.environ}
-    command = [sys.executable, "-P", "-m", "maquette", *words]
-    with job.log.open("w") as log:
-        code = children.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-    if code == 0 and job.finished:
-        return Outcome(job)
-    lines = job.log.read_text(errors="replace").strip().splitlines()
-    if code == 0:
-        return Outcome(job, "the code, the weights or an input changed after these runs began: run them again")
-    return Outcome(job, lines[-1] if lines else f"exit code {code}")
+    if job.smaller is not None and job.smaller.finished:
+        return Outcome(job, repeated=True, shrunk=True)
+    current: Job = job
+    failures: list[Failure] = []
+    while True:
+        current.folder.mkdir(parents=True, exist_ok=True)
+        here = None if isinstance(executor, RayCluster) else storage  # an actor keeps what it makes itself
+        with synced(here, current.folder):
+            failure = executor.attempt(current.start(), limits)
+        if failure is None and current.finished:
+            return Outcome(job, failures=tuple(failures), shrunk=current is not job)
+        failures.append(failure or Failure("other", CHANGED))
+        choice = again(failures, limits, job.smaller is not None)
+        if not choice or executor.stopped:
+            return Outcome(job, failures[-1].message, failures=tuple(failures), shrunk=current is not job)
+        if choice == "smaller" and job.smaller is not None:
+            current = job.smaller

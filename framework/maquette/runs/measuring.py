@@ -55,7 +55,9 @@ def measure_scene(scene: MeasuredSubject, metrics: Mapping[str, Metric], case: C
     }
 
 
-def measure_run(run: RunFolder, metrics: Mapping[str, PartSpec], case: Case, suite: str = "") -> Measures:
+def measure_run(
+    run: RunFolder, metrics: Mapping[str, PartSpec], case: Case, suite: str = "", parts: Sequence[Path] = ()
+) -> Measures:
     """Measure the newest scene that a run has saved, and write it to the run's `measures.json`.
 
     What the file has of other metrics stays.
@@ -65,6 +67,7 @@ def measure_run(run: RunFolder, metrics: Mapping[str, PartSpec], case: Case, sui
         metrics: the metrics, by name.
         case: the prompt with labels and truth, where metrics compare with them.
         suite: the name of the suite that both are of, if one is.
+        parts: local files to take in place of those that the run names.
 
     Raises:
         ConfigError: a metric needs a truth that the case has not.
@@ -75,7 +78,7 @@ def measure_run(run: RunFolder, metrics: Mapping[str, PartSpec], case: Case, sui
         check_truth(metric, case)
     limit_threads()
     with sole_writer(run.path, "run"):
-        saved = newest_scene(run)
+        saved = newest_scene(run, parts)
         facts = {
             "suite": suite, "prompt": case.prompt, "labels": dict(case.labels), "stage": saved.stage,
             "step": saved.step, "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "revision": revision(),
@@ -109,15 +112,15 @@ def chosen_metrics(names: Sequence[str], words: Sequence[str] = ()) -> dict[str,
 
 
 def self_sufficient_metrics() -> list[str]:
-    """The metrics that need neither settings nor a true object."""
+    """The metrics that need neither settings nor a true object or a picture."""
     return [
         name
         for name in registry.names("metric")
-        if not registry.get("metric", name).needs and len(default_settings("metric", name)) > 1
+        if not registry.get("metric", name).compares() and len(default_settings("metric", name)) > 1
     ]
 
 
-def case_of(run: RunFolder, words: Sequence[str]) -> tuple[Case, list[str]]:
+def case_of(run: RunFolder, words: Sequence[str], parts: Sequence[Path] = ()) -> tuple[Case, list[str]]:
     """The case of a run: its prompt, and the truth and labels that words give, e.g. `labels={category: mug}`.
 
     Returns:
@@ -136,4 +139,5 @@ def case_of(run: RunFolder, words: Sequence[str]) -> tuple[Case, list[str]]:
             rest.append(word)
     labels = check(dict[str, str], settings.get("labels", {}), "labels", lambda key: None)
     truth = check(TruthSpec, settings["truth"], "truth", lambda key: None) if "truth" in settings else None
-    return Case(load_run(run).method.prompt, labels, truth), rest
+    method = load_run(run, parts).method
+    return Case(method.prompt, labels, truth, method.image or "", method.data or ""), rest

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import shlex
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from maquette.files import display_path, sole_writer, write_atomically
 from maquette.runs.comparing import picture_of, read_facts
 from maquette.runs.jobs import Outcome, run_jobs
 from maquette.runs.page import embedded, link, write_page
+from maquette.runs.progress import Progress
 from maquette.runs.sweeps import Sweep, SweepJob
 from maquette.runs.view_sheets import sheet_views, write_sheet
 from maquette.stages.finished import finished_scene
@@ -28,7 +27,6 @@ from maquette.training.manifest import read_manifest
 
 VIEWS = 4  # of each run on the contact sheet
 TABLE_FILE, PAGE_FILE, SHEET_FILE = "results.csv", "index.html", "sheet.png"
-_STEPS = re.compile(r"^(?P<stage>[\w -]+): (?P<done>\d+)/(?P<total>\d+)  ", re.MULTILINE)  # of training/progress.py
 
 
 @dataclass(frozen=True)
@@ -64,41 +62,8 @@ class SweepResult:
         return [row for row in self.rows if row.error]
 
 
-@dataclass
-class SweepProgress:
-    """How far a sweep is.
-
-    Args:
-        sweep: the sweep.
-        rows: results of the runs that have ended.
-        started: when it began, by the monotonic clock.
-        begun: the same in seconds since the epoch.
-    """
-
-    sweep: Sweep
-    rows: list[SweepRow] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-    begun: float = field(default_factory=time.time)
-
-    @property
-    def running(self) -> list[tuple[SweepJob, float]]:
-        """The jobs that run now, each with the fraction that is done, by their logs."""
-        ended = {row.job for row in self.rows}
-        waiting = [job for job in self.sweep.jobs if job not in ended and job.log.is_file()]
-        return [(job, _fraction(job)) for job in waiting if job.log.stat().st_mtime >= self.begun - 1]
-
-    def eta_seconds(self) -> float | None:
-        """Estimated seconds to the end; None: nothing is known yet."""
-        repeated = sum(row.repeated for row in self.rows)
-        done = len(self.rows) - repeated + sum(fraction for _, fraction in self.running)
-        if done <= 0:
-            return None
-        left = len(self.sweep.jobs) - repeated - done
-        return (time.monotonic() - self.started) / done * max(left, 0.0)
-
-
 def run_sweep(
-    sweep: Sweep, processes: int = 1, on_result: Callable[[SweepProgress], None] = lambda progress: None
+    sweep: Sweep, processes: int = 1, on_result: Callable[[Progress], None] = lambda progress: None
 ) -> SweepResult:
     """Run the unfinished jobs of a sweep, and write its table, page and contact sheet into its folder.
 
@@ -115,7 +80,7 @@ def run_sweep(
         KeyboardInterrupt: by Ctrl-C, after all runs have saved a checkpoint; says how many are finished.
     """
     sweep.root.mkdir(parents=True, exist_ok=True)
-    progress = SweepProgress(sweep)
+    progress = Progress(sweep.jobs)
     pictures: dict[SweepJob, list[np.ndarray]] = {}
     with sole_writer(sweep.root, "sweep"):
         try:
@@ -196,12 +161,3 @@ def _for_page(row: SweepRow, metrics: Sequence[str], page: Path) -> dict[str, An
         "label": row.job.label,
         "link": link(run.report, page) if run and not row.error else link(row.job.log, page),
     }
-
-
-def _fraction(job: SweepJob) -> float:
-    """How much of a run is done, by the last line of progress in its log: stages count alike."""
-    lines = list(_STEPS.finditer(job.log.read_text(errors="replace")))
-    if not lines or lines[-1]["stage"] not in job.stages:
-        return 0.0
-    within = int(lines[-1]["done"]) / max(int(lines[-1]["total"]), 1)
-    return (job.stages.index(lines[-1]["stage"]) + within) / len(job.stages)

@@ -10,7 +10,7 @@ from pathlib import Path
 from maquette.config.loading import load_method
 from maquette.config.overrides import PROMPTS
 from maquette.errors import ConfigError
-from maquette.plugins.local import LocalParts
+from maquette.plugins.local import LocalParts, parts_words
 from maquette.runs.jobs import Job, job_facts
 from maquette.training.run_folder import slug
 
@@ -58,6 +58,7 @@ def plan_sweep(
     name: str = "",
     split: bool = True,
     prompts_name: str = "prompt",
+    parts: Sequence[Path] = (),
 ) -> Sweep:
     """The jobs of a sweep: each combination of the prompts and of the values between commas.
 
@@ -71,6 +72,7 @@ def plan_sweep(
         name: of the sweep's folder; "": made of the method and the keys.
         split: whether commas separate values.
         prompts_name: what the prompts are called in the name that is made.
+        parts: files and folders of local parts, beside those that the method names.
 
     Raises:
         ConfigError: a configuration is invalid, a value between commas is empty, or the prompt is given twice.
@@ -87,7 +89,7 @@ def plan_sweep(
     keys = list(dict.fromkeys(["prompt", *keys] if prompts else keys))
     words_of_keys = [prompts_name if key == "prompt" else key.rpartition(".")[2] for key in keys]
     name = slug(name or "-".join([Path(method).stem, *words_of_keys]))
-    jobs = [_job(method, combination, keys, name) for combination in product(*choices)]
+    jobs = [_job(method, combination, keys, name, parts) for combination in product(*choices)]
     return Sweep(name, jobs[0].root, method, tuple(keys), tuple(jobs))
 
 
@@ -125,15 +127,15 @@ def _choices(word: str) -> list[str]:
     return [f"{key}={one}" for one in dict.fromkeys(texts)]
 
 
-def _job(method: str, words: Sequence[str], keys: Sequence[str], name: str) -> SweepJob:
-    resolved = load_method(method, words, local=LocalParts(True))  # the user names the method to run
+def _job(method: str, words: Sequence[str], keys: Sequence[str], name: str, parts: Sequence[Path]) -> SweepJob:
+    resolved = load_method(method, words, local=LocalParts(True, parts))  # the user names the method to run
     root = Path(resolved.method.output).expanduser() / FOLDER / name
     values = dict(_values(words, keys))
     subject = values.get("prompt", "")
     rest = " ".join(f"{key.rpartition('.')[2]} {text}" for key, text in values.items() if key != "prompt")
     folder = slug(" ".join(filter(None, [subject, rest])) or resolved.method.prompt or Path(method).stem)
     plain = [word for word in words if word.partition("=")[0].strip() != "output"]
-    return SweepJob(folder, (method, *plain), *job_facts(resolved), root, values)
+    return SweepJob(folder, (method, *plain, *parts_words(parts)), *job_facts(resolved), root, values)
 
 
 def _values(words: Sequence[str], keys: Sequence[str]) -> Iterator[tuple[str, str]]:

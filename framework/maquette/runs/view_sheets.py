@@ -11,13 +11,13 @@ from PIL import Image
 from maquette.files import atomic_path
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
-from maquette.scene import Scene
+from maquette.metrics.base import MeasuredSubject
 
 ELEVATION_DEG, SIZE = 20.0, 128  # of the views, and their side in pixels
 MANY = 12  # runs from which on two stand side by side
 
 
-def sheet_views(scene: Scene, views: int) -> list[np.ndarray]:
+def sheet_views(scene: MeasuredSubject, views: int) -> list[np.ndarray]:
     """Pictures [H, W, 3] of a scene from that many sides, from its front on."""
     azimuth_deg = [360 * i / views for i in range(views)]
     return list(scene.render(azimuth_deg, ELEVATION_DEG, SIZE, normals=False).rgb.numpy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from maquette.config.schema import MethodConfig
 from maquette.data.formats import PosedImages
@@ -13,9 +13,12 @@ from maquette.errors import RunError
 from maquette.files import display_path
 from maquette.scene import Scene
 from maquette.training.checkpoints import CheckpointStore
+from maquette.training.loop import Loop
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.observer import Observer
 from maquette.training.run_folder import RunFolder
+from maquette.training.settings import LoopConfig
+from maquette.training.task import Task
 from maquette.training.timings import Timings
 from maquette.training.trackers import Tracker
 
@@ -50,6 +53,7 @@ class StageContext:
         timings: adds up the run's time by part.
         tracker: receives metrics besides the run folder.
         observer: looks at stages that step, between their steps; None: nobody does.
+        ended_early: stage -> the step that a stopping criterion ended it at, of how many, and why.
     """
 
     name: str
@@ -60,6 +64,7 @@ class StageContext:
     timings: Timings = field(default_factory=Timings)
     tracker: Tracker = field(default_factory=Tracker)
     observer: Observer | None = None
+    ended_early: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def _steps_before(self) -> int:
@@ -75,6 +80,22 @@ class StageContext:
     def metrics(self) -> MetricsLog:
         """The stage's metrics log."""
         return MetricsLog(self.run.metrics, self.name, self.tracker, self._steps_before)
+
+    def train(self, task: Task, steps: int, config: LoopConfig) -> None:
+        """Train a task in the stage's loop, and record it where that ends early.
+
+        Raises:
+            Stopped: by a signal, after writing a checkpoint.
+            RunError: a loss or gradient is not finite, or a checkpoint cannot be read or written.
+        """
+        loop = Loop(
+            self.name, task, steps, config, self.method.seed, self.checkpoints(config.keep_checkpoints),
+            self.metrics(), self.previews(), self.timings, observer=self.observer,
+            callback_files=self.run.callbacks / self.name,
+        )  # fmt: skip
+        loop.run(self.resume)
+        if loop.ended:
+            self.ended_early[self.name] = {"step": loop.done, "steps": steps, "reason": loop.ended}
 
     def previews(self) -> Path:
         """The folder for the stage's preview images."""
@@ -95,6 +116,13 @@ class Stage(ABC):
     @abstractmethod
     def run(self, context: StageContext) -> None:
         """Execute the stage, and put its results into `context.artifacts`."""
+
+    def check_inputs(self, name: str) -> None:  # noqa: B027, a stage may have nothing to check
+        """Check the files and prompts that the stage, of that name, is to work on; called before a run folder is made.
+
+        Raises:
+            ConfigError: something is missing, or cannot be used.
+        """
 
     def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have no results
         """Load the results of a finished run of this stage into `context.artifacts`."""

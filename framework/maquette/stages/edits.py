@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from maquette.config.parts import PartSpec, plain
 from maquette.config.schema import WITHOUT_EFFECT, MethodConfig
 from maquette.errors import ConfigError
 from maquette.training.run_folder import RunFolder
@@ -55,18 +57,27 @@ def compare_configs(
     for key, old, new in _differences(before, now):
         first, _, rest = key.partition(".")
         stage, _, inner = rest.partition(".")
-        if first in FREE:
+        if first in FREE or (
+            old is _ABSENT and _is_default(method, key, new)
+        ):  # of an option that is newer than the run
             continue
         if first != "stages":
             raise _refusal(key, f"{_show(new)} does not fit the results of this run", _show(old))
         if stage in begun:
             _check_change(method, stage, inner, key, old, new, run)
-            (longer if inner == "steps" else again).update([stage] if not inner.startswith("loop.") else [])
+            if inner == "steps" or (inner.startswith("loop.stop") and _ended_early(method, stage, run)):
+                longer.add(stage)
+            elif not inner.startswith("loop."):
+                again.add(stage)
         changed.append(f"{key}: {_show(old)} -> {_show(new)}")
     order = list(now["stages"])
     after = order[min((order.index(name) for name in longer), default=len(order)) + 1 :]
     stay = [name for name in finished if name not in again | longer and name not in after]
     return Edits(tuple(changed), tuple(stay), tuple(name for name in after if name in begun))
+
+
+def _ended_early(method: MethodConfig, stage: str, run: RunFolder) -> bool:
+    return 0 < run.checkpointed_steps(stage) < int(getattr(method.stages[stage].config, "steps", 0))
 
 
 def _check_change(method: MethodConfig, stage: str, inner: str, key: str, old: Any, new: Any, run: RunFolder) -> None:
@@ -87,6 +98,21 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, An
             yield from _differences(before.get(name, _ABSENT), now.get(name, _ABSENT), f"{key}.{name}".lstrip("."))
     elif before != now:
         yield key, before, now
+
+
+def _is_default(config: Any, key: str, value: Any) -> bool:
+    """Whether a plain value is the default of the option at a dotted key of typed config data."""
+    *outer, name = key.split(".")
+    for step in outer:
+        config = config.config if isinstance(config, PartSpec) else config
+        config = config.get(step) if isinstance(config, Mapping) else getattr(config, step, None)
+    config = config.config if isinstance(config, PartSpec) else config
+    options = dataclasses.fields(config) if dataclasses.is_dataclass(config) else ()
+    option = next((each for each in options if each.name == name), None)
+    if option is None:
+        return False
+    default = option.default if option.default_factory is dataclasses.MISSING else option.default_factory()
+    return bool(plain(default) == value)
 
 
 def _show(value: Any) -> str:

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @register("stage", "evaluate")
 class Evaluate(Stage):
-    """PSNR, SSIM and silhouette IoU on held-out views, and distances to the true surface if the data has it.
+    """PSNR, SSIM and agreement of silhouettes on held-out views, and distances to the true surface if the data has it.
 
     Distances are the Chamfer distance, F-scores, and normal consistency if the true surface has faces; docs/metrics.md
     has the protocol.
@@ -55,7 +55,8 @@ class Evaluate(Stage):
         data.prepare(scene.device)
         held_out = data.held_out()
         views, rows = self._compare(scene, held_out)
-        figures = {name: float(np.mean([row[name] for row in views])) for name in views[0]}
+        names = dict.fromkeys(name for row in views for name in row)
+        figures = {name: float(np.mean([row[name] for row in views if name in row])) for name in names}
         if held_out.surface is not None:
             figures |= self._surface(scene, held_out.surface)
         report = {**figures, "views": dict(zip(held_out.names, views, strict=True))}

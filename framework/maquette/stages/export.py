@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
-from maquette.config.parts import ExporterSpec, PartSpec
+from maquette.config.parts import ExporterSpec
 from maquette.errors import RunError
 from maquette.export.drawing import MeshDrawing
-from maquette.export.exporters.mesh import MeshExporter
-from maquette.export.meshed import MeshedSubject
-from maquette.meshes.mesh import EmptySurface, Mesh
+from maquette.export.scenes import export_scene
+from maquette.meshes.mesh import Mesh
 from maquette.meshes.texture import unwrap
 from maquette.registry import register
-from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
-from maquette.training.timings import Timings
-
-_log = logging.getLogger(__name__)
 
 
 @register("stage", "export")
@@ -41,39 +33,10 @@ class Export(Stage):
         scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to export: no stage before it made a scene")
-        export_scene(scene, self.config.exporters, context.run.export, context.timings)
+        export_scene(scene, self.config.exporters, context.run.export, context.timings.measure)
 
     def warm_up(self) -> None:
         corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
         faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
         cut = unwrap(Mesh(corners, faces), 16)
         MeshDrawing(replace(cut, texture=np.ones((16, 16, 3), np.float32))).render([0.0], 20.0, 16)
-
-
-def export_scene(
-    scene: Scene, exporters: Mapping[str, PartSpec], folder: Path, timings: Timings | None = None
-) -> list[Path]:
-    """Run exporters over a scene; one that fails is a warning and costs no other.
-
-    Returns:
-        The files that they wrote into the folder.
-
-    Raises:
-        RunError: all failed, and not only because the surface is empty.
-    """
-    built = {name: spec.build() for name, spec in exporters.items()}
-    settings = [exporter.settings for exporter in built.values() if isinstance(exporter, MeshExporter)]
-    subject, timings = MeshedSubject(scene, settings[0] if settings else None), timings or Timings()
-    files, failed, empty = list[Path](), list[str](), 0
-    for name, exporter in built.items():
-        with timings.measure(f"export {name}"):
-            try:
-                files += exporter(subject, folder)
-            except RunError as problem:  # an empty mesh must not cost the turntable
-                failed.append(f"{name}: {problem}")
-                empty += isinstance(problem, EmptySurface)
-    for line in failed:
-        _log.warning("%s", line)
-    if len(failed) > empty and len(failed) == len(built):
-        raise RunError("; ".join(failed))
-    return files

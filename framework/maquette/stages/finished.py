@@ -78,13 +78,17 @@ class SavedScene:
     finished: bool
 
 
-def newest_scene(run: RunFolder) -> SavedScene:
+def newest_scene(run: RunFolder, parts: Sequence[Path] = ()) -> SavedScene:
     """Load the newest scene that a finished or stopped run has saved.
+
+    Args:
+        run: the run.
+        parts: local files to take in place of those that the run names.
 
     Raises:
         RunError: it has saved none.
     """
-    method, finished = load_run(run).method, run.read_state()["finished"]
+    method, finished = load_run(run, parts).method, run.read_state()["finished"]
     context, saved = StageContext("", method, run, resume=True), None
     for name, spec in method.stages.items():
         context.name, before, stage = name, context.artifacts.scene, spec.build()

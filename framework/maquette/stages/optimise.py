@@ -39,7 +39,6 @@ from maquette.stages.finished import finished_scene
 from maquette.stages.guidance import BuiltGuidance, Guidance, build_guidance, build_request
 from maquette.stages.optimisation import Optimisation
 from maquette.training.checkpoints import CheckpointStore
-from maquette.training.loop import Loop
 from maquette.training.run_folder import RunFolder
 from maquette.training.settings import INTERVALS, LoopConfig
 from maquette.training.timings import Timings
@@ -115,11 +114,7 @@ class Optimise(Stage):
         with context.timings.measure("load priors"):
             guidance = build_guidance(config.guidance, context.method, data, context.artifacts.words)
         task = build_task(config, scene, guidance, data, context.method, context.timings)
-        loop = Loop(
-            context.name, task, config.steps, config.loop, context.method.seed,
-            self._store(context), context.metrics(), context.previews(), context.timings, observer=context.observer,
-        )  # fmt: skip
-        loop.run(context.resume)
+        context.train(task, config.steps, config.loop)
         context.artifacts.scene = scene
 
     def restore(self, context: StageContext) -> None:

@@ -38,7 +38,7 @@ from maquette.stages.view_sheet import view_sheet
 from maquette.training.run_folder import slug
 
 NOVEL_VIEWS = 4  # of a picture, by default
-DISTANCE, FOV_Y_DEG = 3.2, 35.0  # of the cameras, as the nano priors know them; others do not depend on them
+DISTANCE, FOV_Y_DEG = 3.2, 35.0  # of the cameras, as the small priors know them; others do not depend on them
 SMALL_SCALE, LARGE_SCALE = 3.0, 7.5  # of classifier-free guidance: for novel views or pixels, and for others
 BATCH = 4  # views that are denoised at a time
 ROW = 6  # pictures in a row of the sheet

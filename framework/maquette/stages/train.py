@@ -14,14 +14,14 @@ from torch import nn
 from maquette.annotations import Count
 from maquette.config.parts import DatasetSpec, LearnerSpec
 from maquette.config.schedules import NonNegativeSchedule, Schedule
-from maquette.files import write_atomically
+from maquette.files import display_path, write_atomically
 from maquette.geometry.base import ChangedRows
 from maquette.kernels.devices import choose_device
+from maquette.learners.adversarial import AdversarialLearner, frozen
 from maquette.objectives.terms import Terms
 from maquette.randomness import Draws, Moment
 from maquette.registry import register
 from maquette.stages.base import Stage, StageContext
-from maquette.training.loop import Loop
 from maquette.training.settings import INTERVALS, LoopConfig
 from maquette.training.task import ParameterGroup, Task
 from maquette.weights.loading import LEARNED_WORDS
@@ -54,26 +54,21 @@ class Train(Stage):
         config = self.config
         torch.manual_seed(context.method.seed)  # initial weights only; every later draw is keyed
         device = choose_device(config.loop.device)
-        dataset = config.dataset.build()
+        learner, dataset = config.learner.build(), config.dataset.build()
         with context.timings.measure("data"):
             dataset.prepare(device)
-        learner = config.learner.build()
         learner.build(dataset)
         learner.set_memory_format(device)
         count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
         _log.info("%s: %s, %s parameters, on %s", context.name, config.learner.name, f"{count:,}", device)
         task = _Training(learner, dataset, config, Draws(context.method.seed, -1, "sheet/"))
-        store = context.checkpoints(config.loop.keep_checkpoints)
-        loop = Loop(
-            context.name, task, config.steps, config.loop, context.method.seed, store, context.metrics(),
-            context.previews(), context.timings, observer=context.observer,
-        )  # fmt: skip
-        loop.run(context.resume)
+        context.train(task, config.steps, config.loop)
         figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
         for name, value in figures.items():
             _log.info("%s: %.4f", name, value)
         learner.cpu().save(context.run.export / context.name)
         write_atomically(context.run.export / f"{context.name}.json", json.dumps(figures, indent=1))
+        _log.info("model: %s", display_path(context.run.export / context.name))
         self.restore(context)
 
     def restore(self, context: StageContext) -> None:
@@ -87,18 +82,47 @@ class _Training(Task):
     def __init__(self, learner: Any, dataset: Any, config: Any, sheet: Draws) -> None:
         super().__init__()
         self.learner, self._dataset, self._config, self._sheet = learner, dataset, config, sheet
+        self._output: Any = None  # of the generator, between the opponent's step and its own
 
     def groups(self) -> list[ParameterGroup]:
+        """The parameters in groups by their rate, the opponent's apart; of each rate, hidden matrices and others."""
         rate, matrices = self._config.learning_rate, _hidden_matrices(self.learner)
-        trainable = [p for p in self.learner.parameters() if p.requires_grad]
-        return [
-            ParameterGroup("matrices", [p for p in trainable if id(p) in matrices], rate, matrices=True),
-            ParameterGroup("others", [p for p in trainable if id(p) not in matrices], rate),
-        ]
+        opponent = list(self.learner.opponent.parameters()) if self._competes else []
+        opposing = {id(parameter) for parameter in opponent}
+        by_factor: dict[float, list[nn.Parameter]] = {1.0: []}
+        for name, parameter in self.learner.named_parameters():
+            if parameter.requires_grad and id(parameter) not in opposing:
+                by_factor.setdefault(self.learner.rate_factor(name), []).append(parameter)
+        groups = []
+        for factor, parameters in by_factor.items():
+            hidden = [p for p in parameters if id(p) in matrices]
+            others = [p for p in parameters if id(p) not in matrices]
+            groups.append(ParameterGroup("matrices", hidden, rate, matrices=True, factor=factor))
+            groups.append(ParameterGroup("others", others, rate, factor=factor))
+        if opponent:
+            factor = self.learner.opponent_rate
+            groups.append(ParameterGroup("opponent", opponent, rate, factor=factor, opponent=True))
+        return groups
+
+    @property
+    def _competes(self) -> bool:
+        return isinstance(self.learner, AdversarialLearner)
+
+    def opponent_terms(self, moment: Moment) -> Terms:
+        batch, draws = self._batch(moment), moment.draws.sub("loss")
+        self._output = (batch, self.learner.generate(batch, draws))
+        return self.learner.opponent_loss(self._output[1], batch, draws)
 
     def terms(self, moment: Moment) -> Terms:
-        batch = self._dataset.batch(moment.draws.sub("batch"), self._config.batch)
-        return self.learner.loss(batch, moment.draws.sub("loss"))
+        draws = moment.draws.sub("loss")
+        if not self._competes:
+            return self.learner.loss(self._batch(moment), draws)
+        (batch, output), self._output = self._output, None
+        with frozen(self.learner.opponent):
+            return self.learner.generator_loss(output, batch, draws)
+
+    def _batch(self, moment: Moment) -> Any:
+        return self._dataset.batch(moment.draws.sub("batch"), self._config.batch)
 
     def after_step(self, moment: Moment) -> list[ChangedRows]:
         self.learner.after_step(moment.step)

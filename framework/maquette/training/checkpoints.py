@@ -244,6 +244,15 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
     for group, stored in zip(groups, plain["param_groups"], strict=True):
         group.update(stored)
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    _match_memory(optimizer)
+
+
+def _match_memory(optimizer: torch.optim.Optimizer) -> None:
+    """Lay moments out in memory as their parameters are: fused optimisers pair the two number by number as they lie."""
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()
 
 
 def _plain_random() -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -18,10 +18,12 @@ from maquette.config.parts import PartSpec, instances_within
 from maquette.config.schema import WITHOUT_EFFECT
 from maquette.plugins.local import SOURCE as LOCAL
 from maquette.weights.hashes import content_hash
-from maquette.weights.loading import HUB_NAME
+from maquette.weights.hub import HubModel
 
 WORDS = ("prompt", "negative_prompt", "name", "type")
 """Last words of keys whose values are never paths."""
+CACHE = "cache"
+"""Last word of keys that name a folder of what a part can make again: no result depends on it."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,31 @@ def fingerprint(resolved: ResolvedConfig) -> Fingerprint:
     Raises:
         OSError: a file that the configuration names cannot be read.
     """
-    hashed = {value: digest for key, value in _texts(resolved.plain) if (digest := _hash_of(key, value))}
-    config = {key: value for key, value in resolved.plain.items() if key not in WITHOUT_EFFECT}
-    parts = [spec for _, spec in instances_within(resolved.method, PartSpec)]
-    sources = {registry.source(spec.kind, spec.name): spec.cls.__module__ for spec in parts}
-    sources.pop(LOCAL, None)  # their files are inputs, by the key `plugins`
-    versions = {name: _version(name, module.partition(".")[0]) for name, module in sorted(sources.items())}
+    config = _without_caches({key: value for key, value in resolved.plain.items() if key not in WITHOUT_EFFECT})
+    hashed = {value: digest for key, value in _texts(config) if (digest := _hash_of(key, value))}
+    versions = distributions([spec for _, spec in instances_within(resolved.method, PartSpec)])
     content = {value: f"content {digest}" for value, digest in hashed.items() if Path(value).expanduser().exists()}
     return Fingerprint(_replaced(config, content), versions, dict(sorted(hashed.items())))
+
+
+def distributions(parts: Iterable[PartSpec]) -> dict[str, str]:
+    """Distribution of each part -> its version; with a hash of the sources where it is an editable checkout."""
+    sources = {registry.source(spec.kind, spec.name): spec.cls.__module__ for spec in parts}
+    sources.pop(LOCAL, None)  # their files are inputs, by the key `plugins`
+    return {name: _version(name, module.partition(".")[0]) for name, module in sorted(sources.items())}
+
+
+def local_hashes(parts: Iterable[PartSpec]) -> dict[str, str]:
+    """Name of each part that is in a local file -> sha256 of the file."""
+    declarations = {spec.name: registry.declaration(spec.kind, spec.name) for spec in parts}
+    return {name: one.digest for name, one in sorted(declarations.items()) if one is not None and one.source == LOCAL}
+
+
+def _without_caches(data: Any) -> Any:
+    """Plain data without the folders of its caches, wherever they stand."""
+    if isinstance(data, Mapping):
+        return {key: _without_caches(value) for key, value in data.items() if key != CACHE}
+    return [_without_caches(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def _texts(data: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -79,8 +98,7 @@ def _texts(data: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 def _hash_of(key: str, value: str) -> str:
     """Hash of the content that a value names; empty if it names none."""
-    first, last = key.lstrip(".").partition(".")[0], key.rpartition(".")[2]
-    if not value.strip() or last in WORDS or first in WITHOUT_EFFECT:
+    if not value.strip() or key.rpartition(".")[2] in WORDS:
         return ""
     carried = plugins.find_weights(value)
     if carried is not None:
@@ -91,15 +109,8 @@ def _hash_of(key: str, value: str) -> str:
             return content_hash(path)
     except (OSError, ValueError, RuntimeError):  # too long for a name, or no such user
         return ""
-    return _hub_revision(value) if HUB_NAME.match(value) else ""
-
-
-def _hub_revision(name: str) -> str:
-    """The commit of a hub model that the local cache points to; empty if it was never downloaded."""
-    from huggingface_hub import constants
-
-    main = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs" / "main"
-    return main.read_text().strip() if main.is_file() else ""
+    model = HubModel.named(value)
+    return model.commit if model is not None else ""
 
 
 def _replaced(data: Any, content: Mapping[str, str]) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from maquette.randomness import Moment
+from maquette.training.attached import Attached
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.metrics_log import MetricsLog
 from maquette.training.nonfinite import NonfinitePolicy
@@ -17,6 +19,8 @@ from maquette.training.signals import StopFlag, Stopped, stop_flag
 from maquette.training.stepper import Step, Stepper
 from maquette.training.task import Task
 from maquette.training.timings import Timings
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -31,6 +35,11 @@ class Loop:
         previews: folder for preview images; None: no previews.
         skipped: number of steps skipped for non-finite losses or gradients.
         observer: called between steps; None: nobody looks.
+        callback_files: folder for the files of callbacks; None: that of the checkpoints.
+
+    Attributes:
+        ended: why it ended before its last step; "": it did not.
+        done: steps done.
     """
 
     title: str
@@ -44,6 +53,9 @@ class Loop:
     timings: Timings = field(default_factory=Timings)
     skipped: int = 0
     observer: Observer | None = None
+    callback_files: Path | None = None
+    ended: str = field(default="", init=False)
+    done: int = field(default=0, init=False)
 
     def run(self, resume: bool) -> None:
         """Train to the end; with `resume`, from the latest checkpoint on.
@@ -53,36 +65,47 @@ class Loop:
             RunError: a loss or gradient is not finite, or a checkpoint cannot be read or written.
         """
         self.store.prepare()
-        stepper = Stepper(self.task, self.config, self.timings)
-        first = self._restore(stepper) if resume else 0
-        if first >= self.total_steps:
+        stepper, files = Stepper(self.task, self.config, self.timings), self.callback_files or self.store.folder
+        attached = Attached(self.config, self.title, self.task, self.total_steps, files, self.log, self.timings)
+        self.done = self._restore(stepper, attached) if resume else 0
+        self.ended = attached.ended
+        if self.done >= self.total_steps or self.ended:
             return
-        progress = StepProgress(self.title, self.total_steps, first)
+        progress = StepProgress(self.title, self.total_steps, self.done)
         try:
             with stop_flag() as flag:
-                done = self._steps(stepper, first, progress, flag)
+                attached.start(self.done)
+                self.done = self._steps(stepper, self.done, progress, flag, attached)
+                self.ended, complete = attached.ended, bool(attached.ended) or self.done == self.total_steps
                 progress.close()
                 with flag.saving():
-                    self._save(stepper, done)
+                    self._save(stepper, self.done, attached)
+                if complete:
+                    attached.end(self.done)
         finally:
             progress.close()
             self.log.close()
-        if flag.requested and done < self.total_steps:
+        if flag.requested and not complete:
             raise Stopped(flag.number)
+        if self.ended:
+            _log.info("%s ended after %d of %d steps; %s", self.title, self.done, self.total_steps, self.ended)
 
-    def _restore(self, stepper: Stepper) -> int:
+    def _restore(self, stepper: Stepper, attached: Attached) -> int:
         """Load the latest checkpoint, if there is one; returns the number of steps done."""
         latest = self.store.latest()
         if latest is None:
             return 0
-        self.skipped = int(latest.load(self.task, stepper.optimizer).get("skipped", 0))
+        extra = latest.load(self.task, stepper.optimizer)
+        self.skipped = int(extra.get("skipped", 0))
+        attached.load_state(extra.get("attached", {}))
         return latest.step
 
-    def _save(self, stepper: Stepper, done: int) -> None:
-        self.store.save(done, self.task, stepper.optimizer, {"skipped": self.skipped})
+    def _save(self, stepper: Stepper, done: int, attached: Attached) -> None:
+        attached.checkpoint(done)
+        self.store.save(done, self.task, stepper.optimizer, {"skipped": self.skipped, "attached": attached.state()})
 
-    def _steps(self, stepper: Stepper, first: int, progress: StepProgress, flag: StopFlag) -> int:
-        """Step until the end or until a stop is requested; returns the number of steps done."""
+    def _steps(self, stepper: Stepper, first: int, progress: StepProgress, flag: StopFlag, attached: Attached) -> int:
+        """Step until the end, until a criterion ends the loop or a stop is requested; returns the steps done."""
         config, policy = self.config, NonfinitePolicy(self.config, self.seed, self.store, self.log, self.skipped)
         self._observe(first, 0.0, flag)
         for number in range(first, self.total_steps):
@@ -91,16 +114,17 @@ class Loop:
             step, done = stepper.step(Moment.at(number, self.total_steps, self.seed)), number + 1
             if step.finite:
                 policy.record_finite()
-                self._report(step, done, progress)
+                ended = attached.step(done, step)
+                self._report(step, done, progress, last=bool(ended) or done == self.total_steps)
             else:
                 policy.record_nonfinite(number, step.terms.values(), self.task.describe())
                 self.skipped = policy.skipped
             self._observe(done, step.seconds, flag)
-            if flag.requested:
+            if flag.requested or attached.ended:
                 return done
             if step.finite and _due(config.checkpoint_every, done) and done < self.total_steps:
                 with self.timings.measure("checkpoints"), flag.saving():
-                    self._save(stepper, done)
+                    self._save(stepper, done, attached)
         return self.total_steps
 
     def _observe(self, done: int, step_seconds: float, flag: StopFlag) -> None:
@@ -114,12 +138,10 @@ class Loop:
                 )
             )  # fmt: skip
 
-    def _report(self, step: Step, done: int, progress: StepProgress) -> None:
-        config, last = self.config, done == self.total_steps
-        figures = ""
+    def _report(self, step: Step, done: int, progress: StepProgress, last: bool) -> None:
+        config, figures = self.config, ""
         if config.log_every and (_due(config.log_every, done) or last):
-            values = {"loss": step.loss, **step.terms.values(), "gradient_norm": step.gradient_norm}
-            self.log.write(done - 1, {**values, "lr": step.learning_rate, "step_seconds": step.seconds})
+            self.log.write(done - 1, {**step.values(), "lr": step.learning_rate, "step_seconds": step.seconds})
             figures = f"loss {step.loss:.4g}"
         progress.update(done, figures)
         if self.previews is not None and config.preview_every and (_due(config.preview_every, done) or last):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import resource
 import subprocess
@@ -53,7 +54,10 @@ def revision() -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """Operating system, processor, cores, threads, GPU and its driver."""
+    """Operating system, processor and how it is used, cores, threads, GPU and its driver.
+
+    Results repeat to the bit where `instruction_set`, `numba_target`, `dtype` and `threads` agree.
+    """
     import torch
 
     from maquette.kernels.cores import available_cores
@@ -63,12 +67,25 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": available_cores(),
         "threads": torch.get_num_threads(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "numba_target": _numba_target(),
+        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
     }
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
         facts["driver"] = _driver()
         facts["cuda"], facts["cudnn"] = torch.version.cuda, torch.backends.cudnn.version()
     return facts
+
+
+def _numba_target() -> str:
+    """The processor that kernels are compiled for: what the environment says, or this one."""
+    named = os.environ.get("NUMBA_CPU_NAME")
+    if named:
+        return named
+    from llvmlite import binding
+
+    return str(binding.get_host_cpu_name())
 
 
 def _driver() -> str | None:

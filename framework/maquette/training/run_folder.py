@@ -117,6 +117,11 @@ class RunFolder:
         return self.path / "previews"
 
     @property
+    def callbacks(self) -> Path:
+        """Files of callbacks, a folder per stage; absent without any."""
+        return self.path / "callbacks"
+
+    @property
     def checkpoints(self) -> Path:
         """Checkpoints, a folder per stage."""
         return self.path / "checkpoints"

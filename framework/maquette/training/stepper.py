@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from maquette.kernels.devices import choose_device
@@ -23,6 +24,8 @@ from maquette.training.timings import Timings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+Precision: TypeAlias = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class Step:
     gradient_norm: float
     learning_rate: float
     seconds: float
+
+    def values(self) -> dict[str, float]:
+        """Loss, its terms, what they log, and the length of the gradient."""
+        return {"loss": self.loss, **self.terms.values(), "gradient_norm": self.gradient_norm}
 
     @property
     def finite(self) -> bool:
@@ -65,16 +72,18 @@ class Stepper:
         self._fabric = _fabric(config)
         self._fabric.to_device(task)
         groups = task.groups()
-        self._rates = [group.learning_rate for group in groups]
-        self._parameters = [parameter for group in groups for parameter in group.parameters]
+        self._rates = [(group.learning_rate, group.factor) for group in groups]
+        self._parameters = [parameter for group in groups if not group.opponent for parameter in group.parameters]
+        self._opponents = [parameter for group in groups if group.opponent for parameter in group.parameters]
         self.optimizer = _optimizer(groups, config)
         self._update: Any = self._fabric.setup_optimizers(self.optimizer)
 
     def step(self, moment: Moment) -> Step:
         """Compute loss and gradient and step; a non-finite loss or gradient, or none, changes no parameter."""
         started = time.perf_counter()
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate.at(moment)
+        for group, (rate, factor) in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate.at(moment) * factor
+        against = self._oppose(moment) if self._opponents else Terms()
         self.optimizer.zero_grad(set_to_none=True)
         with self._fabric.autocast():
             terms = self._task.terms(moment)
@@ -84,15 +93,34 @@ class Stepper:
             total = terms.total()
         with self._timings.measure("backward"), self._fabric.autocast():  # recipes in bf16-mixed keep their bits
             self._fabric.backward(total)
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
-        loss, length = float(total.detach()), float(norm)
-        if math.isfinite(loss) and math.isfinite(length):
-            if self._clip > 0:
-                torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
+        loss, length, usable = self._clipped(total, self._parameters)
+        if usable:
             self._apply(moment)
+        terms.logs.update(against.values())
         rate = self.optimizer.param_groups[0]["lr"]
         return Step(terms.detached(), loss, length, rate, time.perf_counter() - started)
+
+    def _oppose(self, moment: Moment) -> Terms:
+        """The opponent's own step: only its parameters have a gradient, so the optimiser leaves all others alone."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._fabric.autocast():
+            terms = self._task.opponent_terms(moment)
+        total = terms.total()
+        with self._timings.measure("opponent"), self._fabric.autocast():
+            self._fabric.backward(total)
+            if self._clipped(total, self._opponents)[2]:
+                self._update.step()
+        return terms.detached()
+
+    def _clipped(self, total: Tensor, parameters: list[nn.Parameter]) -> tuple[float, float, bool]:
+        """Clip gradients; the loss, their length before, and whether both are finite."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        loss, length = float(total.detach()), float(norm)
+        usable = math.isfinite(loss) and math.isfinite(length)
+        if usable and self._clip > 0:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self._clip, norm)
+        return loss, length, usable
 
     def _apply(self, moment: Moment) -> None:
         with self._timings.measure("optimiser"), self._fabric.autocast():  # which Muon's products take part in
@@ -110,7 +138,20 @@ def _fabric(config: LoopConfig) -> Fabric:
         from lightning_fabric import Fabric
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    return Fabric(accelerator=choose_device(config.device).type, devices=1, precision=config.precision)
+    device = choose_device(config.device).type
+    return Fabric(accelerator=device, devices=1, precision=precision_on(device, config.precision))
+
+
+def precision_on(device: str, name: Precision | Literal["auto"]) -> Precision:
+    """The precision that a setting means on a type of device.
+
+    Example:
+        >>> precision_on("cpu", "auto"), precision_on("cuda", "auto"), precision_on("cuda", "32-true")
+        ('32-true', 'bf16-mixed', '32-true')
+    """
+    if name != "auto":
+        return name
+    return "bf16-mixed" if device == "cuda" else "32-true"
 
 
 @contextmanager

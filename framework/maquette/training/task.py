@@ -22,6 +22,8 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
     learning_rate: Schedule
     matrices: bool = False  # hidden weight matrices, which Muon may orthogonalise
+    factor: float = 1.0  # of the learning rate
+    opponent: bool = False  # whether they step by `Task.opponent_terms`, before all others
 
 
 class Task(nn.Module):
@@ -34,6 +36,10 @@ class Task(nn.Module):
     def terms(self, moment: Moment) -> Terms:
         """The weighted loss terms of one step."""
         raise NotImplementedError
+
+    def opponent_terms(self, moment: Moment) -> Terms:
+        """The loss terms of the opponent's groups, called before `terms`; no other group gets a gradient."""
+        return Terms()
 
     def after_step(self, moment: Moment) -> list[ChangedRows]:
         """Called after the optimiser's step, e.g. for densification; returns the parameters with changed rows."""

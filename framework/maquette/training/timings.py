@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -15,12 +15,16 @@ class Timings:
 
     GPU kernels run asynchronously, so the wall time of a part is not the time of its kernels. With CUDA in use, parts
     are also timed by CUDA events, without synchronisation.
+
+    Args:
+        earlier: sums of the sessions before, as `to_dict` gives them.
     """
 
-    def __init__(self) -> None:
-        self.wall: dict[str, float] = {}
-        self.cpu: dict[str, float] = {}
-        self.gpu: dict[str, float] = {}
+    def __init__(self, earlier: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        self.wall, self.cpu, self.gpu = (
+            {part: times[key] for part, times in (earlier or {}).items() if key in times}
+            for key in ("wall_seconds", "cpu_seconds", "gpu_seconds")
+        )
         self._pending: deque[tuple[str, torch.cuda.Event, torch.cuda.Event]] = deque()
 
     @contextmanager

@@ -69,7 +69,10 @@ def open_tracker(config: LoggerConfig, run: RunFolder, method: Mapping[str, Any]
 
 
 class WandbTracker(Tracker):
-    """One Weights & Biases run for all stages and resumptions; its id is a hash of the run folder."""
+    """One Weights & Biases run for all stages and resumptions; its id is a hash of the run folder.
+
+    Under an agent of a W&B sweep, id and project are the sweep's.
+    """
 
     def __init__(
         self, config: LoggerConfig, run: RunFolder, method: Mapping[str, Any], facts: Mapping[str, Any]
@@ -77,13 +80,15 @@ class WandbTracker(Tracker):
         import wandb
 
         self._config, self._folder = config, run.path
+        swept = bool(os.environ.get("WANDB_SWEEP_ID"))
+        own_id = hashlib.blake2b(str(run.path.resolve()).encode(), digest_size=8).hexdigest()
         self._run = wandb.init(
-            project=config.project,
+            project=None if swept else config.project,
             mode=config.mode,
             name=config.name or run.path.name,
             tags=config.tags or None,
             group=config.group or None,
-            id=hashlib.blake2b(str(run.path.resolve()).encode(), digest_size=8).hexdigest(),
+            id=None if swept else own_id,
             resume="allow" if config.mode == "online" else None,
             config={**method, "run": dict(facts)},
             dir=str(run.path),

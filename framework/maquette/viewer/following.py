@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from maquette.stages.finished import load_run
 from maquette.training.run_folder import RunFolder
 from maquette.training.signals import interruptible
 from maquette.viewer.live import IDLE_SECONDS, send_mesh, send_screenshot
-from maquette.viewer.nodes import MESH, add_exports
+from maquette.viewer.nodes import add_exports
 from maquette.viewer.panel import Panel
 from maquette.viewer.screens import Screens
 from maquette.viewer.server import HOST, PORT, start_server, stop_server
@@ -27,15 +28,20 @@ _log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0  # between two looks into the run folder
 
 
-def view_run(path: Path, host: str = HOST, port: int = PORT) -> None:
+def view_run(path: Path, host: str = HOST, port: int = PORT, parts: Sequence[Path] = ()) -> None:
     """Serve the page of a run folder until the process is interrupted. Nothing is written there.
+
+    Args:
+        path: the folder.
+        host, port: address of the page.
+        parts: local files to take in place of those that the run names.
 
     Raises:
         ConfigError: the folder is no run, or nothing can be served at this host.
         MissingDependency: viser is missing.
     """
     run = RunFolder.read(path)
-    follower = Follower(run, host, port)
+    follower = Follower(run, host, port, parts)
     with interruptible():
         try:
             while True:
@@ -52,15 +58,17 @@ class Follower:
     Args:
         run: the folder.
         host, port: address of the page.
+        parts: local files to take in place of those that the run names.
     """
 
-    def __init__(self, run: RunFolder, host: str = HOST, port: int = PORT) -> None:
-        self._run, self._method = run, load_run(run).method
+    def __init__(self, run: RunFolder, host: str = HOST, port: int = PORT, parts: Sequence[Path] = ()) -> None:
+        self._run, self._method = run, load_run(run, parts).method
         self._server = start_server(host, port)
         self._screens = Screens(self._server)
         self._panel = Panel(self._server, self._screenshot, self._export)
         self._scene: Scene | None = None
         self._version, self._looked_at, self._finished = ("", -1), -LOOK_SECONDS, False
+        self._native = False  # whether the browser draws what was exported
 
     @property
     def port(self) -> int:
@@ -85,10 +93,6 @@ class Follower:
         """End the server."""
         stop_server(self._server)
 
-    @property
-    def _native(self) -> bool:
-        return self._finished and (self._run.path / MESH).is_file()
-
     def _look_into_folder(self) -> None:
         try:
             finished = self._run.read_state()["finished"]
@@ -104,6 +108,7 @@ class Follower:
         self._finished = set(self._method.stages) <= set(finished)
         if self._finished:
             added = add_exports(self._server, self._run.path)
+            self._native = bool(added)
             if self._native:
                 self._screens.clear()
             self._panel.say(f"**finished**: {' and '.join(added) or 'nothing was exported'}")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from maquette.errors import ConfigError
 from maquette.weights.embedding_cache import text_encoder_hash
+from maquette.weights.hub import hub_arguments, hub_file
 from maquette.weights.loading import NetworkReport, quiet, read_network, report_network, unreadable, weights_source
 from maquette.weights.part_files import part_files
 from maquette.weights.raw_files import read_json, readable_folder
@@ -119,11 +120,10 @@ class Weights:
         folder = Path(self.source)
         if folder.is_dir():
             return folder / name if (folder / name).is_file() else None
-        from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         try:
-            return Path(hf_hub_download(self.source, name))
+            return hub_file(self.source, name)
         except LocalEntryNotFoundError as problem:  # the hub cannot be reached
             raise self.unreadable(name, problem) from problem
         except EntryNotFoundError:
@@ -148,7 +148,8 @@ class Weights:
         try:
             with quiet(self.source):
                 if not Path(self.source).is_dir():
-                    return cls.from_pretrained(self.source, subfolder=part)
+                    place, revision = hub_arguments(self.source)
+                    return cls.from_pretrained(place, subfolder=part, **revision)
                 with readable_folder(folder, self.key) as readable:
                     return cls.from_pretrained(str(readable))
         except ConfigError:

@@ -6,7 +6,7 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from maquette.files import atomic_path, cache_folder
+from maquette.files import atomic_path, cache_folder, file_hash
 from maquette.weights.embedding_cache import file_signature
 
 
@@ -19,16 +19,16 @@ def content_hash(path: Path) -> str:
         OSError: a file cannot be read.
     """
     if path.is_file():
-        return _file_hash(path)
+        return _remembered_hash(path)
     digest = hashlib.sha256()
     for inner in sorted(path.rglob("*")):
         name = inner.relative_to(path)
         if inner.is_file() and not any(part.startswith(".") for part in name.parts):
-            digest.update(f"{name.as_posix()}\0{_file_hash(inner)}\n".encode())
+            digest.update(f"{name.as_posix()}\0{_remembered_hash(inner)}\n".encode())
     return digest.hexdigest()
 
 
-def _file_hash(path: Path) -> str:
+def _remembered_hash(path: Path) -> str:
     path = path.resolve()
     key = hashlib.sha256(f"{path}\0{file_signature(path)}".encode(errors="surrogateescape")).hexdigest()
     remembered = cache_folder() / "sha256" / key
@@ -36,8 +36,7 @@ def _file_hash(path: Path) -> str:
         return remembered.read_text(encoding="ascii")
     except (OSError, ValueError):
         pass
-    with path.open("rb") as stream:
-        content = hashlib.file_digest(stream, "sha256").hexdigest()
+    content = file_hash(path)
     with suppress(OSError), atomic_path(remembered) as temporary:  # a cache that cannot be written only costs time
         temporary.write_text(content, encoding="ascii")
     return content

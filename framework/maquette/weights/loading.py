@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from maquette import plugins
 from maquette.errors import ConfigError
+from maquette.weights.hub import HUB_NAME, hub_arguments
 from maquette.weights.part_files import PartFiles, check_config_size, part_files
 from maquette.weights.raw_files import (
     is_finite,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound="nn.Module")
-HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 COUNTED = ("position_ids", "relative_position_index")
 """Endings of tensors that older releases stored and newer ones compute."""
 SHOWN_NAMES = 5  # of missing or unexpected tensors in a message
@@ -68,7 +67,7 @@ def check_path(path: str) -> None:
     if path.startswith(("/", ".", "~")) or not HUB_NAME.match(path):
         raise ValueError(
             f"there are no weights at {path!r}: neither a folder, nor a plugin's weights ({carried_weights()}), "
-            "nor a hub name like org/model"
+            "nor a hub name like org/model or org/model@revision"
         )
 
 
@@ -217,9 +216,12 @@ def _files(folder: Path, what: str, pickles: bool, key: str, hint: str) -> PartF
 
 
 def _from_pretrained(cls: Any, source: str, what: str, key: str, hint: str, **settings: Any) -> tuple[Any, Any]:
+    place, revision = hub_arguments(source)
     try:
         with quiet(source):
-            return cls.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
+            return cls.from_pretrained(
+                place, output_loading_info=True, ignore_mismatched_sizes=True, **revision, **settings
+            )
     except Exception as problem:  # safetensors, json, pickle, hub and key errors have no common base
         raise unreadable(what, problem, key, hint) from problem
 
@@ -248,6 +250,16 @@ def _refuse_non_finite(network: Any, missing: set[str], files: PartFiles | None,
         path, name, tensor = entry
         refuse_non_finite([(name, tensor)], str(path), key)
     refuse_non_finite(tensors.items(), what, key)
+
+
+@contextmanager
+def readable_source(source: str, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and further arguments of transformers' `from_pretrained`, for files of a folder or hub name but weights.
+
+    A folder is read as `readable_folder` does; see there for errors.
+    """
+    with quiet(source), readable_folder(Path(source), key) as readable:
+        yield hub_arguments(str(readable) if Path(source).is_dir() else source)
 
 
 def unreadable(what: str, problem: Exception, key: str = "", hint: str = "") -> ConfigError:

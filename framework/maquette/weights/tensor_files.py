@@ -31,8 +31,8 @@ class Inert:
         return
 
 
-def read_tensors(path: Path, key: str = "") -> dict[str, Tensor]:
-    """Name -> tensor of a safetensors file or a torch pickle; the tensors under "state_dict", if the file has one.
+def read_tensors(path: Path, key: str = "", entry: str = "state_dict") -> dict[str, Tensor]:
+    """Name -> tensor of a safetensors file or a torch pickle; the tensors under `entry`, if the file has that.
 
     Pickles are read by torch's weights-only reader: it creates tensors, numbers, strings and collections of them, and
     refuses all other imports, which could run code. Classes of the packages in INERT are replaced by a stand-in that
@@ -41,6 +41,7 @@ def read_tensors(path: Path, key: str = "") -> dict[str, Tensor]:
     Args:
         path: a file.
         key: config key, for errors.
+        entry: name of a mapping in the file.
 
     Raises:
         ConfigError: the file is damaged or a failed download, or holds objects that could run code.
@@ -53,8 +54,8 @@ def read_tensors(path: Path, key: str = "") -> dict[str, Tensor]:
     except Exception as problem:  # zip, pickle, safetensors and storage errors have no common base
         raise _refusal(path, key, problem) from problem
     named: dict[Any, Any] = data if isinstance(data, dict) else {}
-    if isinstance(named.get("state_dict"), dict):
-        named = named["state_dict"]
+    if isinstance(named.get(entry), dict):
+        named = named[entry]
     tensors = {str(name): value for name, value in named.items() if isinstance(value, Tensor)}
     if not tensors:
         raise ConfigError(f"there are no tensors in {path}", key=key, hint="give a checkpoint file")

@@ -10,8 +10,8 @@ import numpy as np
 
 from maquette.annotations import Count, Fraction, Positive, Samples, Seed
 from maquette.export.base import Exporter, Subject
+from maquette.export.meshed import repaired_surface
 from maquette.export.writers import write_points
-from maquette.meshes.clean import clean
 from maquette.meshes.mesh import EmptySurface
 from maquette.meshes.texture import query_colors
 from maquette.registry import register
@@ -25,7 +25,9 @@ class PointsExporter(Exporter):
     class Config:
         count: Count = 50_000  # number of points
         resolution: Samples = 128  # samples of the density along each side of the bounding cube
-        threshold: Positive | Literal["auto"] = "auto"  # density of the surface; auto: half the typical density inside
+        threshold: Positive | Literal["silhouette", "auto"] = (
+            "silhouette"  # density of a volume's surface; silhouette: it covers what pictures cover; auto: half typical
+        )
         min_component: Fraction = 0.05  # drop components with less than this fraction of the largest one's area
         seed: Seed = 0  # of the random points
 
@@ -38,7 +40,7 @@ class PointsExporter(Exporter):
 
         config = self.config
         mesh = subject.surface(config.resolution, config.threshold)
-        mesh = clean(mesh, config.min_component) if subject.extracted else mesh
+        mesh = repaired_surface(mesh, config.min_component, 0.0) if subject.extracted else mesh
         if mesh.is_empty:
             raise EmptySurface("the surface has no area; no points are written")
         body = mesh.to_trimesh()

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maquette.diffusion.noise import SCALED_LINEAR_BETAS, DiscreteSchedule, schedule_of
+from maquette.diffusion.noise import DiscreteSchedule, schedule_of
+from maquette.diffusion.noise.scaled_linear import SCALED_LINEAR_BETAS
 from maquette.errors import ConfigError
 from maquette.perception.tokens import TextLimit, most_tokens, text_limit
 from maquette.priors.autoencoder import picture_size

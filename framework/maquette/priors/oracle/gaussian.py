@@ -13,7 +13,9 @@ from torch import Tensor
 from maquette.annotations import NonNegative
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
-from maquette.diffusion.noise import DiscreteSchedule, ScheduleName, alphas_cumprod
+from maquette.config.parts import NoiseSpec, part_field
+from maquette.diffusion.noise import TIMESTEPS, DiscreteSchedule, replaced_levels
+from maquette.diffusion.noise.cosine import cosine_levels
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels, to_rgb
 from maquette.priors.base import CopyKind, Prior, Request
@@ -45,7 +47,7 @@ class Gaussian(Prior):
         means: dict[str, tuple[float, float, float]]  # text -> RGB in [0, 1]; "" without one is grey
         deviation: NonNegative = 0.5  # of each pixel from the mean, in units where black is -1 and white is 1
         view_prompts: ViewPrompts = field(default_factory=ViewPrompts)  # a prompt with one may have its own mean
-        noise_schedule: ScheduleName = "cosine"  # alpha and sigma of each timestep
+        noise: NoiseSpec = part_field("noise", "cosine")  # alpha and sigma of each timestep
         dtype: Literal["float32", "float64"] = "float32"
 
     noise_schedule: DiscreteSchedule
@@ -58,7 +60,7 @@ class Gaussian(Prior):
         self.config = config
         self.device = torch.device("cpu")
         self.dtype = EXACT_DTYPES[config.dtype]
-        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.noise_schedule).to(self.dtype))
+        self.noise_schedule = DiscreteSchedule(replaced_levels(cosine_levels(TIMESTEPS), config.noise).to(self.dtype))
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
         return to_pixels(rgb.to(self.device, self.dtype))

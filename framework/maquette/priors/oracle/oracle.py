@@ -16,9 +16,11 @@ from maquette import plugins
 from maquette.annotations import Count, Fraction, NonNegative, Pixels, Positive, WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities, trainable_copy
+from maquette.config.parts import NoiseSpec, part_field
 from maquette.data.formats.captioned import CaptionedViews, load_captioned_views
 from maquette.data.formats.frames import Reading
-from maquette.diffusion.noise import DiscreteSchedule, ScheduleName, alphas_cumprod
+from maquette.diffusion.noise import TIMESTEPS, DiscreteSchedule, replaced_levels
+from maquette.diffusion.noise.cosine import cosine_levels
 from maquette.errors import ConfigError
 from maquette.images.pixels import to_pixels, to_rgb
 from maquette.kernels.devices import choose_device
@@ -66,7 +68,7 @@ class Oracle(Prior):
         cameras: CameraKernel | None = None  # precision of the camera condition; None: no camera condition
         reference_width: Positive = 0.05  # standard deviation of the RMS colour difference to a matching reference
         joint: Count = 1  # n, consecutive pictures of a batch that show one object
-        noise_schedule: ScheduleName = "cosine"  # alpha and sigma of each timestep
+        noise: NoiseSpec = part_field("noise", "cosine")  # alpha and sigma of each timestep
         device: str = "auto"  # "cpu", "cuda", "cuda:1" ...
         dtype: Literal["float32", "float64"] = "float32"
 
@@ -87,7 +89,8 @@ class Oracle(Prior):
         self.config = config
         self.device = choose_device(config.device)
         self.dtype = EXACT_DTYPES[config.dtype]
-        self.noise_schedule = DiscreteSchedule(alphas_cumprod(config.noise_schedule).to(self.device, self.dtype))
+        levels = replaced_levels(cosine_levels(TIMESTEPS), config.noise)
+        self.noise_schedule = DiscreteSchedule(levels.to(self.device, self.dtype))
         views = _read(config) if views is None else views
         rgb = views.images.picture.over(config.background)
         self.clean = to_pixels(rgb.to(self.device, self.dtype))

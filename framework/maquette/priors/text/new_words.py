@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maquette.errors import ConfigError
+from maquette.perception.tokens import token_ids
 from maquette.priors.base import TrainableWord
-from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.priors.text.textual_inversion import add_embeddings
 from maquette.priors.text.unregistered import Unregistered
 
@@ -41,7 +42,17 @@ class NewWord(TrainableWord):
         self._tokenizer, self._encoder, self._network = tokenizer, Unregistered(encoder), Unregistered(network)
 
     def condition(self, texts: Sequence[str]) -> Float[Tensor, "n L D"]:
-        return clip_embeddings(self._tokenizer, self._encoder.module, texts)
+        encoder = self._encoder.module
+        ids = token_ids(self._tokenizer, encoder, texts)
+        has_token = (ids == self._tokenizer.convert_tokens_to_ids(self.token)).any(dim=1)
+        for text, present in zip(texts, has_token.tolist(), strict=True):
+            if self.token in text and not present:
+                raise ConfigError(
+                    f"{text!r} is longer than the {ids.shape[1]} tokens of the text encoder, so that {self.token} is "
+                    "cut off",
+                    hint="shorten it",
+                )
+        return encoder(ids).last_hidden_state
 
     def forward(
         self, noisy: Float[Tensor, "B C h w"], t: Int[Tensor, " B"], condition: Float[Tensor, "B L D"]
