@@ -22,9 +22,15 @@ Start = tuple[list[str], Path]
 
 
 class Workers(Protocol):
-    """What makes several runs at a time, each of which a thread waits for."""
+    """What makes several runs at a time, each of which a thread waits for.
+
+    Attributes:
+        stopped: no other run begins.
+        keeps_runs: it copies the folders of its runs to storage itself, where they are made.
+    """
 
     stopped: bool
+    keeps_runs: bool
 
     def attempt(self, start: Start, limits: Limits) -> Failure | None:
         """Make a run, and wait for it; why it failed, or None."""
@@ -52,6 +58,7 @@ class Children:
     cards: Sequence[str] = ()
     running: set[subprocess.Popen[bytes]] = field(default_factory=set)
     stopped: bool = False
+    keeps_runs: bool = False
 
     def __post_init__(self) -> None:
         self._free: SimpleQueue[str] = SimpleQueue()
@@ -123,6 +130,7 @@ class Inline:
     """Runs in this process, one after the other: no start of Python for each, and no protection from each other."""
 
     stopped = False
+    keeps_runs = False
 
     def attempt(self, start: Start, limits: Limits) -> Failure | None:
         """Run or resume a method; see `Children.attempt`. Limits of time are not kept."""

@@ -198,7 +198,7 @@ def _run_one(job: AnyJob, limits: Limits, executor: Workers | Inline, storage: S
     failures: list[Failure] = []
     while True:
         current.folder.mkdir(parents=True, exist_ok=True)
-        here = None if isinstance(executor, RayCluster) else storage  # an actor keeps what it makes itself
+        here = None if executor.keeps_runs else storage
         with synced(here, current.folder):
             failure = executor.attempt(current.start(), limits)
         if failure is None and current.finished:

@@ -66,6 +66,8 @@ class RayCluster:
         MissingDependency: ray is not installed.
     """
 
+    keeps_runs = True
+
     def __init__(self, actors: int, address: str = "", storage: Storage | None = None) -> None:
         if find_spec("ray") is None:
             raise MissingDependency("the executor ray needs the package ray: pip install 'maquette[cluster]'")
