@@ -39,7 +39,7 @@ def test_true_shifts_warp_to_the_right_view():
 
 def test_claims_are_paired_over_clips():
     names = ["deep3d", "constant", "direct regression", "depth, then warp", "true depth, then warp", "no shift",
-             f"deep3d, {deep3d.SHORT}", "without side branches"]  # fmt: skip
+             "without side branches"]  # fmt: skip
     rows = {name: [{"difference": float(i + 2), "correlation": 0.5}] * 4 for i, name in enumerate(names)}
     rows["usual shift of the pixel"] = [{"correlation": 0.25}] * 4
     claims = deep3d.summary(rows)["claims"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from films import numbered_frame
+from films import number_of, numbered_film, numbered_frame
 from maquette.datasets.stereo_video import StereoVideo
 from maquette.errors import ConfigError
 from maquette.randomness import Draws
@@ -54,3 +54,20 @@ def test_a_folder_without_films_and_a_film_too_short_are_refused(tmp_path: Path)
         prepared(tmp_path / "empty")
     with pytest.raises(ConfigError, match="has 1 frames, one of 9 taken"):
         prepared(stereo_film(tmp_path / "film.mp4", 5, 1), every=9)
+
+
+def test_of_a_long_film_frames_are_taken_to_its_end(tmp_path: Path):
+    dataset = prepared(stereo_film(tmp_path / "film.mp4", 40, 1), most=10, held_out=0.1)
+    numbers = [number_of(left.numpy()) for left, _ in [*dataset._train, *dataset._held_out]]
+    assert numbers == list(range(0, 40, 4))
+
+
+def test_the_view_of_the_right_eye_may_come_first(tmp_path: Path):
+    film = stereo_film(tmp_path / "film.mp4", 10, 1)
+    one, other = (prepared(film, right_first=first).sample_pairs(1) for first in (False, True))
+    assert torch.equal(one.left, other.right) and torch.equal(one.right, other.left)
+
+
+def test_a_film_of_one_view_is_warned_of(tmp_path: Path, caplog):
+    prepared(numbered_film(tmp_path / "film.mp4", 10))
+    assert "does not look as if it held two views" in caplog.text

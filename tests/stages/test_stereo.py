@@ -16,12 +16,12 @@ from films import ffmpeg, number_of, numbered_film
 from maquette.cli.app import app
 from maquette.config.parts import PartSpec, part
 from maquette.config.schema import MethodConfig
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, RunError
 from maquette.stages.base import StageContext
 from maquette.stages.stereo import MakeStereo
 from maquette.stages.stereo_film import FilmState
 from maquette.stereo.constant_disparity import ConstantDisparity
-from maquette.stereo.estimates import ShiftProbabilities
+from maquette.stereo.estimates import RightColors, ShiftProbabilities
 from maquette.training.run_folder import RunFolder
 from maquette.video.probing import inspect_video
 from maquette.video.reading import read_frames
@@ -51,7 +51,7 @@ def test_a_film_becomes_stereo_in_all_layouts_with_its_sound(tmp_path: Path):
     }  # fmt: skip
     for name, size in sizes.items():
         video = inspect_video(export / f"{name}.mp4")
-        assert (video.width, video.height, video.frames, video.rate, video.sound) == (*size, 25, 10, "aac")
+        assert (video.width, video.height, video.frames, video.rate, video.sounds) == (*size, 25, 10, ("aac",))
     frames = list(read_frames(inspect_video(export / "side-by-side.mp4")))
     assert [number_of(frame[:, :96]) for frame in frames] == list(range(25))
     left, right = frames[12][:, :96].astype(int), frames[12][:, 96:].astype(int)
@@ -168,3 +168,33 @@ def test_unusual_films_are_converted_and_said_in_one_line(tmp_path: Path, caplog
     lines = [record.getMessage() for record in caplog.records if " has " in record.getMessage()]
     assert len(lines) == 1 and "10 bits a channel, rounded to 8; an odd size of 95 x 47" in lines[0]
     assert inspect_video(export / "anaglyph.mp4").frames == 5
+
+
+def test_a_film_that_was_exchanged_is_not_gone_on_with(tmp_path: Path, monkeypatch):
+    film = numbered_film(tmp_path / "film.mp4", 20)
+    stage, context = context_of(tmp_path / "runs", video=str(film), piece=8, outputs=("anaglyph",))
+    monkeypatch.setattr(PartSpec, "build", lambda self: StopsAt(9))
+    with pytest.raises(Stop):
+        stage.run(context)
+    numbered_film(film, 12)
+    stage, context = context_of(context.run.path, True, video=str(film), piece=8, outputs=("anaglyph",))
+    with pytest.raises(RunError, match="not the one that this run was begun with"):
+        stage.run(context)
+
+
+def test_an_output_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(PartSpec, "build", lambda self: Regressed())
+    with pytest.raises(ConfigError, match="knows of no shifts, which disparity is made of"):
+        made(tmp_path / "runs", video=str(numbered_film(tmp_path / "film.mp4", 4)), outputs=("disparity",))
+
+
+class Regressed:
+    """A maker of stereo that knows of no shifts."""
+
+    def estimate(self, left: torch.Tensor) -> RightColors:
+        return RightColors(left.permute(0, 3, 1, 2))
+
+
+def test_a_film_as_picture_is_refused_with_the_right_key(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"^image: .*video=FILE"):
+        made(tmp_path / "runs", image=str(numbered_film(tmp_path / "film.mp4", 4)))

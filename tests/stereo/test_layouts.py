@@ -26,7 +26,8 @@ def test_side_by_side_and_over_under_hold_both_views():
 def test_half_side_by_side_has_the_size_of_one_view(columns):
     left, right = torch.full((1, 4, columns, 3), 0.25), torch.full((1, 4, columns, 3), 0.75)
     both = half_side_by_side(left, right)
-    assert both.shape == left.shape and both[0, 0, 0, 0] == 0.25 and both[0, 0, -1, 0] == 0.75
+    assert both.shape == (1, 4, columns + columns % 2, 3)
+    assert (both[..., : both.shape[2] // 2, :] == 0.25).all() and (both[..., both.shape[2] // 2 :, :] == 0.75).all()
 
 
 def test_the_anaglyph_of_a_point_before_the_screen_is_red_at_its_right():

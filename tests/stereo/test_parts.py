@@ -13,6 +13,7 @@ from maquette.config.parts import part
 from maquette.errors import ConfigError
 from maquette.perception.network_folder import save_network
 from maquette.stereo.base import Depth3D
+from maquette.stereo.crops import working_size
 from maquette.stereo.network import Architecture, MultiScaleNetwork
 
 NEUTRAL = Depth3D()
@@ -43,6 +44,16 @@ def test_deep3d_shifts_the_frame_at_its_full_resolution(tmp_path: Path):
     left = torch.rand(1, 200, 360, 3, generator=torch.Generator().manual_seed(0))
     view = maker.estimate(left).right_view(left, NEUTRAL)
     torch.testing.assert_close(view.rgb[:, :, 5:], left[:, :, :-5])
+
+
+def test_shifts_of_a_wide_frame_are_fractions_of_its_own_width(tmp_path: Path):
+    """At the height of a crop, a frame of 4:1 has more columns than training frames, and one of its columns is less."""
+    maker = part("stereo", "deep3d", weights=weights(tmp_path, "selection", [-30.0, -30.0, -30.0, 30.0])).build()
+    left = torch.rand(1, 80, 320, 3, generator=torch.Generator().manual_seed(0))
+    columns = working_size(80, 320, SMALL)[1]
+    assert columns > SMALL.frame[1]
+    shift = maker.estimate(left).right_view(left, NEUTRAL).shift
+    torch.testing.assert_close(shift, torch.full_like(shift, 1 / columns))
 
 
 def test_direct_regression_gives_colours_without_shifts(tmp_path: Path):

@@ -20,11 +20,11 @@ TYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1, np.dtype(np.float16):
 
 
 def mxnet_bytes(arrays: dict[str, np.ndarray], version: int) -> bytes:
-    """A parameter file as MXNet writes it: version 0 in 2015, 1 in 2016, 2 since 2017."""
+    """A parameter file as MXNet writes it: version 0 in 2015, 1 in 2016, 2 since 2017, 3 with NumPy's shapes."""
     parts = [struct.pack("<QQQ", 0x112, 0, len(arrays))]
     for array in arrays.values():
-        if version == 2:
-            parts.append(struct.pack("<Ii", 0xF993FAC9, 0))
+        if version >= 2:
+            parts.append(struct.pack("<Ii", {2: 0xF993FAC9, 3: 0xF993FACA}[version], 0))
         if version == 1:
             parts.append(struct.pack("<I", 0xF993FAC8))
         parts.append(struct.pack(f"<I{array.ndim}{'q' if version else 'I'}", array.ndim, *array.shape))
@@ -35,7 +35,7 @@ def mxnet_bytes(arrays: dict[str, np.ndarray], version: int) -> bytes:
     return b"".join(parts)
 
 
-@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_mxnet_files_of_all_versions_are_read(tmp_path: Path, version):
     arrays = {
         "arg:a_weight": np.arange(6, dtype=np.float32).reshape(1, 2, 3), "aux:b": np.array([1.5, -2.0]),

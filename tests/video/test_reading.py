@@ -59,3 +59,13 @@ def test_a_film_whose_frames_cannot_be_decoded_is_refused(tmp_path: Path):
     path.write_bytes(bytes(data))
     with pytest.raises(ConfigError, match=r"no frame of .* can be read"):
         list(read_frames(video))
+
+
+def test_frames_of_a_transport_stream_are_counted_from_its_beginning(tmp_path: Path):
+    film, sound = numbered_film(tmp_path / "film.mp4", 10), tmp_path / "sound.m4a"
+    ffmpeg("-f", "lavfi", "-i", "sine", "-t", "2", "-c:a", "aac", str(sound))
+    ffmpeg("-itsoffset", "0.5", "-i", str(film), "-i", str(sound), "-map", "0", "-map", "1", "-c", "copy",
+           str(tmp_path / "film.ts"))  # fmt: skip
+    video = inspect_video(tmp_path / "film.ts")
+    numbers = [number_of(frame) for frame in read_frames(video)]
+    assert numbers[-5:] == [5, 6, 7, 8, 9] and len(numbers) == pytest.approx(15, abs=1) == video.frames

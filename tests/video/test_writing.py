@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from films import number_of, numbered_film, numbered_frame
+from films import ffmpeg, number_of, numbered_film, numbered_frame
 from maquette.errors import RunError
 from maquette.video.ffmpeg import command
 from maquette.video.probing import inspect_video
@@ -49,7 +49,7 @@ def test_sound_is_kept_and_in_step_at_the_end(tmp_path: Path):
     source = inspect_video(numbered_film(tmp_path / "source.mp4", 40, sound=True))
     pieces = [write_piece(tmp_path / f"{i}.mp4", range(i * 10, i * 10 + 10)) for i in range(4)]
     film = inspect_video(join(pieces, tmp_path / "film.mp4", source))
-    assert film.sound == "aac" and film.frames == 40
+    assert film.sounds == ("aac",) and film.frames == 40
     for path in (source.path, film.path):
         loud = np.flatnonzero(loudness(path) > 500)
         assert loud[0] / 100 == pytest.approx(3.5, abs=0.05) and loud[-1] / 100 == pytest.approx(4.0, abs=0.1)
@@ -59,7 +59,7 @@ def test_sound_that_an_mp4_cannot_hold_is_encoded_anew(tmp_path: Path):
     words = ("-c:v", "libx264", "-c:a", "pcm_s16le")
     source = inspect_video(numbered_film(tmp_path / "source.mkv", 20, 10, True, *words))
     film = inspect_video(join([write_piece(tmp_path / "0.mp4", range(20))], tmp_path / "film.mp4", source))
-    assert source.sound == "pcm_s16le" and film.sound == "aac"
+    assert source.sounds == ("pcm_s16le",) and film.sounds == ("aac",)
 
 
 def test_odd_sizes_are_extended(tmp_path: Path):
@@ -83,3 +83,23 @@ def test_what_ffmpeg_refuses_is_an_error_in_one_line(tmp_path: Path):
     with pytest.raises(RunError, match=r"film\.mp4 cannot be written") as problem:
         join([tmp_path / "missing.mp4"], tmp_path / "film.mp4")
     assert "\n" not in str(problem.value) and not (tmp_path / "film.mp4").exists()
+
+
+def test_sound_of_a_transport_stream_that_begins_late_stays_in_step(tmp_path: Path):
+    film, sound = numbered_film(tmp_path / "film.mp4", 30), tmp_path / "sound.m4a"
+    ffmpeg("-f", "lavfi", "-i", "sine=sample_rate=44100", "-t", "1", "-c:a", "aac", str(sound))
+    ffmpeg("-i", str(film), "-itsoffset", "1", "-i", str(sound), "-map", "0", "-map", "1", "-c", "copy",
+           str(tmp_path / "film.ts"))  # fmt: skip
+    joined = join(
+        [write_piece(tmp_path / "piece.mp4", range(30))], tmp_path / "out.mp4", inspect_video(tmp_path / "film.ts")
+    )
+    ffmpeg("-i", str(joined), "-af", "aresample=async=1:first_pts=0", str(tmp_path / "sound.wav"))
+    assert np.flatnonzero(loudness(tmp_path / "sound.wav") > 500)[0] / 100 == pytest.approx(1.0, abs=0.06)
+
+
+def test_each_of_several_sounds_is_copied_or_encoded_as_it_needs(tmp_path: Path):
+    ffmpeg("-i", str(numbered_film(tmp_path / "film.mp4", 10, sound=True)), "-map", "0:v", "-map", "0:a", "-map", "0:a",
+           "-c", "copy", "-c:a:1", "wmav2", str(tmp_path / "film.mkv"))  # fmt: skip
+    source = inspect_video(tmp_path / "film.mkv")
+    film = inspect_video(join([write_piece(tmp_path / "piece.mp4", range(10))], tmp_path / "out.mp4", source))
+    assert source.sounds == ("aac", "wmav2") and film.sounds == ("aac", "aac")

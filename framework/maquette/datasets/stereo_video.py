@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -19,11 +20,13 @@ from maquette.errors import ConfigError
 from maquette.files import display_path
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.stereo.packing import packing_of
 from maquette.video.probing import VideoInfo, inspect_video
 from maquette.video.reading import read_frames
 
 _log = logging.getLogger(__name__)
 
+LOOKS = 5  # frames of a film that are looked at for two views
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".ts")
 Layout = Literal["side-by-side", "over-under"]
 
@@ -32,13 +35,15 @@ Layout = Literal["side-by-side", "over-under"]
 class StereoVideo:
     """Pairs of views out of stereo films: a film, or a folder of films.
 
-    Every nth frame is read once, at the size of training frames, and held in memory. The end of each film is held out.
+    Every nth frame is read once, at the size of training frames, and held in memory; of films that are too long for
+    `most`, frames from beginning to end. The end of each film is held out.
     """
 
     @dataclass(frozen=True)
     class Config:
         path: InputPath  # a film, or a folder of films
         layout: Layout = "side-by-side"  # of the two views; those squeezed to half a size are widened
+        right_first: bool = False  # the view at the left, or above, is that of the right eye
         size: tuple[Pixels, Pixels] = (180, 432)  # rows and columns of the frames to train on
         every: Count = 1  # of so many frames one is taken
         most: Count = 20_000  # pairs of all films together, at most
@@ -84,16 +89,23 @@ class StereoVideo:
         rows, columns = self.config.size
         below = self.config.layout == "over-under"
         whole = (2 * rows, columns) if below else (rows, 2 * columns)
+        every = max(self.config.every, math.ceil(film.frames / most))
+        packed = np.empty((math.ceil(film.frames / every) + 1, *whole, 3), np.uint8)
+        count = 0
         with closing(read_frames(film, whole)) as stream:
-            frames = list(islice(stream, 0, most * self.config.every, self.config.every))
-        if len(frames) < 2:
+            for frame in islice(stream, 0, len(packed) * every, every):
+                packed[count] = frame
+                count += 1
+        if count < 2:
             raise ConfigError(
-                f"{display_path(film.path)} has {len(frames)} frames, one of {self.config.every} taken",
+                f"{display_path(film.path)} has {count} frames, one of {every} taken",
                 key="dataset.path", hint="give a longer film, or a smaller dataset.every",
             )  # fmt: skip
-        packed = np.stack(frames)
-        halves = (packed[:, :rows], packed[:, rows:]) if below else (packed[:, :, :columns], packed[:, :, columns:])
-        return np.stack(halves, axis=1)
+        packed = packed[:count]
+        if not packing_of(list(packed[:: max(count // LOOKS, 1)])):
+            _log.warning("%s does not look as if it held two views", display_path(film.path))
+        halves = np.stack(np.split(packed, 2, axis=1 if below else 2), axis=1)
+        return halves[:, ::-1] if self.config.right_first else halves
 
 
 def _selected(pairs: Tensor, index: Tensor) -> StereoPairs:

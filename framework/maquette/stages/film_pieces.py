@@ -11,6 +11,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maquette.errors import RunError
 from maquette.images.pixels import to_bytes
 from maquette.training.checkpoints import CheckpointStore
 from maquette.training.progress import StepProgress
@@ -32,6 +33,7 @@ class FilmPieces:
         rate: frames per second.
         piece: frames of a piece, after which a stopped run goes on.
         encoding: of a film by its name.
+        source: digest of the file that frames are made of; "": they are made of none.
     """
 
     store: CheckpointStore
@@ -39,6 +41,7 @@ class FilmPieces:
     rate: Fraction
     piece: int
     encoding: Callable[[str], Encoding]
+    source: str = ""
 
     @property
     def folder(self) -> Path:
@@ -58,17 +61,21 @@ class FilmPieces:
 
         Returns:
             The number of frames.
+
+        Raises:
+            RunError: the pieces that are there were made of another file.
         """
         done = 0
         self.store.prepare()
         if resume and (latest := self.store.latest()):
             done = latest.step
-            latest.load(state, None)
+            if latest.load(state, None).get("source", self.source) != self.source:
+                raise RunError("the film is not the one that this run was begun with: give that back, or run anew")
         progress = StepProgress(title, self.frames, done)
         try:
             while count := self._write(frames_of(done, self.piece), done, progress):
                 done += count
-                self.store.save(done, state, None, {})
+                self.store.save(done, state, None, {"source": self.source})
         finally:
             progress.close()
         return done
@@ -113,6 +120,6 @@ class FilmPieces:
             if not (output / "joined").exists():
                 join(pieces, files[-1], sound)
                 (output / "joined").touch()
-            for piece in (*pieces, *output.glob(".*.tmp.mp4")):
+            for piece in (*pieces, *output.glob(".*.tmp.mp4"), *folder.glob(f".{output.name}.*.tmp.mp4")):
                 piece.unlink()
         return files

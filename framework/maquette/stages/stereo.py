@@ -89,7 +89,9 @@ class MakeStereo(Stage):
     def check_inputs(self, name: str) -> None:
         if not self.config.video and not self.config.image:
             raise _one_input("neither")
-        if self.config.video:
+        if self.config.image:
+            self._left()
+        else:
             video = inspect_video(Path(self.config.video).expanduser())
             if not self.config.accept_stereo:
                 refuse_packed(video, name)
@@ -101,7 +103,7 @@ class MakeStereo(Stage):
             self._film(context)
 
     def _picture(self, context: StageContext) -> None:
-        left = read_picture(Path(self.config.image).expanduser()).over(1.0)
+        left = self._left()
         with context.timings.measure("stereo"):
             estimate = self.config.stereo.build().estimate(left)
             pictures = self._layouts(left, estimate.right_view(left, self.config.depth))
@@ -109,13 +111,22 @@ class MakeStereo(Stage):
             _write(context.run.export / f"{name}.png", values[0].numpy())
         self._preview(context, 0, left, pictures)
 
+    def _left(self) -> Float[Tensor, "1 H W 3"]:
+        """The given picture, over white."""
+        try:
+            return read_picture(Path(self.config.image).expanduser()).over(1.0)
+        except ConfigError as problem:
+            raise ConfigError(
+                problem.message, key="image", hint="give a picture; of a film, stereo is made by video=FILE"
+            ) from problem
+
     def _film(self, context: StageContext) -> None:
         c = self.config
         video = inspect_video(Path(c.video).expanduser())
         name = display_path(video.path)
         _log.info(
             "%s: %d x %d, %.5g frames a second, %.1f s, %s", name, video.width, video.height, float(video.rate),
-            video.seconds, f"sound {video.sound}" if video.sound else "silent",
+            video.seconds, f"sound {', '.join(video.sounds)}" if video.sounds else "silent",
         )  # fmt: skip
         if video.notes:
             _log.info("%s has %s", name, "; ".join(video.notes))
@@ -128,12 +139,21 @@ class MakeStereo(Stage):
             film.make(context.run.export, context.resume, context.name)
 
     def _layouts(self, left: Float[Tensor, "B H W 3"], view: RightView) -> Pictures:
-        """The pictures of all outputs; without shifts there is no disparity."""
+        """The pictures of all outputs; without shifts there is no disparity.
+
+        Raises:
+            ConfigError: there is nothing else to make.
+        """
         pictures: dict[str, Tensor] = {
             name: LAYOUTS[name](left, view.rgb) for name in self.config.outputs if name in LAYOUTS
         }
         if "disparity" in self.config.outputs and view.shift is not None:
             pictures["disparity"] = grey_shifts(view.shift, (left.shape[1], left.shape[2]))
+        if not pictures:
+            raise ConfigError(
+                f"{self.config.stereo.name} knows of no shifts, which disparity is made of", key="outputs",
+                hint=f"name another one of {', '.join(ALL)}",
+            )  # fmt: skip
         return pictures
 
     def _preview(self, context: StageContext, frame: int, left: Float[Tensor, "1 H W 3"], pictures: Pictures) -> None:

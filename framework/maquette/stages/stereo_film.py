@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maquette.errors import RunError
+from maquette.files import file_hash
 from maquette.images.resampling import downsample
 from maquette.stages.film_pieces import FilmPieces, Pictures
 from maquette.stereo.base import Depth3D, Estimate, Stereo
@@ -100,7 +101,7 @@ class StereoFilm:
         def encoding(name: str) -> Encoding:
             return Encoding(settings.crf, side_by_side=name == HALF)
 
-        self.pieces = FilmPieces(store, video.frames, video.rate, settings.piece, encoding)
+        self.pieces = FilmPieces(store, video.frames, video.rate, settings.piece, encoding, file_hash(video.path))
 
     def make(self, folder: Path, resume: bool, title: str) -> list[Path]:
         """Make the film's pieces that are not there, and join them; returns one file for each output.
@@ -129,7 +130,7 @@ class StereoFilm:
         """The pictures of each frame of a piece: estimates are made together, full frames one at a time."""
         previewed = self.pieces.previewed(start)
         while batch := list(islice(frames, self.settings.batch)):
-            left = torch.from_numpy(np.stack(batch)).float() / 255
+            left = torch.from_numpy(np.stack(batch)).float().div_(255)
             estimate = self.stereo.estimate(left)
             if self.settings.smoothing:
                 estimate = state.smoothed(estimate, left, self.settings.smoothing)

@@ -44,13 +44,20 @@ def feather(crop: tuple[int, int]) -> Float[Tensor, "h w"]:
     return torch.minimum(rows[:, None], columns)
 
 
+def _resized(frame: Float[Tensor, "1 H W 3"], size: tuple[int, int]) -> Float[Tensor, "1 R C 3"]:
+    if tuple(frame.shape[1:3]) == size:
+        return frame
+    small = functional.interpolate(frame.permute(0, 3, 1, 2), size, mode="bilinear", antialias=True)
+    return small.clamp(0, 1).permute(0, 2, 3, 1)
+
+
 def by_crops(
     evaluate: Callable[[Float[Tensor, "N h w 3"]], Float[Tensor, "N K h w"]],
     left: Float[Tensor, "B H W 3"],
     architecture: Architecture,
     batch: int,
 ) -> Float[Tensor, "B K R C"]:
-    """Maps of whole frames at the network's working size.
+    """Maps of whole frames at the network's working size, whose columns are those that the network counts shifts in.
 
     Args:
         evaluate: the network, on crops of its input size.
@@ -59,10 +66,8 @@ def by_crops(
         batch: crops per evaluation.
     """
     size = working_size(left.shape[1], left.shape[2], architecture)
-    frames = left.permute(0, 3, 1, 2)
-    if tuple(left.shape[1:3]) != size:
-        frames = functional.interpolate(frames, size, mode="bilinear", antialias=True).clamp(0, 1)
-    frames, (rows, columns) = frames.permute(0, 2, 3, 1), architecture.size
+    rows, columns = architecture.size
+    frames = torch.cat([_resized(frame, size) for frame in left.split(1)])  # large frames one by one, to spare memory
     corners = places(size, architecture.size)
     crops = torch.cat([frames[:, y : y + rows, x : x + columns] for y, x in corners])
     maps = torch.cat([evaluate(part) for part in crops.split(batch)]).unflatten(0, (len(corners), len(left)))

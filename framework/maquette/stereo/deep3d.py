@@ -49,6 +49,6 @@ class Deep3D(Stereo):
         architecture = self._network.architecture
         frames = left.to(next(self._network.parameters()).device)
         maps = by_crops(lambda crops: self._network(crops).softmax(1), frames, architecture, self.config.batch)
-        shifts = tuple(column / architecture.frame[1] for column in architecture.columns)
+        shifts = tuple(column / maps.shape[3] for column in architecture.columns)
         mixture = ShiftProbabilities(maps[:, 1:].to(left.device), shifts)
         return mixture if self.config.compose == "mixture" else mixture.most_probable()

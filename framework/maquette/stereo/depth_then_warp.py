@@ -59,9 +59,8 @@ class DepthThenWarp(Stereo):
     def estimate(self, left: Float[Tensor, "B H W 3"]) -> LeftShifts:
         frames = left.to(self._device)
         if self._network is not None:
-            architecture = self._network.architecture
-            maps = by_crops(self._network, frames, architecture, self.config.batch)
-            return LeftShifts((maps / architecture.frame[1]).to(left.device))
+            maps = by_crops(self._network, frames, self._network.architecture, self.config.batch)
+            return LeftShifts((maps / maps.shape[3]).to(left.device))
         assert self._estimator is not None
         side = (self.config.size, self.config.size)
         square = functional.interpolate(frames.permute(0, 3, 1, 2), side, mode="bilinear", antialias=True).clamp(0, 1)

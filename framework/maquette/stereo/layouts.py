@@ -24,14 +24,13 @@ def side_by_side(left: Float[Tensor, "B H W 3"], right: Float[Tensor, "B H W 3"]
     return torch.cat([left, right], dim=2)
 
 
-def half_side_by_side(left: Float[Tensor, "B H W 3"], right: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
-    """Side by side in the width of one view, each of half the width; of an odd width the right view gets the rest."""
-    rows, columns = left.shape[1:3]
-    halves = [
-        functional.interpolate(view.permute(0, 3, 1, 2), (rows, width), mode="area").permute(0, 2, 3, 1)
-        for view, width in ((left, columns // 2), (right, columns - columns // 2))
-    ]
-    return torch.cat(halves, dim=2)
+def half_side_by_side(left: Float[Tensor, "B H W 3"], right: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H C 3"]:
+    """Side by side in the width of one view, each of half the width; an odd width is extended by its last column."""
+    rows, half = left.shape[1], (left.shape[2] + 1) // 2
+    views = torch.cat([left, right]).permute(0, 3, 1, 2)
+    views = functional.pad(views, (0, 2 * half - left.shape[2], 0, 0), mode="replicate")
+    one, other = functional.interpolate(views, (rows, half), mode="area").permute(0, 2, 3, 1).chunk(2)
+    return torch.cat([one, other], dim=2)
 
 
 def over_under(left: Float[Tensor, "B H W 3"], right: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 2*H W 3"]:

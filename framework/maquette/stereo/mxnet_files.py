@@ -2,8 +2,9 @@
 
 A file is a list of arrays and their names: the number 0x112 and a reserved one (8 bytes each), the number of arrays,
 the arrays, the number of names, and for each its length and its bytes. An array begins with the version of its format:
-0xF993fac9 with a storage type, 0xF993fac8 without; the oldest begins with its number of sides instead. Then come the
-sides, the device (2 x 4 bytes), the type of the numbers and the numbers. All is little-endian.
+0xF993faca (with NumPy's shapes) and 0xF993fac9 with a storage type, 0xF993fac8 without; the oldest begins with its
+number of sides instead. Then come the sides, the device (2 x 4 bytes), the type of the numbers and the numbers. All is
+little-endian.
 
 Source: MXNet's `src/ndarray/ndarray.cc`, `NDArray::Save` and `NDArray::Load` (versions 0.5 to 1.9).
 """
@@ -21,7 +22,7 @@ from torch import Tensor
 from maquette.errors import ConfigError
 
 MAGIC = 0x112
-VERSION_1, VERSION_2 = 0xF993FAC8, 0xF993FAC9
+VERSION_1, VERSION_2, VERSION_3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 TYPES = (np.float32, np.float64, np.float16, np.uint8, np.int32, np.int8, np.int64)
 MOST_SIDES = 32
 SUFFIXES = {
@@ -92,12 +93,13 @@ class _Reader:
 
     def array(self) -> np.ndarray:
         (version,) = self.numbers("<I")
-        if version == VERSION_2:
+        if version in (VERSION_2, VERSION_3):
             (storage,) = self.numbers("<i")
             if storage not in (-1, 0):
                 raise ValueError("an array of it is sparse")
-        sides = self.sides(version) if version in (VERSION_1, VERSION_2) else self.numbers(f"<{self.few(version)}I")
-        if not sides:
+        versioned = version in (VERSION_1, VERSION_2, VERSION_3)
+        sides = self.sides() if versioned else self.numbers(f"<{self.few(version)}I")
+        if not sides and version != VERSION_3:  # there it is a single number
             return np.zeros(0, np.float32)
         _, _, kind = self.numbers("<iii")
         if not 0 <= kind < len(TYPES):
@@ -105,7 +107,7 @@ class _Reader:
         size = math.prod(sides) * np.dtype(TYPES[kind]).itemsize
         return np.frombuffer(self.bytes(size), TYPES[kind]).reshape(sides).copy()
 
-    def sides(self, version: int) -> tuple[int, ...]:
+    def sides(self) -> tuple[int, ...]:
         (count,) = self.numbers("<I")
         return self.numbers(f"<{self.few(count)}q")
 

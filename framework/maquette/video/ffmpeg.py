@@ -20,6 +20,18 @@ def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+def alongside(streams: str) -> list[str]:
+    """Words that read further streams and drop them.
+
+    FFmpeg counts time from the first stream that it reads. In some files, such as MPEG transport streams, sound and
+    picture begin at different times; where both are read, both are counted from the beginning of the file.
+
+    Args:
+        streams: as `-map` takes them, such as `0:a`.
+    """
+    return ["-map", streams, "-c", "copy", "-f", "null", "-"]
+
+
 def last_words(text: str) -> str:
     """The last line of FFmpeg's messages, without the address of the part that wrote it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -12,7 +12,7 @@ import numpy as np
 
 from maquette.errors import ConfigError
 from maquette.files import display_path
-from maquette.video.ffmpeg import command, last_words
+from maquette.video.ffmpeg import alongside, command, last_words
 from maquette.video.probing import VideoInfo
 
 
@@ -35,8 +35,9 @@ def read_frames(
     rows, columns = size or (video.height, video.width)
     filters = f"fps={video.rate}:start_time=0,scale={columns}:{rows}:flags=area,setsar=1"
     words = command(
-        "-v", "error", *(["-ss", f"{start:.6f}"] if start else []), "-i", str(video.path), "-map", "0:v:0",
-        "-vf", filters, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1",
+        "-v", "error", *(["-ss", f"{start:.6f}"] if start else []), "-i", str(video.path),
+        "-map", f"0:{video.stream}", "-vf", filters, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1",
+        *(alongside("0:a") if video.sounds else ()),
     )  # fmt: skip
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors)

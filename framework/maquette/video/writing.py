@@ -13,7 +13,7 @@ import numpy as np
 
 from maquette.errors import RunError
 from maquette.files import atomic_path
-from maquette.video.ffmpeg import command, last_words, run
+from maquette.video.ffmpeg import alongside, command, last_words, run
 from maquette.video.probing import VideoInfo
 
 CRF = 18  # x264 quality: visually lossless
@@ -133,11 +133,14 @@ def join(pieces: Sequence[Path], path: Path, sound: VideoInfo | None = None) -> 
         quoted = (str(piece.absolute()).replace("'", r"'\''") for piece in pieces)
         listing.write_text("".join(f"file '{piece}'\n" for piece in quoted), encoding="utf-8")
         words = ["-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing)]
-        if sound is not None and sound.sound:
-            codec = "copy" if sound.sound in COPIED_SOUND else "aac"
-            words += ["-i", str(sound.path), "-map", "0:v:0", "-map", "1:a", "-c:a", codec]
+        sounds = () if sound is None else sound.sounds
+        if sound is not None and sounds:
+            words += ["-i", str(sound.path), "-map", "0:v:0", "-map", "1:a"]
+            for i, codec in enumerate(sounds):
+                words += [f"-c:a:{i}", "copy" if codec in COPIED_SOUND else "aac"]
         words += ["-c:v", "copy", "-video_track_timescale", str(TIMESCALE), "-movflags", "+faststart", "-f", "mp4"]
-        done = run([*words, "-fflags", "+bitexact", "-flags:a", "+bitexact", "-y", str(place)])
+        words += ["-fflags", "+bitexact", "-flags:a", "+bitexact", "-y", str(place)]
+        done = run([*words, *(alongside(f"1:{sound.stream}") if sound is not None and sounds else ())])
         if done.returncode:
             raise RunError(f"{path.name} cannot be written: {last_words(done.stderr)}")
     return path
