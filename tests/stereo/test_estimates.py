@@ -40,6 +40,15 @@ def test_the_most_probable_shift_is_a_mean_about_the_peak_and_far_ones_do_not_co
     assert float(shifts.values) == pytest.approx(0.03) and isinstance(shifts, RightShifts)
 
 
+@pytest.mark.parametrize("shift", [-3, 3])
+def test_shifts_that_reach_beyond_the_frame_are_cut_and_show_the_same(shift):
+    left, mixture = torch.rand(1, 4, 40, 3), ShiftProbabilities(torch.ones(1, 1, 4, 8), (shift / 8,))
+    single = mixture.most_probable()
+    expected = torch.arange(1.0, 9).clamp(max=3)
+    torch.testing.assert_close(single.shifts * 8, (expected if shift > 0 else -expected.flip(0)).expand(1, 1, 4, 8))
+    torch.testing.assert_close(single.right_view(left, NEUTRAL).rgb, mixture.right_view(left, NEUTRAL).rgb)
+
+
 def test_one_shift_of_each_pixel_shows_one_copy():
     left = stripes()
     view = RightShifts(torch.full((1, 1, 1, 1), 0.05)).right_view(left, Depth3D(strength=2.0, convergence=-0.05))

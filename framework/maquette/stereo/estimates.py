@@ -38,13 +38,16 @@ class ShiftProbabilities(Estimate):
     def most_probable(self, reach: int = 2) -> RightShifts:
         """The most probable shift of each pixel, as the mean over it and `reach` channels on either side.
 
-        Where shifts of neighbouring channels are nearly as probable, that is a place between them.
+        Where shifts of neighbouring channels are nearly as probable, that is a place between them. Near the borders of
+        a frame, all shifts that reach beyond it show its edge, and a network is free among them: the least is taken.
         """
         channels = torch.arange(len(self.shifts), device=self.probabilities.device)[:, None, None]
         peak = self.probabilities.argmax(1, keepdim=True)
         near = self.probabilities * ((channels - peak).abs() <= reach)
         mean = torch.einsum("bkhw,k->bhw", near, near.new_tensor(self.shifts)) / near.sum(1).clamp(min=1e-6)
-        return RightShifts(mean[:, None])
+        width = mean.shape[-1]
+        beyond = (torch.arange(width, device=mean.device) + 1) / width  # of the left edge, by a column
+        return RightShifts(mean.clamp(-beyond.flip(0), beyond)[:, None])
 
     def right_view(self, left: Float[Tensor, "B H W 3"], depth: Depth3D) -> RightView:
         shifts, width = [depth.shift(value) for value in self.shifts], left.shape[2]
