@@ -1,5 +1,7 @@
 """Flights: clear of everything, smooth, and a function of their draws."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -75,7 +77,8 @@ def test_two_points_are_joined_by_a_line(scene):
     ("points", "message"),
     [
         ([[20.0, 20.0]], "at least two different points"),
-        ([[20.0, 20.0], [200.0, 20.0]], "leaves the window of 128 x 128"),
+        (np.zeros((0, 2)), "at least two different points"),
+        ([[20.0, 20.0], [200.0, 20.0]], r"leaves the window \(x from 0 to 127, y from 0 to 127\) at \(129.8, 20.0\)"),
     ],
 )
 def test_points_without_a_path_are_named(scene, points, message):
@@ -90,6 +93,17 @@ def test_a_file_of_points_is_read_and_a_wrong_line_is_named(tmp_path):
         (tmp_path / "wrong.txt").write_text(f"1 2\n{wrong}\n")
         with pytest.raises(ConfigError, match=r"is no point .*wrong.txt:2"):
             read_path(tmp_path / "wrong.txt")
+
+
+def test_a_short_path_is_evened_out_over_all_its_frames_and_no_more(scene):
+    config = dataclasses.replace(CONFIG, frames=4, length=1e-6)
+    assert len(flight(scene, Draws(0, 0), config, 8, 8)) == 4
+
+
+def test_a_file_of_points_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "path.bin").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(ConfigError, match=r"(a file of points is text|is no point).*path.bin"):
+        read_path(tmp_path / "path.bin")
 
 
 def test_a_camera_in_the_ground_is_refused_with_its_frame(scene):

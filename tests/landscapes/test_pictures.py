@@ -40,8 +40,38 @@ def test_another_size_gets_one_line(painted, tmp_path):
     _, height, classes = painted
     other = tmp_path / "other.png"
     Image.open(height).resize((32, 64)).save(other)
-    with pytest.raises(ConfigError, match=r"^heightmap: .*other.png is 32 x 64 pixels; this world is 64 x 64$"):
+    with pytest.raises(
+        ConfigError, match=r"^heightmap: .*other.png is 32 x 64 pixels; this world is 64 x 64; scale it"
+    ):
         read_landscape(other, classes, CONFIG)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda grey: grey.astype(np.int32) * 9, "has numbers beyond 16 bits"),
+    (lambda grey: grey.astype(np.float32), "has numbers beyond 16 bits"),
+    (lambda grey: np.dstack([np.uint8(grey >> 8)] * 3 + [np.full_like(grey, 99, np.uint8)]), "are transparent"),
+])  # fmt: skip
+def test_heights_that_cannot_be_meant_are_refused(painted, tmp_path, change, message):
+    _, height, classes = painted
+    other = tmp_path / "other.tiff"
+    Image.fromarray(change(np.array(Image.open(height)))).save(other)
+    with pytest.raises(ConfigError, match=f"^heightmap: .*{message}.*; save it"):
+        read_landscape(other, classes, CONFIG)
+
+
+def test_a_damaged_picture_is_named_with_its_key(painted, tmp_path):
+    _, height, classes = painted
+    (tmp_path / "cut.png").write_bytes(height.read_bytes()[:-400])
+    with pytest.raises(ConfigError, match=r"^heightmap: .*cut.png is damaged"):
+        read_landscape(tmp_path / "cut.png", classes, CONFIG)
+
+
+def test_water_above_the_sea_and_land_below_it_are_said(painted, tmp_path, caplog):
+    _, _, classes = painted
+    raised = tmp_path / "raised.png"
+    Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(raised)
+    read_landscape(raised, classes, CONFIG)
+    assert "painted as water lie above the sea" in caplog.text and "below the sea" not in caplog.text
 
 
 def test_a_color_of_no_class_gets_one_line_with_its_place_and_the_nearest(painted, tmp_path):

@@ -58,6 +58,16 @@ def test_the_window_from_above_has_no_seams_between_tiles(renderer, monkeypatch)
     torch.testing.assert_close(whole, renderer.from_above(48, STYLE), atol=1e-5, rtol=0)
 
 
+def test_a_generator_that_has_learnt_with_less_padding_has_no_seams_either(renderer, camera, monkeypatch):
+    generator = small_generator()
+    generator.architecture = dataclasses.replace(SIZES, padding=3)
+    renderer = dataclasses.replace(renderer, generator=generator)
+    whole = renderer.from_above(48, STYLE)
+    assert renderer.shoot(camera, STYLE).rgb.shape == (camera.height, camera.width, 3)
+    monkeypatch.setattr(module, "_TILE", 16)
+    torch.testing.assert_close(whole, renderer.from_above(48, STYLE), atol=1e-5, rtol=0)
+
+
 def test_the_window_from_above_lies_like_a_map(renderer):
     rows = torch.arange(64)
     view = renderer._down(rows, rows, 64)

@@ -153,6 +153,14 @@ def test_a_learner_without_a_translator_says_what_to_give():
         LandscapeLearner(LandscapeLearner.Config())
 
 
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"blur": 99}, "blur: 99 pixels are more than the crop"), ({"opponent_widths": ()}, "opponent_widths: name"),
+])  # fmt: skip
+def test_settings_that_fit_no_picture_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LandscapeLearner.Config(**settings)
+
+
 def test_a_crop_of_a_view_is_its_square():
     _, view = draw_camera(Places().training_worlds()[0], Draws(0, 0), 20, 20, Places.poses)
     part = cut(view, 3, 5, 8)

@@ -13,7 +13,7 @@ from imageio.v3 import imread, imwrite
 
 from maquette.config.parts import PartSpec
 from maquette.config.schema import MethodConfig
-from maquette.errors import ConfigError
+from maquette.errors import ConfigError, RunError
 from maquette.landscapes.flight import FlightConfig
 from maquette.landscapes.rendering import LandscapeRenderer
 from maquette.stages.base import StageContext
@@ -69,7 +69,27 @@ def test_a_flight_over_the_maps_that_a_run_left_leaves_the_same_maps(export: Pat
 
 
 def test_a_stopped_flight_goes_on_to_the_same_bytes(export: Path, tmp_path: Path, weights: str, monkeypatch):
-    shoot, left = LandscapeRenderer.shoot, 8
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LandscapeRenderer, "shoot", stopping(LandscapeRenderer.shoot, 8))
+        made(tmp_path, weights=weights)
+    folder = next((tmp_path / "scenedreamer" / "seed").iterdir())
+    assert digests(made(folder, resume=True, weights=weights)) == digests(export)
+
+
+def test_a_flight_whose_path_was_changed_is_not_gone_on_with(tmp_path: Path, weights: str, monkeypatch):
+    path = tmp_path / "path.txt"
+    path.write_text("12, 12\n32, 40\n50, 44\n")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LandscapeRenderer, "shoot", stopping(LandscapeRenderer.shoot, 8))
+        made(tmp_path, weights=weights, path=str(path))
+    path.write_text("12, 12\n40, 30\n50, 44\n")
+    folder = next((tmp_path / "scenedreamer" / "seed").iterdir())
+    with pytest.raises(RunError, match="not the one that this run was begun with"):
+        made(folder, resume=True, weights=weights, path=str(path))
+
+
+def stopping(shoot: Any, left: int) -> Any:
+    """A way to shoot that is stopped after so many pictures."""
 
     def stops(self: LandscapeRenderer, *words: Any) -> Any:
         nonlocal left
@@ -78,11 +98,7 @@ def test_a_stopped_flight_goes_on_to_the_same_bytes(export: Path, tmp_path: Path
             raise KeyboardInterrupt
         return shoot(self, *words)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(LandscapeRenderer, "shoot", stops)
-        made(tmp_path, weights=weights)
-    folder = next((tmp_path / "scenedreamer" / "seed").iterdir())
-    assert digests(made(folder, resume=True, weights=weights)) == digests(export)
+    return stops
 
 
 def test_a_style_is_a_number_or_a_picture_and_a_path_a_number_or_points(export: Path, tmp_path: Path, weights: str):
@@ -99,7 +115,9 @@ def test_a_style_is_a_number_or_a_picture_and_a_path_a_number_or_points(export: 
         ({"heightmap": "a.png"}, "labels: a painted landscape needs labels beside heightmap"),
         ({"heightmap": "no.png", "labels": "no.png"}, "heightmap: there is no picture no.png"),
         ({"style": "no.png"}, "style: there is no picture no.png"),
-        ({"path": "no.txt"}, "path: there is no file no.txt"),
+        ({"path": "no.txt"}, "path: there is no file no.txt; give the path of one; or a number from 0 on"),
+        ({"style": "-1"}, "style: there is no picture -1; .* a number from 0 on"),
+        ({"path": ""}, "path: there is no file"),
     ],
 )
 def test_what_is_missing_for_a_flight_is_refused_before_the_run_begins(settings: dict[str, str], message: str):

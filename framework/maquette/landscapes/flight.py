@@ -1,4 +1,4 @@
-"""Flights over a landscape: a smooth closed or open path that no ground, water or tree is near to."""
+"""Flights over a landscape: a smooth path that no ground, water or tree is near to."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def flight(scene: Landscape, draws: Draws, config: FlightConfig, height: int, wi
         best = (richness, poses) if best is None or richness > best[0] else best
     if best is None:
         size = " x ".join(map(str, scene.window_size))
-        raise ValueError(f"no path of {config.length:g} cells fits into a window of {size}")
+        raise ValueError(
+            f"no path of {config.length:g} cells fits into a window of {size}; shorten stages.flight.flight.length"
+        )
     return _cameras(best[1], config, height, width)
 
 
@@ -93,7 +95,7 @@ def flight_through(
     Raises:
         ValueError: there are fewer than two different points, or the spline leaves the window.
     """
-    points = points[np.append(True, np.abs(np.diff(points, axis=0)).max(axis=1, initial=0) > 0)]
+    points = points[:1] if len(points) < 2 else points[np.append(True, np.abs(np.diff(points, axis=0)).max(axis=1) > 0)]
     if len(points) < 2:
         raise ValueError("a path needs at least two different points")
     course = _evenly(CubicSpline(np.arange(len(points)), points) if len(points) > 2 else _line(points), points, config)
@@ -101,7 +103,8 @@ def flight_through(
     outside = ((course < 0) | (course > size - 1)).any(axis=1)
     if outside.any():
         x, y = course[outside.argmax()]
-        raise ValueError(f"the path leaves the window of {size[0]} x {size[1]} at ({x:.0f}, {y:.0f})")
+        limits = f"x from 0 to {size[0] - 1}, y from 0 to {size[1] - 1}"
+        raise ValueError(f"the path leaves the window ({limits}) at ({x:.1f}, {y:.1f})")
     course = course + scene.margin
     return _cameras(_poses(_clear_of(scene, config), course, config), config, height, width)
 
@@ -113,7 +116,13 @@ def read_path(path: Path) -> Float[np.ndarray, "points 2"]:
         ConfigError: a line is no point, naming it.
     """
     points = []
-    for number, line in enumerate(decode_text(path.read_bytes()).splitlines(), start=1):
+    try:
+        text = decode_text(path.read_bytes())
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "a file of points is text", key="path", file=display_path(path), hint="write x and y in cells on each line"
+        ) from None
+    for number, line in enumerate(text.splitlines(), start=1):
         if words := line.partition("#")[0].replace(",", " ").split():
             try:
                 x, y = map(float, words)
@@ -203,6 +212,6 @@ def _under(top: np.ndarray, course: np.ndarray) -> Float[np.ndarray, " frames"]:
 
 def _height(under: Float[np.ndarray, " frames"], step: float, config: FlightConfig) -> Float[np.ndarray, " frames"]:
     """Heights of the path: the largest obstacle within reach of the evening-out, evened out."""
-    spread = config.smoothness / step  # in frames
+    spread = min(config.smoothness / step, len(under))  # in frames; over more than all of them nothing changes
     bound = maximum_filter(under, 2 * int(np.ceil(2 * spread)) + 1)
     return gaussian_filter(bound, spread, truncate=2.0, mode="nearest") + config.clearance

@@ -6,6 +6,7 @@ Classes are colours of `classes.yaml`, as RGB or with a palette.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,16 @@ from PIL import Image
 
 from maquette.errors import ConfigError
 from maquette.files import atomic_path, display_path
-from maquette.images.decoding import open_picture
+from maquette.images.decoding import SIXTEEN_BIT_MODES, open_picture
 from maquette.landscapes.classes import CLASSES, NAMES, TREE, WATER, labels_of
 from maquette.landscapes.trees import NAMES as SPECIES
 from maquette.landscapes.trees import plant
 from maquette.landscapes.world import Landscape, WorldConfig
 
+_log = logging.getLogger(__name__)
+
 _COLORS = np.array([entry.color for entry in CLASSES], np.int64)
-_GREY_16 = ("I;16", "I;16B", "I;16L", "I")
+_LARGEST_16 = 65535
 
 
 def write_height(path: Path, landscape: Landscape) -> None:
@@ -53,6 +56,7 @@ def read_landscape(height: Path, classes: Path, config: WorldConfig) -> Landscap
     numbers = _read_classes(classes, config.size)
     levels = config.cells_high(relative)
     under = levels < 0
+    _tell_apart(under, numbers)
     roots = np.argwhere((numbers == TREE) & ~under)
     ground = np.where(under, WATER, _without_trees(numbers)).astype(np.uint8)
     columns = plant(roots, _species(ground[roots[:, 0], roots[:, 1]]), levels, config.tree_scale)
@@ -62,10 +66,25 @@ def read_landscape(height: Path, classes: Path, config: WorldConfig) -> Landscap
     return Landscape.of_arrays(levels, ground, labels, columns, config.highest)
 
 
+def _tell_apart(under: np.ndarray, numbers: UInt8[np.ndarray, "x y"]) -> None:
+    """Say how many cells are painted as water over the level of the sea, or as land below it."""
+    dry, drowned = int((~under & (numbers == WATER)).sum()), int((under & (numbers != WATER)).sum())
+    if dry:
+        _log.warning("%d cells that are painted as water lie above the sea: they look like sand", dry)
+    if drowned:
+        _log.warning("%d cells that are painted as land lie below the sea: they are water", drowned)
+
+
 def _read_height(path: Path, size: int) -> Float[np.ndarray, "x y"]:
     picture = _open(path, "heightmap", size)
-    if picture.mode in _GREY_16:
-        return _indexed(np.asarray(picture, np.float64) / 65535 * 2 - 1)
+    grey = np.asarray(picture, np.float64) if picture.mode in SIXTEEN_BIT_MODES else None
+    if picture.mode == "F" or (grey is not None and (grey.min() < 0 or grey.max() > _LARGEST_16)):
+        raise ConfigError(
+            f"{display_path(path)} has numbers beyond 16 bits", key="heightmap",
+            hint="save it as a grey PNG of 16 or 8 bits, in which the sea is in the middle",
+        )  # fmt: skip
+    if grey is not None:
+        return _indexed(grey / _LARGEST_16 * 2 - 1)
     return _indexed(np.asarray(picture.convert("L"), np.float64) / 255 * 2 - 1)
 
 
@@ -89,11 +108,19 @@ def _open(path: Path, key: str, size: int) -> Image.Image:
     if not path.exists():
         raise ConfigError(f"there is no picture {display_path(path)}", key=key)
     with open_picture(path, display_path(path)) as picture:
-        picture.load()
+        try:
+            picture.load()
+        except Exception as problem:  # decoders meet damaged files with errors of any class
+            raise ConfigError(f"{display_path(path)} is damaged: {problem}", key=key, hint="save it again") from problem
+    if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
+        raise ConfigError(f"parts of {display_path(path)} are transparent", key=key, hint="save it without alpha")
     if picture.size != (size, size):
         width, height = picture.size
         actual, expected = f"{width} x {height}", f"{size} x {size}"
-        raise ConfigError(f"{display_path(path)} is {actual} pixels; this world is {expected}", key=key)
+        raise ConfigError(
+            f"{display_path(path)} is {actual} pixels; this world is {expected}", key=key,
+            hint=f"scale it, or set landscape.world.size={width}" if width == height else "scale it to a square",
+        )  # fmt: skip
     return picture
 
 

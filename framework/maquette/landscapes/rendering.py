@@ -63,32 +63,44 @@ class LandscapeRenderer:
 
         Rays beyond its border are rendered for the decoder, so that pictures have no rim.
         """
-        edge = self.generator.architecture.padding
+        edge = self.edge
         view = look(self.scene, widened(camera, edge), self.reach)
-        rgb, depth = self.generator(self.scene, view, self.code, style, at_once=AT_ONCE)
+        rgb, depth = self._painted(view, style)
         inner = (slice(edge, edge + camera.height), slice(edge, edge + camera.width))
-        return Shot(rgb.permute(1, 2, 0), depth[inner], view.labels[inner])
+        return Shot(rgb, depth[inner], view.labels[inner])
 
     @torch.inference_mode()
     def from_above(self, size: int, style: Float[Tensor, "1 S"]) -> Float[Tensor, "size size 3"]:
         """The window seen straight from above, without perspective: row 0 has the largest y, column 0 the smallest x.
 
-        Rendered in tiles that overlap by the decoder's padding, so that they have no seams.
+        Rendered in tiles that overlap by what the decoder sees of a pixel's surroundings, so that they have no seams.
 
         Args:
             size: pixels along a side.
             style: style.
         """
-        edge, rgb = self.generator.architecture.padding, torch.empty(size, size, 3)
+        edge, rgb = self.edge, torch.empty(size, size, 3)
         sky = self._sky(style)
         for top in range(0, size, _TILE):
             for left in range(0, size, _TILE):
                 rows = torch.arange(top - edge, min(top + _TILE, size) + edge)
                 columns = torch.arange(left - edge, min(left + _TILE, size) + edge)
                 view = self._down(rows, columns, size)
-                tile = self.generator(self.scene, view, self.code, style, sky_features=sky, at_once=AT_ONCE)[0]
-                rgb[top : top + _TILE, left : left + _TILE] = tile.permute(1, 2, 0)
+                rgb[top : top + _TILE, left : left + _TILE] = self._painted(view, style, sky)[0]
         return rgb
+
+    @property
+    def edge(self) -> int:
+        """Pixels to each side that are rendered and cut off: no fewer than the decoder sees."""
+        return max(self.generator.architecture.padding, self.generator.decoder.padding)
+
+    def _painted(
+        self, view: LandscapeView, style: Float[Tensor, "1 S"], sky: Float[Tensor, " F"] | None = None
+    ) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "H W"]]:
+        """The picture of a view without its edge, and the depth with it."""
+        rgb, depth = self.generator(self.scene, view, self.code, style, sky_features=sky, at_once=AT_ONCE)
+        more = self.edge - self.generator.architecture.padding
+        return rgb[:, more : rgb.shape[1] - more, more : rgb.shape[2] - more].permute(1, 2, 0), depth
 
     def _sky(self, style: Float[Tensor, "1 S"]) -> Float[Tensor, " F"]:
         """Mean of the sky all around, low over the horizon as most pictures have it."""

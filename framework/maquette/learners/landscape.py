@@ -81,6 +81,12 @@ class LandscapeLearner(AdversarialLearner[WorldDataset, LabelledPictures, Render
         average_decay: Fraction = 0.995  # of the weight average that is saved
         evaluated: Count = 64  # views of held-out worlds of the evaluation
 
+        def __post_init__(self) -> None:
+            if self.blur > self.crop:
+                raise ValueError(f"blur: {self.blur} pixels are more than the crop of {self.crop}")
+            if not self.opponent_widths:
+                raise ValueError("opponent_widths: name the channels of at least one layer")
+
     raw_codes: Float[Tensor, "worlds 2"]
 
     def __init__(self, config: Config) -> None:
@@ -100,6 +106,10 @@ class LandscapeLearner(AdversarialLearner[WorldDataset, LabelledPictures, Render
         )
 
     def build(self, dataset: WorldDataset) -> None:
+        if self.config.crop > dataset.size:
+            raise ConfigError(
+                f"crops of {self.config.crop} pixels are larger than the pictures of {dataset.size}", key="learner.crop"
+            )
         self._worlds.extend(dataset.training_worlds())
         self._outside[2].append(planes(dataset.batch(Draws(0, 0, "styles/"), STYLED).images))
         self.register_buffer("raw_codes", torch.zeros(len(self._worlds), 2))
@@ -124,6 +134,8 @@ class LandscapeLearner(AdversarialLearner[WorldDataset, LabelledPictures, Render
         return self._outside[2][0]
 
     def set_memory_format(self, device: torch.device) -> None:
+        if device.type != "cpu":
+            raise ConfigError("landscapes are looked at on the CPU", key="loop.device", hint="set loop.device=cpu")
         self.to(device)
         for network in (self.networks.decoder, self.average.module.decoder, self.opponent):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -33,7 +33,7 @@ class FilmPieces:
         rate: frames per second.
         piece: frames of a piece, after which a stopped run goes on.
         encoding: of a film by its name.
-        source: digest of the file that frames are made of; "": they are made of none.
+        source: digest of the files that frames are made of; "": they are made of none.
     """
 
     store: CheckpointStore
@@ -63,14 +63,17 @@ class FilmPieces:
             The number of frames.
 
         Raises:
-            RunError: the pieces that are there were made of another file.
+            RunError: the pieces that are there were made of other files.
         """
         done = 0
         self.store.prepare()
         if resume and (latest := self.store.latest()):
             done = latest.step
             if latest.load(state, None).get("source", self.source) != self.source:
-                raise RunError("the film is not the one that this run was begun with: give that back, or run anew")
+                raise RunError(
+                    "a file that the film is made of is not the one that this run was begun with: "
+                    "give that back, or run anew"
+                )
         progress = StepProgress(title, self.frames, done)
         try:
             while count := self._write(frames_of(done, self.piece), done, progress):

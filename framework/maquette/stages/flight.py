@@ -20,7 +20,7 @@ from maquette.cameras.base import Cameras
 from maquette.errors import ConfigError
 from maquette.export.meshed import note_picture
 from maquette.export.writers import write_glb
-from maquette.files import atomic_path, display_path
+from maquette.files import atomic_path, display_path, file_hash
 from maquette.images.pixels import to_bytes
 from maquette.images.reading import read_picture
 from maquette.images.sheets import contact_sheet
@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 FILMS = {"flight": "the flight", "depth": "depth, near things bright", "semantics": "labels"}
 """Name of a film -> what it shows."""
 STYLES_A_ROW = 3  # of the sheet
+Place = Annotated[int, Range(-(2**31), 2**31)]
 HALF_BRIGHT = 0.12  # distance of half brightness in films of depth, as a fraction of the window's side
 
 
@@ -62,7 +63,7 @@ class Flight(Stage):
     class Config:
         weights: WeightsPath  # of a generator: what the learner landscape saved, or the published checkpoint
         world: WorldConfig = field(default_factory=WorldConfig)  # how landscapes are made from seeds
-        window: tuple[int, int] = (0, 0)  # x and y of the landscape's first cell in its world
+        window: tuple[Place, Place] = (0, 0)  # x and y of the landscape's first cell in its world
         heightmap: InputPath = ""  # grey PNG of heights, instead of a world from the seed
         labels: InputPath = ""  # PNG of its classes
         style: NumberOrPath = "0"  # number of a drawn style, or a picture whose style is read
@@ -89,8 +90,13 @@ class Flight(Stage):
             )  # fmt: skip
         for key, what in (("heightmap", "picture"), ("labels", "picture"), ("style", "picture"), ("path", "file")):
             value = getattr(config, key)
-            if value and not value.isdecimal() and not Path(value).is_file():
-                raise ConfigError(f"there is no {what} {display_path(Path(value))}", key=key)
+            if key in ("style", "path") and value.isdecimal():
+                continue
+            if (value or key in ("style", "path")) and not Path(value).is_file():
+                number = f"; or a number from 0 on, of a drawn {key}" if key in ("style", "path") else ""
+                raise ConfigError(
+                    f"there is no {what} {display_path(Path(value))}", key=key, hint=f"give the path of one{number}"
+                )
 
     def run(self, context: StageContext) -> None:
         c, export = self.config, context.run.export
@@ -146,8 +152,10 @@ class Flight(Stage):
     ) -> None:
         c = self.config
         store = context.checkpoints(keep=2)
-        pieces = FilmPieces(store, len(cameras), Fraction(c.rate), c.piece, lambda name: Encoding(c.crf))
-        bright = HALF_BRIGHT * max(renderer.scene.size)
+        pieces = FilmPieces(
+            store, len(cameras), Fraction(c.rate), c.piece, lambda name: Encoding(c.crf), self._source()
+        )
+        bright = HALF_BRIGHT * max(renderer.scene.window_size)
 
         def frames_of(start: int, count: int) -> Iterator[Pictures]:
             for frame in range(start, min(start + count, len(cameras))):
@@ -160,6 +168,11 @@ class Flight(Stage):
         pieces.join(context.run.export)
         for name, what in FILMS.items():
             note_picture(context.run.export, [f"{name}.mp4"], f"{what}: {title}")
+
+    def _source(self) -> str:
+        """Digest of the files that are given; "" without any."""
+        inputs = (self.config.heightmap, self.config.labels, self.config.style, self.config.path)
+        return " ".join(file_hash(Path(value)) for value in inputs if value and not value.isdecimal())
 
     def _stills(
         self, export: Path, renderer: LandscapeRenderer, cameras: list[Cameras], style: Tensor, title: str
@@ -179,10 +192,10 @@ class Flight(Stage):
         """One view in the style of the flight and in the first of the drawn ones that are others."""
         c = self.config
         chosen = [(f"the flight's: {_style_words(c.style)}", style)]
-        others = (number for number in range(c.styles) if str(number) != c.style)
+        others = [number for number in range(c.styles) if str(number) != c.style][: c.styles - 1]
         styles = self._styles(renderer.generator)
-        more = ((f"style {n}", styles.draw(n)) for n in others)
-        shots = [(name, renderer.shoot(camera, one).rgb.numpy()) for name, one in (*chosen, *more)][: c.styles]
+        chosen += [(f"style {n}", styles.draw(n)) for n in others]
+        shots = [(name, renderer.shoot(camera, one).rgb.numpy()) for name, one in chosen]
         rows = [shots[at : at + STYLES_A_ROW] for at in range(0, len(shots), STYLES_A_ROW)]
         width = len(rows[0])
         sheets = [
