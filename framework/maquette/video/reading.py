@@ -35,7 +35,7 @@ def read_frames(
     rows, columns = size or (video.height, video.width)
     filters = f"fps={video.rate}:start_time=0,scale={columns}:{rows}:flags=area,setsar=1"
     words = command(
-        "-v", "error", *(["-ss", f"{start:.6f}"] if start else []), "-i", str(video.path),
+        "-v", "error", *(["-ss", f"{start:.6f}"] if start else []), "-threads", "1", "-i", str(video.path),
         "-map", f"0:{video.stream}", "-vf", filters, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1",
         *(alongside("0:a") if video.sounds else ()),
     )  # fmt: skip

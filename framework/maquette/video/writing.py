@@ -19,6 +19,7 @@ from maquette.video.probing import VideoInfo
 CRF = 18  # x264 quality: visually lossless
 PRESET = "veryfast"  # of x264
 THREADS = 2  # of x264: its frames depend on their number
+LOOKAHEAD = 4  # frames that x264 looks ahead; each is held in memory
 TIMESCALE = 120_000  # ticks per second, a multiple of all usual rates
 COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # what an .mp4 may hold
 
@@ -51,12 +52,12 @@ class PieceWriter:
     def __init__(self, path: Path, size: tuple[int, int], rate: Fraction, encoding: Encoding) -> None:
         self.path, self._odd = path, tuple((0, side % 2) for side in size)
         rows, columns = (side + side % 2 for side in size)
-        packing = ["-x264-params", "frame-packing=3"] if encoding.side_by_side else []
+        parameters = f"rc-lookahead={LOOKAHEAD}" + (":frame-packing=3" if encoding.side_by_side else "")
         self._words = [
             "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{columns}x{rows}", "-r", str(rate),
             "-i", "pipe:0", "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-c:v", "libx264", "-preset", PRESET,
             "-crf", str(encoding.crf), "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709",
-            "-color_trc", "bt709", "-color_range", "tv", "-threads", str(THREADS), "-bf", "0", *packing,
+            "-color_trc", "bt709", "-color_range", "tv", "-threads", str(THREADS), "-bf", "0", "-x264-params", parameters,
             "-video_track_timescale", str(TIMESCALE), "-f", "mp4", "-y",
         ]  # fmt: skip
 
