@@ -57,8 +57,8 @@ class PieceWriter:
             "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{columns}x{rows}", "-r", str(rate),
             "-i", "pipe:0", "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-c:v", "libx264", "-preset", PRESET,
             "-crf", str(encoding.crf), "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709",
-            "-color_trc", "bt709", "-color_range", "tv", "-threads", str(THREADS), "-bf", "0", "-x264-params", parameters,
-            "-video_track_timescale", str(TIMESCALE), "-f", "mp4", "-y",
+            "-color_trc", "bt709", "-color_range", "tv", "-threads", str(THREADS), "-bf", "0",
+            "-x264-params", parameters, "-video_track_timescale", str(TIMESCALE), "-f", "mp4", "-y",
         ]  # fmt: skip
 
     def __enter__(self) -> PieceWriter:
