@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -48,3 +49,13 @@ class Balls:
 
     def sample_objects(self, count: int, views: int) -> ViewsWithSurfaces:
         return self.draw(Draws(5, 0), count, views)
+
+
+def train_on_balls(learner: Any, steps: int, size: int) -> None:
+    """Train a built learner with networks of its own for some steps of `size` balls."""
+    optimiser = torch.optim.Adam(learner.networks.parameters(), 5e-3)
+    for step in range(steps):
+        optimiser.zero_grad()
+        learner.loss(Balls().batch(Draws(0, step), size), Draws(0, step)).total().backward()
+        optimiser.step()
+        learner.after_step(step)

@@ -6,6 +6,7 @@ import torch
 
 from maquette.cameras.base import orbit_cameras
 from maquette.datasets.base import PosedPairs
+from maquette.learners.base import Learner
 from maquette.randomness import Draws
 
 SIZE = 16
@@ -40,3 +41,17 @@ class Lamps:
         across = torch.linspace(-1, 1, self.size)
         lit = across * torch.deg2rad(azimuth_deg)[:, None].cos()
         return (0.5 + 0.4 * lit)[:, None, :, None].expand(-1, self.size, self.size, 3)
+
+
+def train(learner: Learner, steps: int) -> list[float]:
+    """Train a learner on lamps; the losses of the steps."""
+    trainable = [p for p in learner.parameters() if p.requires_grad]
+    optimiser, losses = torch.optim.Adam(trainable, 2e-3), []
+    for step in range(steps):
+        loss = learner.loss(Lamps().batch(Draws(0, step), 16), Draws(0, step)).total()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        learner.after_step(step)
+        losses.append(float(loss.detach()))
+    return losses

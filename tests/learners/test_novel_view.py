@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lamps import SIZE, Lamps
+from lamps import SIZE, Lamps, train
 from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
@@ -29,19 +29,6 @@ def learner(tiny_clip):
     learner = NovelViewLearner(config)
     learner.build(Lamps())
     return learner
-
-
-def train(learner: NovelViewLearner, steps: int) -> list[float]:
-    trainable = [p for p in learner.parameters() if p.requires_grad]
-    optimiser, losses = torch.optim.Adam(trainable, 2e-3), []
-    for step in range(steps):
-        loss = learner.loss(Lamps().batch(Draws(0, step), 16), Draws(0, step)).total()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        learner.after_step(step)
-        losses.append(float(loss.detach()))
-    return losses
 
 
 def test_the_loss_falls_and_the_image_encoder_stays(learner):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from lamps import Lamps
+from lamps import Lamps, train
 from maquette.config.parts import LearnerSpec, check
 from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
@@ -44,19 +44,6 @@ def build(prior, **settings) -> NovelViewFinetuneLearner:
     learner = NovelViewFinetuneLearner(NovelViewFinetuneLearner.Config(str(prior), **{**small, **settings}))
     learner.build(Lamps())
     return learner
-
-
-def train(learner: NovelViewFinetuneLearner, steps: int) -> list[float]:
-    parameters = [p for p in learner.parameters() if p.requires_grad]
-    optimiser, losses = torch.optim.Adam(parameters, 2e-3), []
-    for step in range(steps):
-        loss = learner.loss(Lamps().batch(Draws(0, step), 16), Draws(0, step)).total()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        learner.after_step(step)
-        losses.append(float(loss.detach()))
-    return losses
 
 
 def test_it_begins_as_the_model_that_it_is_given(variations):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ball_surfaces import BOUND, RESOLUTION, SIZE, Balls
+from ball_surfaces import BOUND, RESOLUTION, SIZE, Balls, train_on_balls
 from maquette.errors import ConfigError
 from maquette.generators.one2345.shape_network import ShapeNetwork
 from maquette.learners.one2345_shape import One2345Shape, jittered
@@ -22,12 +22,7 @@ def learner() -> One2345Shape:
     learner = One2345Shape(config)
     learner.build(Balls())
     learner.set_memory_format(torch.device("cpu"))
-    optimiser = torch.optim.Adam(learner.networks.parameters(), 5e-3)
-    for step in range(60):
-        optimiser.zero_grad()
-        learner.loss(Balls().batch(Draws(0, step), 4), Draws(0, step)).total().backward()
-        optimiser.step()
-        learner.after_step(step)
+    train_on_balls(learner, 60, 4)
     return learner
 
 

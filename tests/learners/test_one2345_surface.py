@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ball_surfaces import BOUND, RED, RESOLUTION, SIZE, Balls
+from ball_surfaces import BOUND, RED, RESOLUTION, SIZE, Balls, train_on_balls
 from maquette.errors import ConfigError
 from maquette.generators.one2345.sparse import Tokens
 from maquette.generators.one2345.surface_network import DISTANCES, SurfaceNetwork
@@ -53,12 +53,7 @@ def test_a_few_steps_improve_distances_and_colors(learner):
 
     with torch.no_grad():
         before = losses(1000)
-    optimiser = torch.optim.Adam(learner.networks.parameters(), 5e-3)
-    for step in range(40):
-        optimiser.zero_grad()
-        learner.loss(Balls().batch(Draws(0, step), 3), Draws(0, step)).total().backward()
-        optimiser.step()
-        learner.after_step(step)
+    train_on_balls(learner, 40, 3)
     with torch.no_grad():
         after = losses(1000)
     assert after["distance"] < 0.9 * before["distance"] and after["color"] < 0.5 * before["color"]

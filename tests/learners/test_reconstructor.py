@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from ball_surfaces import BOUND, RESOLUTION, SIZE, Balls
+from ball_surfaces import BOUND, RESOLUTION, SIZE, Balls, train_on_balls
 from maquette.errors import ConfigError
 from maquette.learners.reconstructor import (
     ReconstructorLearner,
@@ -32,12 +32,7 @@ def learner() -> ReconstructorLearner:
     learner = ReconstructorLearner(ReconstructorLearner.Config(**sizes, context=8, average_decay=0.5, evaluated=8))
     learner.build(Balls())
     learner.set_memory_format(torch.device("cpu"))
-    optimiser = torch.optim.Adam(learner.networks.parameters(), 5e-3)
-    for step in range(60):
-        optimiser.zero_grad()
-        learner.loss(Balls().batch(Draws(0, step), 4), Draws(0, step)).total().backward()
-        optimiser.step()
-        learner.after_step(step)
+    train_on_balls(learner, 60, 4)
     return learner
 
 

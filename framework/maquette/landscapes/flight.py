@@ -95,7 +95,8 @@ def flight_through(
     Raises:
         ValueError: there are fewer than two different points, or the spline leaves the window.
     """
-    points = points[:1] if len(points) < 2 else points[np.append(True, np.abs(np.diff(points, axis=0)).max(axis=1) > 0)]
+    differs = np.abs(np.diff(points, axis=0)).max(axis=1) > 0
+    points = points[np.append(True, differs)[: len(points)]]
     if len(points) < 2:
         raise ValueError("a path needs at least two different points")
     course = _evenly(CubicSpline(np.arange(len(points)), points) if len(points) > 2 else _line(points), points, config)

@@ -30,9 +30,7 @@ class WorldConfig:
 
     size: Count = 1024  # cells along a side of a window
     scale: Positive = 1.0  # of all lengths on the ground; at 1 a map has 2,048 cells to a side
-    levels: Annotated[int, Range(2)] = (
-        256  # height steps from the sea to the highest mountain, which are cells at scale 1
-    )
+    levels: Annotated[int, Range(2)] = 256  # height steps from the sea to the highest mountain; cells at scale 1
     tree_scale: Positive = 1.0  # of the tree models
     tree_density: Fraction = 1.0  # fraction of the trees that stand
     unbounded: bool = False  # whether windows may lie anywhere; otherwise they are cut from one map

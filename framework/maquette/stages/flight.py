@@ -88,15 +88,17 @@ class Flight(Stage):
                 f"a painted landscape needs {other} beside {first}", key=other,
                 hint="each run leaves both in export/, to paint on",
             )  # fmt: skip
-        for key, what in (("heightmap", "picture"), ("labels", "picture"), ("style", "picture"), ("path", "file")):
-            value = getattr(config, key)
-            if key in ("style", "path") and value.isdecimal():
-                continue
-            if (value or key in ("style", "path")) and not Path(value).is_file():
-                number = f"; or a number from 0 on, of a drawn {key}" if key in ("style", "path") else ""
+        for key, value in (("heightmap", config.heightmap), ("labels", config.labels)):
+            if value and not Path(value).is_file():
                 raise ConfigError(
-                    f"there is no {what} {display_path(Path(value))}", key=key, hint=f"give the path of one{number}"
+                    f"there is no picture {display_path(Path(value))}", key=key, hint="give the path of one"
                 )
+        for key, what, value in (("style", "picture", config.style), ("path", "file", config.path)):
+            if not value.isdecimal() and not Path(value).is_file():
+                raise ConfigError(
+                    f"there is no {what} {display_path(Path(value))}", key=key,
+                    hint=f"give the path of one; or a number from 0 on, of a drawn {key}",
+                )  # fmt: skip
 
     def run(self, context: StageContext) -> None:
         c, export = self.config, context.run.export

@@ -134,14 +134,15 @@ def join(pieces: Sequence[Path], path: Path, sound: VideoInfo | None = None) -> 
         quoted = (str(piece.absolute()).replace("'", r"'\''") for piece in pieces)
         listing.write_text("".join(f"file '{piece}'\n" for piece in quoted), encoding="utf-8")
         words = ["-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing)]
-        sounds = () if sound is None else sound.sounds
-        if sound is not None and sounds:
+        dropped: list[str] = []
+        if sound is not None and sound.sounds:
             words += ["-i", str(sound.path), "-map", "0:v:0", "-map", "1:a"]
-            for i, codec in enumerate(sounds):
+            for i, codec in enumerate(sound.sounds):
                 words += [f"-c:a:{i}", "copy" if codec in COPIED_SOUND else "aac"]
+            dropped = alongside(f"1:{sound.stream}")
         words += ["-c:v", "copy", "-video_track_timescale", str(TIMESCALE), "-movflags", "+faststart", "-f", "mp4"]
         words += ["-fflags", "+bitexact", "-flags:a", "+bitexact", "-y", str(place)]
-        done = run([*words, *(alongside(f"1:{sound.stream}") if sound is not None and sounds else ())])
+        done = run([*words, *dropped])
         if done.returncode:
             raise RunError(f"{path.name} cannot be written: {last_words(done.stderr)}")
     return path
