@@ -9,9 +9,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from films import numbered_film
 from maquette.cameras.base import orbit_cameras
 from maquette.cli.app import app
 from maquette.config import load_method
+from maquette.errors import ConfigError
 from maquette.planning.trial import BALL, ball_views, try_method
 
 
@@ -33,6 +35,20 @@ def test_the_command_says_what_was_tried_and_keeps_no_run(tiny_run, tmp_path):
     assert result.exit_code == 0, result.output
     assert "not tried: it has no steps" in result.output and "nothing was kept" in result.output
     assert not list(Path(tmp_path).rglob("manifest.json"))
+
+
+def test_a_trial_of_a_film_makes_its_first_frames_and_counts_them_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    film = numbered_film(tmp_path / "film.mp4", 11)
+    (stage,) = try_method(load_method("deep3d", [f"video={film}"])).stages
+    assert (stage.steps, stage.problem) == (11, "") and stage.step_seconds > 0
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_trial_of_a_missing_film_fails_as_the_run_would():
+    with pytest.raises(ConfigError, match="there is no film"):
+        try_method(load_method("deep3d", ["video=none.mp4"]))
 
 
 def test_stand_ins_show_a_ball_of_its_size():

@@ -50,6 +50,14 @@ def digests(export: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(export.iterdir())}
 
 
+def test_a_flight_that_is_tried_out_counts_its_frames_stills_and_styles(tmp_path: Path, weights: str):
+    config = Flight.Config(**SETTINGS, weights=weights)
+    method = MethodConfig(stages={"flight": PartSpec("stage", "flight", Flight, config)})
+    run = RunFolder.create(str(tmp_path), "scenedreamer", "seed", "{}")
+    pace = Flight(config).try_out(StageContext("flight", method, run, resume=False))
+    assert pace.count == 12 + 2 + 2 and len(pace.seconds) == 2 and min(pace.seconds) > 0
+
+
 def test_a_flight_makes_films_of_all_frames_stills_a_sheet_and_a_textured_mesh(export: Path):
     for name in FILMS:
         video = inspect_video(export / f"{name}.mp4")

@@ -1,7 +1,8 @@
 """A trial of a run: everything that the run needs is loaded, and each stage takes a few steps in a temporary folder.
 
-The schedules are at their start. A stage without steps, such as export, is not tried. Stages after one that samples
-views get stand-ins for these, a grey ball from the same cameras, as a sampler's first step shows nothing yet.
+The schedules are at their start. Of films the first frames are made. A stage without steps or frames, such as export,
+is not tried. Stages after one that samples views get stand-ins for these, a grey ball from the same cameras, as a
+sampler's first step shows nothing yet.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from maquette.kernels.devices import limit_threads
 from maquette.pipeline import check_devices, check_needs
 from maquette.planning.earlier import steps_of
 from maquette.randomness import Draws, seed_global_generators
-from maquette.stages.base import StageContext
+from maquette.stages.base import Pace, StageContext
 from maquette.stages.guidance import build_request
 from maquette.stages.sample import Sample, sample_each
 from maquette.training.manifest import peak_gpu_memory_mb, peak_memory_mb
@@ -42,7 +43,7 @@ class StageTrial:
 
     Args:
         name, type: of the stage.
-        steps: that the run will take.
+        steps: that the run will take, or frames that it will make.
         step_seconds: wall time of the last step tried; None: it was not tried.
         setup_seconds: wall time of the trial beside this and the other steps.
         peak_memory_mb: of the process, up to the end of the stage.
@@ -104,17 +105,25 @@ def try_method(resolved: ResolvedConfig) -> Trial:
 
 def _try_stage(name: str, spec: PartSpec, context: StageContext, first: bool) -> StageTrial:
     steps = steps_of(plain(spec))
-    if not steps:
-        return StageTrial(name, spec.name, 0, None, 0.0, peak_memory_mb(), "it has no steps")
     started = time.perf_counter()
     try:
-        seconds = _sampling(spec, context) if isinstance(spec.build(), Sample) else _stepping(spec, context)
+        pace = _pace(spec, context, steps)
     except MaquetteError as problem:
         if first:
             raise
         return StageTrial(name, spec.name, steps, None, 0.0, peak_memory_mb(), str(problem))
-    setup = max(time.perf_counter() - started - sum(seconds), 0.0)
-    return StageTrial(name, spec.name, steps, round(seconds[-1], 4), round(setup, 3), peak_memory_mb())
+    if pace is None or not pace.seconds:
+        return StageTrial(name, spec.name, steps, None, 0.0, peak_memory_mb(), "it has no steps")
+    setup = max(time.perf_counter() - started - sum(pace.seconds), 0.0)
+    return StageTrial(name, spec.name, pace.count, round(pace.seconds[-1], 4), round(setup, 3), peak_memory_mb())
+
+
+def _pace(spec: PartSpec, context: StageContext, steps: int) -> Pace | None:
+    """Try a stage out; None: it makes nothing step by step."""
+    stage = spec.build()
+    if not steps:
+        return stage.try_out(context)
+    return Pace(steps, tuple(_sampling(spec, context) if isinstance(stage, Sample) else _stepping(spec, context)))
 
 
 def _stepping(spec: PartSpec, context: StageContext) -> list[float]:

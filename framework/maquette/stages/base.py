@@ -104,6 +104,19 @@ class StageContext:
         return folder
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How long a stage will take.
+
+    Args:
+        count: what it makes one after the other, such as steps or frames.
+        seconds: that each of the first ones took.
+    """
+
+    count: int
+    seconds: tuple[float, ...]
+
+
 class Stage(ABC):
     """One stage of a method. `run` executes it; `restore` only loads its results, when a later stage resumes.
 
@@ -123,6 +136,17 @@ class Stage(ABC):
         Raises:
             ConfigError: something is missing, or cannot be used.
         """
+
+    def try_out(self, context: StageContext) -> Pace | None:
+        """Make the first frames of a stage that makes frames in place of steps, in a run folder that is thrown away.
+
+        Returns:
+            None: the stage makes none.
+
+        Raises:
+            MaquetteError: the run would fail.
+        """
+        return None
 
     def restore(self, context: StageContext) -> None:  # noqa: B027, a stage may have no results
         """Load the results of a finished run of this stage into `context.artifacts`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from maquette.video.writing import Encoding, PieceWriter, join
 Pictures = Mapping[str, Float[Tensor, "1 H W 3"]]
 """Name of a film -> one frame of it."""
 PREVIEWS = 8  # of a film, about
+TRIED = 4  # frames of a piece that is only tried
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,17 @@ class FilmPieces:
             progress.close()
         return done
 
-    def _write(self, frames: Iterator[Pictures], start: int, progress: StepProgress) -> int:
+    def try_out(self, frames_of: Callable[[int, int], Iterator[Pictures]]) -> tuple[float, ...]:
+        """Make two short pieces; returns the seconds of a frame in each. The first compiles kernels."""
+        self.store.prepare()
+        seconds = []
+        for start in (0, TRIED):
+            began = time.perf_counter()
+            if count := self._write(frames_of(start, TRIED), start, None):
+                seconds.append((time.perf_counter() - began) / count)
+        return tuple(seconds)
+
+    def _write(self, frames: Iterator[Pictures], start: int, progress: StepProgress | None) -> int:
         """Write the files of one piece; returns its number of frames."""
         writers: dict[str, PieceWriter] = {}
         count = 0
@@ -94,7 +106,8 @@ class FilmPieces:
                         writers[name] = stack.enter_context(self._writer(name, start, values))
                     writers[name].write(to_bytes(values[0].numpy()))
                 count += 1
-                progress.update(start + count, "")
+                if progress is not None:
+                    progress.update(start + count, "")
         return count
 
     def _writer(self, name: str, start: int, values: Float[Tensor, "1 H W 3"]) -> PieceWriter:

@@ -35,7 +35,7 @@ from maquette.landscapes.terrain import terrain
 from maquette.landscapes.views import entropy, label_colors
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.stages.base import Stage, StageContext
+from maquette.stages.base import Pace, Stage, StageContext
 from maquette.stages.film_pieces import FilmPieces, Pictures
 from maquette.video.writing import Encoding
 
@@ -102,13 +102,10 @@ class Flight(Stage):
 
     def run(self, context: StageContext) -> None:
         c, export = self.config, context.run.export
-        generator = load_generator(c.weights, c.samples, "weights")
-        with context.timings.measure("landscape"):
-            scene = self._landscape(context.method.seed)
-            cameras = self._cameras(scene, context.method.seed)
+        renderer, cameras, style = self._prepared(context)
+        scene = renderer.scene
         write_height(export / "heightmap.png", scene.window())
         write_classes(export / "labels.png", scene.window())
-        renderer, style = LandscapeRenderer.of(generator, scene, c.reach), self._style(generator)
         title = f"{_landscape_words(c, context.method.seed)} in {_style_words(c.style)}"
         with context.timings.measure("film"):
             self._film(context, renderer, cameras, style, title)
@@ -119,6 +116,22 @@ class Flight(Stage):
         with context.timings.measure("mesh"):
             texture = renderer.from_above(c.texture_size, style).numpy()
             write_glb(export / "mesh.glb", terrain(scene.window(), c.mesh_step, texture))
+
+    def try_out(self, context: StageContext) -> Pace:
+        renderer, cameras, style = self._prepared(context)
+        seconds = self._pieces(context, len(cameras)).try_out(
+            lambda start, count: _frames(renderer, cameras[start : start + count], style)
+        )
+        return Pace(len(cameras) + self.config.stills + self.config.styles, seconds)
+
+    def _prepared(self, context: StageContext) -> tuple[LandscapeRenderer, list[Cameras], Tensor]:
+        """The landscape with its look, the camera of each frame, and the style."""
+        c = self.config
+        generator = load_generator(c.weights, c.samples, "weights")
+        with context.timings.measure("landscape"):
+            scene = self._landscape(context.method.seed)
+            cameras = self._cameras(scene, context.method.seed)
+        return LandscapeRenderer.of(generator, scene, c.reach), cameras, self._style(generator)
 
     def _landscape(self, seed: int) -> Landscape:
         c = self.config
@@ -152,24 +165,25 @@ class Flight(Stage):
     def _film(
         self, context: StageContext, renderer: LandscapeRenderer, cameras: list[Cameras], style: Tensor, title: str
     ) -> None:
-        c = self.config
-        store = context.checkpoints(keep=2)
-        pieces = FilmPieces(
-            store, len(cameras), Fraction(c.rate), c.piece, lambda name: Encoding(c.crf), self._source()
-        )
-        bright = HALF_BRIGHT * max(renderer.scene.window_size)
+        pieces = self._pieces(context, len(cameras))
 
         def frames_of(start: int, count: int) -> Iterator[Pictures]:
-            for frame in range(start, min(start + count, len(cameras))):
-                pictures = _pictures(renderer.shoot(cameras[frame], style), bright)
-                if frame == start and pieces.previewed(start):
-                    _write(context.previews() / f"{frame:08d}.png", _strip(pictures))
+            for number, pictures in enumerate(_frames(renderer, cameras[start : start + count], style)):
+                if not number and pieces.previewed(start):
+                    _write(context.previews() / f"{start:08d}.png", _strip(pictures))
                 yield pictures
 
         pieces.make(nn.Module(), frames_of, context.resume, context.name)
         pieces.join(context.run.export)
         for name, what in FILMS.items():
             note_picture(context.run.export, [f"{name}.mp4"], f"{what}: {title}")
+
+    def _pieces(self, context: StageContext, frames: int) -> FilmPieces:
+        c = self.config
+        rate = Fraction(c.rate)
+        return FilmPieces(
+            context.checkpoints(keep=2), frames, rate, c.piece, lambda name: Encoding(c.crf), self._source()
+        )
 
     def _source(self) -> str:
         """Digest of the files that are given; "" without any."""
@@ -223,6 +237,13 @@ class Flight(Stage):
         with torch.random.fork_rng(devices=[]):
             renderer = LandscapeRenderer.of(Generator(sizes), scene)
         renderer.from_above(8, torch.zeros(1, sizes.style))
+
+
+def _frames(renderer: LandscapeRenderer, cameras: list[Cameras], style: Tensor) -> Iterator[Pictures]:
+    """The frames of all films from each camera."""
+    bright = HALF_BRIGHT * max(renderer.scene.window_size)
+    for camera in cameras:
+        yield _pictures(renderer.shoot(camera, style), bright)
 
 
 def _pictures(shot: Shot, bright: float) -> Pictures:

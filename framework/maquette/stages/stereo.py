@@ -22,7 +22,7 @@ from maquette.images.reading import read_picture
 from maquette.images.resampling import downsample
 from maquette.images.sheets import contact_sheet
 from maquette.registry import register
-from maquette.stages.base import Stage, StageContext
+from maquette.stages.base import Pace, Stage, StageContext
 from maquette.stages.film_pieces import Pictures
 from maquette.stages.stereo_film import HALF, FilmSettings, StereoFilm
 from maquette.stereo.base import Depth3D, RightView
@@ -120,9 +120,14 @@ class MakeStereo(Stage):
                 problem.message, key="image", hint="give a picture; of a film, stereo is made by video=FILE"
             ) from problem
 
+    def try_out(self, context: StageContext) -> Pace | None:
+        if self.config.image:
+            return None
+        self.check_inputs(context.name)
+        return self._converter(context, inspect_video(Path(self.config.video).expanduser())).try_out()
+
     def _film(self, context: StageContext) -> None:
-        c = self.config
-        video = inspect_video(Path(c.video).expanduser())
+        video = inspect_video(Path(self.config.video).expanduser())
         name = display_path(video.path)
         _log.info(
             "%s: %d x %d, %.5g frames a second, %.1f s, %s", name, video.width, video.height, float(video.rate),
@@ -130,13 +135,17 @@ class MakeStereo(Stage):
         )  # fmt: skip
         if video.notes:
             _log.info("%s has %s", name, "; ".join(video.notes))
+        film = self._converter(context, video)
+        with context.timings.measure("film"):
+            film.make(context.run.export, context.resume, context.name)
+
+    def _converter(self, context: StageContext, video: VideoInfo) -> StereoFilm:
+        c = self.config
         settings = FilmSettings(c.depth, c.smoothing, c.piece, c.batch, c.crf)
-        film = StereoFilm(
+        return StereoFilm(
             video, c.stereo.build(), self._layouts, settings, context.checkpoints(keep=2),
             lambda frame, left, pictures: self._preview(context, frame, left, pictures),
         )  # fmt: skip
-        with context.timings.measure("film"):
-            film.make(context.run.export, context.resume, context.name)
 
     def _layouts(self, left: Float[Tensor, "B H W 3"], view: RightView) -> Pictures:
         """The pictures of all outputs; without shifts there is no disparity.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from maquette.errors import RunError
 from maquette.files import file_hash
 from maquette.images.resampling import downsample
+from maquette.stages.base import Pace
 from maquette.stages.film_pieces import FilmPieces, Pictures
 from maquette.stereo.base import Depth3D, Estimate, Stereo
 from maquette.training.checkpoints import CheckpointStore
@@ -102,6 +103,12 @@ class StereoFilm:
             return Encoding(settings.crf, side_by_side=name == HALF)
 
         self.pieces = FilmPieces(store, video.frames, video.rate, settings.piece, encoding, file_hash(video.path))
+
+    def try_out(self) -> Pace:
+        """Convert the first frames of the film."""
+        with closing(read_frames(self.video)) as stream:
+            seconds = self.pieces.try_out(lambda start, count: self._piece(FilmState(), islice(stream, count), start))
+        return Pace(self.video.frames, seconds)
 
     def make(self, folder: Path, resume: bool, title: str) -> list[Path]:
         """Make the film's pieces that are not there, and join them; returns one file for each output.
