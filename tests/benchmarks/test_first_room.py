@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import types
+
 import image_to_3d
 import instant
 import numpy as np
+import one2345
 import pytest
 import reconstruct
 import torch
@@ -15,6 +18,7 @@ from nano_truth import held_out_objects
 from maquette.bench.suites import load_suite
 from maquette.bench.units import suite_units
 from maquette.cameras.base import orbit_cameras
+from maquette.config import load_method
 from maquette.data.formats import load_posed_images
 from maquette.export.writers import write_glb
 from maquette.meshes.mesh import Mesh
@@ -150,3 +154,15 @@ def test_pictures_to_3d_are_judged_by_paired_f_scores_and_seconds():
     }
     assert image_to_3d.differences(ours, zero123)["f_score_2"]["mean"] == pytest.approx(-0.01)
     assert image_to_3d.verdicts({"zero123": zero123}) == {}
+
+
+def test_arms_of_stage_one_start_from_random_weights_and_are_averaged_over_their_seeds():
+    words = [f"stages.{one2345.ARM_STAGE}.{word}" for word in one2345.ARM_WORDS]
+    config = load_method(one2345.ARM_STAGE, words, "training").method.stages["nano-one2345-shape"].config
+    assert config.steps == 4800 and config.learner.config.reconstructor == "" and config.learner.config.local
+    one = types.SimpleNamespace(name="00-mug", truth=lambda side: -torch.ones(side, side, side))
+    makers = [lambda _, sign=sign: sign * torch.ones(32, 32, 32) for sign in (-1, 1)]
+    assert one2345.volumes([one], makers)["00-mug"]["solid_32"] == 0.5
+    good, worse = {"solid_32": 0.9, "shell_32": 0.8}, {"solid_32": 0.7, "shell_32": 0.8}
+    compared = one2345.summary_of_arms({"both": {"a": good, "b": good}, "global": {"a": good, "b": worse}})
+    assert compared["differences"]["both minus global"]["solid_32"]["mean"] == pytest.approx(0.1)

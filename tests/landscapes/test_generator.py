@@ -235,3 +235,9 @@ def test_the_style_encoder_takes_pictures_of_any_size():
     encoder = StyleEncoder(16, 4, 3)
     assert encoder(torch.rand(2, 3, 24, 40))[0].shape == (2, 3)
     assert dataclasses.replace(SMALL, style_side=32).style_side == 32
+
+
+@pytest.mark.parametrize("side", [4, 20])
+def test_the_side_of_pictures_of_styles_is_a_power_of_two(side):
+    with pytest.raises(ValueError, match=f"style_side is halved.*not {side}"):
+        GeneratorSizes(style_side=side)

@@ -48,3 +48,11 @@ def test_the_style_of_a_picture_is_a_mean_and_a_log_variance(translator):
 def test_a_folder_without_a_translator_gets_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"there is no translator at .*; give a folder that the learner"):
         Translator.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"), [({"widths": (8, 10)}, "multiples of 4.*not 10"), ({"widths": ()}, "at least one")]
+)
+def test_sizes_that_cannot_be_built_are_refused(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        TranslatorSizes(**sizes)

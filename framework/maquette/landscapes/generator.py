@@ -51,6 +51,10 @@ class GeneratorSizes:
     density_scale: Positive = 0.25  # of distances between samples
     padding: CountOrNone = 3  # pixels to each side that are rendered and cut off
 
+    def __post_init__(self) -> None:
+        if self.style_side < 8 or self.style_side & (self.style_side - 1):
+            raise ValueError(f"style_side is halved down to 4: give 8, 16, 32 and so on, not {self.style_side}")
+
     @property
     def grid(self) -> HashGridSpec:
         """The hash grid of position and scene code."""

@@ -26,6 +26,12 @@ class TranslatorSizes:
     style: Channels = 16  # numbers of a style
     encoder_widths: tuple[Channels, ...] = (24, 48, 64, 64)  # of the style encoder, halving the side each
 
+    def __post_init__(self) -> None:
+        if not self.widths or not self.encoder_widths:
+            raise ValueError("widths and encoder_widths need at least one number each")
+        if odd := [width for width in self.widths if width % _GROUPS]:
+            raise ValueError(f"widths are multiples of {_GROUPS}, which channels are normalised in; not {odd[0]}")
+
 
 class SpatialModulation(nn.Module):
     """Normalises features over groups of channels, then scales and shifts each place by what its labels ask for.

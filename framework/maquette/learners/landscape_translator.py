@@ -63,13 +63,21 @@ class LandscapeTranslatorLearner(AdversarialLearner[LabelledDataset, LabelledPic
         average_decay: Fraction = 0.995  # of the weight average that is saved
         evaluated: Count = 256  # held-out photographs of the evaluation
 
+        def __post_init__(self) -> None:
+            _ = self.sizes  # raises ValueError
+
+        @property
+        def sizes(self) -> TranslatorSizes:
+            """Sizes of the translator."""
+            return TranslatorSizes(self.widths, self.hidden, self.style, self.encoder_widths)
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
 
     def build(self, dataset: LabelledDataset) -> None:
         c = self.config
-        self.set_networks(Translator(TranslatorSizes(c.widths, c.hidden, c.style, c.encoder_widths)), c.average_decay)
+        self.set_networks(Translator(c.sizes), c.average_decay)
         self.set_opponent(LabelledPatches(c.opponent_widths), c.opponent_rate)
 
     def generate(self, batch: LabelledPictures, draws: Draws) -> Painted:
