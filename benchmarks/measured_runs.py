@@ -41,6 +41,28 @@ def run_method(folder: Path, method: str, words: Sequence[str], result: str) -> 
     return run
 
 
+def train_once(folder: Path, recipe: str, words: Sequence[str], result: str) -> Path:
+    """The finished training in `folder`; begun, or gone on with, if there is none.
+
+    Args:
+        words: further words of the command line.
+        result: file that the training exports last.
+
+    Raises:
+        CalledProcessError: the training failed.
+    """
+    if (run := finished(folder, result)) is not None:
+        return run
+    if begun := sorted(folder.glob("*/*/*/config.yaml")):
+        command = ["resume", str(begun[-1].parent)]
+    else:
+        command = ["train", recipe, f"output={folder}", *words]
+    subprocess.run([sys.executable, "-m", "maquette", *command], check=True)
+    run = finished(folder, result)
+    assert run is not None, f"{folder}: the training has no export/{result}"
+    return run
+
+
 def finished(folder: Path, result: str = EVALUATION) -> Path | None:
     """The latest run in `folder` that exported `result`."""
     runs = [path.parent.parent for path in folder.glob(f"*/*/*/export/{result}")]

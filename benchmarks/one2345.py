@@ -14,8 +14,6 @@ Figures go to benchmarks/results/one2345.json, pictures beside them.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +27,7 @@ import typer
 from category_means import CategoryMeans
 from imageio.v3 import imwrite
 from jaxtyping import Float
-from measured_runs import run_method, spent
+from measured_runs import run_method, spent, train_once
 from nano_truth import mesh_from
 from torch import Tensor
 
@@ -265,16 +263,9 @@ def _columns(
 
 def trained_arm(name: str, seed: int, folder: Path) -> Path:
     """Weights of stage one by an arm: those that are there, or those of a training that is begun or gone on with."""
-    out = folder / f"{name}-{seed}"
-    if not (weights := sorted(out.rglob(f"export/{ARM_STAGE}/config.json"))):
-        if begun := sorted(out.glob("*/*/*/config.yaml")):
-            command = ["resume", str(begun[-1].parent)]
-        else:
-            changes = [f"stages.{ARM_STAGE}.{word}" for word in (*ARM_WORDS, *ARMS[name])]
-            command = ["train", ARM_STAGE, f"output={out}", f"seed={seed}", *changes]
-        subprocess.run([sys.executable, "-m", "maquette", *command], check=True)
-        weights = sorted(out.rglob(f"export/{ARM_STAGE}/config.json"))
-    return weights[-1].parent
+    words = [f"seed={seed}", *(f"stages.{ARM_STAGE}.{word}" for word in (*ARM_WORDS, *ARMS[name]))]
+    run = train_once(folder / f"{name}-{seed}", ARM_STAGE, words, f"{ARM_STAGE}.json")
+    return run / "export" / ARM_STAGE
 
 
 def volumes(cases: Sequence[Case], makers: Sequence[Maker]) -> dict[str, dict[str, float]]:

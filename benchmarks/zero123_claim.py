@@ -13,8 +13,6 @@ finished one is used again. Figures and a sheet go to benchmarks/results/zero123
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterable
 from itertools import count, islice
 from pathlib import Path
@@ -24,7 +22,7 @@ import torch
 import typer
 import yaml
 from imageio.v3 import imwrite
-from measured_runs import finished, spent
+from measured_runs import spent, train_once
 from nano_truth import pictures
 from nano_zero123 import TARGET_VIEWS, cameras
 
@@ -94,20 +92,9 @@ def shuffled(values: torch.Tensor) -> torch.Tensor:
 
 def trained(arm: str, seed: int, steps: int, folder: Path, words: Iterable[str]) -> Path:
     """The finished training of an arm; begun, or gone on with, if there is none."""
-    place = folder / f"{arm}-{seed}-{steps}"
-    if (run := finished(place, RESULT)) is not None:
-        return run
-    begun = sorted(place.glob("*/*/*/config.yaml"))
-    if begun:
-        command = ["resume", str(begun[-1].parent)]
-    else:
-        prior = initial_prior(arm, seed, folder / "priors")
-        command = ["train", str(RECIPE), f"prior={prior}", f"seed={seed}", f"stages.views.steps={steps}"]
-        command += [f"output={place}", *words]
-    subprocess.run([sys.executable, "-m", "maquette", *command], check=True)
-    run = finished(place, RESULT)
-    assert run is not None, f"{place}: the training has no export/{RESULT}"
-    return run
+    prior = initial_prior(arm, seed, folder / "priors")
+    words = [f"prior={prior}", f"seed={seed}", f"stages.views.steps={steps}", *words]
+    return train_once(folder / f"{arm}-{seed}-{steps}", str(RECIPE), words, RESULT)
 
 
 def objects(categories: Iterable[str], each: int) -> list[int]:

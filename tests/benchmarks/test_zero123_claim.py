@@ -2,6 +2,7 @@
 
 import json
 
+import measured_runs
 import pytest
 import torch
 import zero123_claim
@@ -55,7 +56,7 @@ def test_a_tiny_claim_is_trained_once_and_measured_again_from_what_is_there(tmp_
     size = {"steps": 1, "seeds": 1, "each": 1, "others_each": 1, "sampler_steps": 1, "words": words}
     zero123_claim.main(**size, folder=tmp_path / "runs", results=tmp_path / "results", only_train=False)
     first = (tmp_path / "results" / "zero123-claim.json").read_text()
-    monkeypatch.setattr(zero123_claim.subprocess, "run", lambda *command, **settings: pytest.fail(f"it runs {command}"))
+    monkeypatch.setattr(measured_runs.subprocess, "run", lambda *command, **settings: pytest.fail(f"it runs {command}"))
     zero123_claim.main(**size, folder=tmp_path / "runs", results=tmp_path / "again", only_train=False)
     again = (tmp_path / "again" / "zero123-claim.json").read_text()
     ours, theirs = json.loads(first), json.loads(again)
