@@ -53,7 +53,7 @@ def dry_run(resolved: ResolvedConfig) -> None:
     _table(["stage", "type", "steps", "a step", "the stage", "peak memory"], rows)
     for device, peaks in facts["peak_gpu_memory_mb"].items():
         typer.echo(f"{device}: {peaks['reserved']:,.0f} MB")
-    typer.echo(f"in all, without what was not tried: about {duration(facts['seconds'])}; schedules were at their start")
+    typer.echo(f"in all, without what was not tried: about {duration(facts['seconds'])}")
     typer.echo("nothing was kept; without --dry-run the run begins")
 
 

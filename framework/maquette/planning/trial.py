@@ -1,8 +1,8 @@
 """A trial of a run: everything that the run needs is loaded, and each stage takes a few steps in a temporary folder.
 
-The schedules are at their start. Of films the first frames are made. A stage without steps or frames, such as export,
-is not tried. Stages after one that samples views get stand-ins for these, a grey ball from the same cameras, as a
-sampler's first step shows nothing yet.
+The measured step is half way through schedules in percent, and at the start of those in steps. Of films the first
+frames are made. A stage without steps or frames, such as export, is not tried. Stages after one that samples views get
+stand-ins for these, a grey ball from the same cameras, as a sampler's first step shows nothing yet.
 """
 
 from __future__ import annotations
