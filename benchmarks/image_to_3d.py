@@ -1,12 +1,12 @@
 """One picture to 3D on nano objects whose other sides are known: instant-image, one2345, zero123, and magic123.
 
     python benchmarks/image_to_3d.py                          # 16 objects, five ways; 80 runs
-    python benchmarks/image_to_3d.py --objects 2 --way zero123 --way "magic123, 2D prior only"
+    python benchmarks/image_to_3d.py --objects 2 --way zero123 --way "magic123, 2D prior only" --name image-to-3d-priors
 
 Objects are the second of their category in the test split, as constants were chosen on the first ones. Each is seen
 once, lit as the priors know it, and measured on 16 views from all around, by the distance to its true surface
 (docs/metrics.md), and by nano-clip's similarity of 8 views to its caption and to the picture. A run that is there
-already is not repeated. Figures go to benchmarks/results/image-to-3d.json, pictures beside them.
+already is not repeated. Figures go to benchmarks/results/NAME.json, pictures beside them.
 """
 
 from __future__ import annotations
@@ -172,34 +172,35 @@ def main(
     objects: Annotated[int, typer.Option(help="how many objects")] = OBJECTS,
     way: Annotated[list[str] | None, typer.Option(help=f"{'; '.join(WAYS)}; by default {DEFAULT_WAYS}")] = None,
     seed: Annotated[int, typer.Option(help="of every run")] = 0,
+    name: Annotated[str, typer.Option(help="of the files of figures and pictures")] = "image-to-3d",
     runs: Annotated[Path, typer.Option(help="folder for pictures and runs")] = Path("outputs/image-to-3d"),
     results: Annotated[Path, typer.Option(help="folder for the figures")] = Path("benchmarks/results"),
 ) -> None:
     """Run what is not there yet, measure, write the table and the sheet."""
     ways, similarity = way or list(DEFAULT_WAYS), ClipSimilarity(ClipSimilarity.Config(ENCODER))
-    table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in ways}
+    table: dict[str, dict[str, dict[str, float]]] = {each: {} for each in ways}
     sheet: dict[str, list[np.ndarray | None]] = {}
     for task in islice(tasks(runs / "truth"), objects):
         row: list[np.ndarray | None] = list(read_picture(task.picture).over(1.0).numpy())
-        for name in ways:
-            run_path = run(task, name, runs / name.replace(", ", "-").replace(" ", "-") / task.name, seed)
-            table[name][task.name] = figures(task, run_path, similarity)
-            print(f"{task.name}, {name}: {table[name][task.name]}", flush=True)
+        for each in ways:
+            run_path = run(task, each, runs / each.replace(", ", "-").replace(" ", "-") / task.name, seed)
+            table[each][task.name] = figures(task, run_path, similarity)
+            print(f"{task.name}, {each}: {table[each][task.name]}", flush=True)
             row += scene_views(run_path)
         sheet[task.name] = row
     results.mkdir(parents=True, exist_ok=True)
-    columns = ["picture", *(f"{name}, {azimuth} on" for name in ways for azimuth in SHEET_AZIMUTHS_DEG)]
-    imwrite(results / "image-to-3d.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), columns)))
+    columns = ["picture", *(f"{each}, {azimuth} on" for each in ways for azimuth in SHEET_AZIMUTHS_DEG)]
+    imwrite(results / f"{name}.png", to_bytes(contact_sheet(list(sheet.values()), list(sheet), columns)))
     report = {
         "machine": machine(), "revision": revision(), "seed": seed, "views": TEST_VIEWS, "size": SIZE,
-        "protocol": PROTOCOL, "summary": {name: summary(rows) for name, rows in table.items()},
+        "protocol": PROTOCOL, "summary": {each: summary(rows) for each, rows in table.items()},
         "differences": {
-            f"{ours} minus {name}": differences(table[ours], table[name])
-            for ours in SAMPLED if ours in ways for name in ways if name != ours
+            f"{ours} minus {theirs}": differences(table[ours], table[theirs])
+            for ours in SAMPLED if ours in ways for theirs in ways if theirs != ours
         },
         "bars": verdicts(table), "results": table,
     }  # fmt: skip
-    (results / "image-to-3d.json").write_text(json.dumps(report, indent=1) + "\n")
+    (results / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({key: report[key] for key in ("summary", "differences", "bars")}, indent=1))
 
 
