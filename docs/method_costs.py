@@ -71,7 +71,7 @@ def _cost(spec: PartSpec) -> str:
         views = len(c.views(0))
         return f"{c.sampling.steps} steps of {_many(views, 'view')}, {_predictions(c.score)} each"
     if spec.name == "optimise":
-        view = _views(c.cameras.config) if c.cameras is not None else "one known picture"
+        view = _views(c.cameras.config) if c.cameras is not None else _known(c.data.config)
         guidance = [_guided(name, one) for name, one in c.guidance.items()]
         return ", ".join([f"{c.steps:,} steps of {view}", *guidance])
     if spec.name == "train":
@@ -83,6 +83,12 @@ def _cost(spec: PartSpec) -> str:
         more = f"{_many(c.stills + c.styles, 'picture')} more, a texture"
         return f"{_many(frames, 'frame')} of {columns} × {rows} pixels, {more}"
     return f"{c.steps:,} steps" if hasattr(c, "steps") else ""
+
+
+def _known(data: Any) -> str:
+    """The pictures that are known of an object, of which a step sees so many; 0: all."""
+    batch = getattr(data, "batch", 1)
+    return f"{_many(batch, 'known picture')}" if batch else "all known pictures"
 
 
 def _guided(name: str, guidance: Any) -> str:

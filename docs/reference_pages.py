@@ -1,7 +1,7 @@
 """Writes the reference pages of the documentation: `python docs/reference_pages.py docs/reference`.
 
-There is a page for each kind of part, made from the docstrings of the parts and the comments behind the fields of their
-Configs, and one for the Python interface. `docs/conf.py` writes them before each build; they are not committed.
+There is a page for the top of a method file, one for each kind of part, made from the docstrings of the parts and the
+comments behind the fields of their Configs, and one for the Python interface. `docs/conf.py` writes them before each build; they are not committed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 
 import maquette
 from maquette import plugins, registry
-from maquette.config.descriptions import Option, PartDescription, describe_part, walk
+from maquette.config.descriptions import Option, PartDescription, describe_config, describe_part, walk
+from maquette.config.schema import MethodConfig
 
 KINDS: dict[str, tuple[str, str]] = {
     "stage": ("Stages", "A method is a list of stages, which run one after the other. Named under `stages`."),
@@ -56,7 +57,7 @@ def write_reference(folder: Path) -> None:
     """Write all pages, those that changed alone, so that a build repeats only what it must."""
     plugins.load()
     pages = {name.replace("_", "-"): part_page(name) for name in KINDS}
-    pages |= {"index": index_page(), "python": python_page()}
+    pages |= {"index": index_page(), "method": method_page(), "python": python_page()}
     folder.mkdir(exist_ok=True)
     for old in {path.stem for path in folder.glob("*.md")} - pages.keys():
         (folder / f"{old}.md").unlink()
@@ -69,15 +70,23 @@ def write_reference(folder: Path) -> None:
 def index_page() -> str:
     """The list of the pages."""
     rows = [f"| [{title}]({kind}.md) | {what} | {len(registry.names(kind))} |" for kind, (title, what) in KINDS.items()]
-    listed = "\n".join([*KINDS, "python"])
+    listed = "\n".join(["method", *KINDS, "python"])
     return (
         "# Reference\n\nEvery part of every kind, with every option. A part is named by its type in a method file, and "
         "its options stand beside the type; [the method language](../config.md) has the rules, and "
-        "[what fits what](../fit.md) says which parts go together. `maquette describe KIND/NAME` prints the same.\n\n"
+        "[what fits what](../fit.md) says which parts go together. `maquette describe KIND/NAME` prints the same. "
+        "The keys at the top of a method file are on [a page of their own](method.md).\n\n"
         "| kind | what it is | parts |\n|---|---|---|\n" + "\n".join(rows)
         + "\n\nThe [Python interface](python.md) has a page of its own.\n\n"
         f"```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
     )  # fmt: skip
+
+
+def method_page() -> str:
+    """The keys at the top of a method file."""
+    rows = [_row(key, option) for key, option in walk(describe_config(MethodConfig)).items() if key != "groups"]
+    head = "Given in the file or on the command line, as `output=results logger.type=tensorboard`."
+    return "\n\n".join(["# Keys of a method", head, "\n".join([TABLE, *rows])]) + "\n"
 
 
 def part_page(kind: str) -> str:

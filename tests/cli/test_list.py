@@ -50,6 +50,12 @@ def test_a_part_is_listed_with_what_it_goes_together_with():
     assert re.search(r"curvature .*\n.*goes with renderers volume, patch; geometry sdf-grid", text)
 
 
+def test_the_files_that_are_chosen_by_a_kinds_name_stand_below_its_parts():
+    text = CliRunner().invoke(app, ["list", "priors"], env={"COLUMNS": "400"}).output
+    assert re.search(r"prior= +.*\bnano-mvdream, .*\bsd15, ", text)
+    assert "choices" not in listed("losses")
+
+
 def test_few_missing_partners_are_named_instead_of_many_fitting_ones():
     text = CliRunner().invoke(app, ["list", "priors"], env={"COLUMNS": "200"}).output
     assert re.search(r"stable-diffusion-xl .*\n.*goes with scores all but cfg-two", text)

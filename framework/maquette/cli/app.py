@@ -38,7 +38,7 @@ from maquette.files import allowing
 app = typer.Typer(
     name="maquette",
     cls=PluginGroup,
-    help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run dreamfusion prompt="a red mug"',
+    help='3D objects and scenes out of diffusion priors.\n\nStart with: maquette run instant prompt="a red mug"',
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""The command `maquette list`: methods, suites, kinds of part, and the parts of a kind."""
+"""The command `maquette list`: methods, suites, the parts of a kind, and the files that are chosen by its name."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def list_(
             entries["parts"] = {name: registry.names(name) for name in registry.KINDS}
     else:
         entries = {singular: [_part(singular, name) for name in registry.names(singular)]}
+        if choices := _choices(singular):
+            entries["choices"] = {f"{singular}=": choices}
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
     else:
@@ -77,6 +79,13 @@ def _files(folder: str) -> list[dict[str, str]]:
             _log.warning("%s: %s", f"plugin {owner}" if plugin else owner, summary)
         files.append({"name": name, "summary": summary, "owner": owner})
     return files
+
+
+def _choices(kind: str) -> list[str]:
+    """Config files that are chosen by the kind's name, such as `prior=sd15`."""
+    from maquette.config import paths
+
+    return list(paths.available(paths.group_folder(kind)))
 
 
 def _part(kind: str, name: str) -> dict[str, Any]:

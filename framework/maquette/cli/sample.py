@@ -37,7 +37,7 @@ def sample(
 
     maquette sample PRIOR image=mug_rgba.png -n 6
 
-    `maquette list priors` names those that are there.
+    `maquette list priors` names those that are there, behind `prior=`.
 
     A text prior makes one picture of each seed; a prior of several views makes them at once; a prior of novel views
     makes as many as asked for, from all around. The pictures and a sheet of them go to outputs/samples.
