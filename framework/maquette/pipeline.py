@@ -26,6 +26,7 @@ from maquette.stages.base import Stage, StageContext
 from maquette.stages.edits import compare_configs
 from maquette.training.fingerprint import fingerprint
 from maquette.training.manifest import (
+    larger_peaks,
     machine,
     peak_gpu_memory_mb,
     peak_memory_mb,
@@ -139,7 +140,7 @@ def _run_stages(
             "finished_stages": state["finished"], "ended_early": {**ended_before, **context.ended_early},
             "times": timings.to_dict(), "wall_seconds": wall_seconds(),
             "peak_memory_mb": max(peak_memory_mb(), before.get("peak_memory_mb", 0.0)),
-            "peak_gpu_memory_mb": peak_gpu_memory_mb(),
+            "peak_gpu_memory_mb": larger_peaks(peak_gpu_memory_mb(), before.get("peak_gpu_memory_mb", {})),
             **({CHANGED: changed} if (changed := [*changed_before, *(observer.record() if observer else [])]) else {}),
         }  # fmt: skip
 
@@ -178,7 +179,8 @@ def _resumed_state(resolved: ResolvedConfig, run: RunFolder) -> dict[str, Any]:
             _log.info("stage %s begins anew, since one before it goes on", name)
             shutil.rmtree(run.checkpoints / name, ignore_errors=True)
         state = {"finished": list(edits.finished)}
-    trim_metrics(run.metrics, {name: run.checkpointed_steps(name) for name in names})
+    done = dict.fromkeys(state["finished"], sys.maxsize)  # whose checkpoints may be gone
+    trim_metrics(run.metrics, {name: run.checkpointed_steps(name) for name in names} | done)
     if set(names) <= set(state["finished"]):
         _log.info("all stages of this run are finished")
     return state

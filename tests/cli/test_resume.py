@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_the_outcome_of_a_finished_run_is_printed_and_it_is_left_as_it_is(finish
     result = CliRunner().invoke(app, ["resume", str(finished)])
     assert result.exit_code == 0 and "all stages of this run are finished" in result.output
     assert f"done: {finished}" in result.output and contents(finished) == before
+
+
+def test_a_finished_run_without_checkpoints_keeps_what_it_logged(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run, ignore=shutil.ignore_patterns("step-*"))
+    row = '{"stage": "nerf", "step": 1, "loss": 0.5}\n'
+    (run / "metrics.jsonl").write_text(row)
+    result = CliRunner().invoke(app, ["resume", str(run)])
+    assert result.exit_code == 0 and (run / "metrics.jsonl").read_text() == row
 
 
 def test_last_is_the_newest_run_under_outputs(finished, monkeypatch):

@@ -26,6 +26,18 @@ def test_a_picture_beside_a_mesh_is_part_of_its_key_where_the_format_refers_to_f
     assert (content_key(tmp_path / name) != before) == changes
 
 
+def test_a_picture_in_a_folder_below_is_part_of_the_key_unless_another_mesh_is_there_too(tmp_path):
+    (tmp_path / "a.obj").write_text("mesh")
+    for folder in ("textures", "other"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "other" / "b.obj").write_text("another mesh")
+    before = content_key(tmp_path / "a.obj")
+    (tmp_path / "other" / "wood.png").write_text("a texture of the other mesh")
+    assert content_key(tmp_path / "a.obj") == before
+    (tmp_path / "textures" / "wood.png").write_text("a texture")
+    assert content_key(tmp_path / "a.obj") != before
+
+
 def test_views_are_uniform_over_the_sphere_and_share_one_light_above():
     many = mesh_cameras(ViewSettings(**{**SETTINGS.__dict__, "views": 4000}), Draws(0, 0))
     heights = torch.deg2rad(many.elevation_deg).sin()

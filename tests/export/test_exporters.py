@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -96,6 +98,14 @@ def test_contact_sheet_has_a_row_per_kind(subject, tmp_path):
     with Image.open(path) as sheet:
         assert sheet.height > 4 * 48
         assert sheet.width > 4 * 48
+
+
+def test_a_contact_sheet_of_what_is_not_there_is_a_message_and_no_crash(subject, tmp_path, monkeypatch):
+    render = type(subject).render
+    without = lambda self, *words: dataclasses.replace(render(self, *words), normal=None)  # noqa: E731
+    monkeypatch.setattr(type(subject), "render", without)
+    with pytest.raises(RunError, match="rows: normal: what is shown has none of them"):
+        export("contact-sheet", subject, tmp_path, size=16, rows=("normal",), of="scene")
 
 
 def test_empty_subject_teaches(subject, tmp_path):

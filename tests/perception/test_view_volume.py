@@ -35,6 +35,13 @@ def test_points_sample_the_pixels_whose_rays_pass_through_them():
         torch.testing.assert_close(sampled[0, view], pictures[view][:, rows, columns], atol=1e-3, rtol=0)
 
 
+def test_points_are_projected_in_full_precision_under_autocast():
+    pictures, points = torch.rand(3, 4, 32, 32), torch.rand(50, 3) - 0.5
+    with torch.autocast("cpu", torch.bfloat16):
+        half = sample_views(pictures, ring(3), points, views=3)
+    torch.testing.assert_close(half, sample_views(pictures, ring(3), points, views=3))
+
+
 def test_the_fourth_channel_is_the_difference_from_the_median_of_the_border():
     picture = torch.full((1, 3, 8, 8), 0.7)
     picture[..., 3:5, 3:5] = torch.tensor([0.7, 0.2, 0.9])[:, None, None]

@@ -10,13 +10,13 @@ import trimesh
 from coloured_ball import CENTRE, RADIUS, field_ball
 
 from maquette.cameras import orbit_cameras
-from maquette.config.parts import check
+from maquette.config.parts import check, part
 from maquette.data.base import HeldOut, Target
-from maquette.errors import RunError
+from maquette.errors import ConfigError, RunError
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.sampling import SurfaceSamples
 from maquette.randomness import Draws
-from maquette.stages.base import StageContext
+from maquette.stages.base import Artifacts, StageContext
 from maquette.stages.evaluate import Evaluate
 from maquette.training.run_folder import RunFolder
 
@@ -64,6 +64,13 @@ def test_evaluate_compares_normals_where_the_true_surface_has_them():
     truth = SurfaceSamples.of_mesh(Mesh(body.vertices + np.array(CENTRE), body.faces), 20_000, Draws(0, 0))
     figures = STAGE._surface(field_ball(), truth)
     assert figures["normal_consistency"] > 0.97 and figures["f_score_2"] > 0.99
+
+
+def test_evaluate_against_views_that_no_stage_sampled_says_where_they_come_from(tmp_path):
+    stage = Evaluate(Evaluate.Config(part("data", "sampled-views")))
+    context = StageContext("measure", None, RunFolder(tmp_path), False, Artifacts(scene=field_ball()))
+    with pytest.raises(ConfigError, match="gives the pictures of an earlier stage, and none has sampled any"):
+        stage.run(context)
 
 
 def test_evaluate_without_a_scene_says_what_is_missing(tmp_path):

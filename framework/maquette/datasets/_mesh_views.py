@@ -106,23 +106,39 @@ class MeshViews:
 
 def find_meshes(folder: Path) -> list[Path]:
     """The mesh files in a folder and its subfolders, in the order of their paths; hidden ones are left out."""
-    files = (path for path in folder.rglob("*") if path.suffix.lower().lstrip(".") in FORMATS)
+    files = (path for path in folder.rglob("*") if _is_mesh(path))
     visible = (path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     return sorted(path for path in visible if path.is_file())
 
 
 def content_key(mesh: Path) -> str:
-    """Key of a mesh in the cache: a hash of its file and, where its format refers to others, of those beside it.
+    """Key of a mesh in the cache: a hash of its file and, where its format refers to others, of those around it.
 
     Raises:
         OSError: a file cannot be read.
     """
     digest = content_hash(mesh)
     if mesh.suffix.lower().lstrip(".") in REFERRING:
-        companions = (path for path in sorted(mesh.parent.iterdir()) if path.suffix.lower().lstrip(".") not in FORMATS)
-        others = [f"{path.name} {content_hash(path)}" for path in companions if path.is_file() and path.name[0] != "."]
+        others = [f"{path.relative_to(mesh.parent)} {content_hash(path)}" for path in _companions(mesh.parent)]
         digest = hashlib.sha256("\n".join([digest, *others]).encode(errors="surrogateescape")).hexdigest()
     return digest[:32]
+
+
+def _companions(folder: Path) -> list[Path]:
+    """Files of a folder that are no meshes, and those of its subfolders that hold no meshes of their own."""
+    files: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_file() and not _is_mesh(path):
+            files.append(path)
+        elif path.is_dir() and not any(_is_mesh(each) for each in path.iterdir()):
+            files += _companions(path)
+    return files
+
+
+def _is_mesh(path: Path) -> bool:
+    return path.suffix.lower().lstrip(".") in FORMATS
 
 
 def mesh_views(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maquette.cameras.base import Cameras
+from maquette.kernels.precision import in_float32
 from maquette.perception.patch_encoder import PatchEncoder
 from maquette.perception.volume_unet import GROUP, fold
 
@@ -155,10 +156,14 @@ def with_difference(pictures: Float[Tensor, "P 3 H W"]) -> Float[Tensor, "P 4 H 
     return torch.cat([pictures, (pictures - background).abs().amax(1, keepdim=True)], dim=1)
 
 
+@in_float32
 def sample_views(
     pictures: Float[Tensor, "P C H W"], cameras: Cameras, points: Float[Tensor, "n 3"], views: int
 ) -> Float[Tensor, "B V C n"]:
-    """Bilinear samples of the V pictures of each object at the projections of points; outside, the border's value."""
+    """Bilinear samples of the V pictures of each object at the projections of points; outside, the border's value.
+
+    Half precision would shift the projections by up to a pixel, so that autocast ends here.
+    """
     # clip positions are affine in the points, so that those of four points give all of them in one product
     corners = torch.cat([torch.zeros(1, 3), torch.eye(3)]).to(points)
     origin, *ends = cameras.clip_positions(corners, NEAR, FAR)[:, :, [0, 1, 3]].unbind(1)

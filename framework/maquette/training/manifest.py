@@ -8,6 +8,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,22 @@ def peak_gpu_memory_mb() -> dict[str, dict[str, float]]:
             "reserved": round(torch.cuda.max_memory_reserved(index) / 2**20, 1),
         }
         for index in range(torch.cuda.device_count())
+    }
+
+
+def larger_peaks(ours: Mapping[str, Mapping[str, float]], theirs: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """The larger of two peaks of each GPU and kind of memory.
+
+    Example:
+        >>> larger_peaks({"cuda:0": {"reserved": 2.0}}, {"cuda:0": {"reserved": 3.0}, "cuda:1": {"reserved": 1.0}})
+        {'cuda:0': {'reserved': 3.0}, 'cuda:1': {'reserved': 1.0}}
+    """
+    return {
+        device: {
+            kind: max(peaks.get(device, {}).get(kind, 0.0) for peaks in (ours, theirs))
+            for kind in {**ours.get(device, {}), **theirs.get(device, {})}
+        }
+        for device in {**ours, **theirs}
     }
 
 

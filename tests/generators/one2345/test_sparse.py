@@ -34,6 +34,17 @@ def test_the_gradient_of_a_sparse_convolution_is_that_of_finite_differences():
     assert torch.autograd.gradcheck(convolve, (features, convolution.weight))
 
 
+def test_a_convolution_under_autocast_has_its_gradient_outside_of_it():
+    tokens, convolution = Tokens.of(some_active(1, 4)), SparseConvolution(2, 3)
+    features = torch.randn(len(tokens), 2, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = convolution(features, tokens.neighbours())
+    result.float().square().sum().backward()
+    half, features.grad = features.grad, None
+    convolution(features, tokens.neighbours()).square().sum().backward()
+    torch.testing.assert_close(half, features.grad, atol=0.1, rtol=0.1)
+
+
 def test_neighbours_never_belong_to_another_object():
     tokens = Tokens.of(torch.ones(2, 2, 2, 2, dtype=torch.bool))
     neighbours = tokens.neighbours()

@@ -53,6 +53,13 @@ def test_an_untrained_network_predicts_the_coarse_distances_and_the_mean_color_o
     torch.testing.assert_close(values[:, DISTANCES:], expected.expand(len(tokens), -1), atol=1e-4, rtol=0)
 
 
+def test_without_active_cells_there_is_nothing_to_sample():
+    network = surface_network()
+    coarse = torch.ones(1, RESOLUTION, RESOLUTION, RESOLUTION)
+    condition = network.condition(images(1, 3), cameras(1, 3), torch.zeros(1, TOWER), coarse, coarse < 0)
+    assert sample_tokens(network, condition, 3, Draws(0, 0)).shape == (0, 32)
+
+
 def test_a_network_started_from_a_reconstructor_reads_pictures_as_it_does():
     network, source = surface_network(), reconstructor()
     network.start_from(source)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from maquette.annotations import ElevationDeg, Pixels
+from maquette.errors import RunError
 from maquette.export.base import Exporter, Subject
 from maquette.export.meshed import Of, note_picture, picture_source
 from maquette.files import atomic_path
@@ -54,6 +55,8 @@ class ContactSheetExporter(Exporter):
         kinds = {"rgb": views.rgb, "normal": _normals(views), "depth": _depths(views), "opacity": grey}
         chosen = {name: kinds[name] for name in config.rows}
         available = {name: list(pictures.numpy()) for name, pictures in chosen.items() if pictures is not None}
+        if not available:
+            raise RunError(f"rows: {', '.join(config.rows)}: what is shown has none of them")
         columns = [f"{SIDES.get(a % 360, '')} {a % 360:g}°".strip() for a in config.azimuths_deg]
         sheet = contact_sheet(list(available.values()), list(available), columns)
         path = folder / "sheet.png"

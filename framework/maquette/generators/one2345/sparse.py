@@ -90,6 +90,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (features, weight, neighbours) = gradients, ctx.saved_tensors
+        features, weight = features.to(gradient.dtype), weight.to(gradient.dtype)  # half precision if forward was
         of_features = of_weight = None
         if ctx.needs_input_grad[0]:
             turned = weight.flip(0).transpose(1, 2)

@@ -134,6 +134,8 @@ def sample_tokens(
 ) -> Float[Tensor, "n 32"]:
     """Distances, in coarse cells, and colours of the tokens' children, in [-1, 1]."""
     tokens = condition.levels.tokens[0]
+    if not len(tokens):
+        return condition.base.new_empty(0, DISTANCES + COLORS)
     noise = draws.normal("tokens", len(tokens), DISTANCES + COLORS, 1, 1).to(condition.base)
 
     def predict(noisy: Tensor, t: Tensor) -> Tensor:  # all tokens have the timestep of the step
