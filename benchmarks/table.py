@@ -17,7 +17,8 @@ def markdown(record: dict[str, Any]) -> str:
     machine, versions = record["machine"], record["versions"]
     packages = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numba", "gsplat") if name in versions)
     lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; {machine['system']}; Python "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, "
+        f"{machine.get('instruction_set', 'unknown instructions')}; {machine['system']}; Python "
         f"{versions['python']}, {packages}; revision {(record['revision'] or 'unknown')[:12]}.",
         "",
         *([TINY, ""] if record["sizes"] == "small" else []),
@@ -42,7 +43,8 @@ def with_table(page: str, record: dict[str, Any]) -> str:
 def _row(title: str, way: str, facts: dict[str, Any], target: float | None) -> str:
     low, high = facts["range_ms"]
     peak = "" if facts["peak_mib"] is None else f"{facts['peak_mib']:.0f}"
-    target_text = "" if target is None else f"{target:g} or more"
+    missed = target is not None and facts["times_as_long"] < target
+    target_text = "" if target is None else f"{target:g} or more{': missed' if missed else ''}"
     return (
         f"| {title} | {way} | {_short(facts['median_ms'])} | {_short(low)}, {_short(high)} | {peak} | "
         f"{_short(facts['times_as_long'])} | {target_text} |"
