@@ -58,7 +58,7 @@ kills: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/full_disk.py --json benchmarks/results/full-disk.json
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/bench_all.py --json benchmarks/results/kernels.json
+	$(LAPTOP) $(BIN)/python benchmarks/bench_all.py --json benchmarks/results/kernels.json
 	$(BIN)/python benchmarks/table.py
 
 # Ten minutes on a CUDA card; benchmarks/gpu_check.py says what for.
