@@ -27,6 +27,23 @@ def test_a_tampered_number_is_caught_by_its_digest(results, suite):
     assert any("a key was changed after it was written" in message for message in errors(results, suite))
 
 
+def test_a_method_that_calls_itself_a_baseline_is_caught(results, suite):
+    rewritten(records_of(results)[0], source="baseline")
+    assert errors(results, suite) == [
+        "its source is 'baseline', and its method is neither 'oracle' nor 'trivial'",
+        "there is no record of the case 'disc', seed 1",
+    ]
+
+
+def test_a_baseline_that_was_not_measured_by_the_suite_is_caught(results, suite):
+    rewritten(records_of(results, "oracle")[0], source="run")
+    rewritten(records_of(results, "trivial")[0], source="score")
+    assert errors(results, suite) == [
+        "its source is 'run', and 'oracle' is the name of a baseline",
+        "its source is 'score', and 'trivial' is the name of a baseline",
+    ]
+
+
 def test_a_missing_case_is_caught_and_a_recorded_failure_is_none(results, suite):
     shutil.rmtree(records_of(results)[0].parent)
     assert errors(results, suite) == ["there is no record of the case 'disc', seed 1"]

@@ -90,3 +90,13 @@ def test_hashes_are_of_content(tmp_path):
     (tmp_path / "a").write_text("x")
     assert len(file_hash(tmp_path / "a")) == 64
     assert hash_of({"a": 1, "b": 2}) == hash_of({"b": 2, "a": 1}) != hash_of({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("suite", ".."), ("suite", "/tmp/objects@1"), ("suite", "a/../../b@1"), ("config_hash", "../../c")],
+)
+def test_a_record_that_names_a_folder_elsewhere_is_refused(tmp_path, key, value):
+    path = write_record(dataclasses.replace(RECORD, **{key: value}), tmp_path)
+    with pytest.raises(ConfigError, match=f"its {key} is not .*result.json"):
+        read_record(path)

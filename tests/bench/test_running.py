@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from maquette.bench.baselines import Bounds, baseline_records, fill_missing
 from maquette.bench.measuring import SuiteMetrics, costs_of, read_views, write_lock, write_views
-from maquette.bench.records import FAILURE_FILE, read_record
+from maquette.bench.records import FAILURE_FILE, read_record, write_failure
 from maquette.bench.running import judged, over_limits, run_suite
 from maquette.bench.sheets import write_suite_sheet
 from maquette.bench.subjects import align, read_subject
@@ -29,6 +29,7 @@ from maquette.cli.app import app
 from maquette.errors import ConfigError, RunError
 from maquette.files import sole_writer
 from maquette.meshes.mesh import Mesh
+from maquette.training.manifest import write_manifest
 from tiny_suite import METHOD, write_suite
 
 
@@ -162,14 +163,29 @@ def test_a_unit_that_fails_is_missing_and_costs_no_other_and_is_tried_again(ran,
 
 
 def test_a_unit_that_was_not_finite_is_not_tried_again(ran, suite, tmp_path):
-    from maquette.bench.records import write_failure
-
     record = dataclasses.replace(
         ran.rows[0].record, status="failed", kind="nonfinite", error="step 3: not finite", values={}
     )
     write_failure(record, tmp_path / ran.rows[0].folder.relative_to(ran.results))
     rows = run_suite(suite, ran.results.parent / "runs", tmp_path, executor="inline").rows
     assert rows[0].repeated and rows[0].error == "step 3: not finite" and rows[1].record.status == "done"
+
+
+def test_a_unit_that_took_too_long_is_not_tried_again(ran, suite, tmp_path):
+    record = dataclasses.replace(ran.rows[0].record, status="failed", kind="time", error="too long", values={})
+    write_failure(record, tmp_path / "results" / ran.rows[0].folder.relative_to(ran.results))
+    rows = run_suite(
+        suite, tmp_path / "runs", tmp_path / "results", executor="inline", methods=["tiny"], limit=1
+    ).rows  # fmt: skip
+    assert rows[0].repeated and rows[0].error == "too long" and not rows[0].job.folder.exists()
+
+
+def test_the_time_of_a_run_that_was_gone_on_with_is_limited_as_a_whole(ran, suite, tmp_path):
+    runs = Path(shutil.copytree(ran.results.parent / "runs", tmp_path / "runs"))
+    write_manifest(suite_units(suite, runs)[0].run.manifest, sessions=2, wall_seconds=7200.0)
+    short = dataclasses.replace(suite, limits=SuiteLimits(minutes=60))
+    (row,) = run_suite(short, runs, tmp_path / "results", executor="inline", methods=["tiny"], limit=1).rows
+    assert row.record.kind == "time" and row.error == "it took 7200 s, and the suite allows 3600 s"
 
 
 def test_what_took_more_than_the_limits_is_a_failure():

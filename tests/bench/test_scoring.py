@@ -58,6 +58,20 @@ def test_a_case_without_a_file_or_with_a_broken_one_is_recorded_as_failed(suite,
     }
 
 
+def test_files_of_a_failed_attempt_are_not_read_again_in_place_of_new_ones(suite, made, tmp_path):
+    meshes = {path: trimesh.load(path, force="mesh") for path in sorted(made.glob("*.glb"))}
+    for path in meshes:
+        path.write_bytes(b"glTF broken")
+    assert [row.record.status for row in score_folder(made, suite, tmp_path / "results")] == ["failed"] * 2
+    for path, mesh in meshes.items():
+        path.unlink()
+        mesh.export(path.with_suffix(".ply"))
+    for row in score_folder(made, suite, tmp_path / "results"):
+        assert row.record.status == "done", row.record.error
+        assert set(row.record.predictions) == {"prediction.ply", "views.png"}
+        assert {path.name for path in row.folder.iterdir()} == {"prediction.ply", "views.png", "result.json"}
+
+
 def test_a_scored_system_is_not_scored_again_under_its_version(suite, made, tmp_path):
     list(score_folder(made, suite, tmp_path / "results"))
     with pytest.raises(RunError, match=r"elsewhere 1\.0 is recorded already for disc"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from board_records import put, put_baselines, values
+from board_records import put, put_baselines, records_of, rewritten, values
 from maquette.bench.records import find_records, read_record
 from maquette.bench.site import build_site, decimals
 from maquette.cli.app import app
@@ -87,3 +87,12 @@ def test_figures_of_a_column_have_as_many_digits(tmp_path):
     put(tmp_path, "mine", "a mug", values(21.239))
     (board,) = build_site([tmp_path], tmp_path / "site").boards
     assert decimals(board) == {"refview@2/psnr": 2, "volume-iou@1/iou": 3, "surface-distance@1/chamfer": 4}
+
+
+def test_a_record_whose_hash_leads_out_of_the_site_is_refused(tmp_path):
+    put_baselines(tmp_path / "r", ["a mug"])
+    put(tmp_path / "r", "mine", "a mug", values(20.0))
+    rewritten(records_of(tmp_path / "r", "mine")[0], config_hash="../../../evil")
+    with pytest.raises(ConfigError, match="its config_hash is not of hexadecimal digits"):
+        build_site([tmp_path / "r"], tmp_path / "site")
+    assert not (tmp_path / "evil").exists()

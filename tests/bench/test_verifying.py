@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def test_a_run_made_anew_agrees_to_the_bit(results, suite, tmp_path):
     verdict = verify(results, suite, tmp_path / "work", rerun=1, executor="inline")
     assert verdict.trust == 2 and verdict.rerun == 1
     assert any("run anew it agrees to the bit" in finding.message for finding in verdict.findings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"method": "nobody"}, "the suite has no method 'nobody'"), ({"case": "a cat"}, "the suite has no case 'a cat'")],
+)
+def test_a_record_of_no_method_or_case_of_the_suite_is_not_run_anew(results, suite, tmp_path, change, message):
+    rewritten(records_of(results)[0], **change)
+    verdict = verify(results, suite, tmp_path / "work", rerun=4, executor="inline")
+    assert verdict.rerun == 3 and any(message in finding.message for finding in verdict.errors)
 
 
 def test_a_tampered_number_with_a_new_digest_is_caught_by_its_prediction(results, suite, tmp_path):
@@ -114,3 +125,36 @@ def test_the_command_line_packs_and_verifies(ran, results, tmp_path):
     records_of(results)[0].write_text("{}")
     bad = CliRunner().invoke(app, ["leaderboard", "verify", str(results), "--suite", suite])
     assert bad.exit_code == 1 and "error: " in bad.output and "trust 0" in bad.output
+
+
+def broken(archive: Path, name: str, data: bytes, edit: Callable[[bytearray], None]) -> Path:
+    """An archive of one compressed file, of which some bytes are changed."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, data)
+    content = bytearray(archive.read_bytes())
+    edit(content)
+    archive.write_bytes(content)
+    return archive
+
+
+def damaged(content: bytearray) -> None:
+    content[30 + len(INDEX_FILE)] = 0xFF  # the first byte behind the file's head: a block of no known type
+
+
+def encrypted(content: bytearray) -> None:
+    for head, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(head) + flags] |= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "edit", "message"),
+    [
+        (b"{}", damaged, "invalid block type"),
+        (b"{}", encrypted, "is encrypted"),
+        (b"[1]", lambda content: None, "its index.json is no table"),
+    ],
+)  # fmt: skip
+def test_archives_that_are_damaged_encrypted_or_without_a_table_are_told_in_one_line(tmp_path, data, edit, message):
+    archive = broken(tmp_path / "mine.zip", INDEX_FILE, data, edit)
+    with pytest.raises(ConfigError, match=f"this is no submission: .*{message}"):
+        unpack(archive, tmp_path / "unpacked")

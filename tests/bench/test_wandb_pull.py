@@ -97,6 +97,17 @@ def test_a_prediction_whose_name_leads_out_of_its_folder_is_not_written(tmp_path
     assert "../../evil.png is not there" in one.message and not list((tmp_path / "pulled").rglob("evil.png"))
 
 
+def test_a_record_whose_place_leads_out_of_the_results_is_refused(tmp_path):
+    record = put(tmp_path / "r", "mine", "a mug", values(20.0))
+    forged = [
+        dataclasses.replace(record, **change).sealed()
+        for change in ({"suite": str(tmp_path / "evil@1")}, {"suite": ".."}, {"config_hash": "../../../evil"})
+    ]
+    pulled = list(pull_project("me/boards", tmp_path / "p", StoredAnswers([answer(one) for one in forged])))
+    assert [one.state for one in pulled] == ["refused"] * 3 and "its suite is not" in pulled[0].message
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
 def test_what_is_no_project_or_no_folder_of_runs_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="entity/project"):
         list(pull_project("boards", tmp_path, StoredAnswers([])))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from maquette.runs.executors import Inline
+from maquette.runs.failures import Failure, Limits
 from maquette.runs.jobs import Job, recorded_digest, run_jobs
 from maquette.training.fingerprint import Fingerprint
 from maquette.training.manifest import write_manifest
@@ -53,3 +55,27 @@ def test_a_finished_job_is_not_run_again_and_is_told_of_once_for_each_time_it_is
     begun(job, SETTINGS, age=0).write_state({"finished": ["nerf", "export"]})
     outcomes = list(run_jobs([job, job], processes=2))
     assert [(outcome.job, outcome.error, outcome.repeated) for outcome in outcomes] == [(job, "", True)] * 2
+
+
+class Stopping(Inline):
+    """Ends each attempt after its time, and keeps how much that was."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float | None] = []
+
+    def attempt(self, start, limits):
+        self.seconds.append(limits.seconds)
+        return Failure("time", f"it took more than {limits.seconds:g} s")
+
+
+def test_a_run_that_goes_on_has_the_time_that_is_left_of_its_limit(job, monkeypatch):
+    executor = Stopping()
+    monkeypatch.setattr("maquette.runs.jobs.Inline", lambda: executor)
+    run = begun(job, SETTINGS, age=0)
+    messages = []
+    for spent in (40.0, 100.0):
+        write_manifest(run.manifest, sessions=1, wall_seconds=spent)
+        (outcome,) = run_jobs([job], 1, Limits(seconds=100), "inline")
+        messages.append((outcome.kind, outcome.error))
+    assert executor.seconds == [60.0]  # without any left it is not begun
+    assert messages == [("time", "it took more than 100 s, and was stopped")] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -73,6 +74,56 @@ def test_files_that_another_machine_added_meanwhile_stay(machines):
     one.push(here)
     other.push(there)
     assert one.pull(here) and contents(here) == {"a": "1", "b": "2"}
+
+
+def test_files_of_others_that_are_not_here_yet_stay_at_each_copy(machines):
+    (one, here), (other, there) = machines
+    write(here, a="1")
+    write(there, b="2")
+    one.push(here)
+    other.push(there)
+    write(there, c="3")
+    other.push(there)
+    assert one.pull(here) and contents(here) == {"a": "1", "b": "2", "c": "3"}
+
+
+@pytest.fixture
+def crossed(machines, tmp_path):
+    """The machines after both copied a folder at once: the other one's index was written last, over that of the one."""
+    (one, here), (other, there) = machines
+    write(here, a="1")
+    one.push(here)
+    other.pull(there)
+    index = tmp_path / "bucket" / "runs" / "mug" / INDEX_FILE
+    before = index.read_text()
+    write(here, b="2")
+    one.push(here)
+    index.write_text(before)
+    write(there, c="3")
+    other.push(there)
+    return machines
+
+
+def test_machines_that_copy_one_folder_at_once_lose_none_of_its_files(crossed):
+    (one, here), (other, there) = crossed
+    write(here, d="4")
+    one.push(here)
+    one.pull(here)
+    other.pull(there)
+    assert contents(here) == contents(there) == {"a": "1", "b": "2", "c": "3", "d": "4"}
+
+
+def test_what_another_machine_copied_at_once_arrives_and_takes_nothing_away(crossed):
+    (one, here), _ = crossed
+    assert one.pull(here) and contents(here) == {"a": "1", "b": "2", "c": "3"}
+
+
+def test_a_storage_that_was_emptied_takes_nothing_away(machines, tmp_path):
+    (one, here), _ = machines
+    write(here, a="1")
+    one.push(here)
+    shutil.rmtree(tmp_path / "bucket")
+    assert not one.pull(here) and contents(here) == {"a": "1"}
 
 
 def test_locks_and_files_that_are_being_written_stay_on_their_machine(machines):

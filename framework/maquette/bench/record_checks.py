@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maquette.bench.measuring import VIEWS_FILE
-from maquette.bench.records import Record, find_records, hash_of, read_record
+from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, hash_of, read_record
 from maquette.bench.suites import Suite
 from maquette.bench.units import Unit, config_hash, local_files_needed, shared_fingerprint, suite_unit, unit_place
 from maquette.config.origins import leaves
@@ -88,11 +88,22 @@ def read_entries(folder: Path, suite: Suite) -> tuple[list[Entry], list[Finding]
         except ConfigError as problem:
             findings.append(Finding("error", "", display_path(path), str(problem)))
             continue
-        if record.source != "baseline" and record.suite == suite.title:
+        if record.suite != suite.title:
+            continue
+        baseline = record.method in (ORACLE, TRIVIAL)
+        if baseline != (record.source == "baseline"):
+            findings.append(Entry(record, path).error(_source_problem(record)))
+        elif not baseline:
             entries.append(Entry(record, path))
     if not entries and not findings:
         raise ConfigError(f"there are no records of {suite.title} in {display_path(folder)}")
     return _newest(entries), findings
+
+
+def _source_problem(record: Record) -> str:
+    if record.source == "baseline":
+        return f"its source is 'baseline', and its method is neither {ORACLE!r} nor {TRIVIAL!r}"
+    return f"its source is {record.source!r}, and {record.method!r} is the name of a baseline"
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:

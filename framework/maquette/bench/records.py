@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def read_record(path: Path) -> Record:
     """Read a record and check keys and types, and not its digest.
 
     Raises:
-        ConfigError: it cannot be read, or is not what the schema says; names the key and the file.
+        ConfigError: it cannot be read, is not what the schema says, or names another folder; names the file and key.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -122,7 +123,18 @@ def read_record(path: Path) -> Record:
             problem.message, key=problem.key, file=display_path(path),
             hint=problem.hint or "`maquette schema --record` prints what a record has",
         ) from None  # fmt: skip
+    if reason := place_problem(record):
+        raise ConfigError(reason, file=display_path(path))
     return record
+
+
+def place_problem(record: Record) -> str:
+    """Why the names in a record cannot be those of its folders, and might lead elsewhere; "" if they can be."""
+    if record.suite in ("", ".", "..") or not re.fullmatch(r"[^/\\\0]*", record.suite):
+        return f"its suite is not the name of a folder: {record.suite!r}"
+    if not re.fullmatch("[0-9a-f]+", record.config_hash):
+        return f"its config_hash is not of hexadecimal digits: {record.config_hash!r}"
+    return ""
 
 
 def find_records(folder: Path) -> list[Path]:

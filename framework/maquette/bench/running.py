@@ -29,14 +29,14 @@ from maquette.errors import ConfigError, MaquetteError
 from maquette.files import atomic_path, display_path, file_hash, sole_writer
 from maquette.metrics.base import MeasuredSubject
 from maquette.runs.failures import Failure, Limits
-from maquette.runs.jobs import ExecutorName, Outcome, run_jobs
+from maquette.runs.jobs import ExecutorName, Outcome, run_jobs, spent_seconds
 from maquette.runs.progress import Progress
 from maquette.runs.storage import Storage
 from maquette.runs.view_sheets import sheet_views
 from maquette.stages.finished import finished_scene
 
 SHARED = (ORACLE, TRIVIAL, LOCK_FOLDER)  # of a suite's results, beside those of its methods
-FINAL = ("nonfinite",)  # failures that are not tried again: the same numbers would come out
+FINAL = ("nonfinite", "time")  # failures that are not tried again: the same numbers would come out, or it took longer
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def run_suite(
     """Run the units of a suite that have no record, measure them, and record them.
 
     A unit is recorded under its fingerprint: the configuration, inputs, weights and versions of the parts. Where one
-    differs, it is another unit. A stopped run goes on; a failed one is tried again, except one whose numbers were not
-    finite.
+    differs, it is another unit. A stopped run goes on, in the time that is left of the suite's limit; a failed one is
+    tried again, except one whose numbers were not finite or that took too long.
 
     Args:
         suite: what to run.
@@ -227,7 +227,7 @@ def _record(
     manifest = manifest_of(unit, run, results)
     if outcome.shrunk:
         manifest["smaller"] = suite.columns[unit.column].smaller
-    if excess := over_limits(costs, suite.limits):
+    if excess := over_limits({**costs, "seconds": spent_seconds(run)}, suite.limits):
         return replace(begun, error=excess.message, kind=excess.kind, costs=costs, manifest=manifest)
     try:
         scene = finished_scene(run)

@@ -131,14 +131,27 @@ def find_file(folder: Path, suite: Suite, case: Case, seed: int) -> Path | None:
 
 
 def keep_prediction(path: Path, suite: Suite, place: Path) -> Path:
-    """Copy what is scored beside its record; a format of several files becomes one `mesh.glb`, in our axes."""
+    """Copy what is scored beside its record; a format of several files becomes one `mesh.glb`, in our axes.
+
+    Files of an earlier attempt are removed.
+    """
     place.mkdir(parents=True, exist_ok=True)
+    _clear(place)
     if path.is_dir():
         return Path(shutil.copytree(path, place / VIEWS_FOLDER, dirs_exist_ok=True))
     if path.suffix.lower() in SEVERAL_FILES and not holds_splats(path):
         axes = Placement(suite.protocol.up, suite.protocol.front, fit="none")
         return write_glb(place / MESH_FILE, inspect_mesh(path, axes, key="subject").value)
     return Path(shutil.copyfile(path, place / f"{PREDICTION}{path.suffix.lower()}"))
+
+
+def _clear(place: Path) -> None:
+    """Empty the place of a record; that of a failure stays until another is written."""
+    for path in place.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != FAILURE_FILE:
+            path.unlink()
 
 
 def kept_subject(place: Path, suite: Suite, case: Case) -> MeasuredSubject | None:

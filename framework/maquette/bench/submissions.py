@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,8 @@ from maquette.files import atomic_path, display_path, file_hash
 INDEX_FILE = "index.json"  # in the archive: path -> sha256 of all other files
 MOST_BYTES = 4 * 2**30  # of an archive's content
 MOST_FILES = 200_000
+# of zipfile, for archives that are damaged, encrypted (RuntimeError) or packed by an unknown method
+BROKEN = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,10 @@ def unpack(file: Path, folder: Path) -> Path:
                     raise ConfigError(f"the path {entry.filename!r} leads out of it", file=display_path(file))
             archive.extractall(folder, entries)
         index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, zipfile.BadZipFile) as problem:
+    except BROKEN as problem:
         raise ConfigError(f"this is no submission: {problem}", file=display_path(file)) from None
+    if not isinstance(index, dict):
+        raise ConfigError(f"this is no submission: its {INDEX_FILE} is no table", file=display_path(file))
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     paths.pop(INDEX_FILE)
     wrong = [name for name in {**index, **paths} if name not in paths or file_hash(paths[name]) != index.get(name)]

@@ -97,7 +97,7 @@ class Suite:
     protocol: Protocol = field(default_factory=Protocol)  # what of a result is measured
     limits: SuiteLimits = field(default_factory=SuiteLimits)  # what a run may take
     baselines: Baselines = field(default_factory=Baselines)  # rows that bound the results
-    sheet_views: int = 4  # views of each scene on the contact sheet
+    sheet_views: Count = 4  # views of each scene on the contact sheet
 
     def __post_init__(self) -> None:
         if not self.cases or not self.metrics or not self.seeds:

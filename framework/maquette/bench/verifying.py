@@ -95,17 +95,17 @@ def verify(
             problems = _rescore(entry, suite, metrics, bounds[entry.record.case], cases[entry.record.case])
             findings += problems
             rescored += [] if problems else [entry]
-    runs = [
-        entry
-        for entry in entries
-        if entry.record.source == "run" and entry.record.status == "done" and not entry.record.shrunk
-    ]
+    runs = [entry for entry in entries if entry.record.case in cases and _can_be_rerun(entry.record, suite)]
     chosen, files = _sample(runs, rerun, seed), files_by_digest(parts)
     for entry in chosen:
         unit = unit_of(entry.record, suite, work / "runs", files)
         findings += _rerun(entry, entries, suite, unit, bounds[entry.record.case], work, executor)
     trusted = _trust_by_record(entries, findings, rescored, chosen)
     return Verdict(tuple(findings), len(entries), len(rescored), len(chosen), trusted)
+
+
+def _can_be_rerun(record: Record, suite: Suite) -> bool:
+    return record.source == "run" and record.status == "done" and not record.shrunk and record.method in suite.columns
 
 
 def _trust_by_record(

@@ -15,6 +15,7 @@ from maquette.bench.records import (
     FAILURE_FILE,
     RECORD_FILE,
     Record,
+    place_problem,
     read_record,
     write_failure,
     write_record,
@@ -124,6 +125,8 @@ def _keep(name: str, text: str, results: Path, files: Mapping[str, Path]) -> Pul
         return Pulled(name, None, "refused", f"its record is broken: {problem}")
     if record.digest != record.expected_digest:
         return Pulled(name, None, "refused", "its record was changed: its digest is not that of its content")
+    if reason := place_problem(record):
+        return Pulled(name, record, "refused", reason)
     place = results / unit_place(record.suite, record.method, record.config_hash, Case(record.case), record.seed)
     if (place / RECORD_FILE).is_file():
         if read_record(place / RECORD_FILE).digest == record.digest:

@@ -36,7 +36,7 @@ class Limits:
     """How long a run may take, and how often it is begun again.
 
     Args:
-        seconds: wall time of one attempt, after which the run is stopped; None: any.
+        seconds: wall time of a run with all that it was gone on with, after which it is stopped; None: any.
         lost: times that a run is gone on with whose process was killed from outside.
     """
 

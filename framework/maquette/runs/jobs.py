@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -121,6 +121,11 @@ def recorded_digest(run: RunFolder) -> str:
     return str(read_manifest(run.manifest).get("fingerprint", {}).get("digest", ""))
 
 
+def spent_seconds(run: RunFolder) -> float:
+    """Wall time of a run so far, with all that it was gone on with; a session that was killed is not counted."""
+    return float(read_manifest(run.manifest).get("wall_seconds") or 0.0)
+
+
 def job_facts(resolved: ResolvedConfig) -> tuple[Fingerprint, tuple[str, ...]]:
     """The fingerprint and the stages of a job with this configuration."""
     return fingerprint(resolved), tuple(resolved.method.stages)
@@ -200,7 +205,7 @@ def _run_one(job: AnyJob, limits: Limits, executor: Workers | Inline, storage: S
         current.folder.mkdir(parents=True, exist_ok=True)
         here = None if executor.keeps_runs else storage
         with synced(here, current.folder):
-            failure = executor.attempt(current.start(), limits)
+            failure = _attempt(current, limits, executor)
         if failure is None and current.finished:
             return Outcome(job, failures=tuple(failures), shrunk=current is not job)
         failures.append(failure or Failure("other", CHANGED))
@@ -209,3 +214,15 @@ def _run_one(job: AnyJob, limits: Limits, executor: Workers | Inline, storage: S
             return Outcome(job, failures[-1].message, failures=tuple(failures), shrunk=current is not job)
         if choice == "smaller" and job.smaller is not None:
             current = job.smaller
+
+
+def _attempt(job: Job, limits: Limits, executor: Workers | Inline) -> Failure | None:
+    """Begin or go on with a run, in the time that is left of its limit."""
+    if limits.seconds is None:
+        return executor.attempt(job.start(), limits)
+    late = Failure("time", f"it took more than {limits.seconds:g} s, and was stopped")
+    left = limits.seconds - (spent_seconds(job.run) if job.run is not None else 0.0)
+    if left <= 0:
+        return late
+    failure = executor.attempt(job.start(), replace(limits, seconds=left))
+    return late if failure is not None and failure.kind == "time" else failure

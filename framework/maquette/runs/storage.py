@@ -29,18 +29,22 @@ class _State:
     Args:
         number: of copies to the storage so far.
         files: relative name -> sha256.
+        removed: names that were taken out of the folder; what is in neither is unknown to the state, and stays.
     """
 
     number: int = 0
     files: dict[str, str] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, text: str) -> _State:
         facts = json.loads(text)
-        return cls(int(facts["number"]), {str(name): str(digest) for name, digest in facts["files"].items()})
+        files = {str(name): str(digest) for name, digest in facts["files"].items()}
+        return cls(int(facts["number"]), files, frozenset(map(str, facts.get("removed", []))))
 
     def text(self) -> str:
-        return json.dumps({"number": self.number, "files": self.files}, indent=1)
+        facts = {"number": self.number, "files": self.files, "removed": sorted(self.removed)}
+        return json.dumps(facts, indent=1)
 
 
 class Storage:
@@ -79,10 +83,10 @@ class Storage:
         with self._telling():
             for _ in range(ATTEMPTS):
                 stored, copy = self._stored(folder), self._copy(folder)
-                if stored.number <= copy.number:
+                if stored == copy or stored.number == 0:
                     return False
                 if all(self._fetched(folder, name, digest) for name, digest in stored.files.items()):
-                    for name in set(copy.files) - set(stored.files):
+                    for name in stored.removed & set(copy.files):
                         (folder / name).unlink(missing_ok=True)
                     write_atomically(folder / COPY_FILE, stored.text())
                     return True
@@ -100,20 +104,22 @@ class Storage:
 
     def _push(self, folder: Path) -> None:
         stored, copy = self._stored(folder), self._copy(folder)
-        before, alone = stored.files, stored.number == copy.number
-        files = {} if alone else dict(before)
+        before, here = stored.files, dict[str, str]()
         for path in sorted(path for path in folder.rglob("*") if path.is_file() and _belongs(path)):
             name = path.relative_to(folder).as_posix()
             if (digest := self._sent(path, f"{self._place(folder)}/{name}", before.get(name))) is not None:
-                files[name] = digest
+                here[name] = digest
+        files = here if stored == copy else {**before, **here}
         if files == before:
             return
-        state = _State(stored.number + 1, files)
+        gone = set(before) - set(files)
+        state = _State(stored.number + 1, files, (stored.removed | gone) - set(files))
         self._fs.pipe_file(f"{self._place(folder)}/{INDEX_FILE}", state.text().encode())
-        for name in set(before) - set(files):
+        for name in gone:
             with suppress(FileNotFoundError):
                 self._fs.rm_file(f"{self._place(folder)}/{name}")
-        write_atomically(folder / COPY_FILE, state.text())
+        if files == here:  # otherwise others' files are to be pulled, and are none that were removed here
+            write_atomically(folder / COPY_FILE, state.text())
 
     @contextmanager
     def keeping(self, folder: Path, seconds: float = SECONDS) -> Iterator[None]:
