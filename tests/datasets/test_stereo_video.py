@@ -71,3 +71,9 @@ def test_the_view_of_the_right_eye_may_come_first(tmp_path: Path):
 def test_a_film_of_one_view_is_warned_of(tmp_path: Path, caplog):
     prepared(numbered_film(tmp_path / "film.mp4", 10))
     assert "does not look as if it held two views" in caplog.text
+
+
+def test_of_a_short_film_a_pair_remains_to_train_on(tmp_path: Path):
+    dataset = prepared(stereo_film(tmp_path / "film.mp4", 4, 1), held_out=0.9)
+    assert (len(dataset._train), len(dataset._held_out)) == (1, 3)
+    assert dataset.batch(Draws(0, 0), 2).left.shape[0] == 2

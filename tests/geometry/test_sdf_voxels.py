@@ -143,3 +143,16 @@ def test_a_rod_is_thin_and_a_ball_is_not():
 def test_features_are_grey():
     geometry = voxels()
     assert torch.sigmoid(geometry.features(torch.zeros(2, 3))).tolist() == [[0.5] * 3] * 2
+
+
+def test_a_resume_with_fewer_steps_refines_the_grid_that_is_still_coarse():
+    """Five of twelve steps, and then the last of six."""
+    geometry = voxels(ball(0.4))
+    for step in range(5):
+        assert geometry.after_step(Moment.at(step, 12, 0)) == []
+    assert len(geometry.after_step(Moment.at(5, 6, 0))) == 1 and max(geometry.grid().values.shape) == 33
+
+
+def test_a_grid_is_refined_once():
+    geometry = voxels(ball(0.4))
+    assert [step for step in range(10) if geometry.after_step(Moment.at(step, 10, 0))] == [4]

@@ -16,7 +16,7 @@ from maquette.learners.adversarial import (
     hinge_real,
 )
 from maquette.learners.discriminators import LabelledPatches
-from maquette.learners.landscape_translator import LandscapeTranslatorLearner, mean_colors, texture
+from maquette.learners.landscape_translator import LandscapeTranslatorLearner, label_means, mean_colors, texture
 from maquette.randomness import Draws, Moment
 from maquette.stages.train import Train, _Training
 from maquette.training.checkpoints import CheckpointStore
@@ -161,3 +161,16 @@ def test_texture_counts_steps_inside_labels_only():
     assert texture(stripes, labels) == 1.0
     halves = torch.arange(8)[None, None].expand(1, 2, 8) // 4
     assert texture(mean_colors(stripes, halves), halves) == 0.0
+
+
+def test_noise_and_styles_are_on_the_device_of_the_photographs():
+    batch = Halves().sample(2)
+    elsewhere = LabelledPictures(batch.images.to("meta"), batch.labels.to("meta"))
+    learner = new_task().learner.to("meta")
+    painted = [*learner.in_three_styles(elsewhere, Draws(0, 0)), learner.in_own_style(elsewhere, Draws(0, 0), "noise")]
+    assert {(picture.device.type, picture.shape) for picture in painted} == {("meta", batch.images.shape)}
+
+
+def test_means_of_labels_are_of_the_photographs_kind():
+    batch = Halves().sample(2)
+    assert label_means(batch.images.double(), batch.labels).dtype == torch.float64

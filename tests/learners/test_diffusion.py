@@ -1,10 +1,19 @@
 """The velocity loss and the sampler, against a model that knows the one picture there is."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from maquette.images.pixels import to_pixels
-from maquette.learners._diffusion import UNetSizes, VelocityDiffusion, held_out_batches, shift_timesteps, small_unet
+from maquette.learners._diffusion import (
+    DiffusionLearner,
+    UNetSizes,
+    VelocityDiffusion,
+    held_out_batches,
+    shift_timesteps,
+    small_unet,
+)
 from maquette.randomness import Draws
 
 PICTURE = torch.rand(1, 8, 8, 3, generator=torch.Generator().manual_seed(0))
@@ -60,3 +69,26 @@ def test_a_small_unet_has_the_sizes_that_it_is_told():
     sizes = UNetSizes(size=8, widths=(16, 32), layers=1, heads=2, attention_levels=1)
     output = small_unet(sizes, 3, 6, 12)(torch.zeros(1, 3, 8, 8), torch.tensor([5]), torch.zeros(1, 4, 12)).sample
     assert output.shape == (1, 6, 8, 8)
+
+
+def test_a_smaller_last_batch_counts_by_its_size():
+    class Sizes(DiffusionLearner):
+        """Its loss is the size of the batch."""
+
+        @dataclass
+        class Config:
+            evaluated: int = 10
+
+        config, averaged = Config(), None
+
+        def build(self, dataset):
+            """Nothing is trained."""
+
+        def save(self, folder):
+            """Nothing is saved."""
+
+        def velocity_loss(self, networks, batch, draws):
+            return torch.tensor(float(batch))
+
+    batches = [(size, Draws(0, 0)) for size in (4, 4, 2)]
+    assert Sizes().held_out_velocity(batches, chunk=4) == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)

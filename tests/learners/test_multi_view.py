@@ -8,6 +8,7 @@ from diffusers import UNet2DConditionModel
 
 from maquette.cameras import orbit_cameras
 from maquette.datasets.base import CaptionedGroups
+from maquette.errors import ConfigError
 from maquette.learners.multi_view import MultiViewLearner, multi_view_unet
 from maquette.priors.base import Request
 from maquette.priors.mvdream.joint_views import camera_rows, join_views
@@ -100,3 +101,8 @@ def test_the_prior_loads_what_is_saved_and_predicts_the_same(learner, tmp_path):
     torch.testing.assert_close(
         found, prior.noise_schedule.epsilon(velocity, noisy, steps), rtol=1e-2, atol=1e-2
     )  # half precision
+
+
+def test_a_start_without_a_unet_is_refused_by_key(tmp_path):
+    with pytest.raises(ConfigError, match=r"learner\.start: cannot load unet"):
+        multi_view_unet(str(tmp_path))

@@ -12,6 +12,7 @@ from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.picture import Picture
+from maquette.learners._novel_views import held_out_figures
 from maquette.learners.novel_view import NovelViewLearner, mean_by_azimuth_change, psnr
 from maquette.priors.base import Request
 from maquette.priors.zero123.projection import CameraProjection
@@ -141,3 +142,17 @@ def test_psnr_agrees_with_scikit_image():
 def test_a_range_of_turns_without_pairs_has_no_mean():
     figures = mean_by_azimuth_change(torch.tensor([10.0, 20.0]), torch.tensor([5.0, 59.0]), "psnr")
     assert figures["psnr 0-60"] == 15.0 and math.isnan(figures["psnr 120-180"])
+
+
+def test_a_smaller_last_chunk_of_pairs_counts_by_its_size():
+    def size(pairs, draws):
+        return torch.tensor(float(len(pairs.pose)))
+
+    figures = held_out_figures(size, lambda reference, pose, draws: reference, Lamps(), Draws(0, 0), 5, chunk=4)
+    assert figures["held-out velocity"] == pytest.approx((4 * 4 + 1 * 1) / 5)
+
+
+def test_a_start_without_a_unet_is_refused_by_key(learner, tmp_path):
+    config = {**learner.config.__dict__, "start": str(tmp_path)}
+    with pytest.raises(ConfigError, match=r"learner\.start: cannot load unet"):
+        NovelViewLearner(NovelViewLearner.Config(**config)).build(Lamps())

@@ -9,8 +9,9 @@ import shutil
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from transformers import CLIPConfig, CLIPModel
 
-from lamps import Lamps, train
+from lamps import SIZE, Lamps, train
 from maquette.config.parts import LearnerSpec, check
 from maquette.data.base import Reference
 from maquette.datasets.base import PosedPairs
@@ -38,11 +39,22 @@ def variations(tmp_path_factory):
     return folder
 
 
-def build(prior, **settings) -> NovelViewFinetuneLearner:
+@pytest.fixture(scope="module")
+def narrow_clip(tmp_path_factory):
+    """A CLIP whose embeddings have 16 numbers; those of the others have 24."""
+    torch.manual_seed(2)
+    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision, text = {**tower, "image_size": 8, "patch_size": 4}, {**tower, "vocab_size": 32}
+    folder = tmp_path_factory.mktemp("narrow-clip")
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).save_pretrained(folder)
+    return folder
+
+
+def build(prior, size=SIZE, **settings) -> NovelViewFinetuneLearner:
     torch.manual_seed(0)
     small = {"sample_steps": 2, "evaluated": 20, "average_decay": 0.0}
     learner = NovelViewFinetuneLearner(NovelViewFinetuneLearner.Config(str(prior), **{**small, **settings}))
-    learner.build(Lamps())
+    learner.build(Lamps(size))
     return learner
 
 
@@ -223,3 +235,33 @@ def test_pairs_of_the_same_object_are_told_apart_by_the_reference(variations):
 def test_lora_without_peft_says_what_to_install(variations):
     with pytest.raises(ValueError, match=r'lora_rank: LoRA adapters need peft: pip install "maquette\[lora\]"'):
         NovelViewFinetuneLearner.Config(str(variations), lora_rank=4)
+
+
+@pytest.mark.parametrize("kind", ["latent", "pixel"])
+def test_the_prior_runs_at_the_size_that_the_model_was_trained_at(
+    kind, variations, tiny_pixel_model, tiny_clip, tmp_path
+):
+    encoder = {} if kind == "latent" else {"image_encoder": str(tiny_clip)}
+    learner = build(variations if kind == "latent" else tiny_pixel_model, size=24, **encoder)
+    learner.save(tmp_path)
+    prior = Zero123(Zero123.Config(path=str(tmp_path), dtype="float32", device="cpu"))
+    assert prior.size == 24  # both begin at 16
+    assert prior.encode(torch.zeros(1, 24, 24, 3)).shape[-1] == (12 if kind == "latent" else 24)
+
+
+def test_pictures_that_the_autoencoder_does_not_divide_are_refused_with_the_remedy(variations):
+    with pytest.raises(ConfigError, match=r"dataset\.size: .* by 2, .* side of 17 .* multiple of 2, such as 18"):
+        build(variations, size=17)
+
+
+def test_an_image_encoder_of_another_width_begins_a_projection_anew(variations, narrow_clip, tmp_path):
+    build(variations).save(tmp_path)
+    learner = build(tmp_path, image_encoder=str(narrow_clip))
+    assert learner.networks.projection.width == 16
+    assert all(math.isfinite(loss) for loss in train(learner, 1))
+
+
+def test_an_image_encoder_that_a_modulated_prior_cannot_take_is_refused_by_key(variations, narrow_clip, tmp_path):
+    build(variations, modulated=True).save(tmp_path)
+    with pytest.raises(ConfigError, match=r"learner\.image_encoder: .* embedding of 24 numbers, .* gives 16"):
+        build(tmp_path, image_encoder=str(narrow_clip))

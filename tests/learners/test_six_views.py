@@ -9,6 +9,7 @@ from maquette.cameras.base import Cameras
 from maquette.data.base import Reference
 from maquette.datasets.base import PicturesWithSixViews
 from maquette.images.picture import Picture
+from maquette.learners import six_views
 from maquette.learners.six_views import SixViewsLearner
 from maquette.priors.base import Request
 from maquette.priors.zero123plus.zero123plus import Zero123Plus, reference_noise
@@ -117,3 +118,9 @@ def test_saved_files_are_those_of_zero123plus(learner, tmp_path):
 def test_sizes_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="4 resolutions need sizes that 8 divides"):
         SixViewsLearner.Config("org/clip", size=36)
+
+
+def test_a_smaller_last_chunk_of_objects_counts_by_its_size(learner, monkeypatch):
+    monkeypatch.setattr(six_views, "CHUNK", 2)
+    monkeypatch.setattr(learner, "velocity_loss", lambda networks, batch, draws: torch.tensor(len(batch.reference)))
+    assert learner.evaluate(Lamps(), Draws(0, 0))["held-out velocity"] == pytest.approx((2 * 2 + 1 * 1) / 3)

@@ -11,6 +11,7 @@ from maquette.config.parts import part
 from maquette.datasets.base import StereoPairs
 from maquette.errors import ConfigError
 from maquette.kernels.selection import select
+from maquette.learners import stereo
 from maquette.learners.stereo import SelectionLearner
 from maquette.learners.stereo_depth import StereoDepthLearner
 from maquette.learners.stereo_direct import DirectLearner
@@ -121,3 +122,16 @@ def test_frames_smaller_than_a_crop_are_refused():
     learner = SelectionLearner(SelectionLearner.Config())
     with pytest.raises(ConfigError, match="frames of 40 x 72 have no crops of 160 x 384"):
         learner.build(Walls())
+
+
+def test_single_shifts_are_measured_on_the_device_of_the_views(monkeypatch):
+    """On the meta device, which no kernel serves; a device of its own is what counts."""
+    devices = set()
+
+    def unshifted(image, probabilities, shifts):
+        devices.update({image.device.type, probabilities.device.type})
+        return image
+
+    monkeypatch.setattr(stereo, "select", unshifted)
+    views = torch.zeros(2, 32, 64, 3, device="meta")
+    assert built(SelectionLearner)._each_shift(StereoPairs(views, views)).shape == (7,) and devices == {"meta"}

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from maquette.errors import ConfigError
 from maquette.learners.text_to_image import TextToImageLearner
 from maquette.priors.base import Request
 from maquette.priors.text.stable_diffusion import StableDiffusion
@@ -55,3 +56,8 @@ def test_a_text_to_image_model_starts_from_saved_weights_and_is_a_prior(learner,
 def test_samples_are_pictures_and_follow_from_the_draws(learner):
     sheet = learner.sample_sheet(DATASET, Draws(0, 0))
     assert sheet.min() >= 0 and sheet.max() <= 1 and (sheet == learner.sample_sheet(DATASET, Draws(0, 0))).all()
+
+
+def test_a_start_without_a_unet_is_refused_by_key(tmp_path):
+    with pytest.raises(ConfigError, match=r"learner\.start: cannot load unet"):
+        built(start=str(tmp_path))

@@ -47,7 +47,7 @@ class StereoVideo:
         size: tuple[Pixels, Pixels] = (180, 432)  # rows and columns of the frames to train on
         every: Count = 1  # of so many frames one is taken
         most: Count = 20_000  # pairs of all films together, at most
-        held_out: OpenFraction = 0.1  # part of each film, at its end
+        held_out: OpenFraction = 0.1  # part of each film, at its end; at least one pair is held out, and one is not
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -59,7 +59,7 @@ class StereoVideo:
         train, held_out = [], []
         for film in films:
             pairs = self._pairs(film, each)
-            last = max(round(len(pairs) * self.config.held_out), 1)
+            last = min(max(round(len(pairs) * self.config.held_out), 1), len(pairs) - 1)
             train.append(pairs[:-last])
             held_out.append(pairs[-last:])
         self._train, self._held_out = (torch.from_numpy(np.concatenate(part)).to(device) for part in (train, held_out))

@@ -159,7 +159,13 @@ class SDFVoxels(Surface):
         self.distances.data.copy_(values.flatten())
         level = min(done * len(config.levels) // max(moment.total, 1), len(config.levels) - 1)
         before = moment.step * len(config.levels) // max(moment.total, 1)
-        return self._refine(config.levels[level]) if level > before else []
+        # A resume with fewer steps may begin beyond the step at which the grid was to be refined.
+        return self._refine(config.levels[level]) if level > min(before, self._level()) else []
+
+    def _level(self) -> int:
+        """Index of the finest level that the grid has the cells of."""
+        cells = int(self.grid_size.max()) - 1
+        return max(sum(level <= cells for level in self.config.levels) - 1, 0)
 
     def _refine(self, cells: int) -> list[ChangedRows]:
         """Go over to a grid with so many cells along the longest side."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -216,7 +216,7 @@ def guided_ddim(
 class DiffusionLearner(AveragedLearner[Data, Batch]):
     """A learner with velocity prediction: one loss for training and evaluation, DDIM samples from averaged weights.
 
-    Its config has `sample_steps` and `sample_scale`.
+    Its config has `sample_steps`, `sample_scale` and `evaluated`.
     """
 
     config: Any
@@ -233,17 +233,41 @@ class DiffusionLearner(AveragedLearner[Data, Batch]):
         """Images sampled from noise; `velocity` as in `VelocityDiffusion.sample`."""
         return self.diffusion.sample(velocity, noise, self.config.sample_steps, self.config.sample_scale)
 
-    def held_out_velocity(self, batches: Iterable[tuple[Batch, Draws]]) -> float:
-        """Mean velocity loss of the averaged weights over batches, each with its random draws."""
+    def held_out_velocity(self, batches: Iterable[tuple[Batch, Draws]], chunk: int) -> float:
+        """Mean velocity loss of the averaged weights over `evaluated` examples.
+
+        Args:
+            batches: the examples, at most `chunk` in each batch, with its random draws.
+        """
         losses = [float(self.velocity_loss(self.averaged, batch, draws)) for batch, draws in batches]
-        return sum(losses) / len(losses)
+        return mean_of_chunks(losses, self.config.evaluated, chunk)
 
 
 def held_out_batches(dataset: Any, draws: Draws, count: int, chunk: int) -> Iterator[tuple[Any, Draws]]:
     """`count` held-out examples in batches of at most `chunk`, each batch with its random draws."""
-    for number, start in enumerate(range(0, count, chunk)):
+    for number, size in enumerate(chunk_sizes(count, chunk)):
         batch_draws = draws.sub(str(number))
-        yield dataset.held_out(batch_draws, min(chunk, count - start)), batch_draws
+        yield dataset.held_out(batch_draws, size), batch_draws
+
+
+def chunk_sizes(count: int, chunk: int) -> list[int]:
+    """Sizes of the chunks of `count` examples, at most `chunk` in each.
+
+    Example:
+        >>> chunk_sizes(10, 4)
+        [4, 4, 2]
+    """
+    return [min(chunk, count - start) for start in range(0, count, chunk)]
+
+
+def mean_of_chunks(means: Sequence[float], count: int, chunk: int) -> float:
+    """The mean over `count` examples, from the means of their chunks.
+
+    Example:
+        >>> mean_of_chunks([1.0, 4.0], count=3, chunk=2)
+        2.0
+    """
+    return sum(size * mean for size, mean in zip(chunk_sizes(count, chunk), means, strict=True)) / count
 
 
 def shift_timesteps(t: Int[Tensor, " B"], count: int, shift: float) -> Int[Tensor, " B"]:

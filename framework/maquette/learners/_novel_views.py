@@ -16,7 +16,7 @@ from torch import Tensor
 from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.sheets import picture_grid
-from maquette.learners._diffusion import Velocity, held_out_batches
+from maquette.learners._diffusion import Velocity, held_out_batches, mean_of_chunks
 from maquette.learners.base import memory_format_for
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
@@ -126,7 +126,7 @@ def held_out_figures(
     identity_pose = torch.tensor([0.0, 0.0, 1.0, 0.0]).expand(len(pairs.pose), -1).to(pairs.pose)
     same_view_psnr = psnr(sample(pairs.reference, identity_pose, batch_draws), pairs.reference)
     return {
-        loss_name: sum(losses) / len(losses),
+        loss_name: mean_of_chunks(losses, count, chunk),
         "psnr at the input view": float(same_view_psnr.mean()),
         **mean_by_azimuth_change(sampled_psnr, azimuth_change_deg, "psnr"),
         **mean_by_azimuth_change(reference_psnr, azimuth_change_deg, "psnr of the input"),

@@ -109,12 +109,22 @@ class LandscapeTranslatorLearner(AdversarialLearner[LabelledDataset, LabelledPic
     def sample_sheet(self, dataset: LabelledDataset, draws: Draws) -> np.ndarray:
         """Columns of labels, photograph, the same labels in its style, in the next one's, and in a drawn one."""
         batch = dataset.sample(SHEET_PICTURES)
-        own = self.averaged.encode(planes(batch.images))[0]
-        noise = draws.normal("noise", *batch.labels.shape)
-        styles = (own, own.roll(1, dims=0), draws.normal("style", *own.shape))
-        painted = [pixels(self.averaged(batch.labels, style, noise)) for style in styles]
-        columns = torch.stack([label_colors(batch.labels), batch.images, *painted], dim=1)
+        labels = label_colors(batch.labels.cpu()).to(batch.images)
+        columns = torch.stack([labels, batch.images, *self.in_three_styles(batch, draws)], dim=1)
         return picture_grid(columns.flatten(0, 1), columns=2 * columns.shape[1])
+
+    def in_three_styles(self, batch: LabelledPictures, draws: Draws) -> list[Float[Tensor, "B H W 3"]]:
+        """The averaged weights' pictures of labels: in their own style, in the next one's, and in a drawn one."""
+        own = self.averaged.encode(planes(batch.images))[0]
+        noise = draws.normal("noise", *batch.labels.shape).to(batch.images)
+        styles = (own, own.roll(1, dims=0), draws.normal("style", *own.shape).to(batch.images))
+        return [pixels(self.averaged(batch.labels, style, noise)) for style in styles]
+
+    def in_own_style(self, batch: LabelledPictures, draws: Draws, stream: str) -> Float[Tensor, "B H W 3"]:
+        """The averaged weights' pictures of labels in their own style."""
+        own = self.averaged.encode(planes(batch.images))[0]
+        noise = draws.normal(stream, *batch.labels.shape).to(batch.images)
+        return pixels(self.averaged(batch.labels, own, noise))
 
     @torch.no_grad()
     def evaluate(self, dataset: LabelledDataset, draws: Draws, chunk: int = 32) -> dict[str, float]:
@@ -123,9 +133,7 @@ class LandscapeTranslatorLearner(AdversarialLearner[LabelledDataset, LabelledPic
         painted, photographs, labels = [], [], []
         for start in range(0, self.config.evaluated, chunk):
             batch = dataset.held_out(draws.sub(f"{start}"), min(chunk, self.config.evaluated - start))
-            noise = draws.normal(f"noise {start}", *batch.labels.shape)
-            own = self.averaged.encode(planes(batch.images))[0]
-            painted.append(pixels(self.averaged(batch.labels, own, noise)))
+            painted.append(self.in_own_style(batch, draws, f"noise {start}"))
             photographs.append(batch.images)
             labels.append(batch.labels)
         pictures, truth, kinds = (torch.cat(parts) for parts in (painted, photographs, labels))
@@ -160,7 +168,7 @@ def label_means(images: Float[Tensor, "B H W 3"], labels: Tensor) -> Float[Tenso
     """Mean colour of each label over all pictures; black for a label that is in none."""
     flat, colors = labels.flatten(), images.reshape(-1, 3)
     counts = torch.bincount(flat, minlength=len(LABELS)).clamp(min=1)
-    return torch.zeros(len(LABELS), 3).index_add(0, flat, colors) / counts[:, None]
+    return colors.new_zeros(len(LABELS), 3).index_add(0, flat, colors) / counts[:, None]
 
 
 def mean_colors(images: Float[Tensor, "B H W 3"], labels: Tensor) -> Float[Tensor, "B H W 3"]:

@@ -22,6 +22,7 @@ from maquette.perception.tokens import tokenize
 from maquette.priors.mvdream.joint_views import CAMERA_CONFIG, camera_rows, join_views
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.weights.diffusers_folder import Weights
 from maquette.weights.hub import hub_arguments
 from maquette.weights.loading import halved, quiet, weights_source
 
@@ -124,7 +125,7 @@ class MultiViewLearner(DiffusionLearner[GroupedDataset, CaptionedGroups]):
             (dataset.held_out(batch_draws, min(CHUNK, count - start)), batch_draws)
             for start, batch_draws in chunks.items()
         )
-        return {"held-out velocity": self.held_out_velocity(batches)}
+        return {"held-out velocity": self.held_out_velocity(batches, CHUNK)}
 
     def save(self, folder: Path) -> None:
         """Write the layout of MVDream's diffusers port, without a VAE."""
@@ -146,11 +147,8 @@ def multi_view_unet(source: str) -> Any:
     """
     from diffusers import UNet2DConditionModel
 
-    place, revision = hub_arguments(source)
+    old = Weights(source, pickles=True, key="learner.start").unet()
     with quiet(source):
-        old: Any = UNet2DConditionModel.from_pretrained(
-            place, subfolder="unet", torch_dtype=torch.float32, low_cpu_mem_usage=False, **revision
-        )
         config = {key: value for key, value in old.config.items() if not key.startswith("_")}
         unet: Any = UNet2DConditionModel.from_config({**config, **CAMERA_CONFIG, "out_channels": CHANNELS})
     state = {**unet.state_dict(), **old.state_dict()}

@@ -29,8 +29,8 @@ from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette.weights.hub import hub_arguments
-from maquette.weights.loading import quiet, weights_source
+from maquette.weights.diffusers_folder import Weights
+from maquette.weights.loading import weights_source
 
 __all__ = ["NovelViewLearner", "mean_by_azimuth_change", "psnr"]
 
@@ -75,7 +75,7 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
         projection = CameraProjection(self.encoder.width)
         if c.start:
             source = weights_source(c.start)
-            copy_weights(_unet_of(source), unet, source)
+            copy_weights(Weights(source, pickles=True, key="learner.start").unet(), unet, source)
             if (Path(source) / CameraProjection.FOLDER).is_dir():
                 projection = CameraProjection.load(Path(source))
         self.set_networks(Networks(unet=unet, projection=projection), c.average_decay)
@@ -114,13 +114,3 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
         """Write the layout of Zero-1-to-3's diffusers port, without a VAE."""
         networks = self.averaged
         save_zero123(folder, networks.unet, networks.projection, self.encoder, self.diffusion.scheduler)
-
-
-def _unet_of(source: str) -> Any:
-    from diffusers import UNet2DConditionModel
-
-    place, revision = hub_arguments(source)
-    with quiet(source):
-        return UNet2DConditionModel.from_pretrained(
-            place, subfolder="unet", torch_dtype=torch.float32, low_cpu_mem_usage=False, **revision
-        )

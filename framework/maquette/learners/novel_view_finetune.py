@@ -22,7 +22,7 @@ from maquette.learners._novel_views import conditioned, copy_weights, held_out_f
 from maquette.learners.base import AveragedLearner, Networks
 from maquette.objectives.terms import Terms
 from maquette.perception.image_encoder import ImageEncoder
-from maquette.priors.autoencoder import PictureCodec
+from maquette.priors.autoencoder import PictureCodec, picture_size
 from maquette.priors.zero123.parts import DiffusersParts, image_encoder_of
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.randomness import Draws
@@ -44,7 +44,8 @@ class NovelViewFinetuneLearner(AveragedLearner[PairDataset, PosedPairs]):
     are the model's own, and every timestep has weight 1. Autoencoder and image encoder stay frozen. The saved folder is
     loaded by the prior `zero123`.
 
-    Where the embedding has another width than the model's context, keys and values of the cross-attention begin anew.
+    Where the embedding has another width than the model's context, keys and values of the cross-attention begin anew,
+    and so does a projection that the model brings.
 
     Source: Liu et al. 2023 (Zero-1-to-3, arXiv 2303.11328), sec. 3.2, and its code for the rates of dropout and the
     learning rate of the projection.
@@ -80,23 +81,34 @@ class NovelViewFinetuneLearner(AveragedLearner[PairDataset, PosedPairs]):
         self.config = config
 
     def build(self, dataset: PairDataset) -> None:
+        """As in `Learner`; the U-Net's config gets the side of what it denoises in this data.
+
+        Raises:
+            ConfigError: the model cannot be fine-tuned, or its autoencoder does not divide the data's pictures.
+        """
         c = self.config
         weights = Weights(c.prior, pickles=True, key="learner.prior")
         weights.refuse_without("diffusion", "unet", "scheduler")
         encoder, vae, self.scheduler = self._encoder(weights), weights.vae(), weights.scheduler()
+        side = denoised_side(dataset.held_out(Draws(0, 0, "side/"), 1).target.shape[1], vae)
         self._frozen = _Frozen(encoder, vae, torch.device("cpu"))
         self.schedule = schedule_of(self.scheduler, torch.device("cpu"))
         self.channels = PIXEL_CHANNELS if vae is None else int(vae.config.latent_channels)
-        unet, fresh = novel_view_unet(weights, encoder.width, self.channels, c.modulated)
+        unet, fresh = novel_view_unet(weights, encoder.width, self.channels, side, c.modulated)
         unet.set_attn_processor(Attention())
         if c.recompute:
             unet.enable_gradient_checkpointing()
         if c.lora_rank:
             add_adapters(unet, c.lora_rank, fresh)
-        projection = CameraProjection(encoder.width)
-        if any(weights.has(name) for name in PROJECTIONS):
-            projection = DiffusersParts(c.prior).projection().requires_grad_(True)
-        self.set_networks(Networks(unet=unet, projection=projection), c.average_decay)
+        self.set_networks(Networks(unet=unet, projection=self._projection(weights, encoder.width)), c.average_decay)
+
+    def _projection(self, weights: Weights, width: int) -> CameraProjection:
+        """The model's own projection, or a new one where it has none for embeddings of this width."""
+        new = CameraProjection(width)
+        if not any(weights.has(name) for name in PROJECTIONS):
+            return new
+        own = DiffusersParts(self.config.prior).projection().requires_grad_(True)
+        return own if own.width == width else new
 
     def _encoder(self, weights: Weights) -> ImageEncoder:
         if self.config.image_encoder:
@@ -195,17 +207,35 @@ def kept_conditions(uniform: Float[Tensor, " B"], probability: float) -> tuple[B
     return uniform >= 2 * probability, (uniform < probability) | (uniform >= 3 * probability)
 
 
-def novel_view_unet(weights: Weights, context: int, channels: int, modulated: bool) -> tuple[Any, tuple[str, ...]]:
+def denoised_side(side: int, vae: Any) -> int:
+    """Side of the latents of pictures of this side; without an autoencoder, that of the pictures.
+
+    Raises:
+        ConfigError: the autoencoder's factor does not divide it.
+    """
+    factor = picture_size(1, vae)
+    if side % factor:
+        raise ConfigError(
+            f"the autoencoder shrinks pictures by {factor}, which does not divide their side of {side} pixels",
+            key="dataset.size", hint=f"set dataset.size to a multiple of {factor}, such as {side + -side % factor}",
+        )  # fmt: skip
+    return side // factor
+
+
+def novel_view_unet(
+    weights: Weights, context: int, channels: int, side: int, modulated: bool
+) -> tuple[Any, tuple[str, ...]]:
     """A pretrained U-Net with room for a picture in its input channels, and the names of its tensors that are new.
 
     Args:
         weights: of a model with `unet/`.
         context: width of the token that its cross-attention sees.
         channels: of the pictures or latents that it denoises; a learned variance is left out.
+        side: of the pictures or latents, `sample_size` of its config.
         modulated: whether it has a class embedding of the token, which begins at zero.
 
     Raises:
-        ConfigError: it takes a class embedding of its own, or other conditions besides text.
+        ConfigError: it takes a class embedding of its own, also one of another width, or other conditions besides text.
     """
     from diffusers import UNet2DConditionModel
 
@@ -217,8 +247,14 @@ def novel_view_unet(weights: Weights, context: int, channels: int, modulated: bo
             f"the U-Net of {weights.path!r} takes a condition ({extra}) that novel views do not give", key=weights.key,
             hint="take a model of Stable Diffusion 1 or 2, of image variations, or of Zero-1-to-3",
         )  # fmt: skip
+    width = old.config.projection_class_embeddings_input_dim
+    if own and width != context:
+        raise ConfigError(
+            f"the U-Net of {weights.path!r} takes a class embedding of {width} numbers, and the image encoder gives "
+            f"{context}", key="learner.image_encoder", hint="leave it out, and the prior's own is taken",
+        )  # fmt: skip
     changes: dict[str, Any] = {
-        "in_channels": 2 * channels, "out_channels": channels, "cross_attention_dim": context,
+        "in_channels": 2 * channels, "out_channels": channels, "cross_attention_dim": context, "sample_size": side,
     }  # fmt: skip
     if modulated:
         changes |= {"class_embed_type": "projection", "projection_class_embeddings_input_dim": context}

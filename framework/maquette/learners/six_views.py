@@ -26,6 +26,7 @@ from maquette.learners._diffusion import (
     Velocity,
     VelocityDiffusion,
     held_out_batches,
+    mean_of_chunks,
     save_layout,
     small_text_encoder,
     small_unet,
@@ -176,7 +177,7 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
             images = (sampled, repeated_reference)
             scores += zip(*(psnr(image, objects.views).tolist() for image in images), strict=True)
         sampled_psnr, reference_psnr = np.mean(scores, axis=0)
-        velocity = sum(losses) / len(losses)
+        velocity = mean_of_chunks(losses, self.config.evaluated, CHUNK)
         return {"held-out velocity": velocity, "psnr": float(sampled_psnr), "psnr of the input": float(reference_psnr)}
 
     def save(self, folder: Path) -> None:

@@ -72,5 +72,5 @@ class SelectionLearner(StereoLearner):
     def _each_shift(self, pairs: StereoPairs) -> Float[Tensor, " K"]:
         """Mean absolute difference of each shift alone."""
         left, right = (view.permute(0, 3, 1, 2) for view in (pairs.left, pairs.right))
-        one = torch.ones(len(left), 1, 1, 1)
+        one = left.new_ones(len(left), 1, 1, 1)
         return torch.stack([(select(left, one, [float(j)]) - right).abs().mean() for j in self.architecture.columns])

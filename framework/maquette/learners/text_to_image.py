@@ -26,6 +26,7 @@ from maquette.learners.base import Networks, word_tokenizer
 from maquette.perception.tokens import tokenize
 from maquette.randomness import Draws
 from maquette.registry import register
+from maquette.weights.diffusers_folder import Weights
 from maquette.weights.hub import hub_arguments
 from maquette.weights.loading import halved, quiet, weights_source
 
@@ -76,13 +77,11 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
 
     def _load_initial_weights(self, unet: nn.Module, text_encoder: nn.Module, source: str) -> None:
         """Load the weights at `source`; tokens that its vocabulary lacks keep their random embedding."""
-        from diffusers import UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
         place, revision = hub_arguments(source)
+        old_unet = Weights(source, pickles=True, key="learner.start").unet()
         with quiet(source):
-            options = {"torch_dtype": torch.float32, "low_cpu_mem_usage": False, **revision}
-            old_unet: Any = UNet2DConditionModel.from_pretrained(place, subfolder="unet", **options)
             old_text: Any = CLIPTextModel.from_pretrained(place, subfolder="text_encoder", **revision)
             old_ids = CLIPTokenizer.from_pretrained(place, subfolder="tokenizer", **revision).get_vocab()
         unet.load_state_dict(old_unet.state_dict())
@@ -135,9 +134,8 @@ class TextToImageLearner(DiffusionLearner[CaptionedDataset, CaptionedImages]):
     @torch.no_grad()
     def evaluate(self, dataset: CaptionedDataset, draws: Draws) -> dict[str, float]:
         """Mean weighted loss of the averaged weights on held-out objects."""
-        return {
-            "held-out velocity": self.held_out_velocity(held_out_batches(dataset, draws, self.config.evaluated, CHUNK))
-        }
+        batches = held_out_batches(dataset, draws, self.config.evaluated, CHUNK)
+        return {"held-out velocity": self.held_out_velocity(batches, CHUNK)}
 
     def save(self, folder: Path) -> None:
         with quiet():

@@ -63,10 +63,10 @@ class Train(Stage):
         _log.info("%s: %s, %s parameters, on %s", context.name, config.learner.name, f"{count:,}", device)
         task = _Training(learner, dataset, config, Draws(context.method.seed, -1, "sheet/"))
         context.train(task, config.steps, config.loop)
-        figures = learner.evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
+        learner.cpu().save(context.run.export / context.name)  # first: an evaluation that fails costs no training
+        figures = learner.to(device).evaluate(dataset, Draws(context.method.seed, -1, "evaluate/"))
         for name, value in figures.items():
             _log.info("%s: %.4f", name, value)
-        learner.cpu().save(context.run.export / context.name)
         write_atomically(context.run.export / f"{context.name}.json", json.dumps(figures, indent=1))
         _log.info("model: %s", display_path(context.run.export / context.name))
         self.restore(context)
