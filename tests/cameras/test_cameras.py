@@ -39,6 +39,12 @@ def test_matrices_are_rotations_even_straight_from_above():
         assert torch.linalg.det(rotation) > 0.99
 
 
+def test_cameras_straight_above_turn_with_their_azimuth():
+    for azimuth in (0.0, 17.0, 200.0):
+        below, above = (at(azimuth, elevation).c2w[0, :3, 0] for elevation in (89.9, 90.0))
+        torch.testing.assert_close(below, above, atol=1e-4, rtol=0)
+
+
 def test_the_angle_of_view_spans_the_picture():
     _, directions = at(0, 0).rays()
     edge = torch.rad2deg(torch.atan2(directions[0, 0, 4, 2], -directions[0, 0, 4, 0]))

@@ -7,6 +7,7 @@ import io
 from rich.console import Console
 from typer.testing import CliRunner
 
+from maquette.bench import table_formats, tables
 from maquette.bench.records import Record
 from maquette.bench.running import UnitRow
 from maquette.bench.suites import load_suite
@@ -31,6 +32,13 @@ def test_bench_table_without_records_says_how_to_make_some(tmp_path):
     words = ["bench", "table", str(write_suite(tmp_path)), "--results", str(tmp_path / "none")]
     refused = CliRunner().invoke(app, words)
     assert refused.exit_code == 2 and "maquette bench run SUITE" in refused.output
+
+
+def test_bench_table_into_a_folder_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "read_table", lambda *words: None)
+    monkeypatch.setattr(table_formats, "format_table", lambda *words: "a table")
+    refused = CliRunner().invoke(app, ["bench", "table", str(write_suite(tmp_path)), "--out", str(tmp_path)])
+    assert refused.exit_code == 2 and f"cannot write {tmp_path}" in refused.output
 
 
 def test_the_live_table_has_a_line_for_each_method(tmp_path):

@@ -115,3 +115,9 @@ def test_the_former_key_of_timesteps_is_refused_with_those_that_exist():
 
     with pytest.raises(ConfigError, match=r"x\.timesteps\.kind: unknown key; known here: low, high, shared"):
         check(SDS.Config, {"timesteps": {"kind": "sqrt"}}, "x", lambda key: None)
+
+
+@pytest.mark.parametrize("name", ["uniform", "linear", "sqrt", "time-prioritised"])
+def test_a_range_at_the_upper_end_is_the_last_timestep(name):
+    steps = timesteps(name, low=Schedule.constant(1.0), high=Schedule.constant(1.0))
+    assert set(path(steps, 5)) == {999}

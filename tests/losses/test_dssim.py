@@ -21,3 +21,11 @@ def test_dssim_is_one_minus_the_structural_similarity_of_scikit_image():
     _, similar = structural_similarity(*padded, channel_axis=-1, full=True, **settings)
     inside = similar[MARGIN:-MARGIN, MARGIN:-MARGIN].mean()
     assert float(value) == pytest.approx(1 - inside, abs=1e-5)
+
+
+def test_dssim_keeps_full_precision_under_autocast():
+    known = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    loss = DSSIM(DSSIM.Config())
+    with torch.autocast("cpu", torch.bfloat16):
+        half = loss(rendering(known), target(known))
+    assert float(half) == pytest.approx(float(loss(rendering(known), target(known))), abs=1e-6)

@@ -39,6 +39,15 @@ def test_clip_similarity_to_a_white_picture_is_one_for_nothing(tmp_path):
     assert measured.values == {"image": pytest.approx(1, abs=1e-5)}
 
 
+def test_a_reference_that_is_not_square_is_widened_with_white_and_not_squashed(tmp_path):
+    wide, square = Image.new("RGB", (32, 16), "red"), Image.new("RGB", (32, 32), "white")
+    square.paste(wide, (0, 8))
+    for name, picture in (("wide", wide), ("square", square)):
+        picture.save(tmp_path / f"{name}.png")
+    values = [similarity()(Nothing(), Case(image=str(tmp_path / f"{name}.png"))).values for name in ("wide", "square")]
+    assert values[0] == values[1]
+
+
 def test_weights_that_are_not_the_pinned_ones_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"scorer: the weights 'nano-clip' have the sha256 .*, not 00"):
         similarity(sha256="00")

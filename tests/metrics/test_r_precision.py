@@ -63,3 +63,8 @@ def test_configs_that_cannot_work_say_why():
         RPrecision.Config(scorer="nano-clip", captions=GRID, levels=("material",))
     with pytest.raises(ConfigError, match="cannot load a CLIP model from '/nowhere'"):
         Clip("/nowhere")
+
+
+def test_a_case_without_the_label_of_a_level_is_never_right(red_mug):
+    measured = metric(levels=("category",)).judge(red_mug, Case("a purple thing"))
+    assert measured.values["category"] == 0.0

@@ -7,6 +7,7 @@ import torch
 from closed_form import CONDITIONS, DRAWS, STEP, TOTAL, Gaussian, guided, pulls
 from maquette.config.parts import part
 from maquette.diffusion.noise import DiscreteSchedule
+from maquette.errors import ConfigError
 from maquette.objectives.base import draw_timesteps
 from maquette.objectives.sds import SDS
 from maquette.objectives.x0_reconstruction import X0Reconstruction
@@ -58,3 +59,8 @@ def test_rescaling_asks_for_the_positive_prediction_even_of_a_score_that_does_wi
     objective = X0Reconstruction(X0Reconstruction.Config())
     assert objective.capabilities(objective.config).conditions == {"positive"}
     assert pulls(objective, RGB, score, conditions=CONDITIONS).isfinite().all()
+
+
+def test_views_that_do_not_divide_the_pictures_of_a_step_are_refused_by_key():
+    with pytest.raises(ConfigError, match=r"objective.views: 3 pictures are of one object, and a step renders 4"):
+        pulls(X0Reconstruction(X0Reconstruction.Config(views=3)), RGB)

@@ -73,3 +73,8 @@ def test_scales_that_are_no_numbers_are_refused(change, tiny_stable_diffusion):
     vae.register_to_config(**change)
     with pytest.raises(ConfigError, match=r"^prior\.path: the autoencoder's config has scaling_factor"):
         PictureCodec(vae, 32, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (16, 12), (12, 20)])
+def test_pictures_that_are_not_square_get_the_size_of_the_model(pictures, shape):
+    assert pictures.preprocess(torch.rand(1, *shape, 3)).shape == (1, 3, 16, 16)

@@ -214,3 +214,13 @@ def test_models_without_cameras_or_with_a_picture_are_refused(tmp_path, tiny_pix
 def test_a_path_that_is_not_there_is_refused_early():
     with pytest.raises(ValueError, match=r"there is no file 'nowhere/4view.pt'"):
         MVDream.Config(path="nowhere/4view.pt")
+
+
+def test_a_model_that_does_not_say_its_size_asks_for_it(own, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(own["path"], folder)
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_text(json.dumps({**config, "sample_size": None}))
+    with pytest.raises(ConfigError, match=r"prior.path: .*sample_size None.*; set prior.size"):
+        load({"path": str(folder)})
+    assert load({"path": str(folder)}, size=SIZE).size == SIZE

@@ -11,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.text.stable_diffusion import StableDiffusion
-from maquette.priors.text.textual_inversion import add_embeddings, read_embeddings
+from maquette.priors.text.textual_inversion import add_embeddings, expand_tokens, read_embeddings
 from views import front
 
 WIDTH = 32
@@ -73,6 +73,13 @@ def test_a_token_of_several_vectors_is_as_many_words(tiny_stable_diffusion, tmp_
     torch.save({"<thing>": encoder.get_input_embeddings().weight[both].detach().clone()}, tmp_path / "thing.bin")
     found = condition(tiny_stable_diffusion, "a <thing>", tmp_path / "thing.bin")
     torch.testing.assert_close(found, condition(tiny_stable_diffusion, "a red mug"))
+
+
+def test_of_tokens_that_begin_alike_the_longest_is_replaced_and_no_replacement_twice():
+    words = {"mystyle": "mystyle mystyle_1", "mystyle-v2": "mystyle-v2 mystyle-v2_1"}
+    assert expand_tokens(["a mystyle-v2 mug", "a mystyle mug"], words) == [
+        "a mystyle-v2 mystyle-v2_1 mug", "a mystyle mystyle_1 mug",
+    ]  # fmt: skip
 
 
 def test_nothing_in_a_pickle_is_executed(tmp_path):

@@ -173,13 +173,19 @@ class CameraSampler(ABC):
 
 
 def look_at(
-    position: Float[Tensor, "B 3"], target: Float[Tensor, "B 3"], up: Float[Tensor, "B 3"]
-) -> Float[Tensor, "B 4 4"]:
-    """Camera-to-world matrices of cameras at `position` that look at `target`."""
+    position: Float[Tensor, "B 3"], target: Float[Tensor, "B 3"], up: Float[Tensor, "B 3"],
+    level: Float[Tensor, "B 3"] | None = None,
+) -> Float[Tensor, "B 4 4"]:  # fmt: skip
+    """Camera-to-world matrices of cameras at `position` that look at `target`.
+
+    Args:
+        level: what is to the right of a camera that looks straight along `up`; None: +y.
+    """
     backward = torch.nn.functional.normalize(position - target, dim=-1)
     right = torch.cross(up, backward, dim=-1)
     vertical = right.norm(dim=-1, keepdim=True) < 1e-4  # looking straight along `up`
-    right = torch.where(vertical, torch.tensor([0.0, 1.0, 0.0]).to(right).expand_as(right), right)
+    level = torch.tensor([0.0, 1.0, 0.0]).to(right).expand_as(right) if level is None else level
+    right = torch.where(vertical, level, right)
     right = torch.nn.functional.normalize(right, dim=-1)
     c2w = torch.eye(4, device=position.device).repeat(len(position), 1, 1)
     c2w[:, :3, 0], c2w[:, :3, 1], c2w[:, :3, 2] = right, torch.cross(backward, right, dim=-1), backward
@@ -217,7 +223,8 @@ def orbit_cameras(
     """
     position = orbit_positions(azimuth_deg, elevation_deg, distance)
     up = torch.tensor([0.0, 0.0, 1.0]).to(position).expand_as(position)
-    c2w = look_at(position, torch.zeros_like(position), up)
+    level = orbit_directions(azimuth_deg + 90, torch.zeros_like(elevation_deg))
+    c2w = look_at(position, torch.zeros_like(position), up, level)
     return Cameras(
         c2w, fov_y_deg, azimuth_deg, elevation_deg, distance, size, size, position if light is None else light
     )

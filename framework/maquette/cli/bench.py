@@ -12,6 +12,7 @@ from maquette.cli import completion
 from maquette.cli.arguments import Parts
 from maquette.cli.errors import exit_with_errors
 from maquette.cli.progress import live_table
+from maquette.errors import ConfigError
 from maquette.files import display_path
 
 if TYPE_CHECKING:
@@ -134,8 +135,13 @@ def table(
     if out is None:
         typer.echo(text, nl=False)
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, text)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, text)
+    except OSError as problem:
+        raise ConfigError(
+            f"cannot write {out}: {problem.strerror or problem}", hint="give another file: --out FILE"
+        ) from None
     typer.echo(f"written: {display_path(out)}")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from maquette.config.schedules import Schedule
 from maquette.data.base import Target
+from maquette.kernels.precision import in_float32
 from maquette.losses.base import Comparison
 from maquette.registry import register
 from maquette.renderers.base import Rendering
@@ -25,9 +27,15 @@ class DSSIM(Comparison):
         weight: Schedule = Schedule.constant(0.2)
 
     def __call__(self, rendering: Rendering, target: Target) -> Tensor:
-        from torchmetrics.functional.image import structural_similarity_index_measure
+        return _dissimilarity(rendering.rgb, target.picture.over(rendering.background))
 
-        pictures = (rendering.rgb.permute(0, 3, 1, 2), target.picture.over(rendering.background).permute(0, 3, 1, 2))
-        similarity = structural_similarity_index_measure(*pictures, data_range=1.0)
-        assert isinstance(similarity, Tensor)
-        return 1 - similarity
+
+@in_float32  # variances are small differences of large sums
+def _dissimilarity(ours: Float[Tensor, "B H W 3"], theirs: Float[Tensor, "B H W 3"]) -> Float[Tensor, ""]:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    similarity = structural_similarity_index_measure(
+        ours.permute(0, 3, 1, 2), theirs.permute(0, 3, 1, 2), data_range=1.0
+    )
+    assert isinstance(similarity, Tensor)
+    return 1 - similarity

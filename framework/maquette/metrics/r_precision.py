@@ -86,4 +86,4 @@ class RPrecision(Metric):
     def _right(self, caption: str, labels: Mapping[str, str], case: Case, level: str) -> bool:
         if level == "exact":
             return caption == case.prompt
-        return all(labels.get(label) == case.labels.get(label) for label in level.split("+"))
+        return all(label in case.labels and labels.get(label) == case.labels[label] for label in level.split("+"))

@@ -32,7 +32,7 @@ class ImageSDS(Objective):
     """Score distillation in latent and image space: w(t) / 2 (|z - x_0|^2 + lambda |x - D(x_0)|^2).
 
     x_0 is the predicted clean latents and D the decoder. w is relative to sigma / alpha, at which the first term is the
-    plain square. For a pixel prior both terms are equal.
+    plain square. A pixel prior denoises its pictures in [-1, 1], so that the first term is four times the second there.
 
     Source: Zhu et al. 2023 (HiFA, arXiv 2305.18766), sec. 3.1, with one denoising step; timesteps fall as there.
     """

@@ -11,6 +11,7 @@ from maquette.annotations import Count, Fraction
 from maquette.config.capabilities import Capabilities, condition
 from maquette.config.parts import TimestepsSpec, part_field
 from maquette.config.schedules import Schedule
+from maquette.errors import ConfigError
 from maquette.objectives.base import GradientObjective, GradientObjectiveConfig, Weighting, add_noise, timestep_weight
 from maquette.randomness import Moment
 from maquette.registry import register
@@ -64,7 +65,13 @@ class X0Reconstruction(GradientObjective):
     def _by_object(
         self, guided: Float[Tensor, "B C h w"], unguided: Float[Tensor, "B C h w"]
     ) -> Float[Tensor, "B C h w"]:
-        grouped = (-1, self.config.views, *guided.shape[1:])
+        views = self.config.views
+        if len(guided) % views:
+            raise ConfigError(
+                f"{views} pictures are of one object, and a step renders {len(guided)}", key="objective.views",
+                hint="set it to what divides the number of cameras of a step",
+            )  # fmt: skip
+        grouped = (-1, views, *guided.shape[1:])
         return rescale_guidance(guided.reshape(grouped), unguided.reshape(grouped), self.config.rescale).reshape(
             guided.shape
         )

@@ -46,7 +46,7 @@ class PictureCodec:
     def preprocess(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 size size"]:
         """Pictures in [0, 1] -> pixels in [-1, 1], resized to `size`."""
         pixels = to_pixels(rgb.to(self.device))
-        if pixels.shape[-1] == self.size:
+        if pixels.shape[2:] == (self.size, self.size):
             return pixels
         return interpolate(pixels, (self.size, self.size), mode="bilinear", align_corners=False)
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from maquette.config.capabilities import SAMPLED_VIEWS
+from maquette.config.parts import DataSpec
 from maquette.config.schema import MethodConfig
+from maquette.data.base import Data
 from maquette.data.formats import PosedImages
-from maquette.errors import RunError
+from maquette.errors import ConfigError, RunError
 from maquette.files import display_path
 from maquette.scene import Scene
 from maquette.training.checkpoints import CheckpointStore
@@ -80,6 +83,22 @@ class StageContext:
     def metrics(self) -> MetricsLog:
         """The stage's metrics log."""
         return MetricsLog(self.run.metrics, self.name, self.tracker, self._steps_before)
+
+    def build_data(self, spec: DataSpec) -> Data:
+        """The stage's data, with the pictures that an earlier stage sampled if it needs them.
+
+        Raises:
+            ConfigError: it needs them and there are none.
+        """
+        if SAMPLED_VIEWS not in spec.capabilities.needs:
+            return spec.build()
+        if self.artifacts.views is None:
+            raise ConfigError(
+                f"data {spec.name!r} gives the pictures of an earlier stage, and none has sampled any",
+                key=f"stages.{self.name}.data",
+                hint="put a stage of type sample before this one, or give pictures of your own: {type: posed-images}",
+            )
+        return spec.build(views=self.artifacts.views)
 
     def train(self, task: Task, steps: int, config: LoopConfig) -> None:
         """Train a task in the stage's loop, and record it where that ends early.

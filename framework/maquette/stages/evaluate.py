@@ -22,7 +22,6 @@ from maquette.metrics.pictures import compare_pictures
 from maquette.registry import register
 from maquette.scene import Scene
 from maquette.stages.base import Stage, StageContext
-from maquette.stages.optimise import build_data
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class Evaluate(Stage):
         scene = context.artifacts.scene
         if scene is None:
             raise RunError(f"stage {context.name!r} has nothing to measure: no stage before it made a scene")
-        data = build_data(self.config.data, context)
+        data = context.build_data(self.config.data)
         data.prepare(scene.device)
         held_out = data.held_out()
         views, rows = self._compare(scene, held_out)

@@ -9,7 +9,6 @@ from typing import Annotated
 import torch
 
 from maquette.annotations import Count, PathKind
-from maquette.config.capabilities import SAMPLED_VIEWS
 from maquette.config.parts import (
     BackgroundSpec,
     CamerasSpec,
@@ -104,7 +103,7 @@ class Optimise(Stage):
         scene = self._scene(context.method.seed).to(device)
         data = None
         if config.data is not None:
-            data = build_data(config.data, context)
+            data = context.build_data(config.data)
             with context.timings.measure("data"):
                 data.prepare(device)
             target = data.sample(Moment(0, 1, Draws(context.method.seed, 0, "look/")))
@@ -164,23 +163,6 @@ class Optimise(Stage):
         geometry = config.geometry.build()
         renderer = config.renderer.build(bound=geometry.bound)
         return Scene(geometry, config.material.build(), config.background.build(), renderer, config.view)
-
-
-def build_data(spec: DataSpec, context: StageContext) -> Data:
-    """The stage's data, with the pictures that an earlier stage sampled if it needs them.
-
-    Raises:
-        ConfigError: it needs them and there are none.
-    """
-    if SAMPLED_VIEWS not in spec.capabilities.needs:
-        return spec.build()
-    if context.artifacts.views is None:
-        raise ConfigError(
-            f"data {spec.name!r} gives the pictures of an earlier stage, and none has sampled any",
-            key=f"stages.{context.name}.data",
-            hint="put a stage of type sample before this one, or give pictures of your own: {type: posed-images}",
-        )
-    return spec.build(views=context.artifacts.views)
 
 
 def build_task(

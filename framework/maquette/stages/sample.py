@@ -35,7 +35,6 @@ from maquette.scores.base import Score
 from maquette.scores.sampling import Sampling, sample_views
 from maquette.stages.base import Stage, StageContext
 from maquette.stages.guidance import build_request
-from maquette.stages.optimise import build_data
 from maquette.stages.sampling_rules import SampleParts, check_sample
 from maquette.stages.view_sheet import view_sheet
 from maquette.training.progress import StepProgress
@@ -116,7 +115,7 @@ class Sample(Stage):
         c, timings = self.config, context.timings
         data = None
         if c.data is not None:
-            data = build_data(c.data, context)
+            data = context.build_data(c.data)
             with timings.measure("data"):
                 data.prepare(torch.device("cpu"))
         request = build_request(context.method, data, context.artifacts.words)

@@ -27,12 +27,13 @@ TILTED = Rotation.from_euler("xyz", (70, -40, 115), degrees=True)
 
 
 def write(
-    folder: Path, camera: str = PINHOLE, turn: Rotation = LEVEL, scale: float = 1.0, model: str = ""
-) -> np.ndarray:
+    folder: Path, camera: str = PINHOLE, turn: Rotation = LEVEL, scale: float = 1.0, model: str = "",
+    offset: tuple[float, ...] = (5.0, -2.0, 1.0),
+) -> np.ndarray:  # fmt: skip
     """A ring of cameras at elevation 25 around dots, in a turned, scaled and moved world; where the dots are there."""
 
     def moved(points: np.ndarray) -> np.ndarray:
-        return scale * turn.apply(points) + (5.0, -2.0, 1.0)
+        return scale * turn.apply(points) + offset
 
     parameters = [float(word) for word in camera.split()[4:]]
     focal = (parameters[0], parameters[-3])
@@ -85,6 +86,14 @@ def test_whatever_the_reconstruction_the_set_is_upright_centred_and_3_2_away(tmp
     torch.testing.assert_close(around, torch.zeros(9), atol=1e-3, rtol=0)
     torch.testing.assert_close(images.cameras.elevation_deg, torch.full((9,), 25.0), atol=1e-3, rtol=0)
     torch.testing.assert_close(images.cameras.distance, torch.full((9,), 3.2), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(12.0, (5e5, 5.2e6, 300.0)), (1.0, (4.1e6, 1.2e6, 4.7e6))])
+def test_coordinates_of_the_earth_lose_no_poses(tmp_path, scale, offset):
+    write(tmp_path, scale=scale, offset=offset)
+    cameras = load_posed_images(tmp_path).cameras
+    torch.testing.assert_close(cameras.elevation_deg, torch.full((9,), 25.0), atol=1e-3, rtol=0)
+    torch.testing.assert_close(cameras.distance, torch.full((9,), 3.2), atol=1e-4, rtol=0)
 
 
 def test_points_come_along(tmp_path):

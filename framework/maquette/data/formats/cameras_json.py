@@ -83,10 +83,10 @@ def read_layout(path: Path, reading: Reading) -> Layout:
     frames = [
         _frame(entry, content.fov_y_deg, f"frames.{i}", path, companions) for i, entry in enumerate(content.frames)
     ]
-    center = torch.zeros(3) if reading.center == "auto" else torch.tensor(reading.center)
+    center = torch.tensor((0.0,) * 3 if reading.center == "auto" else reading.center, dtype=torch.float64)
     scale = 1.0 if reading.scale == "auto" else reading.scale
     earlier = _similarity(content.placement, path)
-    return Layout(path, frames, similarity(torch.eye(3), center, scale).double(), earlier=earlier, format=FORMAT)
+    return Layout(path, frames, similarity(torch.eye(3).double(), center, scale), earlier=earlier, format=FORMAT)
 
 
 def _similarity(rows: list[list[float]], path: Path) -> Float[Tensor, "4 4"]:

@@ -59,7 +59,9 @@ def read_layout(path: Path, reading: Reading) -> Layout:
     companions = Companions(path, _picture_roots(bases), bases)
     frames = sorted(_frames(path, model, companions, skipped), key=lambda frame: frame.name)
     c2w = stack_poses(frames, path, skipped)
-    center = nearest_point_to_axes(c2w) if reading.center == "auto" else torch.tensor(reading.center).double()
+    center = (
+        nearest_point_to_axes(c2w) if reading.center == "auto" else torch.tensor(reading.center, dtype=torch.float64)
+    )
     scale = orbit_scale(c2w, center) if reading.scale == "auto" else reading.scale
     return Layout(
         path, frames, similarity(upright_rotation(c2w, center), center, scale), model.points,
@@ -86,8 +88,8 @@ def _frames(path: Path, model: ColmapModel, companions: Companions, skipped: lis
         lens = model.cameras[image.camera]
         _, upright = frame_size(picture, (lens.pinhole.width, lens.pinhole.height), key, path)
         w2c = torch.eye(4).double()
-        w2c[:3, :3] = rotation_matrices(torch.tensor([image.rotation]).double())[0]
-        w2c[:3, 3] = torch.tensor(image.translation).double()
+        w2c[:3, :3] = rotation_matrices(torch.tensor([image.rotation], dtype=torch.float64))[0]
+        w2c[:3, 3] = torch.tensor(image.translation, dtype=torch.float64)
         c2w = parse_rigid(torch.linalg.inv(w2c) @ TO_OPENGL, key, path)
         yield Frame(image.name, picture, c2w, lens, None, upright)
 

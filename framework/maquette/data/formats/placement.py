@@ -31,7 +31,7 @@ def nearest_point_to_axes(c2w: Float[Tensor, "N 4 4"]) -> Float[Tensor, " 3"]:
             "the cameras look in parallel, at no common point", key="center", hint="give center=[x, y, z]"
         )
     point = torch.linalg.solve(total, (across @ origin[..., None]).sum(0)[:, 0])
-    ahead = ((point - origin) * -axis).sum(-1) > LEAST_LENGTH * origin.abs().max()
+    ahead = ((point - origin) * -axis).sum(-1) > LEAST_LENGTH * (origin - origin.mean(0)).abs().max()
     if ahead.double().mean() < 0.5:
         raise ConfigError("the cameras look outward, at no common point", key="center", hint="give center=[x, y, z]")
     return point

@@ -200,7 +200,7 @@ def _has_focal_lengths(data: dict[str, Any]) -> bool:
 def _placement(c2w: Float[Tensor, "N 4 4"], captured: bool, reading: Reading) -> Float[Tensor, "4 4"]:
     center = torch.zeros(3).double()
     if reading.center != "auto":
-        center = torch.tensor(reading.center).double()
+        center = torch.tensor(reading.center, dtype=torch.float64)
     elif captured:
         center = nearest_point_to_axes(c2w)
     scale = orbit_scale(c2w, center) if captured else BLENDER_SCALE

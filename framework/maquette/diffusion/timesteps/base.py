@@ -52,7 +52,7 @@ class TimestepRange:
 
     def timesteps(self, moment: Moment, total: int) -> tuple[int, int]:
         """First and last of `total` timesteps in the range at a step, with first <= last."""
-        first = int(self.low.at(moment) * total)
+        first = min(int(self.low.at(moment) * total), total - 1)
         return first, max(first, min(int(self.high.at(moment) * total), total - 1))
 
 

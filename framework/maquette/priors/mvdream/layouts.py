@@ -15,7 +15,7 @@ from maquette.diffusion.noise import DiscreteSchedule, schedule_of
 from maquette.diffusion.noise.scaled_linear import SCALED_LINEAR_BETAS
 from maquette.errors import ConfigError
 from maquette.perception.tokens import TextLimit, most_tokens, text_limit
-from maquette.priors.autoencoder import picture_size
+from maquette.priors.autoencoder import trained_size
 from maquette.priors.text.clip_texts import clip_embeddings
 from maquette.weights import ldm, ldm_clip
 from maquette.weights.diffusers_folder import Weights
@@ -105,8 +105,12 @@ def from_file(path: str, tokenizer: str) -> Parts:
     )
 
 
-def from_folder(path: str) -> Parts:
+def from_folder(path: str, size: int = 0) -> Parts:
     """Load a model in diffusers layout, with the port's UNet or a diffusers UNet that takes cameras.
+
+    Args:
+        path: folder, a plugin's weights or hub name.
+        size: side of its pictures in pixels, where its config does not say; 0: it does.
 
     Raises:
         ConfigError: a part cannot be read, is incomplete, or belongs to another kind of model.
@@ -139,4 +143,4 @@ def from_folder(path: str) -> Parts:
         return clip_embeddings(tokenizer, weights.load_network(CLIPTextModel, "text_encoder"), texts)
 
     schedule = schedule_of(scheduler, torch.device("cpu"))
-    return Parts(unet, vae, schedule, picture_size(side, vae), weights.text_encoder_id, encode_texts, load_limit)
+    return Parts(unet, vae, schedule, trained_size(side, vae, size), weights.text_encoder_id, encode_texts, load_limit)

@@ -61,7 +61,9 @@ class MVDream(DiffusionPrior):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        parts = from_file(config.path, config.tokenizer) if is_file(config.path) else from_folder(config.path)
+        parts = (
+            from_file(config.path, config.tokenizer) if is_file(config.path) else from_folder(config.path, config.size)
+        )
         super().__init__(config, parts.noise_schedule, parts.unet, parts.vae, parts.size)
         join_views(self.unet, config.views)
         self.channels: int = self.unet.config.in_channels

@@ -10,6 +10,7 @@ Source: Gal et al. 2022 (arXiv 2208.01618); layouts as these programs write them
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -107,13 +108,13 @@ def add_names(tokenizer: Any, token: str, count: int) -> list[str]:
 
 
 def expand_tokens(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:
-    """Texts with each token replaced by its words.
+    """Texts with each token replaced by its words; of tokens that begin alike, the longest.
 
     Example:
         >>> expand_tokens(["a <cat> toy"], {"<cat>": "<cat> <cat>_1"})
         ['a <cat> <cat>_1 toy']
     """
-    expanded = list(texts)
-    for token, replacement in words.items():
-        expanded = [text.replace(token, replacement) for text in expanded]
-    return expanded
+    if not words:
+        return list(texts)
+    tokens = re.compile("|".join(re.escape(token) for token in sorted(words, key=len, reverse=True)))
+    return [tokens.sub(lambda found: words[found[0]], text) for text in texts]

@@ -148,7 +148,7 @@ def _named(path: str) -> list[Layout]:
 
 def _view_size(sample_size: Any, vae: Any) -> int:
     """Side of a view in pixels, from the height and width in a UNet's config, else the published one."""
-    return PUBLISHED_SIZE if isinstance(sample_size, int) else picture_size(sample_size[0] // ROWS, vae)
+    return picture_size(sample_size[0] // ROWS, vae) if isinstance(sample_size, (list, tuple)) else PUBLISHED_SIZE
 
 
 def _only(references: tuple[Reference, ...]) -> Reference:
