@@ -129,7 +129,7 @@ def read_record(path: Path) -> Record:
 
 
 def place_problem(record: Record) -> str:
-    """Why the names in a record cannot be those of its folders, and might lead elsewhere; "" if they can be."""
+    """Why a record's names cannot be names of folders, and might lead elsewhere; "" if they can."""
     if record.suite in ("", ".", "..") or not re.fullmatch(r"[^/\\\0]*", record.suite):
         return f"its suite is not the name of a folder: {record.suite!r}"
     if not re.fullmatch("[0-9a-f]+", record.config_hash):

@@ -125,7 +125,7 @@ def content_key(mesh: Path) -> str:
 
 
 def _companions(folder: Path) -> list[Path]:
-    """Files of a folder that are no meshes, and those of its subfolders that hold no meshes of their own."""
+    """Files of a folder that are no meshes; also in subfolders, but for subfolders with meshes of their own."""
     files: list[Path] = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):

@@ -117,4 +117,4 @@ def expand_tokens(texts: Sequence[str], words: Mapping[str, str]) -> list[str]:
     if not words:
         return list(texts)
     tokens = re.compile("|".join(re.escape(token) for token in sorted(words, key=len, reverse=True)))
-    return [tokens.sub(lambda found: words[found[0]], text) for text in texts]
+    return [tokens.sub(lambda match: words[match[0]], text) for text in texts]
