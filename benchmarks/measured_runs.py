@@ -33,12 +33,7 @@ def run_method(folder: Path, method: str, words: Sequence[str], result: str) -> 
     Raises:
         CalledProcessError: the run failed.
     """
-    if (run := finished(folder, result)) is not None:
-        return run
-    subprocess.run([sys.executable, "-m", "maquette", "run", method, f"output={folder}", *words], check=True)
-    run = finished(folder, result)
-    assert run is not None, f"{folder}: the run has no export/{result}"
-    return run
+    return _once(folder, ["run", method, f"output={folder}", *words], result)
 
 
 def train_once(folder: Path, recipe: str, words: Sequence[str], result: str) -> Path:
@@ -51,15 +46,19 @@ def train_once(folder: Path, recipe: str, words: Sequence[str], result: str) -> 
     Raises:
         CalledProcessError: the training failed.
     """
+    begun = sorted(folder.glob("*/*/*/config.yaml"))
+    return _once(
+        folder, ["resume", str(begun[-1].parent)] if begun else ["train", recipe, f"output={folder}", *words], result
+    )
+
+
+def _once(folder: Path, command: Sequence[str], result: str) -> Path:
+    """The finished run in `folder`, which the command makes if there is none."""
     if (run := finished(folder, result)) is not None:
         return run
-    if begun := sorted(folder.glob("*/*/*/config.yaml")):
-        command = ["resume", str(begun[-1].parent)]
-    else:
-        command = ["train", recipe, f"output={folder}", *words]
     subprocess.run([sys.executable, "-m", "maquette", *command], check=True)
     run = finished(folder, result)
-    assert run is not None, f"{folder}: the training has no export/{result}"
+    assert run is not None, f"{folder}: the run has no export/{result}"
     return run
 
 
