@@ -110,7 +110,7 @@ def test_a_run_that_is_inspected_while_it_writes_is_left_alone(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["nothing", "./nothing.obj", "/nowhere/at/all"])
+@pytest.mark.parametrize("name", ["nothing", "./nothing.obj", "/nowhere/at/all", "a" * 300, "~nosuchuser/x"])
 def test_what_is_not_there_is_one_line_with_exit_code_2(name):
     done = CliRunner().invoke(app, ["inspect", name])
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

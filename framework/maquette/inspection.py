@@ -25,10 +25,14 @@ def inspect_path(name: str) -> Loaded[Any]:
     Raises:
         ConfigError: it cannot be read, with the line that a run would end with; or it is nothing that can be read.
     """
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+        there = path.exists()
+    except (OSError, RuntimeError) as problem:
+        raise ConfigError(f"{name[:100]!r} is no path: {getattr(problem, 'strerror', None) or problem}") from None
     if (foreign := read_foreign(name)) is not None:
         return foreign[1]
-    if not path.exists():
+    if not there:
         return _inspect_weights(name)
     return _inspect_folder(path) if path.is_dir() else _inspect_file(path)
 

@@ -92,3 +92,16 @@ def test_the_eikonal_term_measures_the_gradients_length():
     cameras = front(distance=3.2, fov=35.0, size=16)
     rendering = made.renderer.render(doubled, made.material, made.background, View(cameras, Shading(), True))
     assert float(Eikonal(Eikonal.Config())(rendering, doubled).detach()) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"scale": 0.001}, "scale 0.001 must exceed least_scale 0.002"),
+        ({"base_resolution": 64, "finest_resolution": 16}, "finest_resolution"),
+        ({"finest_resolution": 2**21}, "finest_resolution"),
+    ],
+)
+def test_settings_that_cannot_be_built_are_refused_with_the_others(settings, message):
+    with pytest.raises(ValueError, match=message):
+        SDFGrid.Config(**settings)

@@ -3,6 +3,7 @@ changes their colours."""
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,9 @@ from maquette.landscapes import rendering as module
 from maquette.landscapes.classes import LABELS
 from maquette.landscapes.generator import draw_style
 from maquette.landscapes.rendering import LandscapeRenderer, widened
+from maquette.landscapes.trees import plant
 from maquette.landscapes.views import camera_at, look
+from maquette.landscapes.world import Landscape
 from small_landscapes import SIZES, WORLD, small_generator
 
 
@@ -101,3 +104,11 @@ def test_what_lies_beyond_a_window_is_seen_and_changes_nothing_inside(renderer):
     ahead = camera_at(torch.tensor([40.0, 40.0, 30.0]), 0.0, -10.0, 60.0, 24, 32)
     beyond = wide.shoot(ahead, STYLE).depth
     assert beyond.isfinite().sum() > 0 and beyond[beyond.isfinite()].max() > 30
+
+
+def test_trees_that_are_higher_than_twice_the_ground_are_seen_from_above(renderer):
+    columns = plant(np.array([[32, 32]]), np.array([2]), np.ones((64, 64)), 1.0)
+    scene = Landscape.of_arrays(np.ones((64, 64)), *np.zeros((2, 64, 64), np.uint8), columns, 3.0)
+    rows = torch.arange(64)
+    view = dataclasses.replace(renderer, scene=scene)._down(rows, rows, 64)
+    assert int((view.kind == 3).sum()) > 20

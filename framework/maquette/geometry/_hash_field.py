@@ -22,7 +22,7 @@ class HashFieldConfig:
 
     bound: Positive = 1.0  # half side of the cube that holds the object, scene units
     levels: Annotated[int, Range(1, 64)] = 16  # resolutions of the encoding, L
-    features_per_level: Annotated[int, Range(1, 64)] = 2  # F
+    features_per_level: Annotated[int, Range(1, 32)] = 2  # F
     log2_table_size: Annotated[int, Range(1, 30)] = 19  # log2 T
     base_resolution: Count = 16  # N_min
     finest_resolution: Count = 2048  # N_max
@@ -31,6 +31,16 @@ class HashFieldConfig:
     layers: CountOrNone = 1  # hidden layers of the MLP
     channels: Channels = 3  # features for the material
     backend: str = "auto"  # of the hash-grid kernel
+
+    def __post_init__(self) -> None:
+        _ = self.spec  # raises ValueError
+
+    @property
+    def spec(self) -> HashGridSpec:
+        """The hash encoding."""
+        return HashGridSpec(
+            self.levels, self.features_per_level, self.log2_table_size, self.base_resolution, self.finest_resolution
+        )
 
 
 class HashField(nn.Module):
@@ -43,10 +53,7 @@ class HashField(nn.Module):
     def __init__(self, config: HashFieldConfig, outputs: int) -> None:
         super().__init__()
         self.settings, self.bound, self.channels = config, config.bound, config.channels
-        self.spec = HashGridSpec(
-            config.levels, config.features_per_level, config.log2_table_size, config.base_resolution,
-            config.finest_resolution,
-        )  # fmt: skip
+        self.spec = config.spec
         self.table = nn.Parameter(torch.empty(self.spec.rows, self.spec.features_per_level).uniform_(-1e-4, 1e-4))
         self.mlp = mlp(self.spec.channels, config.width, config.layers, outputs)
         self._active = self.spec.levels

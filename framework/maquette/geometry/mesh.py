@@ -59,6 +59,7 @@ class TriangleMesh(Surface):
         learn_colors: bool = True  # optimise the features
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             Placement(self.up, self.front, self.fit, self.size)
 
     explicit = True

@@ -47,14 +47,17 @@ class SDFGrid(HashField, Field):
         gradient_epsilon: Positive = 0.01  # of finite differences, scene units
         anneal: FractionSchedule = Schedule.constant(1.0)  # neus: weight of the true cosine
 
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.scale <= self.least_scale:
+                raise ValueError(f"scale {self.scale:g} must exceed least_scale {self.least_scale:g}")
+
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
         return super().capabilities(config).giving(GEOMETRY_SDF, GEOMETRY_LAPLACIAN)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, 1 + config.channels)
-        if config.scale <= config.least_scale:
-            raise ValueError(f"scale {config.scale:g} must exceed least_scale {config.least_scale:g}")
         self.config = config
         nn.init.zeros_(self.mlp[-1].weight[0])  # type: ignore[index, arg-type]  # the initial surface is the sphere
         self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale - config.least_scale)))

@@ -23,16 +23,25 @@ def kernel(function: Callable) -> Callable:
     NUMBA_CACHE_DIR. Where none of them can be written the kernel is compiled anew in each process, and the log says so.
     numba's cache sees changes of the kernel's own file only, so the helpers of a kernel stand in the same file.
     """
-    try:
-        return numba.njit(parallel=True, cache=True, **_OPTIONS)(function)
-    except RuntimeError as error:
-        if "no locator" not in str(error):
-            raise
-        _log.warning(
-            "kernel %s is compiled anew in each process: no cache directory can be written; set NUMBA_CACHE_DIR",
-            function.__name__,
-        )
-        return numba.njit(parallel=True, **_OPTIONS)(function)
+    return cached(parallel=True, **_OPTIONS)(function)
+
+
+def cached(**options: Any) -> Callable[[Callable], Callable]:
+    """numba's `njit` with these options and a cache on disk, or without one where none can be written."""
+
+    def compile_at_first_call(function: Callable) -> Callable:
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError as error:
+            if "no locator" not in str(error):
+                raise
+            _log.warning(
+                "kernel %s is compiled anew in each process: no cache directory can be written; set NUMBA_CACHE_DIR",
+                function.__name__,
+            )
+            return numba.njit(**options)(function)
+
+    return compile_at_first_call
 
 
 def helper(function: Callable) -> Callable:

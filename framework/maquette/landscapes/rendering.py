@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from maquette.cameras.base import Cameras
+from maquette.landscapes.flight import obstacle_height
 from maquette.landscapes.generator import Generator
 from maquette.landscapes.views import LandscapeView, look, look_along
 from maquette.landscapes.world import Landscape
@@ -116,7 +117,9 @@ class LandscapeRenderer:
         margin, (across, along) = self.scene.margin, self.scene.window_size
         x = margin + ((columns + 0.5) / size).clamp(0, 1) * (across - 1)
         y = margin + (1 - (rows + 0.5) / size).clamp(0, 1) * (along - 1)
-        above = torch.full((len(rows), len(columns)), 2 * self.scene.highest)
+        above = torch.full(
+            (len(rows), len(columns)), max(2 * self.scene.highest, obstacle_height(self.scene).max() + 1)
+        )
         y, x = torch.meshgrid(y, x, indexing="ij")
         directions = torch.tensor([0.0, 0.0, -1.0]).expand(*x.shape, 3)
         return look_along(self.scene, torch.stack([x, y, above], dim=-1), directions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numba
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
@@ -13,6 +12,7 @@ from scipy.sparse import coo_array
 from torch import Tensor
 
 from maquette.errors import RunError
+from maquette.kernels.numba_support import cached
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.topology import find_pieces, weld
 
@@ -168,7 +168,7 @@ def rasterize_uv(uv: np.ndarray, faces: np.ndarray, size: int) -> tuple[np.ndarr
     return _rasterize(corners - 0.5, size)
 
 
-@numba.njit(cache=True)
+@cached()
 def _rasterize(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
     """`corners` [F, 3, 2] are (column, row) with texel centres at whole numbers."""
     face = np.full((size, size), -1, np.int64)
@@ -196,7 +196,7 @@ def _rasterize(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return face, weights
 
 
-@numba.njit(cache=True)
+@cached()
 def _closest_on_border(
     corners: np.ndarray, x: float, y: float, weights: np.ndarray
 ) -> float:  # pragma: no cover - compiled

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from maquette.kernels.numba_support import cached
 from maquette.meshes.mesh import Mesh
 from maquette.meshes.tree import TriangleTree
 from maquette.meshes.winding import winding_numbers
@@ -159,7 +159,7 @@ def _agreeing(pieces: Pieces) -> np.ndarray:
     return turned
 
 
-@numba.njit(cache=True)
+@cached()
 def _propagate(order: np.ndarray, before: np.ndarray, step: np.ndarray) -> np.ndarray:  # pragma: no cover - compiled
     flips = np.zeros(len(before), np.bool_)
     for i in range(1, len(order)):

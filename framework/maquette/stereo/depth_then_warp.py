@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from maquette.annotations import Count, Fraction, Pixels, Range, WeightsPath
+from maquette.annotations import Count, Pixels, Range, WeightsPath
 from maquette.kernels.devices import choose_device
 from maquette.perception.estimator import Estimator
 from maquette.perception.network_folder import CONFIG
@@ -40,7 +40,9 @@ class DepthThenWarp(Stereo):
         weights: WeightsPath  # of the depth network: a folder, a hub name, or a plugin's name for it
         near: Shift = -0.02  # shift of near things, fraction of the width; of networks of relative depth
         far: Shift = 0.015  # shift of far things, likewise
-        quantile: Fraction = 0.02  # of nearness, that counts as far; as much at the other end counts as near
+        quantile: Annotated[float, Range(0, 0.49)] = (
+            0.02  # of nearness, that counts as far; as much at the other end counts as near
+        )
         size: Pixels = 256  # side in pixels of the square that frames are estimated at; of transformers' networks
         batch: Count = 16  # crops per evaluation; of the learner's network
         device: Literal["auto", "cpu", "cuda"] = "auto"  # where to compute

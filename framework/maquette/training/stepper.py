@@ -91,7 +91,7 @@ class Stepper:
                 rate = self.optimizer.param_groups[0]["lr"]
                 return Step(terms, 0.0, 0.0, rate, time.perf_counter() - started)
             total = terms.total()
-        with self._timings.measure("backward"), self._fabric.autocast():  # recipes in bf16-mixed keep their bits
+        with self._timings.measure("backward"):  # outside autocast: gradients have the precision of their forward
             self._fabric.backward(total)
         loss, length, usable = self._clipped(total, self._parameters)
         if usable:
@@ -106,10 +106,11 @@ class Stepper:
         with self._fabric.autocast():
             terms = self._task.opponent_terms(moment)
         total = terms.total()
-        with self._timings.measure("opponent"), self._fabric.autocast():
+        with self._timings.measure("opponent"):
             self._fabric.backward(total)
             if self._clipped(total, self._opponents)[2]:
-                self._update.step()
+                with self._fabric.autocast():
+                    self._update.step()
         return terms.detached()
 
     def _clipped(self, total: Tensor, parameters: list[nn.Parameter]) -> tuple[float, float, bool]:

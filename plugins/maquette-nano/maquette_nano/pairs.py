@@ -10,6 +10,7 @@ from torch import Tensor
 
 from maquette.annotations import ElevationDeg, Fraction
 from maquette.datasets.base import PosedPairs
+from maquette.errors import ConfigError
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, random_background_colors
@@ -36,6 +37,13 @@ class NanoPairs:
         def __post_init__(self) -> None:
             if unknown := [name for name in self.without if name not in CATEGORIES]:
                 raise ValueError(f"without: there is no category {unknown[0]!r}; known: {', '.join(CATEGORIES)}")
+            if set(CATEGORIES) <= set(self.without):
+                raise ValueError("without: it leaves no category")
+            low, high = self.reference_elevation_deg
+            if low > high:
+                raise ValueError(
+                    f"reference_elevation_deg goes from {low:g} down to {high:g}: give the lower one first"
+                )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -49,7 +57,13 @@ class NanoPairs:
         low, high = self.config.reference_elevation_deg
         inside = (views.elevation_deg >= low) & (views.elevation_deg <= high)
         mask = [text.rpartition(" ")[2] not in without for text in views.short]
-        return views, torch.from_numpy(np.flatnonzero(inside & np.repeat(mask, VIEWS)))
+        references = np.flatnonzero(inside & np.repeat(mask, VIEWS))
+        if not len(references):
+            raise ConfigError(
+                f"none of {len(views.short)} objects has a view at elevations of {low:g} to {high:g} degrees",
+                key="dataset.reference_elevation_deg", hint="give a wider range, or more objects",
+            )  # fmt: skip
+        return views, torch.from_numpy(references)
 
     def batch(self, draws: Draws, size: int) -> PosedPairs:
         return self._draw(*self._train, draws, size)

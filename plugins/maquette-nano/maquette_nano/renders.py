@@ -19,6 +19,7 @@ from torch import Tensor
 from maquette.annotations import Count, CountOrNone, Pixels
 from maquette.cameras.base import Cameras, orbit_cameras
 from maquette.cameras.six_views import FOV_Y_DEG, Layout, six_cameras
+from maquette.files import atomic_path
 from maquette.images.picture import Picture
 from maquette.kernels.cores import available_cores
 from maquette_nano import world
@@ -182,7 +183,7 @@ def world_version() -> str:
     """A hash of the source code of the world; part of the cache key, so that a changed world is rendered again."""
     digest = hashlib.blake2b(digest_size=6)
     for path in sorted(Path(world.__file__).parent.rglob("*.py")):
-        if path.name not in ("meshing.py", "__init__.py"):
+        if path.name != "meshing.py" and path != Path(world.__file__):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -261,7 +262,6 @@ def _render_all(split: str, numbers: range, size: int, shows: Shows, rig: Rig, w
     parts = in_processes(_render_chunk, jobs, workers)
     names = ("rgba", "azimuth_deg", "elevation_deg", "short", "plain", "detailed")
     columns = [np.concatenate([part[i] for part in parts]) for i in range(len(names))]
-    temporary = path.with_suffix(".tmp.npz")
     stored: dict[str, Any] = dict(zip(names, columns, strict=True))
-    np.savez(temporary, **stored)
-    temporary.replace(path)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **stored)

@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
+
+from maquette.kernels.numba_support import cached
 
 Array = NDArray[np.float32]
 
@@ -77,7 +79,7 @@ def render_backdrop(
     return rgb, depth
 
 
-@njit(cache=True)
+@cached()
 def _random(x: int, y: int, seed: int) -> float:
     """A number in [0, 1) for a point of the lattice."""
     h = (np.uint32(x) * np.uint32(374761393)) ^ (np.uint32(y) * np.uint32(668265263)) ^ np.uint32(seed)
@@ -86,7 +88,7 @@ def _random(x: int, y: int, seed: int) -> float:
     return float(h & np.uint32(0xFFFFFF)) / 16777216.0
 
 
-@njit(cache=True)
+@cached()
 def _noise(u: float, v: float, seed: int) -> float:
     """Smooth noise in [0, 1): random numbers on the lattice, between which it is interpolated."""
     x, y = math.floor(u), math.floor(v)
@@ -98,7 +100,7 @@ def _noise(u: float, v: float, seed: int) -> float:
     return low * (1 - t) + high * t
 
 
-@njit(cache=True)
+@cached()
 def _brightness(u: float, v: float, numbers: Array, seed: int, footprint: float) -> tuple[float, float]:
     """Place between the two colours, and a factor of brightness about 1."""
     pattern, rate = int(numbers[0]), numbers[1]
@@ -118,7 +120,7 @@ def _brightness(u: float, v: float, numbers: Array, seed: int, footprint: float)
     return mix, 1.0 + numbers[4] * total
 
 
-@njit(cache=True, parallel=True)
+@cached(parallel=True)
 def _cast(
     c2w: Array, focal: float, size: int, ground: Array, ground_colors: Array, ground_seed: int, wall: Array,
     wall_colors: Array, wall_seed: int, radius: float, spots: Array, rgb: Array, depth: Array,

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from maquette.errors import ConfigError
 from maquette.randomness import Draws
 from maquette_nano.pairs import NanoPairs
 from maquette_nano.renders import VIEWS
+from maquette_nano.world.categories import CATEGORIES
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,13 @@ def test_categories_can_be_left_out_of_the_training_pairs_alone(data):
     assert len(without._held_out[1]) == len(data._held_out[1])
     with pytest.raises(ValueError, match="without: there is no category 'teapots'"):
         NanoPairs.Config(without=("teapots",))
+    with pytest.raises(ValueError, match="without: it leaves no category"):
+        NanoPairs.Config(without=tuple(CATEGORIES))
+
+
+def test_references_that_no_object_has_are_refused(data):
+    with pytest.raises(ValueError, match="reference_elevation_deg goes from 60 down to -10"):
+        NanoPairs.Config(reference_elevation_deg=(60.0, -10.0))
+    nowhere = NanoPairs(NanoPairs.Config(**{**data.config.__dict__, "reference_elevation_deg": (-80.0, -79.0)}))
+    with pytest.raises(ConfigError, match="none of 6 objects has a view at elevations of -80 to -79 degrees"):
+        nowhere.prepare(torch.device("cpu"))

@@ -83,3 +83,20 @@ def test_six_steps_give_the_numbers_that_they_always_gave():
     assert counts == [40, 43, 43, 70, 70, 70]
     sums = [float(p.detach().double().sum()) for p in (geometry.means, geometry.scales, geometry.opacities)]
     assert sums == pytest.approx([7.9706013686954975, -491.0478422641754, -120.39418685436249], rel=1e-5)
+
+
+def test_a_view_that_no_loss_is_of_counts_for_nothing():
+    geometry = Gaussians(
+        Gaussians.Config(count=10, densification=PartSpec("densification", "default", DefaultDensification, Config()))
+    )
+    c2w = torch.eye(4)
+    c2w[2, 3] = 3.0
+    means = geometry.means.detach().clone().requires_grad_()
+    view = project(means, geometry.rotations.detach(), geometry.scales.detach().exp(), c2w, 60.0, 32, 32, near=0.1)
+    view.means.retain_grad()
+    assert geometry.adapt([view], Moment.at(0, 10, 0), {}) == []
+
+
+def test_resets_without_other_changes_are_refused():
+    with pytest.raises(ValueError, match="opacities are reset among the other changes: give every, too"):
+        Config(every=0, reset_every=100)

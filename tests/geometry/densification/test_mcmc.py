@@ -92,3 +92,10 @@ def test_where_all_are_dead_they_stay():
     with torch.no_grad():
         geometry.opacities[:] = -9.0
     assert geometry.adapt([], Moment.at(0, 10, 0), RATES) == []
+
+
+def test_one_gaussian_with_many_copies_takes_no_memory_of_the_others():
+    copies = torch.ones(50_000, dtype=torch.long)
+    copies[7] = 20_000  # a table of all rows and numbers would take 8 GB for each of its steps
+    each, shrink = split_opacity(torch.full((50_000,), 0.5), copies)
+    assert float(each[0]) == pytest.approx(0.5) and float(shrink[0]) == pytest.approx(1.0) and each[7] < 1e-4

@@ -44,6 +44,8 @@ class DefaultDensification(Densification):
         most: Count = 200_000  # number of Gaussians at most; those with the largest gradients are densified first
 
         def __post_init__(self) -> None:
+            if self.reset_every and not self.every:
+                raise ValueError("opacities are reset among the other changes: give every, too")
             if self.reset_every and max(value for _, value in self.prune.points) >= self.reset_to:
                 raise ValueError(f"a reset to {self.reset_to:g} would have everything pruned; let prune stay below it")
 
@@ -68,7 +70,8 @@ class DefaultDensification(Densification):
             return []
         statistics = ScreenStatistics(self.gradient, self.view_count.long(), self.radius)
         for view in projections:
-            statistics = statistics.add(view)
+            if view.means.grad is not None:  # else no loss of this step is of its rendering
+                statistics = statistics.add(view)
         self.gradient, self.radius = statistics.gradient, statistics.radius
         self.view_count = statistics.view_count.float()
         changes = []

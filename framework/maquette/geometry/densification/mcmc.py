@@ -124,14 +124,16 @@ def split_opacity(
         >>> each, shrink
         (tensor([0.7500, 0.5000]), tensor([1.0000, 0.9111]))
     """
-    n, whole = copies.double()[:, None], opacity.double().clamp(max=MOST_OPACITY)[:, None]
-    each = -torch.expm1(torch.log1p(-whole) / n)
-    j = torch.arange(1, int(copies.max()) + 1, device=copies.device, dtype=torch.float64)
-    log_binomial = torch.lgamma(n + 1) - torch.lgamma(j + 1) - torch.lgamma((n - j).clamp(min=0) + 1)
-    terms = torch.where(j <= n, (log_binomial + j * each.log()).exp() / j.sqrt(), 0.0)
-    signs = torch.where(j % 2 == 1, 1.0, -1.0)
-    shrink = whole / (terms * signs).sum(dim=1, keepdim=True)
-    return each[:, 0].to(opacity), shrink[:, 0].to(opacity)
+    whole = opacity.double().clamp(max=MOST_OPACITY)
+    each = -torch.expm1(torch.log1p(-whole) / copies)
+    total = torch.empty_like(each)
+    for n in copies.unique().tolist():  # few numbers, so that one row with many copies takes the memory of one row
+        rows = copies == n
+        j = torch.arange(1, n + 1, device=copies.device, dtype=torch.float64)
+        log_binomial = math.lgamma(n + 1) - torch.lgamma(j + 1) - torch.lgamma(n - j + 1)
+        signs = torch.where(j % 2 == 1, 1.0, -1.0)
+        total[rows] = ((log_binomial + j * each[rows, None].log()).exp() / j.sqrt() * signs).sum(dim=1)
+    return each.to(opacity), (whole / total).to(opacity)
 
 
 def exploration_noise(cloud: CloudParameters, draws: Draws) -> Float[Tensor, "n 3"]:

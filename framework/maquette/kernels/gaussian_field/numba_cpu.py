@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maquette.kernels.gaussian_field.reference import REACH_SQUARED
-from maquette.kernels.numba_support import helper, kernel, launch
+from maquette.kernels.numba_support import cached, helper, kernel, launch
 
 CELLS = 48  # along each side
 
@@ -47,7 +47,7 @@ def _cell_index(x, y, z):
     return (x * CELLS + y) * CELLS + z
 
 
-@numba.njit(cache=True)
+@cached()
 def _count(first, last, counts):
     for i in range(len(first)):
         for x in range(first[i, 0], last[i, 0] + 1):
@@ -56,7 +56,7 @@ def _count(first, last, counts):
                     counts[_cell_index(x, y, z) + 1] += 1
 
 
-@numba.njit(cache=True)
+@cached()
 def _list(first, last, place, listed):
     for i in range(len(first)):
         for x in range(first[i, 0], last[i, 0] + 1):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from maquette.kernels.numba_support import cached
 
 MOST_TESTS = 5_000_000  # of corners against ears, in one face; a face that crosses itself may take their cube
 
@@ -81,7 +82,7 @@ def _cut_ears(places: np.ndarray) -> np.ndarray:
     return triangles
 
 
-@numba.njit(cache=True)
+@cached()
 def _clip_ears(flat: np.ndarray) -> np.ndarray:  # pragma: no cover - compiled
     left = np.arange(len(flat))
     count = len(flat)
@@ -106,7 +107,7 @@ def _clip_ears(flat: np.ndarray) -> np.ndarray:  # pragma: no cover - compiled
     return triangles
 
 
-@numba.njit(cache=True)
+@cached()
 def _blocking_corner(flat: np.ndarray, left: np.ndarray, count: int, i: int) -> int:  # pragma: no cover - compiled
     """The first of the corners left that lies in the ear of corner i; `count` if none does, 0 if it is no ear."""
     a, b, c = flat[left[(i - 1) % count]], flat[left[i]], flat[left[(i + 1) % count]]
@@ -120,6 +121,6 @@ def _blocking_corner(flat: np.ndarray, left: np.ndarray, count: int, i: int) -> 
     return count
 
 
-@numba.njit(cache=True)
+@cached()
 def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:  # pragma: no cover - compiled
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

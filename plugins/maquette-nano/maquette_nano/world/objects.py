@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from maquette.kernels.numba_support import cached
 from maquette_nano.world import primitives as P
 from maquette_nano.world.builder import Builder
 from maquette_nano.world.captions import SPLITS, caption, split_of
@@ -63,7 +64,7 @@ class NanoObject:
         return self.palette[surface_slots(self.table, self.pattern_code, self.period, points)]
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@cached(fastmath=True, parallel=True)
 def _distances(table: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
     result = np.empty(points.shape[0], np.float32)
     for i in prange(points.shape[0]):

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from maquette.kernels.numba_support import cached
 
 KIND, OPERATION, COLOR = 0, 1, 2  # kind of solid, join operation, color slot
 CENTRE, ROTATION, SIZE = 3, 6, 15  # 3 numbers, 9 numbers (local-to-object, row major), 4 numbers
@@ -23,7 +24,7 @@ ELLIPSOID, BOX, CAPSULE, CYLINDER, CONE, TORUS = range(6)
 UNION, SUBTRACT, PAINT = range(3)  # PAINT only recolours what it covers
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@cached(fastmath=True, inline="always")
 def _ellipsoid(x: float, y: float, z: float, a: float, b: float, c: float) -> float:
     if a == b and b == c:
         return math.sqrt(x * x + y * y + z * z) - a
@@ -34,14 +35,14 @@ def _ellipsoid(x: float, y: float, z: float, a: float, b: float, c: float) -> fl
     return k0 * (k0 - 1.0) / k1
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@cached(fastmath=True, inline="always")
 def _box(x: float, y: float, z: float, a: float, b: float, c: float, rounding: float) -> float:
     dx, dy, dz = abs(x) - a + rounding, abs(y) - b + rounding, abs(z) - c + rounding
     outside = math.sqrt(max(dx, 0.0) ** 2 + max(dy, 0.0) ** 2 + max(dz, 0.0) ** 2)
     return outside + min(max(dx, max(dy, dz)), 0.0) - rounding
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@cached(fastmath=True, inline="always")
 def _cone(x: float, y: float, z: float, low: float, high: float, half: float) -> float:
     """Capped cone along z: radius `low` at -half and `high` at +half."""
     q = math.sqrt(x * x + y * y)
@@ -55,7 +56,7 @@ def _cone(x: float, y: float, z: float, low: float, high: float, half: float) ->
     return inside * math.sqrt(min(ax * ax + ay * ay, bx * bx + by * by))
 
 
-@njit(cache=True, fastmath=True)
+@cached(fastmath=True)
 def primitive_distance(row: NDArray[np.float32], x: float, y: float, z: float) -> float:
     """Signed distance from (x, y, z), object frame, to one primitive."""
     dx, dy, dz = x - row[CENTRE], y - row[CENTRE + 1], z - row[CENTRE + 2]
@@ -81,7 +82,7 @@ def primitive_distance(row: NDArray[np.float32], x: float, y: float, z: float) -
     return math.sqrt(q * q + lz * lz) - b
 
 
-@njit(cache=True, fastmath=True)
+@cached(fastmath=True)
 def distance(table: NDArray[np.float32], x: float, y: float, z: float) -> float:
     """Signed distance from (x, y, z) to the whole object; a row farther than the best so far is skipped."""
     best = 1e9
@@ -108,7 +109,7 @@ def distance(table: NDArray[np.float32], x: float, y: float, z: float) -> float:
     return best
 
 
-@njit(cache=True, fastmath=True)
+@cached(fastmath=True)
 def color_slot(table: NDArray[np.float32], x: float, y: float, z: float) -> int:
     """Color slot of the surface at (x, y, z): the nearest primitive's, or later paint's."""
     best, slot = 1e9, 0

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from maquette.images.picture import Picture
+from maquette.kernels.numba_support import cached
 from maquette_nano.world.objects import NanoObject
 from maquette_nano.world.primitives import color_slot, distance
 
@@ -50,7 +51,7 @@ def orbit_c2w(azimuth_deg: float, elevation_deg: float, distance: float) -> Arra
     return c2w
 
 
-@njit(cache=True, fastmath=True)
+@cached(fastmath=True)
 def surface_slot(table: Array, patterned: int, period: float, x: float, y: float, z: float) -> int:
     """Colour slot with the body's pattern: 0 none, 1 horizontal stripes, 2 dots on a lattice."""
     slot = color_slot(table, x, y, z)
@@ -66,7 +67,7 @@ def surface_slot(table: Array, patterned: int, period: float, x: float, y: float
     return 1 if fx * fx + fy * fy + fz * fz < 0.135 else 0
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@cached(fastmath=True, parallel=True)
 def surface_slots(table: Array, patterned: int, period: float, points: Array) -> NDArray[np.int64]:
     """`surface_slot` of each of the points [n, 3]."""
     slots = np.empty(points.shape[0], np.int64)
@@ -75,7 +76,7 @@ def surface_slots(table: Array, patterned: int, period: float, points: Array) ->
     return slots
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@cached(fastmath=True, parallel=True)
 def _trace(
     table: Array,
     palette: Array,
