@@ -1,7 +1,8 @@
 """Text to a textured mesh by `instant`: whether encoders retrieve its captions, beside true pictures and other methods.
 
     python benchmarks/instant.py                           # 32 held-out prompts; 32 runs
-    python benchmarks/instant.py --prompts 8 --candidates 4 --polish 20 --polish 60 --name instant-choices
+    python benchmarks/instant.py --candidates 4 --way instant --way mvdream --name instant-ways
+    python benchmarks/instant.py --prompts 8 --polish 20 --polish 60 --name instant-polish
 
 Prompts are those of the suite nano-text. Each mesh is read as it was exported, and drawn by the rasteriser from 8 sides
 over light grey. Two encoders retrieve one of 240 captions from each picture: nano-judge, which no method uses, and
