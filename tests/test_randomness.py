@@ -20,7 +20,7 @@ STREAMS = {
     "mesh_views", "mirror", "noise", "occupancy", "occupancy-", "offset", "order", "ours", "pair", "path",
     "patch-left", "patch-top", "photograph_crop", "picture", "places", "pose", "position", "predicted",
     "projection", "reference", "reference-noise", "render", "renderer", "sample", "seen", "shading",
-    "shape", "sheet", "shift", "sigma", "split", "start", "step", "style", "styles", "surface", "target", "tau",
+    "shape", "sheet", "shift", "side", "sigma", "split", "start", "step", "style", "styles", "surface", "target", "tau",
     "template", "timestep", "tokens", "truth", "turned", "turns", "up", "verify", "volume", "warm-up",
     "world", "zero123plus", "zoom",
 }  # fmt: skip
