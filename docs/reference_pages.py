@@ -1,7 +1,8 @@
 """Writes the reference pages of the documentation: `python docs/reference_pages.py docs/reference`.
 
 There is a page for the top of a method file, one for each kind of part, made from the docstrings of the parts and the
-comments behind the fields of their Configs, and one for the Python interface. `docs/conf.py` writes them before each build; they are not committed.
+comments behind the fields of their Configs, and one for the Python interface. `docs/conf.py` writes them before each
+build; they are not committed.
 """
 
 from __future__ import annotations
