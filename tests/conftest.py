@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from annotations import where_arrays_are
+from tiny_clip import saved_clip
 from tiny_run import tiny_words
 
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -110,14 +111,7 @@ def tiny_pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random-weight CLIP of 8 x 8 pixels, for learners that are told what it sees."""
-    from transformers import CLIPConfig, CLIPModel
-
-    torch.manual_seed(0)
-    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision, text = {**tower, "image_size": 8, "patch_size": 4}, {**tower, "vocab_size": 32}
-    folder = tmp_path_factory.mktemp("clip")
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)).save_pretrained(folder)
-    return folder
+    return saved_clip(tmp_path_factory.mktemp("clip"), width=24, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import shutil
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from transformers import CLIPConfig, CLIPModel
 
 from lamps import SIZE, Lamps, train
 from maquette.config.parts import LearnerSpec, check
@@ -22,6 +21,7 @@ from maquette.learners.novel_view_finetune import NovelViewFinetuneLearner, kept
 from maquette.priors.base import Request
 from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
+from tiny_clip import saved_clip
 from zero123_layouts import save_folder
 
 
@@ -42,12 +42,7 @@ def variations(tmp_path_factory):
 @pytest.fixture(scope="module")
 def narrow_clip(tmp_path_factory):
     """A CLIP whose embeddings have 16 numbers; those of the others have 24."""
-    torch.manual_seed(2)
-    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision, text = {**tower, "image_size": 8, "patch_size": 4}, {**tower, "vocab_size": 32}
-    folder = tmp_path_factory.mktemp("narrow-clip")
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).save_pretrained(folder)
-    return folder
+    return saved_clip(tmp_path_factory.mktemp("narrow-clip"), width=16, seed=2)
 
 
 def build(prior, size=SIZE, **settings) -> NovelViewFinetuneLearner:

@@ -67,21 +67,23 @@ def test_an_equal_folder_is_not_copied_again(machines, tmp_path):
     assert index.stat().st_mtime_ns == before and json.loads(index.read_text())["number"] == 1
 
 
-def test_files_that_another_machine_added_meanwhile_stay(machines):
+def copied_by_both(machines):
+    """The machines, of which each has copied a file of its own into one folder."""
     (one, here), (other, there) = machines
     write(here, a="1")
     write(there, b="2")
     one.push(here)
     other.push(there)
+    return machines
+
+
+def test_files_that_another_machine_added_meanwhile_stay(machines):
+    (one, here), _ = copied_by_both(machines)
     assert one.pull(here) and contents(here) == {"a": "1", "b": "2"}
 
 
 def test_files_of_others_that_are_not_here_yet_stay_at_each_copy(machines):
-    (one, here), (other, there) = machines
-    write(here, a="1")
-    write(there, b="2")
-    one.push(here)
-    other.push(there)
+    (one, here), (other, there) = copied_by_both(machines)
     write(there, c="3")
     other.push(there)
     assert one.pull(here) and contents(here) == {"a": "1", "b": "2", "c": "3"}

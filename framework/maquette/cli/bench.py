@@ -12,7 +12,6 @@ from maquette.cli import completion
 from maquette.cli.arguments import Parts
 from maquette.cli.errors import exit_with_errors
 from maquette.cli.progress import live_table
-from maquette.errors import ConfigError
 from maquette.files import display_path
 
 if TYPE_CHECKING:
@@ -129,20 +128,13 @@ def table(
     from maquette.bench.suites import load_suite
     from maquette.bench.table_formats import format_table
     from maquette.bench.tables import read_table
-    from maquette.files import write_atomically
+    from maquette.cli.outcome import write_output
 
     text = format_table(read_table(results / load_suite(suite, parts or []).title, against, every), form)
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, text)
-    except OSError as problem:
-        raise ConfigError(
-            f"cannot write {out}: {problem.strerror or problem}", hint="give another file: --out FILE"
-        ) from None
-    typer.echo(f"written: {display_path(out)}")
+    write_output(out, text)
 
 
 def _print(done: SuiteRun, cases: set[str]) -> None:

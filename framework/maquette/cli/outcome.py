@@ -1,4 +1,4 @@
-"""What the commands print of a run: where it is, what it made, and how to go on."""
+"""What the commands print of a run, and of a file that `--out` names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from maquette.files import display_path
+from maquette.errors import ConfigError
+from maquette.files import display_path, write_atomically
 
 
 def print_outcome(run: Path) -> None:
@@ -17,3 +18,19 @@ def print_outcome(run: Path) -> None:
     for product in sorted(p for p in [*(path / "export").glob("*.*"), path / "report.html"] if p.is_file()):
         typer.echo(f"  {product}")
     typer.echo(f"again: {shlex.join(['maquette', 'run', str(path / 'config.yaml')])}")
+
+
+def write_output(out: Path, text: str) -> None:
+    """Write what a command was asked for by `--out`, and say so.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, text)
+    except OSError as problem:
+        raise ConfigError(
+            f"cannot write {out}: {problem.strerror or problem}", hint="give another file: --out FILE"
+        ) from None
+    typer.echo(f"written: {display_path(out)}")

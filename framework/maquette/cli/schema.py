@@ -22,9 +22,9 @@ def schema(
     from maquette import plugins
     from maquette.bench.records import record_schema
     from maquette.bench.suites import Suite
+    from maquette.cli.outcome import write_output
     from maquette.config.json_schema import method_schema
     from maquette.errors import ConfigError
-    from maquette.files import display_path, write_atomically
 
     if out is not None and not out.parent.is_dir():
         raise ConfigError(f"there is no folder {out.parent}", hint="give another file: --out FILE")
@@ -33,13 +33,7 @@ def schema(
     if out is None:
         typer.echo(text)
         return
-    try:
-        write_atomically(out, f"{text}\n")
-    except OSError as problem:
-        raise ConfigError(
-            f"cannot write {out}: {problem.strerror or problem}", hint="give another file: --out FILE"
-        ) from None
-    typer.echo(f"written: {display_path(out)}")
+    write_output(out, f"{text}\n")
     if record:
         return
     typer.echo(f"at the top of a method: # yaml-language-server: $schema={out.resolve()}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -112,14 +113,17 @@ class LandscapeRenderer:
         directions = torch.stack([level * azimuth.cos(), level * azimuth.sin(), elevation.sin()], dim=-1)
         return self.generator.sky(directions.reshape(-1, 3), self.generator.style_network(style)[0]).mean(dim=0)
 
+    @cached_property
+    def _above(self) -> float:
+        """A height over everything that stands in the landscape, cells."""
+        return max(2 * self.scene.highest, float(obstacle_height(self.scene).max()) + 1)
+
     def _down(self, rows: Int[Tensor, " H"], columns: Int[Tensor, " W"], size: int) -> LandscapeView:
         """Rays straight down through pixels of a texture; those beyond the window fall on its edge."""
         margin, (across, along) = self.scene.margin, self.scene.window_size
         x = margin + ((columns + 0.5) / size).clamp(0, 1) * (across - 1)
         y = margin + (1 - (rows + 0.5) / size).clamp(0, 1) * (along - 1)
-        above = torch.full(
-            (len(rows), len(columns)), max(2 * self.scene.highest, obstacle_height(self.scene).max() + 1)
-        )
+        above = torch.full((len(rows), len(columns)), self._above)
         y, x = torch.meshgrid(y, x, indexing="ij")
         directions = torch.tensor([0.0, 0.0, -1.0]).expand(*x.shape, 3)
         return look_along(self.scene, torch.stack([x, y, above], dim=-1), directions)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
-from torch.nn.functional import pad
 
 from maquette.annotations import Count, ElevationDeg, WeightsPath
-from maquette.images.framing import read_object
+from maquette.images.framing import crop_and_resize, read_object, square_around_object
 from maquette.metrics._ring import Ring
 from maquette.metrics._weights import pinned_hash
 from maquette.metrics.base import Case, Direction, MeasuredSubject, Measurement, Metric
@@ -60,8 +59,5 @@ class ClipSimilarity(Metric):
 
 def _reference(case: Case) -> Tensor:
     """The reference picture of a case over white [1, S, S, 3], widened with white to a square as renderings are."""
-    rgb = read_object(Path(case.image), None).over(1.0)
-    height, width = rgb.shape[1:3]
-    left, top = max(height - width, 0) // 2, max(width - height, 0) // 2
-    right, bottom = max(height - width, 0) - left, max(width - height, 0) - top
-    return pad(rgb, (0, 0, left, right, top, bottom), value=1.0)
+    picture = read_object(Path(case.image), None)
+    return crop_and_resize(picture, square_around_object(picture, 0), max(picture.size)).over(1.0)
