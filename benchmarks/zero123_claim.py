@@ -1,7 +1,7 @@
 """The claim of Zero-1-to-3: what a 2D prior knows of categories carries over to views of them that no pair has shown.
 
-    python benchmarks/zero123_claim.py --steps 240 --seeds 1      # 35 minutes of one core
-    python benchmarks/zero123_claim.py                            # 1,200 steps, three seeds: nine hours of one core
+    python benchmarks/zero123_claim.py --steps 240 --seeds 1      # 31 minutes of one core
+    python benchmarks/zero123_claim.py                            # 1,200 steps, three seeds: eight hours of one core
 
 Three arms are trained alike on pairs of the nano world without four categories: from nano-text, which has seen pictures
 of these categories, from scratch, and from nano-text with its weights shuffled within each tensor. The image encoder of

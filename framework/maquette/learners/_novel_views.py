@@ -17,7 +17,6 @@ from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.errors import ConfigError
 from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import Velocity, held_out_batches, mean_of_chunks
-from maquette.learners.base import memory_format_for
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.randomness import Draws
@@ -40,7 +39,7 @@ def conditioned(unet: Any, picture: Float[Tensor, "B C h w"], token: Float[Tenso
     """
 
     def predict(noisy: Tensor, t: Tensor) -> Tensor:
-        unet_input = torch.cat([noisy, picture], dim=1).contiguous(memory_format=memory_format_for(noisy.device))
+        unet_input = torch.cat([noisy, picture], dim=1).contiguous()
         return unet(unet_input, t, token, class_labels=token[:, 0] if unet.config.class_embed_type else None).sample
 
     return predict

@@ -122,7 +122,6 @@ class NovelViewFinetuneLearner(AveragedLearner[PairDataset, PosedPairs]):
         )
 
     def set_memory_format(self, device: torch.device) -> None:
-        super().set_memory_format(device)
         self._frozen = _Frozen(self._frozen.encoder, self._frozen.codec.vae, device)
         self.schedule = self.schedule.to(device)
 

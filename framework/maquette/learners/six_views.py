@@ -31,7 +31,7 @@ from maquette.learners._diffusion import (
     small_text_encoder,
     small_unet,
 )
-from maquette.learners.base import memory_format_for, word_tokenizer
+from maquette.learners.base import word_tokenizer
 from maquette.learners.novel_view import psnr
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.text.clip_texts import clip_embeddings
@@ -137,8 +137,7 @@ class SixViewsLearner(DiffusionLearner[SixViewDataset, PicturesWithSixViews]):
             alpha, sigma = self.diffusion.schedule_on(noisy.device).alpha_sigma(t)
 
             def run_unet(images: Tensor, conditioning: Any) -> Tensor:
-                images = images.contiguous(memory_format=memory_format_for(images.device))
-                return unet(images, t, context, cross_attention_kwargs=conditioning).sample
+                return unet(images.contiguous(), t, context, cross_attention_kwargs=conditioning).sample
 
             return run_with_reference(run_unet, noisy, alpha * reference_pixels + sigma * noise(t))
 
