@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from maquette import testing
+from maquette.cli.messages import MessageHandler
 from maquette.errors import ConfigError
 from maquette.registry import KINDS
 from maquette.testing import inputs
@@ -117,3 +119,22 @@ def test_traces_of_a_part_that_writes_files_are_named(good, tmp_path):
     rules = replace(procedure("loss"), use=use, build=lambda trial: None)
     with pytest.raises(Fault, match="it changes the files of the working folder"):
         check_leaves_nothing(Trial("loss", "x", good("loss"), None, rules, tmp_path, {}))
+
+
+def test_a_part_may_log_where_the_command_line_prints_messages(good, tmp_path, capsys):
+    def use(trial, part, situation):
+        logging.getLogger("maquette.mine").info("made")
+        return [Output("term", torch.zeros(()))]
+
+    logger, handler = logging.getLogger("maquette"), MessageHandler()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        rules = replace(procedure("loss"), use=use, build=lambda trial: None)
+        check_leaves_nothing(Trial("loss", "x", good("loss"), None, rules, tmp_path, {}))
+        logger.info("shown again")
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert capsys.readouterr().out == "shown again\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import threading
 import warnings
@@ -18,9 +19,9 @@ from maquette.testing.trial import Fault, Trial
 
 
 def check_leaves_nothing(trial: Trial) -> None:
-    """Building and using a part changes no state of the process, prints nothing and writes no file."""
+    """Building and using a part changes no state of the process, prints nothing and writes no file; it may log."""
     printed = io.StringIO()
-    with _own_folder(trial.folder / "scratch") as folder:
+    with _own_folder(trial.folder / "scratch") as folder, _without_messages():
         before = _states(folder)
         with contextlib.redirect_stdout(printed):
             trial.fresh()
@@ -40,6 +41,17 @@ def _own_folder(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         os.chdir(previous)
+
+
+@contextlib.contextmanager
+def _without_messages() -> Iterator[None]:
+    """Nothing that is logged reaches a handler: the command line prints messages to standard output."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
 
 
 def _states(folder: Path) -> list[State]:
