@@ -32,7 +32,7 @@ test: $(VENV)/.installed-dev
 slow: $(VENV)/.installed-dev
 	$(PYTEST) -m "slow and not claims"
 
-# Statistics over many runs: hours.
+# Statistics over many runs: ten minutes of one core.
 claims: $(VENV)/.installed-dev
 	$(PYTEST) -m claims
 

@@ -1,6 +1,7 @@
 """The claim of Zero-1-to-3: what its arms start from, what it measures on, and that trainings are used again."""
 
 import json
+from types import SimpleNamespace
 
 import measured_runs
 import pytest
@@ -56,7 +57,8 @@ def test_a_tiny_claim_is_trained_once_and_measured_again_from_what_is_there(tmp_
     size = {"steps": 1, "seeds": 1, "each": 1, "others_each": 1, "sampler_steps": 1, "words": words}
     zero123_claim.main(**size, folder=tmp_path / "runs", results=tmp_path / "results", only_train=False)
     first = (tmp_path / "results" / "zero123-claim.json").read_text()
-    monkeypatch.setattr(measured_runs.subprocess, "run", lambda *command, **settings: pytest.fail(f"it runs {command}"))
+    nothing = SimpleNamespace(run=lambda *command, **settings: pytest.fail(f"it runs {command}"))
+    monkeypatch.setattr(measured_runs, "subprocess", nothing)
     zero123_claim.main(**size, folder=tmp_path / "runs", results=tmp_path / "again", only_train=False)
     again = (tmp_path / "again" / "zero123-claim.json").read_text()
     ours, theirs = json.loads(first), json.loads(again)
