@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from chromium import CHROMIUM, axe_findings, chromium, new_page
 from project import ROOT
 
 pytestmark = pytest.mark.slow
 PAGES = ("index", "quickstart", "methods/instant", "reference/loss", "gallery", "search")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-AXE = "window.axe.run(document, {resultTypes: ['violations']})"
-SUMMARY = "results => results.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target.join(' ')).join(', ')}`)"
 
 
 @pytest.fixture(scope="module")
@@ -46,48 +42,32 @@ def test_the_site_has_the_parts_and_an_index_to_search_without_a_network(site):
 
 @pytest.fixture(scope="module")
 def browser():
-    if not CHROMIUM or find_spec("playwright") is None:
-        pytest.skip("Chromium (a Debian package) and playwright open the pages")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    if not CHROMIUM:
+        pytest.skip("Chromium opens the pages")
+    with chromium() as running:
         yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The source of axe-core: where AXE_CORE says, from npm, or from the package axe-playwright-python."""
-    packages = Path(sys.prefix).glob("lib/*/site-packages/axe_playwright_python/axe.min.js")
-    places = [Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js", *packages]
-    files = [path for path in places if path.is_file()]
-    if not files:
-        pytest.skip("axe-core checks the pages: npm install axe-core")
-    return files[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(site, browser, axe, name, scheme):
-    page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+def test_axe_finds_nothing(site, browser, name, scheme):
+    page = new_page(browser, viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
     page.goto((site / f"{name}.html").as_uri())
-    page.add_script_tag(content=axe)
-    findings = page.evaluate(f"{AXE}.then({SUMMARY})")
+    findings = axe_findings(page)
     page.close()
     assert not findings
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_wider_than_a_telephone(site, browser, name):
-    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page = new_page(browser, viewport={"width": 390, "height": 800})
     page.goto((site / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     page.close()
 
 
 def test_the_search_answers_from_files_alone(site, browser):
-    page = browser.new_page()
+    page = new_page(browser)
     page.goto(f"{(site / 'search.html').as_uri()}?q=orientation")
     page.wait_for_selector("#search-results li")
     assert "Losses" in page.inner_text("#search-results")
