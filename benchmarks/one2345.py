@@ -73,15 +73,16 @@ START = "start/object/"  # scope of the draws that the method's stage gives its 
 AVERAGES = ("mean of the category, pose known", "mean of the category, azimuth unknown", "nearest training object")
 COMPARED = ("solid_32", "solid_64", "shell_32", "f_score_1", "f_score_2", "chamfer", "normal_consistency")
 MESHES = ("hull", "reconstructor", "stage one", "stage two")  # of which meshes are measured
-ARMS: dict[str, tuple[str, ...]] = {
-    "both": (), "global": ("learner.local=false",), "no-noise": ("learner.projection_noise=0", "dataset.warp=0"),
-}  # fmt: skip
-"""Arm of stage one -> what it changes: the local condition is left out, or cameras and pictures agree in training."""
+NOISE = ("learner.projection_noise=1.0", "dataset.warp=1.5")
+ARMS = {"both": NOISE, "global": (*NOISE, "learner.local=false"), "no-noise": ()}
+"""Arm of stage one -> what it changes: cameras and rendered pictures disagree in training, as the paper has it, with
+and without the local condition; or they agree, as in the recipe."""
 ARM_STAGE, ARM_OBJECTS = "nano-one2345-shape", 64
 ARM_WORDS = (
-    'learner.reconstructor=""', "steps=4800", "learning_rate=[[0,0.0],[1%,1.2e-3],[30%,1.0e-3],[100%,1.0e-5]]",
+    'learner.reconstructor=""', "dataset.sampled.objects=80", "dataset.sampled_batches=0.3", "steps=4800",
+    "learning_rate=[[0,0.0],[1%,1.2e-3],[30%,1.0e-3],[100%,1.0e-5]]",
 )  # fmt: skip
-"""What all arms change: they start from random weights, which no arm's views have taught."""
+"""What all arms change, beside fewer sampled views: they start from random weights, which no views have taught."""
 
 Maker = Callable[["Case"], Float[Tensor, "N N N"] | DistanceGrid]
 Rows = dict[str, dict[str, dict[str, float]]]
