@@ -1,6 +1,6 @@
 """Volumes of One-2-3-45++ from seven views of held-out nano objects, true and sampled, beside simpler ways to them.
 
-    python benchmarks/one2345.py                          # 64 objects from true views, 16 from sampled ones
+    python benchmarks/one2345.py                          # 64 objects, from true views and from sampled ones
     python benchmarks/one2345.py --objects 2 --sampled 1 --shape FOLDER --surface FOLDER
     python benchmarks/one2345.py --objects 0 --sampled 0 --sheet 0 --arms both,no-noise,global --seeds 2
 
@@ -295,7 +295,7 @@ def summary_of_arms(rows: Rows) -> dict[str, Any]:
 
 def main(
     objects: Annotated[int, typer.Option(help="objects from true views")] = 64,
-    sampled: Annotated[int, typer.Option(help="objects from views that the prior samples")] = 16,
+    sampled: Annotated[int, typer.Option(help="objects from views that the prior samples")] = 64,
     meshes: Annotated[int, typer.Option(help="objects whose meshes are measured, too")] = 64,
     shape: Annotated[str, typer.Option(help="weights of stage one")] = "nano-one2345-shape",
     surface: Annotated[str, typer.Option(help="weights of stage two; empty: none")] = "nano-one2345-surface",
