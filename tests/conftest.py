@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import logging
 import os
 import re
 import signal
@@ -65,6 +66,16 @@ def _one_thread_and_one_seed() -> None:
     """Small tensors gain nothing from threads, and what a test draws from torch's own generator repeats."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_before() -> Iterator[None]:
+    """A command that a test calls in this process shows messages, which those after it did not ask for."""
+    logger = logging.getLogger("maquette")
+    level, handlers = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session", autouse=True)

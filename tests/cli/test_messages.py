@@ -6,19 +6,8 @@ import logging
 import subprocess
 import sys
 
-import pytest
-
 from maquette.cli.messages import MessageHandler, show_messages
 from maquette.errors import ConfigError
-
-
-@pytest.fixture(autouse=True)
-def _logger_as_before():
-    logger = logging.getLogger("maquette")
-    level, handlers = logger.level, list(logger.handlers)
-    yield
-    logger.setLevel(level)
-    logger.handlers[:] = handlers
 
 
 def test_messages_go_to_standard_output_and_warnings_to_standard_error(capsys):

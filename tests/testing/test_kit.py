@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from maquette import testing
-from maquette.cli.messages import MessageHandler
+from maquette.cli.messages import show_messages
 from maquette.errors import ConfigError
 from maquette.registry import KINDS
 from maquette.testing import inputs
@@ -126,16 +126,8 @@ def test_a_part_may_log_where_the_command_line_prints_messages(good, tmp_path, c
         logging.getLogger("maquette.mine").info("made")
         return [Output("term", torch.zeros(()))]
 
-    logger, handler = logging.getLogger("maquette"), MessageHandler()
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        rules = replace(procedure("loss"), use=use, build=lambda trial: None)
-        check_leaves_nothing(Trial("loss", "x", good("loss"), None, rules, tmp_path, {}))
-        logger.info("shown again")
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-    shown = capsys.readouterr().out
-    assert "shown again" in shown and "made" not in shown
+    show_messages()
+    rules = replace(procedure("loss"), use=use, build=lambda trial: None)
+    check_leaves_nothing(Trial("loss", "x", good("loss"), None, rules, tmp_path, {}))
+    logging.getLogger("maquette").info("shown again")
+    assert capsys.readouterr().out == "shown again\n"

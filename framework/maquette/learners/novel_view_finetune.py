@@ -51,6 +51,8 @@ class NovelViewFinetuneLearner(AveragedLearner[PairDataset, PosedPairs]):
     learning rate of the projection.
     """
 
+    channels_last = False  # see `DiffusionLearner`
+
     @dataclass(frozen=True)
     class Config:
         prior: WeightsPath  # model to start from: a folder in diffusers' layout, a hub name, or a plugin's weights
@@ -122,6 +124,7 @@ class NovelViewFinetuneLearner(AveragedLearner[PairDataset, PosedPairs]):
         )
 
     def set_memory_format(self, device: torch.device) -> None:
+        super().set_memory_format(device)
         self._frozen = _Frozen(self._frozen.encoder, self._frozen.codec.vae, device)
         self.schedule = self.schedule.to(device)
 

@@ -45,13 +45,14 @@ def _own_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _without_messages() -> Iterator[None]:
-    """Nothing that is logged reaches a handler: the command line prints messages to standard output."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    """Without the handlers of maquette's log: that of the command line prints messages to standard output."""
+    logger = logging.getLogger("maquette")
+    handlers = list(logger.handlers)
+    logger.handlers.clear()
     try:
         yield
     finally:
-        logging.disable(previous)
+        logger.handlers[:] = handlers
 
 
 def _states(folder: Path) -> list[State]:
