@@ -42,6 +42,16 @@ def test_a_failed_seed_counts_as_the_trivial_row_within_its_case(tmp_path):
     assert score.filled == 1 and score.mean == pytest.approx(20 - (20 - 5) / 2 / 8)
 
 
+def test_failing_gains_nothing_where_the_trivial_row_is_better_than_the_oracle(tmp_path):
+    for case in CASES:
+        put(tmp_path, "oracle", case, {"surface-distance@1/chamfer": 0.4})
+        put(tmp_path, "trivial", case, {"surface-distance@1/chamfer": 0.1})
+        put(tmp_path, "worst", case, {"surface-distance@1/chamfer": 0.9})
+        put(tmp_path, "falls", case, {}, error="it fell", kind="other")
+    falls = row_of(board_of(tmp_path), "falls").scores["surface-distance@1/chamfer"]
+    assert falls.mean == pytest.approx(0.9) and falls.filled == 8
+
+
 def test_a_refused_result_does_not_count(tmp_path):
     put_baselines(tmp_path, CASES)
     for case in CASES:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from maquette.bench.baselines import Bounds, baseline_records, fill_missing
+from maquette.bench.baselines import Bounds, baseline_records, floor_values
 from maquette.bench.measuring import SuiteMetrics, costs_of, read_views, write_lock, write_views
 from maquette.bench.records import FAILURE_FILE, read_record, write_failure
 from maquette.bench.running import judged, over_limits, run_suite
@@ -118,9 +118,17 @@ def test_a_value_that_surpasses_the_oracle_by_the_noise_of_samples_is_none_and_b
     assert BOUNDS.above_oracle({"b": 0.05}, BETTER) == ["b"]
 
 
-def test_the_board_fills_a_missing_case_with_the_trivial_row_in_either_direction():
-    trivial = {"one": {"psnr": 9.0, "chamfer": 0.3}, "two": {"psnr": 8.0, "chamfer": 0.4}}
-    assert fill_missing({"one": {"psnr": 20.0, "chamfer": 0.1}}, trivial)["two"] == {"psnr": 8.0, "chamfer": 0.4}
+def test_a_value_in_which_the_trivial_row_is_as_good_as_the_oracle_is_never_below_it():
+    bounds = Bounds({"a": 0.9, "b": 0.5}, {"a": 0.9, "b": 0.1}, frozenset())  # b is better lower: a ball is smooth
+    assert bounds.below_trivial({"a": 0.2, "b": 0.7}, BETTER) == []
+    assert Bounds({}, {"a": 0.5}, frozenset()).below_trivial({"a": 0.2}, BETTER) == ["a"]  # without an oracle
+
+
+def test_a_missing_case_counts_as_the_trivial_row_and_never_gains_by_it():
+    trivial, oracle = {"a": 0.1, "b": 0.9, "c": 0.1}, {"a": 0.9, "b": 0.1, "c": 0.1}
+    rows = [{"a": 0.05, "b": 0.95, "c": 0.02}, {"a": 0.5, "b": 0.5, "c": 0.6}]
+    assert floor_values(trivial, oracle, rows, BETTER) == {"a": 0.1, "b": 0.9, "c": 0.02}
+    assert floor_values(trivial, oracle, [], BETTER) == trivial
 
 
 def test_a_suite_without_an_oracle_is_refused_before_anything_runs(suite, tmp_path):

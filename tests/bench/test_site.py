@@ -50,6 +50,15 @@ def test_without_meshes_there_is_no_viewer(results, tmp_path):
     assert not (tmp_path / "site" / "model-viewer.js").exists() and not list((tmp_path / "site").rglob("mesh.js"))
 
 
+def test_the_page_says_what_the_suite_is_and_how_many_of_its_cases_were_run(results, tmp_path):
+    file = next(results.glob("*/suite/outline.json"))
+    outline = json.loads(file.read_text())
+    assert outline["suite"] == "pictures@1" and outline["cases"]
+    file.write_text(json.dumps({**outline, "summary": "<b>things</b>", "cases": [*outline["cases"], "a cat"]}))
+    page = (build_site([results], tmp_path / "site").index.parent / "pictures-1" / "index.html").read_text()
+    assert "&lt;b&gt;things&lt;/b&gt;" in page and f"of {len(outline['cases']) + 1}</span>" in page
+
+
 def test_texts_of_records_are_escaped(tmp_path):
     put_baselines(tmp_path / "r", [HOSTILE])
     put(tmp_path / "r", HOSTILE, HOSTILE, {}, error=HOSTILE, kind="other")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +41,9 @@ class Bounds:
         return [name for name in names if _gain(values[name], self.oracle[name], better[name]) > self._tolerance(name)]
 
     def below_trivial(self, values: Mapping[str, float], better: Mapping[str, Direction]) -> list[str]:
-        """The values that are worse than the trivial row's."""
-        names = [name for name in values if name in self.trivial]
-        return [name for name in names if _gain(values[name], self.trivial[name], better[name]) < 0]
+        """The values that are worse than the trivial row's, where it is a floor: a ball is smooth for free."""
+        floors = [name for name in values if is_floor(self.trivial.get(name), self.oracle.get(name), better[name])]
+        return [name for name in floors if _gain(values[name], self.trivial[name], better[name]) < 0]
 
     def _tolerance(self, name: str) -> float:
         oracle = self.oracle[name]
@@ -91,22 +91,35 @@ def baseline_records(
     return bounds
 
 
-def fill_missing(
-    values: Mapping[str, Mapping[str, float]], trivial: Mapping[str, Mapping[str, float]]
-) -> dict[str, dict[str, float]]:
-    """The values of a method as the board ranks it: a case that is missing has the trivial row's score.
+def is_floor(trivial: float | None, oracle: float | None, better: Direction) -> bool:
+    """Whether the trivial row bounds a value from below: it has one, and the oracle's, if there is one, is better."""
+    return trivial is not None and (oracle is None or _gain(oracle, trivial, better) > 0)
 
-    So a method does not gain by failing where it would be bad. `bench` itself leaves such cases missing.
+
+def floor_values(
+    trivial: Mapping[str, float], oracle: Mapping[str, float], rows: Iterable[Mapping[str, float]],
+    better: Mapping[str, Direction],
+) -> dict[str, float]:  # fmt: skip
+    """What a missing case counts as: the trivial row's values, or the worst of all rows where those are no floor.
 
     Args:
-        values: of the cases that succeeded, by case.
-        trivial: of the trivial row, for all cases.
+        trivial, oracle: of the case.
+        rows: of all methods in this case.
+        better: whether higher or lower is better, by value.
 
     Example:
-        >>> fill_missing({"a mug": {"psnr": 20.0}}, {"a mug": {"psnr": 9.0}, "a cat": {"psnr": 8.0}})
-        {'a mug': {'psnr': 20.0}, 'a cat': {'psnr': 8.0}}
+        >>> rows = [{"psnr": 20.0, "roughness": 1.2}, {"psnr": 4.0, "roughness": 1.9}]
+        >>> better = {"psnr": "higher", "roughness": "lower"}
+        >>> floor_values({"psnr": 9.0, "roughness": 0.3}, {"psnr": 40.0, "roughness": 1.0}, rows, better)
+        {'psnr': 9.0, 'roughness': 1.9}
     """
-    return {case: {**row, **values.get(case, {})} for case, row in trivial.items()}
+    rows = list(rows)
+    floors = dict(trivial)
+    for name, value in trivial.items():
+        if not is_floor(value, oracle.get(name), better[name]):
+            worst = min if better[name] == "higher" else max
+            floors[name] = worst([value, *(row[name] for row in rows if name in row)])
+    return floors
 
 
 def _gain(value: float, other: float, better: Direction) -> float:

@@ -1,19 +1,21 @@
 """The board of a suite: its methods ranked, with the cases that failed filled by the trivial row.
 
-A method does not gain by failing: a unit without values that count has the trivial row's. Each value has a rank of its
-own, since a blended score would hide what each tells. Oracle and trivial row bound the values and have no rank.
+A method does not gain by failing: a unit without values that count has the trivial row's, or, where that is as good as
+the oracle's, the worst of all methods. Each value has a rank of its own, since a blended score would hide what each
+tells. Oracle and trivial row bound the values and have no rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from maquette.bench.baselines import fill_missing
+from maquette.bench.baselines import floor_values
+from maquette.bench.outlines import Outline, read_outline
 from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record
 from maquette.bench.statistics import paired_difference, resampled_means
 from maquette.bench.tables import LEAST_CASES, Group, beyond_chance, group_records, mean_costs
@@ -35,7 +37,7 @@ class Score:
         low, high: bounds of its 95 % bootstrap interval over the cases.
         rank: 1 and one more for each method that is better beyond chance; None: of a baseline, or there are fewer than
             five cases. Methods of one rank share a place.
-        filled: number of units that have the trivial row's value.
+        filled: number of units that have the value of `maquette.bench.baselines.floor_values`.
     """
 
     mean: float
@@ -110,12 +112,14 @@ class Board:
         better: value -> whether higher or lower is better, in the order of the columns.
         cases: titles, in the order of their first records.
         rows: oracle first, then methods in the order of their first records, trivial last.
+        outline: of the suite, which may have more cases; None: the results are without one.
     """
 
     suite: str
     better: Mapping[str, Direction]
     cases: tuple[str, ...]
     rows: tuple[BoardRow, ...]
+    outline: Outline | None = None
 
     @property
     def methods(self) -> list[BoardRow]:
@@ -137,7 +141,8 @@ def read_board(folder: Path, trusted: Mapping[str, int] | None = None, every: bo
     paths = find_records(folder)
     if not paths:
         raise ConfigError(f"there are no records in {display_path(folder)}", hint="make some: maquette bench run SUITE")
-    return make_board([(read_record(path), path) for path in paths], trusted or {}, every)
+    board = make_board([(read_record(path), path) for path in paths], trusted or {}, every)
+    return replace(board, outline=read_outline(folder))
 
 
 def make_board(records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int], every: bool = False) -> Board:
@@ -150,14 +155,14 @@ def make_board(records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int
     measured = {name for record, _ in records for name in record.values}
     better = {name: way for record, _ in written for name, way in record.better.items() if name in measured}
     cases = tuple(dict.fromkeys(record.case for record, _ in sorted(written, key=lambda pair: pair[1])))
-    trivial = next((group.by_case() for group in groups.values() if group.name == TRIVIAL), {})
-    columns = {name: _by_value(group, cases, trivial, better) for name, group in groups.items()}
+    floors = _floors(groups.values(), cases, better)
+    columns = {name: _by_value(group, cases, floors, better) for name, group in groups.items()}
     methods = [name for name, group in groups.items() if group.name not in (ORACLE, TRIVIAL)]
     ranks = {value: _ranks({name: columns[name][value] for name in methods}, better[value]) for value in better}
     oracle = next((columns[name] for name, group in groups.items() if group.name == ORACLE), {})
     folders = {id(record): path.parent for record, path in records}
     rows = {
-        name: _row(name, group, columns[name], cases, {value: ranks[value].get(name) for value in better}, trivial,
+        name: _row(name, group, columns[name], cases, {value: ranks[value].get(name) for value in better}, floors,
                    oracle, better, folders, trusted)
         for name, group in groups.items()
     }  # fmt: skip
@@ -165,28 +170,39 @@ def make_board(records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int
     return Board(suites[0], better, cases, tuple(row for kind in order for row in rows.values() if row.kind == kind))
 
 
+def _floors(
+    groups: Iterable[Group], cases: Sequence[str], better: Mapping[str, Direction]
+) -> dict[str, dict[str, float]]:
+    """What a unit without values counts as, by case; empty for a case without a trivial row."""
+    rows: dict[str, list[Mapping[str, float]]] = {case: [] for case in cases}
+    baselines: dict[str, Mapping[str, Mapping[str, float]]] = {ORACLE: {}, TRIVIAL: {}}
+    for group in groups:
+        if group.name in baselines:
+            baselines[group.name] = baselines[group.name] or group.by_case()
+            continue
+        for record in group.records:
+            if record.status == "done":
+                rows[record.case].append(record.values)
+    oracle, trivial = baselines[ORACLE], baselines[TRIVIAL]
+    return {case: floor_values(trivial.get(case, {}), oracle.get(case, {}), rows[case], better) for case in cases}
+
+
 def _by_value(
-    group: Group, cases: Sequence[str], trivial: Mapping[str, Mapping[str, float]], better: Mapping[str, Direction]
+    group: Group, cases: Sequence[str], floors: Mapping[str, Mapping[str, float]], better: Mapping[str, Direction]
 ) -> dict[str, np.ndarray]:
     """Value -> [N], the means over the seeds of each case, failures filled; NaN where neither has a value."""
     seeds = sorted({record.seed for record in group.records})
     by_seed = []
     for seed in seeds:
         done = [record for record in group.records if record.status == "done" and record.seed == seed]
-        by_seed.append(_filled({record.case: record.values for record in done}, trivial))
+        values = {record.case: record.values for record in done}
+        by_seed.append({case: {**floor, **values.get(case, {})} for case, floor in floors.items()})
     return {
         value: np.array([
             np.mean([values.get(case, {}).get(value, np.nan) for values in by_seed]) for case in cases
         ])
         for value in better
     }  # fmt: skip
-
-
-def _filled(
-    values: Mapping[str, Mapping[str, float]], trivial: Mapping[str, Mapping[str, float]]
-) -> dict[str, dict[str, float]]:
-    """Values by case, what is missing filled by the trivial row; a case without one stays as it is."""
-    return {case: dict(row) for case, row in values.items()} | fill_missing(values, trivial)
 
 
 def _ranks(columns: Mapping[str, np.ndarray], better: Direction) -> dict[str, int | None]:
@@ -218,7 +234,7 @@ def _common_difference(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
 
 def _row(
     name: str, group: Group, columns: Mapping[str, np.ndarray], cases: Sequence[str],
-    ranks: Mapping[str, int | None], trivial: Mapping[str, Mapping[str, float]], oracle: Mapping[str, np.ndarray],
+    ranks: Mapping[str, int | None], floors: Mapping[str, Mapping[str, float]], oracle: Mapping[str, np.ndarray],
     better: Mapping[str, Direction], folders: Mapping[int, Path], trusted: Mapping[str, int],
 ) -> BoardRow:  # fmt: skip
     kind: RowKind = "method" if group.name not in (ORACLE, TRIVIAL) else "oracle" if group.name == ORACLE else "trivial"
@@ -230,7 +246,7 @@ def _row(
         if len(present):
             low, high = np.percentile(resampled_means(present[None])[:, 0], [2.5, 97.5])
             filled = sum(
-                value in trivial.get(unit.case, {})
+                value in floors[unit.case]
                 and (unit.state != "done" or unit.record is None or value not in unit.record.values)
                 for unit in units
             )

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from maquette.bench.baselines import Bounds, baseline_records
 from maquette.bench.measuring import VIEWS_FILE, SuiteMetrics, costs_of, manifest_of, write_views
+from maquette.bench.outlines import OUTLINE_FOLDER, keep_outline
 from maquette.bench.records import (
     FAILURE_FILE,
     LOCK_FOLDER,
@@ -35,7 +36,7 @@ from maquette.runs.storage import Storage
 from maquette.runs.view_sheets import sheet_views
 from maquette.stages.finished import finished_scene
 
-SHARED = (ORACLE, TRIVIAL, LOCK_FOLDER)  # of a suite's results, beside those of its methods
+SHARED = (ORACLE, TRIVIAL, LOCK_FOLDER, OUTLINE_FOLDER)  # of a suite's results, beside those of its methods
 FINAL = ("nonfinite", "time")  # failures that are not tried again: the same numbers would come out, or it took longer
 
 
@@ -153,6 +154,7 @@ def run_units(
     before = {unit: row for unit in units if (row := _earlier(unit, suite, results)) is not None}
     _push(storage, [row.folder for row in before.values()])
     with sole_writer(root, "suite"):
+        keep_outline(suite, results)
         bounds = baseline_records(suite, metrics, results, {unit.case.title for unit in units})
         on_result(progress)
         progress.rows.extend(before.values())

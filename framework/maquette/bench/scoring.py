@@ -12,6 +12,7 @@ from typing import Any
 
 from maquette.bench.baselines import Bounds, baseline_records
 from maquette.bench.measuring import VIEWS_FILE, SuiteMetrics, measured_by, write_views
+from maquette.bench.outlines import keep_outline
 from maquette.bench.records import FAILURE_FILE, RECORD_FILE, Record, hash_of, write_failure, write_record
 from maquette.bench.running import judged
 from maquette.bench.subjects import MESH_FILE, read_subject
@@ -105,6 +106,7 @@ def score_folder(folder: Path, suite: Suite, results: Path) -> Iterator[Scored]:
     system, metrics = read_system(folder), SuiteMetrics.build(suite)
     files = {(case.title, seed): find_file(folder, suite, case, seed) for case in suite.cases for seed in suite.seeds}
     _check_all_used(folder, suite, [path for path in files.values() if path is not None])
+    keep_outline(suite, results)
     bounds = baseline_records(suite, metrics, results)
     for case in suite.cases:
         for seed in suite.seeds:

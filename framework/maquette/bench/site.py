@@ -10,17 +10,19 @@ import base64
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from maquette.bench.baselines import is_floor
 from maquette.bench.board import Board, BoardRow, BoardUnit, read_board
 from maquette.bench.measuring import VIEWS_FILE
 from maquette.bench.published import PublishedTable, published_tables
 from maquette.bench.records import FAILURE_FILE, RECORD_FILE, find_records
+from maquette.bench.site_meshes import site_mesh
 from maquette.bench.subjects import MESH_FILE
 from maquette.bench.verdicts import read_trust
 from maquette.errors import ConfigError
@@ -34,6 +36,7 @@ PAGES = Path(__file__).parent / "pages"
 SCRIPTS = ("board.js", "plot.js", "gallery.js")
 STYLE, DATA, LIBRARY = "board.css", "data.js", "model-viewer.js"
 PICTURE, MODEL = "views.webp", "mesh.js"  # of a unit
+FACES = 4000  # of a mesh in a 3D view
 COSTS = {"seconds": "s", "peak_memory_mb": "MB", "peak_gpu_memory_mb": "MB, card"}
 QUALITY = 82  # of the pictures' WebP
 
@@ -54,7 +57,12 @@ class Site:
 
 
 def build_site(
-    results: Sequence[Path], out: Path, every: bool = False, meshes: bool = True, name: str = "Leaderboard"
+    results: Sequence[Path],
+    out: Path,
+    every: bool = False,
+    meshes: bool = True,
+    name: str = "Leaderboard",
+    faces: int = FACES,
 ) -> Site:
     """Write the pages of all suites in some folders of results.
 
@@ -64,6 +72,7 @@ def build_site(
         every: also older configurations of a method.
         meshes: whether the 3D views are in the site, too.
         name: the site's title.
+        faces: about how many a mesh has in a 3D view at most, with colours at its vertices; 0: the meshes as they are.
 
     Raises:
         ConfigError: a folder has no records, two have one suite, or `out` holds something else.
@@ -75,7 +84,8 @@ def build_site(
     write_atomically(out / STYLE, base_style() + (PAGES / STYLE).read_text(encoding="utf-8"))
     for script in SCRIPTS:
         shutil.copyfile(PAGES / script, out / script)
-    has_models = [_write_board(board, out / slug_of(title), published, meshes, name) for title, board in boards.items()]
+    pack = (lambda path: site_mesh(path, faces)) if meshes else None
+    has_models = [_write_board(board, out / slug_of(title), published, pack, name) for title, board in boards.items()]
     if any(has_models):
         write_atomically(out / LIBRARY, f"loaded(null, {json.dumps(packed_library())})\n")
     shared = {"site": name, "pages": {title: slug_of(title) for title in boards}}
@@ -120,10 +130,12 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _write_board(board: Board, out: Path, published: Sequence[PublishedTable], meshes: bool, site: str) -> bool:
+def _write_board(
+    board: Board, out: Path, published: Sequence[PublishedTable], pack: Callable[[Path], bytes] | None, site: str
+) -> bool:
     """Write the page of a suite; returns whether it has meshes."""
     out.mkdir(parents=True, exist_ok=True)
-    files = {id(unit): _write_unit(unit, out, meshes) for row in board.rows for unit in row.units}
+    files = {id(unit): _write_unit(unit, out, pack) for row in board.rows for unit in row.units}
     data = board_data(board, files)
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     write_atomically(out / "board.json", text)
@@ -222,13 +234,15 @@ def _by_protocol(board: Board) -> dict[str, list[str]]:
 
 
 def _bar(board: Board, row: BoardRow, value: str) -> tuple[float, float, float] | None:
-    """Mean and interval as percentages of the way from the trivial row to the oracle's; None: one has no value."""
+    """Mean and interval as percentages of the way from the trivial row to the oracle's; None: there is no such way."""
     ends = [next((other.scores.get(value) for other in board.rows if other.kind == kind), None)
             for kind in ("trivial", "oracle")]  # fmt: skip
     score = row.scores.get(value)
-    if score is None or ends[0] is None or ends[1] is None or ends[0].mean == ends[1].mean:
+    if score is None or ends[0] is None or ends[1] is None:
         return None
     trivial, oracle = ends[0].mean, ends[1].mean
+    if not is_floor(trivial, oracle, board.better[value]):
+        return None
     low, mean, high = sorted(
         min(100.0, max(0.0, 100 * (number - trivial) / (oracle - trivial)))
         for number in (score.low, score.mean, score.high)
@@ -236,8 +250,8 @@ def _bar(board: Board, row: BoardRow, value: str) -> tuple[float, float, float] 
     return low, mean, high
 
 
-def _write_unit(unit: BoardUnit, out: Path, meshes: bool) -> str:
-    """Copy a unit's record and pictures, and pack its mesh; returns which of them there are, of "v" and "m"."""
+def _write_unit(unit: BoardUnit, out: Path, pack: Callable[[Path], bytes] | None) -> str:
+    """Copy a unit's record and pictures, and its mesh as packed; returns which of them there are, of "v" and "m"."""
     if unit.folder is None:
         return ""
     place, files = out / unit_place(unit), ""
@@ -251,8 +265,8 @@ def _write_unit(unit: BoardUnit, out: Path, meshes: bool) -> str:
             picture.convert("RGB").save(path, "WEBP", quality=QUALITY)
         files += "v"
     mesh = next((path for path in (unit.folder / MESH_FILE, unit.folder / "prediction.glb") if embeddable(path)), None)
-    if meshes and mesh is not None:
-        content = base64.b64encode(mesh.read_bytes()).decode()
+    if pack is not None and mesh is not None:
+        content = base64.b64encode(pack(mesh)).decode()
         write_atomically(place / MODEL, f"loaded({json.dumps(unit_place(unit).as_posix())}, {json.dumps(content)})\n")
         files += "m"
     return files

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from maquette.bench.outlines import OUTLINE_FILE, OUTLINE_FOLDER
 from maquette.bench.record_checks import Finding, check_records
 from maquette.bench.records import LOCK_FOLDER, Record, find_records, read_record
 from maquette.bench.suites import Suite
@@ -110,5 +111,6 @@ def _files(folder: Path, configurations: set[tuple[str, str]]) -> list[Path]:
     locks = [
         folder / LOCK_FOLDER / f"{record.manifest['lock']}.txt" for _, record in chosen if "lock" in record.manifest
     ]
-    files = {path for path in (*neighbours, *locks) if path.is_file() and not path.name.startswith(".")}
+    outline = folder / OUTLINE_FOLDER / OUTLINE_FILE
+    files = {path for path in (*neighbours, *locks, outline) if path.is_file() and not path.name.startswith(".")}
     return sorted(files)

@@ -66,6 +66,9 @@ def build(
         bool, typer.Option("--every", help="also older configurations of a method; else the newest of each")
     ] = False,
     meshes: Annotated[bool, typer.Option("--meshes/--no-meshes", help="3D views in the site")] = True,
+    faces: Annotated[
+        int, typer.Option("--faces", min=0, help="of a mesh in a 3D view, about; 0: the meshes as they are")
+    ] = 4000,
 ) -> None:
     """Write a site of all suites: a folder of pages that works from a file, with tables, plots and pictures.
 
@@ -76,7 +79,7 @@ def build(
     """
     from maquette.bench.site import build_site
 
-    site = build_site(results, out, every, meshes, title)
+    site = build_site(results, out, every, meshes, title, faces)
     typer.echo(f"{len(site.boards)} suites, {site.results} results: {display_path(site.index)}")
 
 
