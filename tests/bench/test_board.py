@@ -8,6 +8,7 @@ import pytest
 from board_records import put, put_baselines, values
 from maquette.bench.board import read_board
 from maquette.bench.statistics import mean_with_interval, resampled_means
+from maquette.bench.tables import read_table
 from maquette.errors import ConfigError
 
 CASES = [f"object {i}" for i in range(8)]
@@ -50,6 +51,16 @@ def test_failing_gains_nothing_where_the_trivial_row_is_better_than_the_oracle(t
         put(tmp_path, "falls", case, {}, error="it fell", kind="other")
     falls = row_of(board_of(tmp_path), "falls").scores["surface-distance@1/chamfer"]
     assert falls.mean == pytest.approx(0.9) and falls.filled == 8
+    assert row_of(board_of(tmp_path), "trivial").above_oracle == ()
+
+
+def test_surpassing_an_oracle_that_the_trivial_row_surpasses_too_is_believed(tmp_path):
+    for case in CASES:
+        for method, chamfer, psnr in (("oracle", 0.4, 40), ("trivial", 0.1, 5), ("smooth", 0.2, 50)):
+            put(tmp_path, method, case, {"surface-distance@1/chamfer": chamfer, "refview@2/psnr": float(psnr)})
+    assert row_of(board_of(tmp_path), "smooth").above_oracle == ("refview@2/psnr",)
+    table = {row.name: row.above_oracle for row in read_table(tmp_path / "objects@1").rows}
+    assert table == {"oracle": (), "smooth": ("refview@2/psnr",), "trivial": ()}
 
 
 def test_a_refused_result_does_not_count(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from maquette.bench.board import read_board
@@ -14,6 +16,13 @@ def test_a_run_of_a_suite_leaves_its_outline_which_the_board_has(suite, results)
     assert outline is not None and outline.suite == suite.title
     assert outline.cases == [case.title for case in suite.cases]
     assert read_board(results / suite.title).outline == outline
+
+
+def test_a_board_has_its_cases_in_the_order_of_the_suite(suite, results):
+    files = sorted(results.rglob("result.json"), key=lambda file: suite.cases[0].title in file.read_text())
+    for time, file in enumerate(files):
+        os.utime(file, (time, time))
+    assert list(read_board(results / suite.title).cases) == [case.title for case in suite.cases]
 
 
 def test_an_outline_is_written_where_there_is_none_or_another(suite, tmp_path):

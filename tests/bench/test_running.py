@@ -121,6 +121,8 @@ def test_a_value_that_surpasses_the_oracle_by_the_noise_of_samples_is_none_and_b
 def test_a_value_in_which_the_trivial_row_is_as_good_as_the_oracle_is_never_below_it():
     bounds = Bounds({"a": 0.9, "b": 0.5}, {"a": 0.9, "b": 0.1}, frozenset())  # b is better lower: a ball is smooth
     assert bounds.below_trivial({"a": 0.2, "b": 0.7}, BETTER) == []
+    smooth = Bounds({"b": 0.5}, {"b": 0.1}, frozenset("b"))
+    assert smooth.above_oracle({"b": 0.2}, BETTER) == []  # and surpassing the oracle there is no wonder
     assert Bounds({}, {"a": 0.5}, frozenset()).below_trivial({"a": 0.2}, BETTER) == ["a"]  # without an oracle
 
 

@@ -36,8 +36,14 @@ class Bounds:
     bounding: frozenset[str]
 
     def above_oracle(self, values: Mapping[str, float], better: Mapping[str, Direction]) -> list[str]:
-        """The values that surpass the oracle's by more than the tolerance."""
-        names = [name for name in values if name in self.oracle and name in self.bounding]
+        """The values that surpass the oracle's by more than the tolerance, where the trivial row does not do so, too."""
+        names = [
+            name
+            for name in values
+            if name in self.oracle
+            and name in self.bounding
+            and _gain(self.trivial.get(name, self.oracle[name]), self.oracle[name], better[name]) <= 0
+        ]
         return [name for name in names if _gain(values[name], self.oracle[name], better[name]) > self._tolerance(name)]
 
     def below_trivial(self, values: Mapping[str, float], better: Mapping[str, Direction]) -> list[str]:

@@ -8,7 +8,7 @@ tells. Oracle and trivial row bound the values and have no rank.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,16 @@ from maquette.bench.baselines import floor_values
 from maquette.bench.outlines import Outline, read_outline
 from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record
 from maquette.bench.statistics import paired_difference, resampled_means
-from maquette.bench.tables import LEAST_CASES, Group, beyond_chance, group_records, mean_costs
+from maquette.bench.tables import (
+    LEAST_CASES,
+    ByCase,
+    Group,
+    beyond_chance,
+    bounded_values,
+    cases_of,
+    group_records,
+    mean_costs,
+)
 from maquette.errors import ConfigError
 from maquette.files import display_path
 from maquette.metrics.base import Direction
@@ -141,11 +150,13 @@ def read_board(folder: Path, trusted: Mapping[str, int] | None = None, every: bo
     paths = find_records(folder)
     if not paths:
         raise ConfigError(f"there are no records in {display_path(folder)}", hint="make some: maquette bench run SUITE")
-    board = make_board([(read_record(path), path) for path in paths], trusted or {}, every)
-    return replace(board, outline=read_outline(folder))
+    return make_board([(read_record(path), path) for path in paths], trusted or {}, every, read_outline(folder))
 
 
-def make_board(records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int], every: bool = False) -> Board:
+def make_board(
+    records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int], every: bool = False,
+    outline: Outline | None = None,
+) -> Board:  # fmt: skip
     """The board of records, each with its file; see `read_board`."""
     suites = sorted({record.suite for record, _ in records})
     if len(suites) > 1:
@@ -154,8 +165,10 @@ def make_board(records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int
     groups = group_records(written, every)
     measured = {name for record, _ in records for name in record.values}
     better = {name: way for record, _ in written for name, way in record.better.items() if name in measured}
-    cases = tuple(dict.fromkeys(record.case for record, _ in sorted(written, key=lambda pair: pair[1])))
-    floors = _floors(groups.values(), cases, better)
+    recorded = dict.fromkeys(record.case for record, _ in sorted(written, key=lambda pair: pair[1]))
+    cases = (*(case for case in (outline.cases if outline else ()) if recorded.pop(case, 0) is None), *recorded)
+    baselines = cases_of(ORACLE, groups), cases_of(TRIVIAL, groups)
+    floors, bounded = _floors(groups.values(), cases, *baselines, better), bounded_values(*baselines, better)
     columns = {name: _by_value(group, cases, floors, better) for name, group in groups.items()}
     methods = [name for name, group in groups.items() if group.name not in (ORACLE, TRIVIAL)]
     ranks = {value: _ranks({name: columns[name][value] for name in methods}, better[value]) for value in better}
@@ -163,27 +176,23 @@ def make_board(records: Sequence[tuple[Record, Path]], trusted: Mapping[str, int
     folders = {id(record): path.parent for record, path in records}
     rows = {
         name: _row(name, group, columns[name], cases, {value: ranks[value].get(name) for value in better}, floors,
-                   oracle, better, folders, trusted)
+                   oracle, bounded, better, folders, trusted)
         for name, group in groups.items()
     }  # fmt: skip
     order: tuple[RowKind, ...] = ("oracle", "method", "trivial")
-    return Board(suites[0], better, cases, tuple(row for kind in order for row in rows.values() if row.kind == kind))
+    ordered = tuple(row for kind in order for row in rows.values() if row.kind == kind)
+    return Board(suites[0], better, cases, ordered, outline)
 
 
 def _floors(
-    groups: Iterable[Group], cases: Sequence[str], better: Mapping[str, Direction]
+    groups: Iterable[Group], cases: Sequence[str], oracle: ByCase, trivial: ByCase, better: Mapping[str, Direction]
 ) -> dict[str, dict[str, float]]:
     """What a unit without values counts as, by case; empty for a case without a trivial row."""
     rows: dict[str, list[Mapping[str, float]]] = {case: [] for case in cases}
-    baselines: dict[str, Mapping[str, Mapping[str, float]]] = {ORACLE: {}, TRIVIAL: {}}
     for group in groups:
-        if group.name in baselines:
-            baselines[group.name] = baselines[group.name] or group.by_case()
-            continue
-        for record in group.records:
+        for record in group.records if group.name not in (ORACLE, TRIVIAL) else ():
             if record.status == "done":
                 rows[record.case].append(record.values)
-    oracle, trivial = baselines[ORACLE], baselines[TRIVIAL]
     return {case: floor_values(trivial.get(case, {}), oracle.get(case, {}), rows[case], better) for case in cases}
 
 
@@ -235,7 +244,7 @@ def _common_difference(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
 def _row(
     name: str, group: Group, columns: Mapping[str, np.ndarray], cases: Sequence[str],
     ranks: Mapping[str, int | None], floors: Mapping[str, Mapping[str, float]], oracle: Mapping[str, np.ndarray],
-    better: Mapping[str, Direction], folders: Mapping[int, Path], trusted: Mapping[str, int],
+    bounded: Sequence[str], better: Mapping[str, Direction], folders: Mapping[int, Path], trusted: Mapping[str, int],
 ) -> BoardRow:  # fmt: skip
     kind: RowKind = "method" if group.name not in (ORACLE, TRIVIAL) else "oracle" if group.name == ORACLE else "trivial"
     units = _units(group, cases, folders)
@@ -253,8 +262,8 @@ def _row(
             scores[value] = Score(float(present.mean()), float(low), float(high), ranks[value], filled)
     surpassing = [
         value
-        for value, way in better.items()
-        if kind == "method" and value in oracle and _surpasses(columns[value], oracle[value], way)
+        for value in bounded
+        if kind == "method" and value in oracle and _surpasses(columns[value], oracle[value], better[value])
     ]
     records = group.records
     return BoardRow(

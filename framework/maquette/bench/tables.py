@@ -126,10 +126,11 @@ def make_table(records: Sequence[tuple[Record, float]], against: str = "", every
     better = {name: way for record, _ in records for name, way in record.better.items()}
     measured = {name for record, _ in records for name in record.values}
     better = {name: way for name, way in better.items() if name in measured}
-    oracle = next((group.by_case() for group in groups.values() if group.name == ORACLE), {})
+    oracle, trivial = cases_of(ORACLE, groups), cases_of(TRIVIAL, groups)
+    bounded = bounded_values(oracle, trivial, better)
     compared = groups[reference].by_case() if reference else {}
     rows = {
-        name: _row(name, group, better, {} if name == reference or name not in methods else compared, oracle)
+        name: _row(name, group, better, {} if name == reference or name not in methods else compared, oracle, bounded)
         for name, group in groups.items()
     }
     order = [
@@ -210,7 +211,24 @@ def group_records(records: Iterable[tuple[Record, float]], every: bool) -> dict[
     }
 
 
-def _row(name: str, group: Group, better: Mapping[str, Direction], compared: ByCase, oracle: ByCase) -> Row:
+def cases_of(name: str, groups: Mapping[str, Group]) -> ByCase:
+    """The means by case of the first group of that name; none without one."""
+    return next((group.by_case() for group in groups.values() if group.name == name), {})
+
+
+def bounded_values(oracle: ByCase, trivial: ByCase, better: Mapping[str, Direction]) -> tuple[str, ...]:
+    """The values that the oracle bounds: all but those in which the trivial row surpasses it, as a ball is smoother."""
+    names = []
+    for name, way in better.items():
+        difference = _difference(trivial, oracle, name)
+        if not difference or difference["mean"] == 0 or (difference["mean"] > 0) != (way == "higher"):
+            names.append(name)
+    return tuple(names)
+
+
+def _row(
+    name: str, group: Group, better: Mapping[str, Direction], compared: ByCase, oracle: ByCase, bounded: Sequence[str]
+) -> Row:
     mine = group.by_case()
     summary = summarise([[values] for values in mine.values()], {}, better)
     done = [record for record in group.records if record.status == "done"]
@@ -220,7 +238,11 @@ def _row(name: str, group: Group, better: Mapping[str, Direction], compared: ByC
         sum(record.status == "refused" for record in group.records),
         sum(bool(record.below_trivial) for record in done), summary,
         {one: difference for one in better if (difference := _difference(mine, compared, one))}, mean_costs(done),
-        tuple(one for one, way in better.items() if group.name != ORACLE and _surpasses(mine, oracle, one, way)),
+        tuple(
+            one
+            for one in bounded
+            if group.name not in (ORACLE, TRIVIAL) and _surpasses(mine, oracle, one, better[one])
+        ),
     )  # fmt: skip
 
 
