@@ -36,7 +36,7 @@ class Bounds:
     bounding: frozenset[str]
 
     def above_oracle(self, values: Mapping[str, float], better: Mapping[str, Direction]) -> list[str]:
-        """The values that surpass the oracle's by more than the tolerance, where the trivial row does not do so, too."""
+        """The values that surpass the oracle's by more than the tolerance, where the trivial row does not."""
         names = [
             name
             for name in values
