@@ -43,15 +43,32 @@ def test_a_failed_seed_counts_as_the_trivial_row_within_its_case(tmp_path):
     assert score.filled == 1 and score.mean == pytest.approx(20 - (20 - 5) / 2 / 8)
 
 
-def test_failing_gains_nothing_where_the_trivial_row_is_better_than_the_oracle(tmp_path):
-    for case in CASES:
-        put(tmp_path, "oracle", case, {"surface-distance@1/chamfer": 0.4})
-        put(tmp_path, "trivial", case, {"surface-distance@1/chamfer": 0.1})
-        put(tmp_path, "worst", case, {"surface-distance@1/chamfer": 0.9})
-        put(tmp_path, "falls", case, {}, error="it fell", kind="other")
-    falls = row_of(board_of(tmp_path), "falls").scores["surface-distance@1/chamfer"]
-    assert falls.mean == pytest.approx(0.9) and falls.filled == 8
+def test_failing_gains_nothing_where_the_trivial_row_is_as_good_as_the_oracle(tmp_path):
+    for i, case in enumerate(CASES):
+        for method in ("oracle", "trivial", "sound", "falls"):
+            failed = method == "falls" and i < 2
+            chamfer = {"surface-distance@1/chamfer": 0.5 if method == "sound" and i < 2 else 0.1}
+            put(tmp_path, method, case, {} if failed else chamfer)
+    falls, sound = (
+        row_of(board_of(tmp_path), name).scores["surface-distance@1/chamfer"] for name in ("falls", "sound")
+    )
+    assert falls.mean == pytest.approx(0.1) and falls.filled == 2 and sound.filled == 0
+    assert falls.rank == sound.rank == 1  # over the cases that both have they are equal
     assert row_of(board_of(tmp_path), "trivial").above_oracle == ()
+
+
+def test_what_the_trivial_row_is_best_in_has_no_ranks(tmp_path):
+    for case in CASES:
+        for method, chamfer in (("oracle", 0.4), ("trivial", 0.1), ("smooth", 0.2), ("rough", 0.9)):
+            put(tmp_path, method, case, {"surface-distance@1/chamfer": chamfer})
+    assert {row.scores["surface-distance@1/chamfer"].rank for row in board_of(tmp_path).rows} == {None}
+
+
+def test_the_newest_configuration_is_the_one_whose_runs_began_last(tmp_path):
+    for config, hour in (("a" * 16, 10), ("b" * 16, 9)):  # written in the other order, as by a checkout
+        put(tmp_path, "mine", CASES[0], values(20.0), config_hash=config,
+            manifest={"started": f"2026-11-30T{hour:02}:00:00+0000"})  # fmt: skip
+    assert row_of(board_of(tmp_path), "mine").config == "a" * 16
 
 
 def test_surpassing_an_oracle_that_the_trivial_row_surpasses_too_is_believed(tmp_path):

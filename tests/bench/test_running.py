@@ -29,6 +29,7 @@ from maquette.cli.app import app
 from maquette.errors import ConfigError, RunError
 from maquette.files import sole_writer
 from maquette.meshes.mesh import Mesh
+from maquette.runs.view_sheets import sheet_views
 from maquette.training.manifest import write_manifest
 from tiny_suite import METHOD, write_suite
 
@@ -126,11 +127,33 @@ def test_a_value_in_which_the_trivial_row_is_as_good_as_the_oracle_is_never_belo
     assert Bounds({}, {"a": 0.5}, frozenset()).below_trivial({"a": 0.2}, BETTER) == ["a"]  # without an oracle
 
 
-def test_a_missing_case_counts_as_the_trivial_row_and_never_gains_by_it():
+def test_a_missing_case_counts_as_the_trivial_row_where_that_is_no_gain():
     trivial, oracle = {"a": 0.1, "b": 0.9, "c": 0.1}, {"a": 0.9, "b": 0.1, "c": 0.1}
-    rows = [{"a": 0.05, "b": 0.95, "c": 0.02}, {"a": 0.5, "b": 0.5, "c": 0.6}]
-    assert floor_values(trivial, oracle, rows, BETTER) == {"a": 0.1, "b": 0.9, "c": 0.02}
-    assert floor_values(trivial, oracle, [], BETTER) == trivial
+    assert floor_values(trivial, oracle, BETTER) == {"a": 0.1, "b": 0.9}
+    assert floor_values(trivial, {}, BETTER) == trivial
+
+
+def test_a_result_that_cannot_be_measured_is_a_failure_and_the_other_units_go_on(suite, tmp_path, monkeypatch):
+    from maquette.bench import running
+
+    read = running.read_subject
+
+    def broken(path, protocol, case, **more):
+        if case.title == "disc":
+            raise ValueError("a mesh that nobody thought of")
+        return read(path, protocol, case, **more)
+
+    monkeypatch.setattr(running, "read_subject", broken)
+    made = run_suite(suite, tmp_path / "runs", tmp_path / "results", executor="inline", methods=["tiny"])
+    states = {row.job.case.title: (row.record.status, row.error) for row in made.rows}
+    assert states == {"disc": ("failed", "ValueError: a mesh that nobody thought of"), "square": ("done", "")}
+
+
+def test_the_pictures_of_a_record_are_of_what_was_measured(ran):
+    record = ran.rows[0]
+    subject = read_subject(record.folder / "mesh.glb", ran.suite.protocol, record.job.case, ours=True)
+    kept, drawn = read_views(record.folder / "views.png"), sheet_views(subject, ran.suite.sheet_views)
+    assert np.abs(np.stack(kept) - np.stack(drawn)).max() < 0.01
 
 
 def test_a_suite_without_an_oracle_is_refused_before_anything_runs(suite, tmp_path):

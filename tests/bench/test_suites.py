@@ -151,5 +151,15 @@ def test_the_digest_of_a_suite_follows_what_its_numbers_mean_and_not_where_it_is
     assert moved.digest == suite.digest and moved.title == "pictures@1"
     assert dataclasses.replace(moved, summary="another", bars={}).digest == suite.digest
     assert dataclasses.replace(moved, cases=moved.cases[:1]).digest != suite.digest
+    assert dataclasses.replace(moved, protocol=dataclasses.replace(moved.protocol, align="box")).digest != suite.digest
     Path(moved.cases[0].image).write_bytes(Path(moved.cases[1].image).read_bytes())
     assert dataclasses.replace(moved).digest != suite.digest
+
+
+def test_a_key_with_a_default_does_not_make_another_suite(suite, tmp_path):
+    file = write_suite(tmp_path)
+    text = file.read_text()
+    file.write_text(text + "limits: {lost: 2}\n")
+    assert load_suite(str(file)).digest == suite.digest
+    file.write_text(text + "limits: {lost: 3}\n")
+    assert load_suite(str(file)).digest != suite.digest

@@ -51,6 +51,24 @@ def test_a_tampered_number_with_a_new_digest_is_caught_by_its_prediction(results
     assert message.startswith("volume-iou@1/iou is claimed to be") and "its prediction scores" in message
 
 
+def test_a_changed_baseline_is_caught(results, suite, tmp_path):
+    path = next(path for path in find_records(results) if read_record(path).method == "trivial")
+    values = dict(read_record(path).values)
+    rewritten(path, values=values | {"volume-iou@1/iou": values["volume-iou@1/iou"] - 0.1})
+    (message,) = errors(results, suite, tmp_path)
+    assert message.startswith("volume-iou@1/iou is claimed to be") and "measured here it is" in message
+
+
+def test_one_run_made_anew_does_not_vouch_for_what_cannot_be_measured(results, suite, tmp_path):
+    path = records_of(results, "other")[0]
+    (path.parent / "mesh.glb").unlink()
+    rewritten(path, predictions={})
+    verdict = verify(results, suite, tmp_path / "work", rerun=4, executor="inline")
+    assert verdict.trust == 0 and not verdict.errors
+    trust = {read_record(path).method: verdict.trusted[read_record(path).digest] for path in records_of(results)}
+    assert trust == {"tiny": 2}
+
+
 def test_a_number_without_a_prediction_is_caught_by_a_run_made_anew(results, suite, tmp_path):
     for path in find_records(results):
         record = read_record(path)

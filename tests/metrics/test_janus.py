@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from maquette.errors import ConfigError
 from maquette.metrics.janus import Janus, fronts
 
 AZIMUTHS_DEG = [30.0 * i for i in range(12)]
@@ -23,6 +24,12 @@ def car():
     thing = world.sample_object(number, "test")
     c2w = np.stack([world.orbit_c2w(azimuth, 15, 3.2) for azimuth in AZIMUTHS_DEG])
     return world.render(thing, c2w, 35, 64).picture.over(1.0).numpy()
+
+
+def test_other_weights_than_the_pinned_ones_are_refused(judge):
+    assert len(judge._sha256) == 64
+    with pytest.raises(ConfigError, match="sha256"):
+        Janus(Janus.Config(reader="nano-viewpoint", sha256="0" * 64))
 
 
 def test_a_car_has_one_front(judge, car):

@@ -14,6 +14,7 @@ from maquette.data.formats import PosedImages
 from maquette.errors import RunError
 from maquette.export.exporters.mesh import MeshExporter
 from maquette.export.exporters.splats import SplatsExporter
+from maquette.images.picture import Picture
 from maquette.meshes.mesh import EmptySurface, Mesh
 from maquette.meshes.placement import Placement
 from maquette.meshes.reading import inspect_mesh
@@ -102,6 +103,17 @@ def test_the_true_subject_gives_its_true_pictures_where_they_are_known(tmp_path)
     assert metric(Nothing(), case).values["silhouette_iou"] == 0
     with pytest.raises(EmptySurface):
         TrueSubject(case.build_truth()).surface(8)
+
+
+def test_a_truth_that_draws_itself_is_seen_so_and_keeps_the_depth_of_its_surface(case, monkeypatch):
+    cameras = ring()
+    drawn = Picture.opaque(torch.full((4, cameras.height, cameras.width, 3), 0.25))
+    monkeypatch.setattr(TruthFiles, "pictures", lambda self, seen: drawn if seen is cameras else None)
+    true = TrueSubject(case.build_truth())
+    views, others = true.render_cameras(cameras), true.render_cameras(ring())
+    assert bool((views.rgb == 0.25).all()) and views.picture is drawn
+    assert views.depth.equal(others.depth) and views.normal.equal(others.normal)
+    assert not others.rgb.equal(views.rgb)
 
 
 def test_nothing_is_white_from_everywhere():

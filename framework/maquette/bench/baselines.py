@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,29 +103,22 @@ def is_floor(trivial: float | None, oracle: float | None, better: Direction) -> 
 
 
 def floor_values(
-    trivial: Mapping[str, float], oracle: Mapping[str, float], rows: Iterable[Mapping[str, float]],
-    better: Mapping[str, Direction],
-) -> dict[str, float]:  # fmt: skip
-    """What a missing case counts as: the trivial row's values, or the worst of all rows where those are no floor.
+    trivial: Mapping[str, float], oracle: Mapping[str, float], better: Mapping[str, Direction]
+) -> dict[str, float]:
+    """What a missing case counts as: the trivial row's values, of those in which it is a floor.
+
+    In the others a missing case has no value: where a grey ball is as good as the true object, its would be a gain.
 
     Args:
         trivial, oracle: of the case.
-        rows: of all methods in this case.
         better: whether higher or lower is better, by value.
 
     Example:
-        >>> rows = [{"psnr": 20.0, "roughness": 1.2}, {"psnr": 4.0, "roughness": 1.9}]
         >>> better = {"psnr": "higher", "roughness": "lower"}
-        >>> floor_values({"psnr": 9.0, "roughness": 0.3}, {"psnr": 40.0, "roughness": 1.0}, rows, better)
-        {'psnr': 9.0, 'roughness': 1.9}
+        >>> floor_values({"psnr": 9.0, "roughness": 0.3}, {"psnr": 40.0, "roughness": 1.0}, better)
+        {'psnr': 9.0}
     """
-    rows = list(rows)
-    floors = dict(trivial)
-    for name, value in trivial.items():
-        if not is_floor(value, oracle.get(name), better[name]):
-            worst = min if better[name] == "higher" else max
-            floors[name] = worst([value, *(row[name] for row in rows if name in row)])
-    return floors
+    return {name: value for name, value in trivial.items() if is_floor(value, oracle.get(name), better[name])}
 
 
 def _gain(value: float, other: float, better: Direction) -> float:

@@ -1,13 +1,14 @@
 """The board of a suite: its methods ranked, with the cases that failed filled by the trivial row.
 
 A method does not gain by failing: a unit without values that count has the trivial row's, or, where that is as good as
-the oracle's, the worst of all methods. Each value has a rank of its own, since a blended score would hide what each
-tells. Oracle and trivial row bound the values and have no rank.
+the oracle's, none, and methods are compared over the cases that both have. Each value has a rank of its own, since a
+blended score would hide what each tells; one in which the trivial row is better than the oracle has none. Oracle and
+trivial row bound the values and have no rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,11 +17,10 @@ import numpy as np
 
 from maquette.bench.baselines import floor_values
 from maquette.bench.outlines import Outline, read_outline
-from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record
+from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record, time_of
 from maquette.bench.statistics import paired_difference, resampled_means
 from maquette.bench.tables import (
     LEAST_CASES,
-    ByCase,
     Group,
     beyond_chance,
     bounded_values,
@@ -44,9 +44,10 @@ class Score:
     Args:
         mean: over the cases, of which the seeds are averaged first and the failures are filled.
         low, high: bounds of its 95 % bootstrap interval over the cases.
-        rank: 1 and one more for each method that is better beyond chance; None: of a baseline, or there are fewer than
-            five cases. Methods of one rank share a place.
-        filled: number of units that have the value of `maquette.bench.baselines.floor_values`.
+        rank: 1 and one more for each method that is better beyond chance; None: of a baseline, of a value in which the
+            trivial row surpasses the oracle, or there are fewer than five cases. Methods of one rank share a place.
+        filled: number of units without a value of their own: they have that of `maquette.bench.baselines.floor_values`,
+            or are left out.
     """
 
     mean: float
@@ -161,39 +162,28 @@ def make_board(
     suites = sorted({record.suite for record, _ in records})
     if len(suites) > 1:
         raise ConfigError(f"records of several suites have no common board: {', '.join(suites)}")
-    written = [(record, path.stat().st_mtime) for record, path in records]
+    written = [(record, time_of(record, path)) for record, path in records]
     groups = group_records(written, every)
     measured = {name for record, _ in records for name in record.values}
     better = {name: way for record, _ in written for name, way in record.better.items() if name in measured}
     recorded = dict.fromkeys(record.case for record, _ in sorted(written, key=lambda pair: pair[1]))
     cases = (*(case for case in (outline.cases if outline else ()) if recorded.pop(case, 0) is None), *recorded)
-    baselines = cases_of(ORACLE, groups), cases_of(TRIVIAL, groups)
-    floors, bounded = _floors(groups.values(), cases, *baselines, better), bounded_values(*baselines, better)
+    oracle, trivial = cases_of(ORACLE, groups), cases_of(TRIVIAL, groups)
+    floors = {case: floor_values(trivial.get(case, {}), oracle.get(case, {}), better) for case in cases}
+    bounded = bounded_values(oracle, trivial, better)
     columns = {name: _by_value(group, cases, floors, better) for name, group in groups.items()}
     methods = [name for name, group in groups.items() if group.name not in (ORACLE, TRIVIAL)]
-    ranks = {value: _ranks({name: columns[name][value] for name in methods}, better[value]) for value in better}
-    oracle = next((columns[name] for name, group in groups.items() if group.name == ORACLE), {})
+    ranks = {value: _ranks({name: columns[name][value] for name in methods}, better[value]) for value in bounded}
+    true = next((columns[name] for name, group in groups.items() if group.name == ORACLE), {})
     folders = {id(record): path.parent for record, path in records}
     rows = {
-        name: _row(name, group, columns[name], cases, {value: ranks[value].get(name) for value in better}, floors,
-                   oracle, bounded, better, folders, trusted)
+        name: _row(name, group, columns[name], cases, {value: ranks[value].get(name) for value in bounded}, floors,
+                   true, bounded, better, folders, trusted)
         for name, group in groups.items()
     }  # fmt: skip
     order: tuple[RowKind, ...] = ("oracle", "method", "trivial")
     ordered = tuple(row for kind in order for row in rows.values() if row.kind == kind)
     return Board(suites[0], better, cases, ordered, outline)
-
-
-def _floors(
-    groups: Iterable[Group], cases: Sequence[str], oracle: ByCase, trivial: ByCase, better: Mapping[str, Direction]
-) -> dict[str, dict[str, float]]:
-    """What a unit without values counts as, by case; empty for a case without a trivial row."""
-    rows: dict[str, list[Mapping[str, float]]] = {case: [] for case in cases}
-    for group in groups:
-        for record in group.records if group.name not in (ORACLE, TRIVIAL) else ():
-            if record.status == "done":
-                rows[record.case].append(record.values)
-    return {case: floor_values(trivial.get(case, {}), oracle.get(case, {}), rows[case], better) for case in cases}
 
 
 def _by_value(
@@ -255,11 +245,9 @@ def _row(
         if len(present):
             low, high = np.percentile(resampled_means(present[None])[:, 0], [2.5, 97.5])
             filled = sum(
-                value in floors[unit.case]
-                and (unit.state != "done" or unit.record is None or value not in unit.record.values)
-                for unit in units
+                unit.state != "done" or unit.record is None or value not in unit.record.values for unit in units
             )
-            scores[value] = Score(float(present.mean()), float(low), float(high), ranks[value], filled)
+            scores[value] = Score(float(present.mean()), float(low), float(high), ranks.get(value), filled)
     surpassing = [
         value
         for value in bounded
@@ -293,12 +281,14 @@ def _units(group: Group, cases: Sequence[str], folders: Mapping[int, Path]) -> t
 
 
 def _hardware(records: Sequence[Record]) -> tuple[str, ...]:
-    """The card or processor of each record's machine, or what the account of a scored system says."""
+    """The card, or the processor and threads, of each record's machine, or what the account of a scored system says."""
     machines = []
     for record in records:
         machine = record.manifest.get("machine")
         machine = machine if isinstance(machine, dict) else {}
-        machines.append(str(machine.get("gpu") or machine.get("processor") or record.manifest.get("hardware") or ""))
+        threads = f", {machine['threads']} threads" if machine.get("threads") else ""
+        processor = f"{machine.get('processor')}{threads}" if machine.get("processor") else ""
+        machines.append(str(machine.get("gpu") or processor or record.manifest.get("hardware") or ""))
     return tuple(dict.fromkeys(name for name in machines if name))
 
 

@@ -88,7 +88,7 @@ class SuiteMetrics:
 
 
 def costs_of(run: RunFolder, alone: bool) -> dict[str, float]:
-    """What a run took: seconds, peak_memory_mb, peak_gpu_memory_mb, and steps that were not finite.
+    """What a run took: seconds, cpu_seconds of its stages, peak memories in MB, and steps that were not finite.
 
     Args:
         run: of which the manifest is read.
@@ -98,6 +98,8 @@ def costs_of(run: RunFolder, alone: bool) -> dict[str, float]:
     costs: dict[str, float] = {"nonfinite": float(_nonfinite_steps(run))}
     if manifest.get("sessions") == 1:  # of several, one that was killed has no time
         costs["seconds"] = float(manifest.get("wall_seconds") or 0.0)
+        stages = [time for name, time in (manifest.get("times") or {}).items() if name.startswith("stage ")]
+        costs["cpu_seconds"] = round(sum(float(time["cpu_seconds"]) for time in stages), 3)
     if alone:
         costs["peak_memory_mb"] = float(manifest.get("peak_memory_mb") or 0.0)
     cards = manifest.get("peak_gpu_memory_mb") or {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maquette.bench.measuring import VIEWS_FILE
-from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, hash_of, read_record
+from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, hash_of, read_record, time_of
 from maquette.bench.suites import Suite
 from maquette.bench.units import Unit, config_hash, local_files_needed, shared_fingerprint, suite_unit, unit_place
 from maquette.config.origins import leaves
@@ -111,7 +111,7 @@ def _newest(entries: Sequence[Entry]) -> list[Entry]:
     written: dict[tuple[str, str], float] = {}
     for entry in entries:
         key = (entry.record.method, entry.record.config_hash)
-        written[key] = max(written.get(key, 0.0), entry.path.stat().st_mtime)
+        written[key] = max(written.get(key, 0.0), time_of(entry.record, entry.path))
     newest = dict(sorted(written, key=lambda key: written[key]))  # of a method, the last configuration stays
     return [entry for entry in entries if newest[entry.record.method] == entry.record.config_hash]
 

@@ -13,6 +13,7 @@ import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,6 +141,14 @@ def place_problem(record: Record) -> str:
 def find_records(folder: Path) -> list[Path]:
     """The records below a folder, of successes and of failures, in the order of their names."""
     return sorted(path for name in (RECORD_FILE, FAILURE_FILE) for path in folder.rglob(name))
+
+
+def time_of(record: Record, path: Path) -> float:
+    """When a record's run began, in seconds since 1970; without that, when its file was written."""
+    try:
+        return datetime.fromisoformat(str(record.manifest.get("started"))).timestamp()
+    except ValueError:
+        return path.stat().st_mtime
 
 
 def record_schema() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ from maquette.runs.progress import Progress
 from maquette.runs.storage import Storage
 from maquette.runs.view_sheets import sheet_views
 from maquette.stages.finished import finished_scene
+
+_log = logging.getLogger(__name__)
 
 SHARED = (ORACLE, TRIVIAL, LOCK_FOLDER, OUTLINE_FOLDER)  # of a suite's results, beside those of its methods
 FINAL = ("nonfinite", "time")  # failures that are not tried again: the same numbers would come out, or it took longer
@@ -233,7 +236,6 @@ def _record(
         return replace(begun, error=excess.message, kind=excess.kind, costs=costs, manifest=manifest)
     try:
         scene = finished_scene(run)
-        views = sheet_views(scene, suite.sheet_views)
         with TemporaryDirectory() as place:
             subject: MeasuredSubject = scene
             files: list[Path] = []
@@ -241,12 +243,15 @@ def _record(
                 files = [export_prediction(scene, suite.protocol, Path(place))]
                 subject = read_subject(files[0], suite.protocol, unit.case, ours=True)
             measured = metrics.measure(subject, unit.case)
-            write_views(views, folder / VIEWS_FILE)
+            write_views(sheet_views(subject, suite.sheet_views), folder / VIEWS_FILE)
             for file in files:
                 with atomic_path(folder / MESH_FILE) as copy:
                     copy.write_bytes(file.read_bytes())
-    except MaquetteError as problem:
-        return replace(begun, error=str(problem), kind="other", costs=costs, manifest=manifest)
+    except Exception as problem:  # of any kind that a broken mesh may bring about: the other units go on
+        error = str(problem) if isinstance(problem, MaquetteError) else f"{type(problem).__name__}: {problem}"
+        if not isinstance(problem, MaquetteError):
+            _log.exception("%s cannot be measured", unit.place)
+        return replace(begun, error=error, kind="other", costs=costs, manifest=manifest)
     predictions = {name: file_hash(folder / name) for name in (MESH_FILE, VIEWS_FILE) if (folder / name).is_file()}
     done = replace(
         begun, status="done", values=measured.values, facts=measured.facts, costs=costs, manifest=manifest,

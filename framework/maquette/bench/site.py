@@ -37,7 +37,7 @@ SCRIPTS = ("board.js", "plot.js", "gallery.js")
 STYLE, DATA, LIBRARY = "board.css", "data.js", "model-viewer.js"
 PICTURE, MODEL = "views.webp", "mesh.js"  # of a unit
 FACES = 4000  # of a mesh in a 3D view
-COSTS = {"seconds": "s", "peak_memory_mb": "MB", "peak_gpu_memory_mb": "MB, card"}
+COSTS = {"seconds": "s", "cpu_seconds": "s", "peak_memory_mb": "MB", "peak_gpu_memory_mb": "MB, card"}
 QUALITY = 82  # of the pictures' WebP
 
 

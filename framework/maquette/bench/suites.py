@@ -136,10 +136,11 @@ class Suite:
     def digest(self) -> str:
         """16 hexadecimal digits of what its numbers mean: cases, metrics, protocol, baselines and limits.
 
-        Paths count by the content of the file or folder, so that a suite that was moved is the same.
+        Paths count by the content of the file or folder, so that a suite that was moved is the same. Defaults do not
+        count, so that a new key does not make it another.
         """
-        meaning = plain({name: getattr(self, name) for name in ("cases", "metrics", "protocol", "baselines", "limits")})
-        text = json.dumps(_by_content(meaning), sort_keys=True, default=str)
+        meaning = {name: getattr(self, name) for name in ("cases", "metrics", "protocol", "baselines", "limits")}
+        text = json.dumps(_by_content(plain(meaning, defaults=False)), sort_keys=True, default=str)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ Format = Literal["md", "csv", "latex"]
 ARROWS = {"higher": "↑", "lower": "↓"}
 LATEX_ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$"}
 COST_TITLES = {
-    "seconds": "s", "peak_memory_mb": "memory, MB", "peak_gpu_memory_mb": "card memory, MB",
+    "seconds": "s", "cpu_seconds": "CPU s", "peak_memory_mb": "memory, MB", "peak_gpu_memory_mb": "card memory, MB",
     "nonfinite": "steps not finite",
 }  # fmt: skip
 
@@ -99,7 +99,7 @@ def _value(table: Table, row: Row, name: str, plus_minus: str) -> str:
     if figures["cases"] > 1:
         text += f" {plus_minus} {max(high - mean, mean - low):.2g}"
     if name in row.above_oracle:
-        text += " (above the oracle: refused)"
+        text += " (above the true objects)"
     difference = row.differences.get(name)
     if not difference:
         return text

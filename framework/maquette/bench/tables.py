@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record
+from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record, time_of
 from maquette.bench.statistics import mean_with_interval, paired_difference
 from maquette.bench.suites import Bar, Suite
 from maquette.errors import ConfigError, did_you_mean
@@ -17,7 +17,7 @@ from maquette.files import display_path
 from maquette.metrics.base import Direction
 
 LEAST_CASES = 5  # of a difference whose interval is taken for more than chance: with fewer, bootstrap tells too little
-COSTS = ("seconds", "peak_memory_mb", "peak_gpu_memory_mb", "nonfinite")
+COSTS = ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "nonfinite")
 
 ByCase = dict[str, dict[str, float]]
 """Case -> the mean over its seeds of each value."""
@@ -107,7 +107,7 @@ def read_table(folder: Path, against: str = "", every: bool = False) -> Table:
     paths = find_records(folder)
     if not paths:
         raise ConfigError(f"there are no records in {display_path(folder)}", hint="make some: maquette bench run SUITE")
-    return make_table([(read_record(path), path.stat().st_mtime) for path in paths], against, every)
+    return make_table([(record := read_record(path), time_of(record, path)) for path in paths], against, every)
 
 
 def make_table(records: Sequence[tuple[Record, float]], against: str = "", every: bool = False) -> Table:

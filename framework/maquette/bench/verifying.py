@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import numpy as np
 from maquette.bench.baselines import Bounds, baseline_records
 from maquette.bench.measuring import SuiteMetrics, measured_by
 from maquette.bench.record_checks import Entry, Finding, check_records, files_by_digest, read_entries, unit_of
-from maquette.bench.records import Record
+from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record
 from maquette.bench.running import judged, run_units
 from maquette.bench.scoring import kept_subject
 from maquette.bench.suites import Suite
 from maquette.bench.units import Unit
-from maquette.errors import MaquetteError
+from maquette.errors import ConfigError, MaquetteError
+from maquette.kernels.cores import available_cores
 from maquette.metrics.base import Case
 from maquette.randomness import Draws
 from maquette.runs.jobs import ExecutorName
@@ -25,7 +26,7 @@ from maquette.runs.jobs import ExecutorName
 EXACT = ("instruction_set", "numba_target", "dtype", "threads", "processor")  # of a machine: then bits agree
 ROUNDING = 5e-4  # absolute and relative difference of a figure that is measured on another machine
 NOISE = 3.0  # standard deviations over seeds within which a re-run counts as agreeing
-LEAST_NOISE = 0.05  # the same without several seeds, over the distance between oracle and trivial row
+LEAST_NOISE = 0.05  # at least, over the distance between oracle and trivial row
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Verdict:
         """0: self-reported; 1: all values measured anew from shipped predictions; 2: a sample re-run."""
         if self.errors:
             return 0
-        return 2 if self.rerun else int(self.rescored == self.records)
+        return (2 if self.rerun else 1) if self.rescored == self.records else 0
 
 
 def verify(
@@ -86,6 +87,7 @@ def verify(
     entries, _ = read_entries(folder, suite)
     metrics = SuiteMetrics.build(suite)
     bounds = baseline_records(suite, metrics, work / "baselines")
+    findings += _check_baselines(folder, suite, bounds)
     cases = {case.title: case for case in suite.cases}
     rescored = []
     for entry in entries:
@@ -104,6 +106,25 @@ def verify(
     return Verdict(tuple(findings), len(entries), len(rescored), len(chosen), trusted)
 
 
+def _check_baselines(folder: Path, suite: Suite, bounds: Mapping[str, Bounds]) -> Iterator[Finding]:
+    """Whether the baselines beside the records, which fill failures and end the bars, are those measured here."""
+    for path in find_records(folder / suite.title):
+        if path.relative_to(folder / suite.title).parts[0] not in (ORACLE, TRIVIAL):
+            continue
+        try:
+            record = read_record(path)
+        except ConfigError:
+            continue  # a finding of `check_records`
+        if record.case not in bounds:
+            continue
+        ours = bounds[record.case].oracle if record.method == ORACLE else bounds[record.case].trivial
+        for name in dict.fromkeys([*record.values, *ours]):
+            claimed, value = record.values.get(name), ours.get(name)
+            if claimed is None or value is None or abs(claimed - value) > ROUNDING * (1 + abs(value)):
+                message = f"{name} is claimed to be {claimed}, and measured here it is {value}"
+                yield Finding("error", "", f"{record.method}, {record.case}", message)
+
+
 def _can_be_rerun(record: Record, suite: Suite) -> bool:
     return record.source == "run" and record.status == "done" and not record.shrunk and record.method in suite.columns
 
@@ -117,8 +138,8 @@ def _trust_by_record(
     unmeasured = {entry.record.method for entry in entries if entry.record.digest not in measured}
     again = {entry.record.method for entry in rerun}
     return {
-        entry.record.digest: 0 if (method := entry.record.method) in wrong else 2 if method in again
-        else int(method not in unmeasured)
+        entry.record.digest: 0 if (method := entry.record.method) in wrong or method in unmeasured
+        else 2 if method in again else 1
         for entry in entries
     }  # fmt: skip
 
@@ -168,7 +189,8 @@ def _rerun(
 ) -> list[Finding]:  # fmt: skip
     """Run a unit anew and compare its values: bits in the same environment, the noise of seeds in another."""
     record = entry.record
-    row = run_units(suite, [unit], work / "runs", work / "results", executor=executor).rows[0]
+    processes = max(1, available_cores() // _threads(record))  # then the run has as many threads
+    row = run_units(suite, [unit], work / "runs", work / "results", processes, executor).rows[0]
     if row.record.status != record.status:
         return [entry.error(f"run anew it is {row.record.status}: {row.error}")]
     same_code = row.record.config_hash == record.config_hash
@@ -186,6 +208,13 @@ def _rerun(
     return findings
 
 
+def _threads(record: Record) -> int:
+    """Of the record's run; all cores if it does not say."""
+    machine = record.manifest.get("machine")
+    threads = machine.get("threads") if isinstance(machine, dict) else None
+    return threads if isinstance(threads, int) and threads > 0 else available_cores()
+
+
 def _noise(record: Record, entries: Iterable[Entry], name: str, bounds: Bounds) -> float:
     """How far a value may be off by chance: three standard deviations over the seeds of the method and case."""
     values = [
@@ -193,8 +222,7 @@ def _noise(record: Record, entries: Iterable[Entry], name: str, bounds: Bounds) 
         for other in entries
         if (other.record.method, other.record.case) == (record.method, record.case) and name in other.record.values
     ]
-    if len(values) > 1:
-        return NOISE * float(np.std(values, ddof=1))
-    if name in bounds.oracle and name in bounds.trivial:
-        return LEAST_NOISE * abs(bounds.oracle[name] - bounds.trivial[name])
-    return LEAST_NOISE * abs(record.values[name])
+    noise = NOISE * float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    bounded = name in bounds.oracle and name in bounds.trivial
+    distance = abs(bounds.oracle[name] - bounds.trivial[name]) if bounded else abs(record.values[name])
+    return max(noise, LEAST_NOISE * distance)

@@ -351,16 +351,29 @@ def unread_parts(config: Any) -> list[str]:
     ]
 
 
-def plain(value: Any) -> Any:
-    """The YAML form of typed config data, including defaults: the inverse of `check`."""
+def plain(value: Any, defaults: bool = True) -> Any:
+    """The YAML form of typed config data: the inverse of `check`.
+
+    Args:
+        value: of any type of a configuration.
+        defaults: whether values that are those of their keys without being given are in it, too.
+    """
     if isinstance(value, PartSpec):
-        return {"type": value.name, **plain(value.config)}
+        return {"type": value.name, **plain(value.config, defaults)}
     if isinstance(value, Schedule):
         return value.to_plain()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        fields = [field for field in dataclasses.fields(value) if field.init]
+        if not defaults:
+            fields = [field for field in fields if getattr(value, field.name) != _default(field)]
+        return {field.name: plain(getattr(value, field.name), defaults) for field in fields}
     if isinstance(value, Mapping):
-        return {name: plain(item) for name, item in value.items()}
+        return {name: plain(item, defaults) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [plain(item, defaults) for item in value]
     return value
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """The default of a dataclass's field; MISSING: it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

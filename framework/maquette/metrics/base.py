@@ -14,6 +14,7 @@ from maquette.config.parts import TruthSpec
 from maquette.data.formats import PosedImages
 from maquette.errors import ConfigError
 from maquette.export.base import Subject
+from maquette.images.picture import Picture
 from maquette.meshes.mesh import Mesh
 from maquette.scene import RenderedViews
 
@@ -64,6 +65,10 @@ class Truth(ABC):
             ConfigError: a file is missing or broken.
         """
         raise NotImplementedError
+
+    def pictures(self, cameras: Cameras) -> Picture | None:
+        """True pictures with alpha from B cameras; None: it draws none, and its surface is drawn in their place."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from maquette.annotations import Count, ElevationDeg, Pixels, Range, WeightsPath
 from maquette.cameras.directions import wrap_deg
 from maquette.export.base import Subject
+from maquette.metrics._weights import pinned_hash
 from maquette.metrics.base import Case, Direction, Measurement, Metric
 from maquette.perception.viewpoint_reader import ViewpointReader, azimuths_deg
 from maquette.registry import register
@@ -34,6 +35,7 @@ class Janus(Metric):
     @dataclass(frozen=True)
     class Config:
         reader: WeightsPath  # weights of the learner `viewpoint`: a plugin's name for them, or a folder
+        sha256: str = ""  # of the weights, as the facts of a record say; others are refused
         views: Count = 16  # azimuths, evenly spaced from the front
         elevation_deg: ElevationDeg = 15.0  # height of the camera above the horizon
         size: Pixels = 64  # picture side in pixels
@@ -43,6 +45,7 @@ class Janus(Metric):
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._sha256 = pinned_hash(config.reader, config.sha256, "reader")
         self.reader = ViewpointReader.load(config.reader)
         self.azimuth_deg = [360.0 * i / config.views for i in range(config.views)]
 
@@ -65,7 +68,11 @@ class Janus(Metric):
             "no front": float(not fronts_deg),
             "view accuracy": float(right.float().mean()),
         }
-        facts = {"fronts_deg": fronts_deg, "frontness": [round(value, 3) for value in frontness.tolist()]}
+        facts = {
+            "sha256": self._sha256,
+            "fronts_deg": fronts_deg,
+            "frontness": [round(value, 3) for value in frontness.tolist()],
+        }
         return Measurement(values, facts)
 
 

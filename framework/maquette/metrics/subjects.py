@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -141,7 +142,7 @@ class TrueSubject(FlatSubject):
     """The true object of a case, which no result surpasses in what compares with it.
 
     Args:
-        truth: what is known of the object. Views are rendered from its surface where there are no true ones.
+        truth: what is known of the object. Views are of its surface where it has no true ones and draws none.
     """
 
     def __init__(self, truth: Truth) -> None:
@@ -169,7 +170,10 @@ class TrueSubject(FlatSubject):
         return super().color(points, normals) if self._scene is None else self._scene.color(points, normals)
 
     def render_cameras(self, cameras: Cameras, normals: bool = True) -> RenderedViews:
-        """The true pictures from these cameras, else renderings of the true surface; raises RunError without both."""
+        """The true pictures from these cameras, else renderings of the true surface; raises RunError without both.
+
+        Depth and normals are always of the surface.
+        """
         if (self._scene is None or not normals) and self._views is not None:
             try:
                 return self._views.render_cameras(cameras, normals)
@@ -178,7 +182,9 @@ class TrueSubject(FlatSubject):
                     raise
         if self._scene is None:
             raise RunError("nothing is known of the true object")
-        return self._scene.render_cameras(cameras, normals)
+        views = self._scene.render_cameras(cameras, normals)
+        picture = self._truth.pictures(cameras)
+        return views if picture is None else replace(views, rgb=picture.over(1.0), picture=picture)
 
 
 def trivial_subject(name: Literal["ball", "nothing"]) -> Any:

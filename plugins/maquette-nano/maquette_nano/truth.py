@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Literal
 
 from maquette.annotations import Count, CountOrNone, Pixels, Samples
+from maquette.cameras.base import Cameras
 from maquette.data.formats import PosedImages, Split
+from maquette.images.picture import Picture
 from maquette.meshes.mesh import Mesh
 from maquette.metrics.base import Truth, TruthForm
 from maquette.registry import register
@@ -54,11 +56,22 @@ class NanoTruth(Truth):
 
     def views(self) -> PosedImages:
         config, cameras = self.config, spiral_cameras(self.config.views, self.config.size, 0.0)
-        light = {} if config.lit else {"ambient": 1.0, "diffuse": 0.0}
-        render = world.render(self.object, cameras.c2w.numpy(), FOV_DEG, config.size, SUPERSAMPLE, **light)
         names = tuple(f"test-{i:03}" for i in range(config.views))
         split: tuple[Split, ...] = ("test",) * config.views
-        return PosedImages(render.picture, cameras, split, names)
+        return PosedImages(self._render(cameras, FOV_DEG), cameras, split, names)
+
+    def pictures(self, cameras: Cameras) -> Picture | None:
+        """As its views are, of square pictures by cameras of one field of view; None for others."""
+        fov_deg = cameras.fov_y_deg
+        if cameras.window or cameras.width != cameras.height or float(fov_deg.max() - fov_deg.min()) > 0:
+            return None
+        return self._render(cameras, float(fov_deg[0]))
+
+    def _render(self, cameras: Cameras, fov_deg: float) -> Picture:
+        light = {} if self.config.lit else {"ambient": 1.0, "diffuse": 0.0}
+        return world.render(
+            self.object, cameras.c2w.cpu().numpy(), fov_deg, cameras.width, SUPERSAMPLE, **light
+        ).picture
 
 
 def true_mesh(obj: world.NanoObject, resolution: int = RESOLUTION) -> Mesh:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from maquette.config.parts import check
 from maquette.meshes.health import mesh_health
 from maquette.metrics.base import Case
+from maquette.metrics.clip_similarity import ClipSimilarity
+from maquette.metrics.subjects import TrueSubject, mesh_scene
 from maquette_nano import world
 from maquette_nano.truth import NanoTruth, true_mesh
 
@@ -42,6 +46,17 @@ def test_pictures_are_lit_or_plain(truth):
     plain = check(Case, {"prompt": "", "truth": data}, "cases.0", lambda key: None).build_truth().views()
     lit = truth.views()
     assert plain.picture.alpha.equal(lit.picture.alpha) and not plain.picture.color.equal(lit.picture.color)
+
+
+def test_it_draws_itself_lit_from_any_square_camera(truth):
+    views = truth.views()
+    assert truth.pictures(views.cameras).color.equal(views.picture.color)
+    wide = dataclasses.replace(views.cameras, width=48)
+    assert truth.pictures(wide) is None
+    encoder = ClipSimilarity(ClipSimilarity.Config(scorer="nano-clip"))
+    seen = encoder(TrueSubject(truth), Case(world.sample_object(3, "test").caption())).values["text"]
+    unlit = encoder(mesh_scene(truth.surface()), Case(world.sample_object(3, "test").caption())).values["text"]
+    assert seen > unlit  # the encoder has learnt from lit pictures
 
 
 def test_a_finer_true_mesh_has_more_faces():
