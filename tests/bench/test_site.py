@@ -59,6 +59,16 @@ def test_the_page_says_what_the_suite_is_and_how_many_of_its_cases_were_run(resu
     assert "&lt;b&gt;things&lt;/b&gt;" in page and f"of {len(outline['cases']) + 1}</span>" in page
 
 
+def test_a_unit_says_what_was_not_as_the_suite_has_it(tmp_path):
+    put_baselines(tmp_path / "r", ["a mug"])
+    put(tmp_path / "r", "mine", "a mug", values(20.0), shrunk=True, manifest={"dirty": True})
+    data = json.loads(
+        (build_site([tmp_path / "r"], tmp_path / "site").index.parent / "objects-1" / "board.json").read_text()
+    )
+    unit = next(row["units"][0] for row in data["rows"] if row["kind"] == "method")
+    assert unit["marks"] == ["smaller settings", "uncommitted code"]
+
+
 def test_texts_of_records_are_escaped(tmp_path):
     put_baselines(tmp_path / "r", [HOSTILE])
     put(tmp_path / "r", HOSTILE, HOSTILE, {}, error=HOSTILE, kind="other")

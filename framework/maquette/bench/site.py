@@ -21,7 +21,7 @@ from maquette.bench.baselines import is_floor
 from maquette.bench.board import Board, BoardRow, BoardUnit, read_board
 from maquette.bench.measuring import VIEWS_FILE
 from maquette.bench.published import PublishedTable, published_tables
-from maquette.bench.records import FAILURE_FILE, RECORD_FILE, find_records
+from maquette.bench.records import FAILURE_FILE, RECORD_FILE, Record, find_records
 from maquette.bench.site_meshes import site_mesh
 from maquette.bench.subjects import MESH_FILE
 from maquette.bench.verdicts import read_trust
@@ -184,6 +184,7 @@ def board_data(board: Board, files: Mapping[int, str]) -> dict[str, Any]:
                         "values": [
                             None if unit.record is None else unit.record.values.get(value) for value in values
                         ],
+                        "marks": [] if unit.record is None else marks(unit.record),
                         "seconds": None if unit.record is None else unit.record.costs.get("seconds"),
                     }
                     for unit in row.units
@@ -192,6 +193,12 @@ def board_data(board: Board, files: Mapping[int, str]) -> dict[str, Any]:
             for row in board.rows
         ],
     }  # fmt: skip
+
+
+def marks(record: Record) -> list[str]:
+    """What a reader of a record's figures has to know beside them."""
+    remarks = {"smaller settings": record.shrunk, "uncommitted code": bool(record.manifest.get("dirty"))}
+    return [remark for remark, applies in remarks.items() if applies]
 
 
 def unit_place(unit: BoardUnit) -> Path:

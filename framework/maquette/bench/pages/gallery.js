@@ -65,7 +65,7 @@ function unitFigure(row, unit) {
     picture.append(unit.state === "done" ? "no picture in the record" : unit.state);
   }
   const seeds = new Set(row.units.map(one => one.seed)).size;
-  const facts = [seeds > 1 ? `seed ${unit.seed}` : "", unit.seconds ? `${figure(unit.seconds)} s` : ""].filter(Boolean).join(" · ");
+  const facts = [seeds > 1 ? `seed ${unit.seed}` : "", unit.seconds ? `${figure(unit.seconds)} s` : "", ...unit.marks].filter(Boolean).join(" · ");
   const caption = element("figcaption", {}, element("b", {}, row.name), element("span", {class: "figure"}, figure(unit.values[column], column)));
   const more = element("span", {class: "more"}, facts ? `${facts} · ` : "");
   if (unit.place) more.append(element("a", {href: `${unit.place}/${unit.state === "failed" ? "failure" : "result"}.json`}, "record"));
