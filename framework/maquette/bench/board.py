@@ -26,6 +26,7 @@ from maquette.bench.tables import (
     bounded_values,
     cases_of,
     group_records,
+    is_better,
     mean_costs,
 )
 from maquette.errors import ConfigError
@@ -120,7 +121,7 @@ class Board:
     Args:
         suite: name and version.
         better: value -> whether higher or lower is better, in the order of the columns.
-        cases: titles, in the order of their first records.
+        cases: titles, in the order of the outline, else of their first records.
         rows: oracle first, then methods in the order of their first records, trivial last.
         outline: of the suite, which may have more cases; None: the results are without one.
     """
@@ -166,8 +167,9 @@ def make_board(
     groups = group_records(written, every)
     measured = {name for record, _ in records for name in record.values}
     better = {name: way for record, _ in written for name, way in record.better.items() if name in measured}
-    recorded = dict.fromkeys(record.case for record, _ in sorted(written, key=lambda pair: pair[1]))
-    cases = (*(case for case in (outline.cases if outline else ()) if recorded.pop(case, 0) is None), *recorded)
+    recorded = [record.case for record, _ in sorted(written, key=lambda pair: pair[1])]
+    of_suite = [case for case in outline.cases if case in recorded] if outline else []
+    cases = tuple(dict.fromkeys([*of_suite, *recorded]))
     oracle, trivial = cases_of(ORACLE, groups), cases_of(TRIVIAL, groups)
     floors = {case: floor_values(trivial.get(case, {}), oracle.get(case, {}), better) for case in cases}
     bounded = bounded_values(oracle, trivial, better)
@@ -262,7 +264,7 @@ def _row(
 
 def _surpasses(column: np.ndarray, oracle: np.ndarray, better: Direction) -> bool:
     facts = _common_difference(column, oracle)
-    return beyond_chance(facts) and (facts["mean"] > 0) == (better == "higher")
+    return beyond_chance(facts) and is_better(facts, better)
 
 
 def _units(group: Group, cases: Sequence[str], folders: Mapping[int, Path]) -> tuple[BoardUnit, ...]:

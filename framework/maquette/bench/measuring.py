@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions as installed
 from itertools import product
@@ -17,6 +19,7 @@ from PIL import Image
 from maquette.bench.records import LOCK_FOLDER, hash_of
 from maquette.bench.suites import Suite
 from maquette.bench.units import Unit, shared_fingerprint
+from maquette.errors import MaquetteError, RunError
 from maquette.files import atomic_path, write_atomically
 from maquette.images.pixels import to_bytes
 from maquette.metrics.base import Case, Direction, MeasuredSubject, Metric, check_truth, protocol_name
@@ -24,6 +27,8 @@ from maquette.runs.measuring import measure_scene
 from maquette.training.fingerprint import distributions, local_hashes
 from maquette.training.manifest import machine, read_manifest, revision, versions
 from maquette.training.run_folder import RunFolder
+
+_log = logging.getLogger(__name__)
 
 VIEWS_FILE = "views.png"  # the views of a result, beside its record
 OF_RUN = ("revision", "machine", "versions", "started", "sessions", "times")  # of a run's manifest
@@ -85,6 +90,22 @@ class SuiteMetrics:
             infinite = [key for key, value in one.values.items() if not math.isfinite(value)]
             facts |= {f"{name}/not finite": infinite} if infinite else {}
         return Measured(values, facts)
+
+
+@contextmanager
+def any_error_as_ours(what: str) -> Iterator[None]:
+    """An error of any kind that a broken mesh may bring about becomes a RunError, so that other units go on.
+
+    Args:
+        what: is measured; for the log, which has the traceback.
+    """
+    try:
+        yield
+    except MaquetteError:
+        raise
+    except Exception as problem:
+        _log.exception("%s cannot be measured", what)
+        raise RunError(f"{type(problem).__name__}: {problem}") from problem
 
 
 def costs_of(run: RunFolder, alone: bool) -> dict[str, float]:

@@ -30,13 +30,11 @@ class Outline:
 
 
 def keep_outline(suite: Suite, results: Path) -> Path:
-    """Write a suite's outline beside its records, if it is not there yet; returns the file."""
+    """Write a suite's outline beside its records; returns the file."""
     outline = Outline(suite.title, suite.summary, [case.title for case in suite.cases])
     path = results / suite.title / OUTLINE_FOLDER / OUTLINE_FILE
-    text = json.dumps(asdict(outline), indent=1, ensure_ascii=False) + "\n"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(asdict(outline), indent=1, ensure_ascii=False) + "\n")
     return path
 
 

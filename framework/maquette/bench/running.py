@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from maquette.bench.baselines import Bounds, baseline_records
-from maquette.bench.measuring import VIEWS_FILE, SuiteMetrics, costs_of, manifest_of, write_views
+from maquette.bench.measuring import VIEWS_FILE, SuiteMetrics, any_error_as_ours, costs_of, manifest_of, write_views
 from maquette.bench.outlines import OUTLINE_FOLDER, keep_outline
 from maquette.bench.records import (
     FAILURE_FILE,
@@ -36,8 +35,6 @@ from maquette.runs.progress import Progress
 from maquette.runs.storage import Storage
 from maquette.runs.view_sheets import sheet_views
 from maquette.stages.finished import finished_scene
-
-_log = logging.getLogger(__name__)
 
 SHARED = (ORACLE, TRIVIAL, LOCK_FOLDER, OUTLINE_FOLDER)  # of a suite's results, beside those of its methods
 FINAL = ("nonfinite", "time")  # failures that are not tried again: the same numbers would come out, or it took longer
@@ -235,8 +232,8 @@ def _record(
     if excess := over_limits({**costs, "seconds": spent_seconds(run)}, suite.limits):
         return replace(begun, error=excess.message, kind=excess.kind, costs=costs, manifest=manifest)
     try:
-        scene = finished_scene(run)
-        with TemporaryDirectory() as place:
+        with any_error_as_ours(str(unit.place)), TemporaryDirectory() as place:
+            scene = finished_scene(run)
             subject: MeasuredSubject = scene
             files: list[Path] = []
             if suite.protocol.subject == "export":
@@ -247,11 +244,8 @@ def _record(
             for file in files:
                 with atomic_path(folder / MESH_FILE) as copy:
                     copy.write_bytes(file.read_bytes())
-    except Exception as problem:  # of any kind that a broken mesh may bring about: the other units go on
-        error = str(problem) if isinstance(problem, MaquetteError) else f"{type(problem).__name__}: {problem}"
-        if not isinstance(problem, MaquetteError):
-            _log.exception("%s cannot be measured", unit.place)
-        return replace(begun, error=error, kind="other", costs=costs, manifest=manifest)
+    except MaquetteError as problem:
+        return replace(begun, error=str(problem), kind="other", costs=costs, manifest=manifest)
     predictions = {name: file_hash(folder / name) for name in (MESH_FILE, VIEWS_FILE) if (folder / name).is_file()}
     done = replace(
         begun, status="done", values=measured.values, facts=measured.facts, costs=costs, manifest=manifest,

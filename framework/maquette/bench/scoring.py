@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from maquette.bench.baselines import Bounds, baseline_records
-from maquette.bench.measuring import VIEWS_FILE, SuiteMetrics, measured_by, write_views
+from maquette.bench.measuring import VIEWS_FILE, SuiteMetrics, any_error_as_ours, measured_by, write_views
 from maquette.bench.outlines import keep_outline
 from maquette.bench.records import FAILURE_FILE, RECORD_FILE, Record, hash_of, write_failure, write_record
 from maquette.bench.running import judged
@@ -193,12 +193,13 @@ def _scored(
     try:
         if path is None:
             raise RunError("the system has no file of this case and seed")
-        keep_prediction(path, suite, place)
-        subject = kept_subject(place, suite, case)
-        assert subject is not None
-        measured = metrics.measure(subject, case)
-        with suppress(RunError):  # pictures are known from their own cameras alone
-            write_views(sheet_views(subject, suite.sheet_views), place / VIEWS_FILE)
+        with any_error_as_ours(str(path)):
+            keep_prediction(path, suite, place)
+            subject = kept_subject(place, suite, case)
+            assert subject is not None
+            measured = metrics.measure(subject, case)
+            with suppress(RunError):  # pictures are known from their own cameras alone
+                write_views(sheet_views(subject, suite.sheet_views), place / VIEWS_FILE)
     except MaquetteError as problem:
         failed = replace(begun, error=str(problem)).sealed()
         write_failure(failed, place)

@@ -10,7 +10,7 @@ import base64
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,10 @@ def build_site(
     write_atomically(out / STYLE, base_style() + (PAGES / STYLE).read_text(encoding="utf-8"))
     for script in SCRIPTS:
         shutil.copyfile(PAGES / script, out / script)
-    pack = (lambda path: site_mesh(path, faces)) if meshes else None
-    has_models = [_write_board(board, out / slug_of(title), published, pack, name) for title, board in boards.items()]
+    at_most = faces if meshes else None
+    has_models = [
+        _write_board(board, out / slug_of(title), published, at_most, name) for title, board in boards.items()
+    ]
     if any(has_models):
         write_atomically(out / LIBRARY, f"loaded(null, {json.dumps(packed_library())})\n")
     shared = {"site": name, "pages": {title: slug_of(title) for title in boards}}
@@ -130,12 +132,10 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _write_board(
-    board: Board, out: Path, published: Sequence[PublishedTable], pack: Callable[[Path], bytes] | None, site: str
-) -> bool:
+def _write_board(board: Board, out: Path, published: Sequence[PublishedTable], faces: int | None, site: str) -> bool:
     """Write the page of a suite; returns whether it has meshes."""
     out.mkdir(parents=True, exist_ok=True)
-    files = {id(unit): _write_unit(unit, out, pack) for row in board.rows for unit in row.units}
+    files = {id(unit): _write_unit(unit, out, faces) for row in board.rows for unit in row.units}
     data = board_data(board, files)
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     write_atomically(out / "board.json", text)
@@ -257,8 +257,8 @@ def _bar(board: Board, row: BoardRow, value: str) -> tuple[float, float, float] 
     return low, mean, high
 
 
-def _write_unit(unit: BoardUnit, out: Path, pack: Callable[[Path], bytes] | None) -> str:
-    """Copy a unit's record and pictures, and its mesh as packed; returns which of them there are, of "v" and "m"."""
+def _write_unit(unit: BoardUnit, out: Path, faces: int | None) -> str:
+    """Copy a unit's record and pictures, and pack its mesh if `faces` says of how many; returns "v" and "m" of them."""
     if unit.folder is None:
         return ""
     place, files = out / unit_place(unit), ""
@@ -272,8 +272,8 @@ def _write_unit(unit: BoardUnit, out: Path, pack: Callable[[Path], bytes] | None
             picture.convert("RGB").save(path, "WEBP", quality=QUALITY)
         files += "v"
     mesh = next((path for path in (unit.folder / MESH_FILE, unit.folder / "prediction.glb") if embeddable(path)), None)
-    if pack is not None and mesh is not None:
-        content = base64.b64encode(pack(mesh)).decode()
+    if faces is not None and mesh is not None:
+        content = base64.b64encode(site_mesh(mesh, faces)).decode()
         write_atomically(place / MODEL, f"loaded({json.dumps(unit_place(unit).as_posix())}, {json.dumps(content)})\n")
         files += "m"
     return files

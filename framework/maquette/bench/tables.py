@@ -218,12 +218,7 @@ def cases_of(name: str, groups: Mapping[str, Group]) -> ByCase:
 
 def bounded_values(oracle: ByCase, trivial: ByCase, better: Mapping[str, Direction]) -> tuple[str, ...]:
     """The values that the oracle bounds: all but those in which the trivial row surpasses it, as a ball is smoother."""
-    names = []
-    for name, way in better.items():
-        difference = _difference(trivial, oracle, name)
-        if not difference or difference["mean"] == 0 or (difference["mean"] > 0) != (way == "higher"):
-            names.append(name)
-    return tuple(names)
+    return tuple(name for name, way in better.items() if not is_better(_difference(trivial, oracle, name), way))
 
 
 def _row(
@@ -259,10 +254,16 @@ def beyond_chance(difference: Mapping[str, Any]) -> bool:
     return bool(low > 0 or high < 0)
 
 
+def is_better(difference: Mapping[str, Any], better: Direction) -> bool:
+    """Whether the mean of a paired difference is a gain; not if there is none."""
+    mean = difference.get("mean", 0.0)
+    return bool(mean > 0 if better == "higher" else mean < 0)
+
+
 def _surpasses(mine: ByCase, oracle: ByCase, name: str, better: Direction) -> bool:
     """Whether the mean over the common cases surpasses the oracle's beyond chance."""
     difference = _difference(mine, oracle, name)
-    return beyond_chance(difference) and (difference["mean"] > 0) == (better == "higher")
+    return beyond_chance(difference) and is_better(difference, better)
 
 
 def mean_costs(done: Sequence[Record]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maquette.bench.baselines import Bounds, baseline_records
-from maquette.bench.measuring import SuiteMetrics, measured_by
+from maquette.bench.measuring import SuiteMetrics, any_error_as_ours, measured_by
 from maquette.bench.record_checks import Entry, Finding, check_records, files_by_digest, read_entries, unit_of
 from maquette.bench.records import ORACLE, TRIVIAL, Record, find_records, read_record
 from maquette.bench.running import judged, run_units
@@ -118,11 +118,9 @@ def _check_baselines(folder: Path, suite: Suite, bounds: Mapping[str, Bounds]) -
         if record.case not in bounds:
             continue
         ours = bounds[record.case].oracle if record.method == ORACLE else bounds[record.case].trivial
-        for name in dict.fromkeys([*record.values, *ours]):
-            claimed, value = record.values.get(name), ours.get(name)
-            if claimed is None or value is None or abs(claimed - value) > ROUNDING * (1 + abs(value)):
-                message = f"{name} is claimed to be {claimed}, and measured here it is {value}"
-                yield Finding("error", "", f"{record.method}, {record.case}", message)
+        for name, claimed, value in _differing(record.values, ours):
+            message = f"{name} is claimed to be {claimed}, and measured here it is {value}"
+            yield Finding("error", "", f"{record.method}, {record.case}", message)
 
 
 def _can_be_rerun(record: Record, suite: Suite) -> bool:
@@ -154,20 +152,30 @@ def _rescore(entry: Entry, suite: Suite, metrics: SuiteMetrics, bounds: Bounds, 
     if subject is None:
         return [entry.note("it ships no prediction that can be scored again: its values are self-reported")]
     try:
-        values = metrics.measure(subject, case).values
+        with any_error_as_ours(entry.unit):
+            values = metrics.measure(subject, case).values
     except MaquetteError as problem:
         return [entry.error(f"its prediction cannot be measured: {problem}")]
     measured = record.manifest.get("measured")
     exact = isinstance(measured, dict) and same_environment(measured.get("machine"), measured_by()["machine"])
-    findings = []
-    for name in dict.fromkeys([*record.values, *values]):
-        claimed, value = record.values.get(name), values.get(name)
-        if claimed is None or value is None or abs(claimed - value) > (0 if exact else ROUNDING * (1 + abs(value))):
-            findings.append(entry.error(f"{name} is claimed to be {claimed}, and its prediction scores {value}"))
+    findings = [
+        entry.error(f"{name} is claimed to be {claimed}, and its prediction scores {value}")
+        for name, claimed, value in _differing(record.values, values, exact)
+    ]
     anew = judged(replace(record, values=values, status="done", error="", above_oracle=[], below_trivial=[]), bounds)
     if not findings and anew.status != record.status:
         findings.append(entry.error(f"it is recorded as {record.status}, and beside the baselines it is {anew.status}"))
     return findings
+
+
+def _differing(
+    claims: Mapping[str, float], values: Mapping[str, float], exact: bool = False
+) -> Iterator[tuple[str, float | None, float | None]]:
+    """Name, claim and value of each figure whose claim is another, by more than rounding unless `exact`, or missing."""
+    for name in dict.fromkeys([*claims, *values]):
+        claimed, value = claims.get(name), values.get(name)
+        if claimed is None or value is None or abs(claimed - value) > (0 if exact else ROUNDING * (1 + abs(value))):
+            yield name, claimed, value
 
 
 def same_environment(one: Any, other: Any) -> bool:
