@@ -6,7 +6,6 @@ scripts and pictures and nothing else. Meshes are such scripts, loaded when they
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import shutil
@@ -27,7 +26,7 @@ from maquette.bench.subjects import MESH_FILE
 from maquette.bench.verdicts import read_trust
 from maquette.errors import ConfigError
 from maquette.files import atomic_path, display_path, write_atomically
-from maquette.report.embedding import base_style, embeddable, fill_template
+from maquette.report.embedding import base_style, embeddable, fill_template, packed
 from maquette.report.page import format_duration
 from maquette.report.viewer import packed_library
 from maquette.training.run_folder import slug
@@ -273,7 +272,7 @@ def _write_unit(unit: BoardUnit, out: Path, faces: int | None) -> str:
         files += "v"
     mesh = next((path for path in (unit.folder / MESH_FILE, unit.folder / "prediction.glb") if embeddable(path)), None)
     if faces is not None and mesh is not None:
-        content = base64.b64encode(site_mesh(mesh, faces)).decode()
+        content = packed(site_mesh(mesh, faces))
         write_atomically(place / MODEL, f"loaded({json.dumps(unit_place(unit).as_posix())}, {json.dumps(content)})\n")
         files += "m"
     return files

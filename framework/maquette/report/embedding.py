@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ def data_url(path: Path) -> str:
     if not embeddable(path):
         raise ValueError(f"it has {path.stat().st_size / 2**20:.0f} MB, too many to embed in a page")
     return f"data:{_KINDS[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def packed(content: bytes) -> str:
+    """The bytes gzipped, in base64: what the pages' scripts unpack; equal for equal bytes."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
 def thumbnail_url(path: Path, width: int, height: int) -> str:

@@ -7,7 +7,6 @@ browser unpacks it. Where that fails, or WebGL is missing, the picture stays.
 from __future__ import annotations
 
 import base64
-import gzip
 import io
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from maquette.errors import ConfigError
+from maquette.report.embedding import packed
 
 LIBRARY = Path(__file__).parent / "model_viewer" / "model-viewer.min.js"
 AZIMUTH_DEG, ELEVATION_DEG, FOV_DEG = 0.0, 15.0, 30.0  # first camera: the front, slightly from above
@@ -78,4 +78,4 @@ def mesh_picture(glb: Path) -> str:
 def packed_library() -> str:
     """model-viewer's module, gzipped, in base64; without its last line, by which browsers look for a map of sources."""
     module = LIBRARY.read_bytes().rsplit(b"//# sourceMappingURL", 1)[0]
-    return base64.b64encode(gzip.compress(module, mtime=0)).decode()
+    return packed(module)

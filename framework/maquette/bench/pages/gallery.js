@@ -21,14 +21,19 @@ function load(key, address) {
   });
 }
 
+// The answer that holds what a script gave, gzipped and in base64.
+function unpacked(content) {
+  const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+}
+
 let viewer = null;
 
 function loadViewer() {
-  viewer ??= load(null, "../model-viewer.js").then(async packed => {
-    const bytes = Uint8Array.from(atob(packed), letter => letter.charCodeAt(0));
+  viewer ??= load(null, "../model-viewer.js").then(async content => {
     const module = document.createElement("script");
     module.type = "module";
-    module.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    module.textContent = await unpacked(content).text();
     document.head.append(module);
     await customElements.whenDefined("model-viewer");
   });
@@ -37,12 +42,13 @@ function loadViewer() {
 
 async function showModel(picture, unit, name) {
   await loadViewer();
-  const content = await load(unit.place, `${unit.place}/mesh.js`);
+  const mesh = await unpacked(await load(unit.place, `${unit.place}/mesh.js`)).blob();
   const model = element("model-viewer", {
-    src: `data:model/gltf-binary;base64,${content}`, alt: `${name}, ${unit.case}: 3D view from its front`, "camera-controls": "",
+    src: URL.createObjectURL(mesh), alt: `${name}, ${unit.case}: 3D view from its front`, "camera-controls": "",
     "touch-action": "pan-y", "interaction-prompt": "none", "camera-orbit": "0deg 75deg 100%", "field-of-view": "30deg",
     "min-camera-orbit": "auto 0deg 20%", "max-camera-orbit": "auto 180deg 300%", "shadow-intensity": "0.4", exposure: "0.8", "tone-mapping": "neutral",
   });
+  model.addEventListener("load", () => URL.revokeObjectURL(model.src), {once: true});
   model.addEventListener("wheel", event => {  // the wheel scrolls the page; with Ctrl or Command it zooms
     if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
   }, {capture: true, passive: true});
