@@ -86,6 +86,24 @@ def test_a_site_replaces_itself_and_nothing_else(results, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 
 
+def test_pictures_and_meshes_stay_where_records_are_without_them_and_unchanged(results, tmp_path):
+    (board,) = build_site([results], tmp_path / "site").boards
+
+    def content():
+        return {path: path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file()}
+
+    before = content()
+    for path in [*results.rglob("views.png"), *results.rglob("*.glb")]:
+        path.unlink()
+    build_site([results], tmp_path / "site")
+    assert content() == before
+    rewritten(records_of(results)[0], values=dict.fromkeys(board.better, 1.0))
+    data = build_site([results], tmp_path / "site").index.parent / "pictures-1" / "board.json"
+    units = [unit for row in json.loads(data.read_text())["rows"] if row["kind"] == "method" for unit in row["units"]]
+    assert sorted(unit["files"] for unit in units) == ["", "vm", "vm", "vm"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
 def test_several_suites_have_a_page_each_and_one_suite_twice_is_refused(results, tmp_path):
     put_baselines(tmp_path / "r", ["a mug"])
     put(tmp_path / "r", "mine", "a mug", values(20.0), picture=True)

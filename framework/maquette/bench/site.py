@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
@@ -67,7 +69,8 @@ def build_site(
 
     Args:
         results: folders that hold `<suite>@<version>/...`, or of one suite.
-        out: folder to write; what an earlier call wrote there is replaced.
+        out: folder to write. An earlier site there is replaced; of units whose records have neither pictures nor meshes
+            beside them, its pictures and meshes are kept, so that a site grows while large files stay where they are.
         every: also older configurations of a method.
         meshes: whether the 3D views are in the site, too.
         name: the site's title.
@@ -77,23 +80,29 @@ def build_site(
         ConfigError: a folder has no records, two have one suite, or `out` holds something else.
     """
     folders = _suite_folders(results)
-    _clear(out)
     boards = {title: read_board(folder, read_trust(folder), every) for title, folder in folders.items()}
+    with _replacing(out) as fresh:
+        _write_pages(boards, fresh, out, faces if meshes else None, name)
+    units = sum(len(row.units) for board in boards.values() for row in board.methods)
+    return Site(out / "index.html", tuple(boards.values()), units)
+
+
+def _write_pages(boards: Mapping[str, Board], out: Path, earlier: Path, faces: int | None, name: str) -> None:
+    """Write the site to an empty folder; `faces` None: without 3D views."""
     published = published_tables()
     write_atomically(out / STYLE, base_style() + (PAGES / STYLE).read_text(encoding="utf-8"))
     for script in SCRIPTS:
         shutil.copyfile(PAGES / script, out / script)
-    at_most = faces if meshes else None
+    pages = {title: slug_of(title) for title in boards}
     has_models = [
-        _write_board(board, out / slug_of(title), published, at_most, name) for title, board in boards.items()
+        _write_board(board, out / page, earlier / page, published, faces, name)
+        for board, page in zip(boards.values(), pages.values(), strict=True)
     ]
     if any(has_models):
         write_atomically(out / LIBRARY, f"loaded(null, {json.dumps(packed_library())})\n")
-    shared = {"site": name, "pages": {title: slug_of(title) for title in boards}}
+    shared = {"site": name, "pages": pages}
     write_atomically(out / "index.html", fill_template(PAGES / "index.html.j2", boards=boards, **shared))
     write_atomically(out / "published.html", fill_template(PAGES / "published.html.j2", tables=published, **shared))
-    units = sum(len(row.units) for board in boards.values() for row in board.methods)
-    return Site(out / "index.html", tuple(boards.values()), units)
 
 
 def slug_of(suite: str) -> str:
@@ -120,21 +129,30 @@ def _suite_folders(results: Sequence[Path]) -> dict[str, Path]:
     return folders
 
 
-def _clear(out: Path) -> None:
-    """Empty a folder that holds an earlier site."""
-    if out.is_dir() and any(out.iterdir()):
-        if not (out / STYLE).is_file():
-            raise ConfigError(
-                f"{display_path(out)} holds something else than a leaderboard", key="out", hint="give a new folder"
-            )
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of the site in `out`, if the block ends well."""
+    out = out.resolve()
+    if out.is_dir() and any(out.iterdir()) and not (out / STYLE).is_file():
+        raise ConfigError(
+            f"{display_path(out)} holds something else than a leaderboard", key="out", hint="give a new folder"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        fresh = Path(folder) / out.name
+        fresh.mkdir()
+        yield fresh
+        if out.is_dir():
+            out.rename(Path(folder) / "earlier")
+        fresh.rename(out)
 
 
-def _write_board(board: Board, out: Path, published: Sequence[PublishedTable], faces: int | None, site: str) -> bool:
+def _write_board(
+    board: Board, out: Path, earlier: Path, published: Sequence[PublishedTable], faces: int | None, site: str
+) -> bool:
     """Write the page of a suite; returns whether it has meshes."""
     out.mkdir(parents=True, exist_ok=True)
-    files = {id(unit): _write_unit(unit, out, faces) for row in board.rows for unit in row.units}
+    files = {id(unit): _write_unit(unit, out, earlier, faces) for row in board.rows for unit in row.units}
     data = board_data(board, files)
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     write_atomically(out / "board.json", text)
@@ -256,23 +274,31 @@ def _bar(board: Board, row: BoardRow, value: str) -> tuple[float, float, float] 
     return low, mean, high
 
 
-def _write_unit(unit: BoardUnit, out: Path, faces: int | None) -> str:
-    """Copy a unit's record and pictures, and pack its mesh if `faces` says of how many; returns "v" and "m" of them."""
-    if unit.folder is None:
+def _write_unit(unit: BoardUnit, out: Path, earlier: Path, faces: int | None) -> str:
+    """Write a unit's record, pictures and mesh below its suite's folder; returns "v" and "m" of what it has.
+
+    What is not beside the record is taken from the earlier site, if the record there is the same.
+    """
+    if unit.folder is None or unit.record is None:
         return ""
-    place, files = out / unit_place(unit), ""
+    place, before, files = out / unit_place(unit), earlier / unit_place(unit), ""
     place.mkdir(parents=True, exist_ok=True)
-    for name in (RECORD_FILE, FAILURE_FILE):
-        if (unit.folder / name).is_file():
-            shutil.copyfile(unit.folder / name, place / name)
-            break
+    written = next(name for name in (RECORD_FILE, FAILURE_FILE) if (unit.folder / name).is_file())
+    shutil.copyfile(unit.folder / written, place / written)
+    is_same = (before / written).is_file() and (before / written).read_bytes() == (place / written).read_bytes()
     if (unit.folder / VIEWS_FILE).is_file():
         with atomic_path(place / PICTURE) as path, Image.open(unit.folder / VIEWS_FILE) as picture:
             picture.convert("RGB").save(path, "WEBP", quality=QUALITY)
+        files += "v"
+    elif is_same and (before / PICTURE).is_file():
+        shutil.copyfile(before / PICTURE, place / PICTURE)
         files += "v"
     mesh = next((path for path in (unit.folder / MESH_FILE, unit.folder / "prediction.glb") if embeddable(path)), None)
     if faces is not None and mesh is not None:
         content = packed(site_mesh(mesh, faces))
         write_atomically(place / MODEL, f"loaded({json.dumps(unit_place(unit).as_posix())}, {json.dumps(content)})\n")
+        files += "m"
+    elif faces is not None and is_same and (before / MODEL).is_file():
+        shutil.copyfile(before / MODEL, place / MODEL)
         files += "m"
     return files
