@@ -6,8 +6,9 @@
 Three arms are trained alike on pairs of the nano world without four categories: from nano-text, which has seen pictures
 of these categories, from scratch, and from nano-text with its weights shuffled within each tensor. The image encoder of
 all is nano-clip, taught by pictures and captions alone. Measured are views of objects of the four categories, and of
-the others, whose pairs of category and colour no arm has seen. Trainings are kept in --folder: a stopped one goes on, a
-finished one is used again. Figures and a sheet go to benchmarks/results/zero123-claim.*
+the others, whose pairs of category and colour no arm has seen: PSNR, and the cosine between nano-judge's embeddings of
+a sampled and of the true view; no arm and no method uses this encoder. Trainings are kept in --folder: a stopped one
+goes on, a finished one is used again. Figures and a sheet go to benchmarks/results/zero123-claim.*
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ from imageio.v3 import imwrite
 from measured_runs import spent, train_once
 from nano_truth import pictures
 from nano_zero123 import TARGET_VIEWS, cameras
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from maquette.bench.statistics import mean_with_interval, paired_difference
 from maquette.data.base import Reference
+from maquette.files import atomic_path
 from maquette.images.picture import Picture
 from maquette.images.pixels import to_bytes
 from maquette.images.sheets import contact_sheet
 from maquette.learners.novel_view import psnr
+from maquette.perception.clip import Clip
 from maquette.priors.base import Request
 from maquette.priors.zero123.zero123 import Zero123
 from maquette.randomness import Draws
@@ -43,6 +48,8 @@ from maquette_nano import world
 
 RECIPE = Path(__file__).with_name("zero123-claim.yaml")
 PRIOR = "nano-text"
+JUDGE = "nano-judge"
+FIGURES = ("psnr", "similarity")  # higher is better
 ARMS = ("nano-text", "scratch", "shuffled")
 RESULT = "views.json"  # what a finished training exports last
 SHEET_OBJECTS = 8  # held-out objects on the sheet, two of each category
@@ -99,61 +106,71 @@ def trained(arm: str, seed: int, steps: int, folder: Path, words: Iterable[str])
 
 def objects(categories: Iterable[str], each: int) -> list[int]:
     """Numbers of test objects: the first `each` of every category."""
-    numbers = []
+    numbers: list[int] = []
     for category in categories:
         ours = (number for number in count() if world.sample_attributes(number, "test")[0] == category)
         numbers += islice(ours, each)
     return numbers
 
 
-def views_of(weights: Path, numbers: Iterable[int], steps: int, seed: int) -> tuple[list[float], list[list[Any]]]:
-    """PSNR of each object's sampled views in dB, and rows of a sheet: sampled views of each object."""
-    prior = Zero123(Zero123.Config(path=str(weights), dtype="float32"))
-    scores, rows = [], []
-    for number in numbers:
-        views = cameras(number)
-        truth = pictures(world.sample_object(number, "test"), views)
-        request = Request("", references=(Reference(Picture.opaque(truth[:1]), views[:1]),))
-        draws = Draws(seed, number)
-        samples = sample_views(prior, request, views[1:], Plain(Plain.Config()), steps, draws, threshold=1.0)
-        scores.append(float(psnr(samples.float(), truth[1:]).mean()))
-        rows.append([view.numpy() for view in samples.float()])
-    return scores, rows
+def figures(views: Tensor, truth: Tensor, judge: Clip) -> dict[str, float]:
+    """PSNR in dB, and similarity of embeddings, of an object's views [B S S 3]; means over the views."""
+    likeness = (judge.images(views) * judge.images(truth)).sum(-1)
+    return {"psnr": float(psnr(views, truth).mean()), "similarity": float(likeness.mean())}
 
 
-def true_views(numbers: Iterable[int]) -> tuple[list[float], list[list[Any]]]:
-    """PSNR of the reference itself as each object's views, and rows of a sheet: the reference, then true views."""
-    scores, rows = [], []
-    for number in numbers:
-        truth = pictures(world.sample_object(number, "test"), cameras(number))
-        scores.append(float(psnr(truth[:1].expand_as(truth[1:]), truth[1:]).mean()))
-        rows.append([view.numpy() for view in truth])
-    return scores, rows
+def views_of(run: Path, numbers: Iterable[int], steps: int, seed: int) -> dict[int, Tensor]:
+    """Views [B S S 3] that a training samples of objects by number, in 8 bits; kept beside it and not sampled again."""
+    kept = run / f"sampled-{steps}-{seed}.safetensors"
+    views = load_file(kept) if kept.is_file() else {}
+    missing = [number for number in numbers if str(number) not in views]
+    if missing:
+        prior = Zero123(Zero123.Config(path=str(run / "export" / "views"), dtype="float32"))
+        for number in missing:
+            views[str(number)] = sampled(prior, number, steps, seed)
+        with atomic_path(kept) as path:
+            save_file(views, path)
+    return {number: views[str(number)] / 255 for number in numbers}
+
+
+def sampled(prior: Zero123, number: int, steps: int, seed: int) -> Tensor:
+    """Views of an object from its first one, [B S S 3] in bytes."""
+    views = cameras(number)
+    truth = pictures(world.sample_object(number, "test"), views[:1])
+    request = Request("", references=(Reference(Picture.opaque(truth), views[:1]),))
+    draws = Draws(seed, number)
+    samples = sample_views(prior, request, views[1:], Plain(Plain.Config()), steps, draws, threshold=1.0)
+    return torch.from_numpy(to_bytes(samples.float().numpy()))
+
+
+def true_views(numbers: Iterable[int]) -> dict[int, Tensor]:
+    """The input and the true views of objects by number, [1 + B S S 3]."""
+    return {number: pictures(world.sample_object(number, "test"), cameras(number)) for number in numbers}
 
 
 def compared(by_seed: dict[str, list[list[float]]], reference: list[float]) -> dict[str, Any]:
-    """Mean PSNR of each arm over objects, seeds averaged first, and differences of the first arm and the others."""
+    """One figure of each arm over objects, seeds averaged first, and differences of the first arm and the others."""
     arms = {arm: [sum(column) / len(column) for column in zip(*rows, strict=True)] for arm, rows in by_seed.items()}
     first, *others = arms
     return {
-        "objects": len(reference),
-        "psnr of the input": mean_with_interval(reference),
-        "psnr": {arm: mean_with_interval(values) for arm, values in arms.items()},
+        "the input": mean_with_interval(reference),
+        "arms": {arm: mean_with_interval(values) for arm, values in arms.items()},
+        "of each seed": {arm: [mean_with_interval(row)["mean"] for row in rows] for arm, rows in by_seed.items()},
         "differences": {f"{first} - {arm}": paired_difference(arms[first], arms[arm]) for arm in others},
         "gain over the input": {arm: paired_difference(values, reference) for arm, values in arms.items()},
     }
 
 
-def sheet(numbers: list[int], truth: list[list[Any]], rows: dict[str, list[list[Any]]]) -> Any:
+def sheet(numbers: list[int], truth: dict[int, Tensor], views: dict[str, dict[int, Tensor]]) -> Any:
     """A row per object and source of views: the input and the true views, then the views of each arm."""
-    pictures_of, labels = [], []
-    for place, number in enumerate(numbers):
-        pictures_of.append(truth[place])
+    rows, labels = [], []
+    for number in numbers:
+        rows.append([*truth[number].numpy()])
         labels.append(world.sample_object(number, "test").caption())
-        for arm, views in rows.items():
-            pictures_of.append([None, *views[place]])
+        for arm, of_arm in views.items():
+            rows.append([None, *of_arm[number].numpy()])
             labels.append(arm)
-    return contact_sheet(pictures_of, labels, ["input", *[f"view {view + 1}" for view in range(TARGET_VIEWS)]])
+    return contact_sheet(rows, labels, ["input", *[f"view {view + 1}" for view in range(TARGET_VIEWS)]])
 
 
 def main(
@@ -171,6 +188,7 @@ def main(
     runs = {(arm, seed): trained(arm, seed, steps, folder, words or []) for seed in range(seeds) for arm in ARMS}
     if only_train:
         return
+    judge = Clip(JUDGE)
     held_out = held_out_categories()
     others = [name for name in ("mug", "house", "plane", "duck") if name not in held_out]
     report: dict[str, Any] = {
@@ -185,19 +203,26 @@ def main(
         ("other categories", others, others_each),
     ):
         numbers = objects(categories, number)
-        reference, truth = true_views(numbers)
-        scores: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
-        rows: dict[str, list[list[Any]]] = {}
+        truth = true_views(numbers)
+        reference = [figures(truth[n][:1].expand_as(truth[n][1:]), truth[n][1:], judge) for n in numbers]
+        scores: dict[str, list[list[dict[str, float]]]] = {arm: [] for arm in ARMS}
+        shown: dict[str, dict[int, Tensor]] = {}
         for (arm, seed), run in runs.items():
-            values, rows_of_run = views_of(run / "export" / "views", numbers, sampler_steps, seed)
-            scores[arm].append(values)
-            rows.setdefault(arm, rows_of_run)
-            print(f"{title}, {arm}, seed {seed}: {sum(values) / len(values):.2f} dB", flush=True)
-        report[f"on {title}"] = compared(scores, reference)
+            views = views_of(run, numbers, sampler_steps, seed)
+            shown.setdefault(arm, views)
+            of_objects = [figures(views[n], truth[n][1:], judge) for n in numbers]
+            scores[arm].append(of_objects)
+            means = {name: sum(one[name] for one in of_objects) / len(of_objects) for name in FIGURES}
+            print(f"{title}, {arm}, seed {seed}:", *(f"{name} {mean:.3f}" for name, mean in means.items()), flush=True)
+        report[f"on {title}"] = {"objects": len(numbers)} | {
+            name: compared(
+                {arm: [[one[name] for one in row] for row in of_arm] for arm, of_arm in scores.items()},
+                [one[name] for one in reference],
+            )
+            for name in FIGURES
+        }
         if categories is held_out:
-            chosen = list(range(0, len(numbers), max(1, len(numbers) // SHEET_OBJECTS)))[:SHEET_OBJECTS]
-            rows_shown = {arm: [rows[arm][place] for place in chosen] for arm in ARMS}
-            picture = sheet([numbers[place] for place in chosen], [truth[place] for place in chosen], rows_shown)
+            picture = sheet(numbers[:: max(1, len(numbers) // SHEET_OBJECTS)][:SHEET_OBJECTS], truth, shown)
             results.mkdir(parents=True, exist_ok=True)
             imwrite(results / "zero123-claim.png", to_bytes(picture))
     (results / "zero123-claim.json").write_text(json.dumps(report, indent=1) + "\n")

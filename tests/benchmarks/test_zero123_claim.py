@@ -9,6 +9,7 @@ import torch
 import zero123_claim
 from diffusers import UNet2DConditionModel
 
+from maquette.perception.clip import Clip
 from maquette.weights.loading import weights_source
 from maquette_nano import world
 from maquette_nano.world.categories import CATEGORIES
@@ -42,10 +43,18 @@ def test_measured_objects_are_of_the_test_split_and_their_categories_are_in_no_p
 def test_arms_are_compared_object_by_object_after_their_seeds_are_averaged():
     by_seed = {"nano-text": [[10.0, 20.0], [12.0, 22.0]], "scratch": [[10.0, 18.0], [10.0, 20.0]]}
     compared = zero123_claim.compared(by_seed, [9.0, 17.0])
-    assert compared["psnr"]["nano-text"]["mean"] == 16.0
+    assert compared["arms"]["nano-text"]["mean"] == 16.0
     assert compared["differences"]["nano-text - scratch"] == {
         "mean": 1.5, "interval_95": [1.0, 2.0], "larger": 2, "of": 2,
     }  # fmt: skip
+
+
+def test_true_views_are_alike_and_the_input_in_their_place_less_so():
+    judge = Clip(zero123_claim.JUDGE)
+    truth = zero123_claim.true_views([0])[0]
+    assert zero123_claim.figures(truth[1:], truth[1:], judge)["similarity"] == pytest.approx(1, abs=1e-4)
+    figures = zero123_claim.figures(truth[:1].expand_as(truth[1:]), truth[1:], judge)
+    assert 5 < figures["psnr"] < 30 and figures["similarity"] < 0.99
 
 
 @pytest.mark.claims
@@ -57,10 +66,12 @@ def test_a_tiny_claim_is_trained_once_and_measured_again_from_what_is_there(tmp_
     size = {"steps": 1, "seeds": 1, "each": 1, "others_each": 1, "sampler_steps": 1, "words": words}
     zero123_claim.main(**size, folder=tmp_path / "runs", results=tmp_path / "results", only_train=False)
     first = (tmp_path / "results" / "zero123-claim.json").read_text()
+    monkeypatch.setattr(zero123_claim, "sampled", lambda *what: pytest.fail(f"it samples {what}"))
     nothing = SimpleNamespace(run=lambda *command, **settings: pytest.fail(f"it runs {command}"))
     monkeypatch.setattr(measured_runs, "subprocess", nothing)
     zero123_claim.main(**size, folder=tmp_path / "runs", results=tmp_path / "again", only_train=False)
     again = (tmp_path / "again" / "zero123-claim.json").read_text()
     ours, theirs = json.loads(first), json.loads(again)
+    assert set(ours["on held-out categories"]) == {"objects", "psnr", "similarity"}
     assert ours["on held-out categories"] == theirs["on held-out categories"]
     assert (tmp_path / "results" / "zero123-claim.png").is_file()
