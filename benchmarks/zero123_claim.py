@@ -121,14 +121,14 @@ def figures(views: Tensor, truth: Tensor, judge: Clip) -> dict[str, float]:
 
 def views_of(run: Path, numbers: Iterable[int], steps: int, seed: int) -> dict[int, Tensor]:
     """Views [B S S 3] that a training samples of objects by number, in 8 bits; kept beside it and not sampled again."""
-    kept = run / f"sampled-{steps}-{seed}.safetensors"
-    views = load_file(kept) if kept.is_file() else {}
+    stored = run / f"sampled-{steps}-{seed}.safetensors"
+    views = load_file(stored) if stored.is_file() else {}
     missing = [number for number in numbers if str(number) not in views]
     if missing:
         prior = Zero123(Zero123.Config(path=str(run / "export" / "views"), dtype="float32"))
         for number in missing:
             views[str(number)] = sampled(prior, number, steps, seed)
-        with atomic_path(kept) as path:
+        with atomic_path(stored) as path:
             save_file(views, path)
     return {number: views[str(number)] / 255 for number in numbers}
 
@@ -206,10 +206,10 @@ def main(
         truth = true_views(numbers)
         reference = [figures(truth[n][:1].expand_as(truth[n][1:]), truth[n][1:], judge) for n in numbers]
         scores: dict[str, list[list[dict[str, float]]]] = {arm: [] for arm in ARMS}
-        shown: dict[str, dict[int, Tensor]] = {}
+        on_sheet: dict[str, dict[int, Tensor]] = {}
         for (arm, seed), run in runs.items():
             views = views_of(run, numbers, sampler_steps, seed)
-            shown.setdefault(arm, views)
+            on_sheet.setdefault(arm, views)
             of_objects = [figures(views[n], truth[n][1:], judge) for n in numbers]
             scores[arm].append(of_objects)
             means = {name: sum(one[name] for one in of_objects) / len(of_objects) for name in FIGURES}
@@ -222,7 +222,7 @@ def main(
             for name in FIGURES
         }
         if categories is held_out:
-            picture = sheet(numbers[:: max(1, len(numbers) // SHEET_OBJECTS)][:SHEET_OBJECTS], truth, shown)
+            picture = sheet(numbers[:: max(1, len(numbers) // SHEET_OBJECTS)][:SHEET_OBJECTS], truth, on_sheet)
             results.mkdir(parents=True, exist_ok=True)
             imwrite(results / "zero123-claim.png", to_bytes(picture))
     (results / "zero123-claim.json").write_text(json.dumps(report, indent=1) + "\n")

@@ -49,6 +49,19 @@ def test_a_missing_case_is_caught_and_a_recorded_failure_is_none(results, suite)
     assert errors(results, suite) == ["there is no record of the case 'disc', seed 1"]
 
 
+def test_a_board_of_the_first_cases_has_these_and_no_others(results, suite):
+    last = suite.cases[-1].title
+    findings, records = check_records(results, suite, limit=1)
+    assert {finding.message for finding in findings} == {
+        f"the suite has no case {last!r} with seed 1 among its first 1"
+    }
+    for method in {record.method for record in records}:
+        for path in records_of(results, method):
+            if read_record(path).case == last:
+                shutil.rmtree(path.parent)
+    assert check_records(results, suite, limit=1)[0] == []
+
+
 def test_a_missing_seed_is_caught(results, suite):
     more = dataclasses.replace(suite, seeds=[1, 2])
     findings, _ = check_records(results, more)

@@ -33,6 +33,12 @@ def test_a_run_made_anew_agrees_to_the_bit(results, suite, tmp_path):
     assert any("run anew it agrees to the bit" in finding.message for finding in verdict.findings)
 
 
+def test_a_unit_of_each_method_is_run_anew_before_a_second_of_any(results, suite, tmp_path):
+    for seed in range(3):
+        verdict = verify(results, suite, tmp_path / str(seed), rerun=2, seed=seed, executor="inline")
+        assert verdict.rerun == 2 and set(verdict.trusted.values()) == {2}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"method": "nobody"}, "the suite has no method 'nobody'"), ({"case": "a cat"}, "the suite has no case 'a cat'")],

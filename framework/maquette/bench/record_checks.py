@@ -53,13 +53,16 @@ class Entry:
         return Finding("note", self.record.method, self.unit, message)
 
 
-def check_records(folder: Path, suite: Suite, parts: Sequence[Path] = ()) -> tuple[list[Finding], list[Record]]:
+def check_records(
+    folder: Path, suite: Suite, parts: Sequence[Path] = (), limit: int | None = None
+) -> tuple[list[Finding], list[Record]]:
     """Check the records of a suite without measuring: schema, digest, place, coverage, configuration, predictions.
 
     Args:
         folder: of all results, or of a submission.
         suite: the suite as it is installed here.
         parts: files and folders of local parts; without any, none is imported.
+        limit: of a board that has the suite's first cases alone: how many; None: all.
 
     Returns:
         Findings, and the records of methods.
@@ -71,7 +74,7 @@ def check_records(folder: Path, suite: Suite, parts: Sequence[Path] = ()) -> tup
     files = files_by_digest(parts)
     for entry in entries:
         findings += _check_record(entry, suite, folder, files)
-    findings += _check_coverage(entries, suite)
+    findings += _check_coverage(entries, suite, suite.cases[:limit])
     findings += _check_identical(entries)
     return findings, [entry.record for entry in entries]
 
@@ -204,20 +207,22 @@ def unit_of(record: Record, suite: Suite, root: Path, files: Mapping[str, Path])
     return suite_unit(suite, record.method, case, record.seed, root, (), local)
 
 
-def _check_coverage(entries: Sequence[Entry], suite: Suite) -> Iterator[Finding]:
+def _check_coverage(entries: Sequence[Entry], suite: Suite, cases: Sequence[Case]) -> Iterator[Finding]:
     """Each method with each configuration has each case and seed once; failures are records, too."""
+    first = "" if len(cases) == len(suite.cases) else f" among its first {len(cases)}"
     groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for entry in entries:
         record = entry.record
         groups.setdefault((record.method, record.config_hash), []).append((record.case, record.seed))
     for (method, config), units in groups.items():
-        expected = {(case.title, seed) for case in suite.cases for seed in suite.seeds_of(method)}
+        expected = {(case.title, seed) for case in cases for seed in suite.seeds_of(method)}
         for case, seed in sorted(expected - set(units)):
             yield Finding(
                 "error", method, f"{method} {config[:8]}", f"there is no record of the case {case!r}, seed {seed}"
             )
         for case, seed in sorted(set(units) - expected):
-            yield Finding("error", method, f"{method} {config[:8]}", f"the suite has no case {case!r} with seed {seed}")
+            message = f"the suite has no case {case!r} with seed {seed}{first}"
+            yield Finding("error", method, f"{method} {config[:8]}", message)
 
 
 def _check_identical(entries: Sequence[Entry]) -> Iterator[Finding]:

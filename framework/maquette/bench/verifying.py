@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,6 +69,7 @@ def verify(
     seed: int = 0,
     executor: ExecutorName = "process",
     parts: Sequence[Path] = (),
+    limit: int | None = None,
 ) -> Verdict:
     """Verify the results of a suite: the checks of `check_records`, values anew from predictions, and a sample re-run.
 
@@ -75,15 +77,17 @@ def verify(
         folder: of all results, or of a submission.
         suite: the suite as it is installed here.
         work: folder for baselines and re-runs.
-        rerun: number of units that are run anew, drawn at random among those that were run here.
+        rerun: number of units that are run anew, drawn at random among those that were run here: one of each method
+            before a second of any.
         seed: of that draw.
         executor: of the re-runs.
         parts: files and folders of local parts; without any, none is imported.
+        limit: of a board that has the suite's first cases alone: how many; None: all.
 
     Raises:
         ConfigError: there are no records of the suite, or methods have parts in local files and none are given.
     """
-    findings, _ = check_records(folder, suite, parts)
+    findings, _ = check_records(folder, suite, parts, limit)
     entries, _ = read_entries(folder, suite)
     metrics = SuiteMetrics.build(suite)
     bounds = baseline_records(suite, metrics, work / "baselines")
@@ -186,9 +190,14 @@ def same_environment(one: Any, other: Any) -> bool:
 
 
 def _sample(entries: Sequence[Entry], count: int, seed: int) -> list[Entry]:
-    """Some entries without repetition, by a seed."""
+    """Some entries without repetition, by a seed: one of each method before a second of any."""
     order = Draws(seed, 0, "verify/").uniform("order", len(entries)).argsort().tolist() if entries else []
-    return [entries[i] for i in order[:count]]
+    counts: Counter[str] = Counter()
+    turns = []
+    for i in order:
+        turns.append(counts[entries[i].record.method])
+        counts[entries[i].record.method] += 1
+    return [entries[i] for _, i in sorted(zip(turns, order, strict=True), key=lambda pair: pair[0])][:count]
 
 
 def _rerun(

@@ -114,11 +114,16 @@ def submit(
 def verify(
     submission: Annotated[Path, typer.Argument(help="an archive of `leaderboard submit`, or a folder of results")],
     suite: SuiteOption,
-    rerun: Annotated[int, typer.Option("--rerun", min=0, help="units that are run anew, drawn at random")] = 0,
+    rerun: Annotated[
+        int, typer.Option("--rerun", min=0, help="units that are run anew, drawn at random, of each method in turn")
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="of that draw")] = 0,
     executor: Annotated[Literal["process", "inline"], typer.Option("--executor", help="of the re-runs")] = "process",
     keep: Annotated[
         Path | None, typer.Option("--keep", help="folder of all results in which the trust of each record is kept")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="of a board with the suite's first cases alone: how many [all]")
     ] = None,
     parts: Parts = None,
 ) -> None:
@@ -135,7 +140,8 @@ def verify(
 
     with TemporaryDirectory() as work:
         folder = submission if submission.is_dir() else unpack(submission, Path(work) / "submission")
-        verdict = verify_results(folder, load_suite(suite, parts or []), Path(work), rerun, seed, executor, parts or [])
+        chosen = load_suite(suite, parts or [])
+        verdict = verify_results(folder, chosen, Path(work), rerun, seed, executor, parts or [], limit)
     _print(verdict.findings)
     typer.echo(
         f"{verdict.records} records, {verdict.rescored} measured anew, {verdict.rerun} run anew: "
@@ -144,7 +150,7 @@ def verify(
     if keep is not None:
         from maquette.bench.verdicts import keep_verdict
 
-        typer.echo(f"kept: {display_path(keep_verdict(verdict, load_suite(suite, parts or []).title, keep))}")
+        typer.echo(f"kept: {display_path(keep_verdict(verdict, chosen.title, keep))}")
     if verdict.errors:
         raise typer.Exit(1)
 
