@@ -125,3 +125,12 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_the_screen(browser, site, w
     assert axe_findings(page) == []
     assert page.problems == []
     page.close()
+
+
+def test_baselines_far_from_the_methods_have_their_numbers_in_the_plot_and_no_line(page):
+    assert page.locator("#plot .bound").count() == 2  # 5 and 40 dB, of methods from 12 to 30
+    page.select_option("select[name=hardware]", "card A")
+    wait_until(page, "document.querySelectorAll('#plot .bound').length === 0")
+    texts = page.locator("#plot text.tick").all_text_contents()
+    assert any(text.startswith("oracle 40") and text.endswith("↑") for text in texts)
+    assert any(text.startswith("trivial 5") and text.endswith("↓") for text in texts)

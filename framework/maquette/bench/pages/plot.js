@@ -3,6 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const EDGE = {left: 64, right: 150, top: 18, bottom: 44};
+const FAR = 2;  // how many times the methods' range a baseline may be off to have its line
 
 function drawn(tag, attributes, text) {
   const made = document.createElementNS(SVG, tag);
@@ -48,9 +49,12 @@ function plot() {
   const width = Math.max(340, Math.min(1180, place.clientWidth)), height = width < 600 ? 320 : 420;
   const edge = width < 600 ? {...EDGE, left: 52, right: 24} : EDGE;
   const bounds = board.rows.filter(row => row.kind !== "method" && row.scores[column]).map(row => ({name: row.name, y: row.scores[column][0]}));
-  const ys = [...points.flatMap(point => [point.low, point.high]), ...bounds.map(bound => bound.y)];
-  const xs = points.map(point => point.x);
+  const ys = points.flatMap(point => [point.low, point.high]), xs = points.map(point => point.x);
   let [low, high] = [Math.min(...ys), Math.max(...ys)];
+  const reach = FAR * (high - low || Math.abs(high) || 1);
+  const far = bounds.filter(bound => bound.y < low - reach || bound.y > high + reach);  // would press the methods together
+  const near = bounds.filter(bound => !far.includes(bound));
+  [low, high] = [Math.min(low, ...near.map(bound => bound.y)), Math.max(high, ...near.map(bound => bound.y))];
   const air = (high - low || Math.abs(high) || 1) * 0.08;
   [low, high] = [low - air, high + air];
   const [left, right] = [Math.min(...xs) / 1.35, Math.max(...xs) * 1.35];
@@ -71,7 +75,12 @@ function plot() {
   }
   svg.append(drawn("text", {class: "tick", x: (edge.left + width - edge.right) / 2, y: height - 6, "text-anchor": "middle"}, `${cost}, logarithmic`));
   svg.append(drawn("text", {class: "tick", x: edge.left + 6, y: edge.top - 4}, `${board.better[column] === "higher" ? "↑ higher" : "↓ lower"} is better`));
-  for (const bound of bounds) {
+  for (const bound of far) {
+    const above = bound.y > high;
+    svg.append(drawn("text", {class: "tick", x: width - edge.right - 6, y: above ? edge.top + 12 : height - edge.bottom - 8, "text-anchor": "end"},
+      `${bound.name} ${figure(bound.y, column)} ${above ? "↑" : "↓"}`));
+  }
+  for (const bound of near) {
     svg.append(drawn("line", {class: "bound", x1: edge.left, x2: width - edge.right, y1: toY(bound.y), y2: toY(bound.y)}),
       drawn("text", {class: "tick", x: width - edge.right - 6, y: toY(bound.y) - 5, "text-anchor": "end"}, bound.name));
   }
