@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ project = "maquette"
 author = copyright = "the maquette authors"
 version = release = __version__
 extensions = ["myst_parser"]
-exclude_patterns = ["_build", "notebooks/*.ipynb"]
+exclude_patterns = ["_build", "boards", "notebooks/*.ipynb"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 
@@ -63,6 +64,13 @@ def name_files_outside(app: Any, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)[^)]*\)", text_or_link, source[0])
 
 
+def copy_boards(app: Any, problem: Exception | None) -> None:
+    """Put the leaderboard's site, which is HTML already, beside the pages."""
+    if problem is None and app.builder.format == "html":
+        shutil.copytree(DOCS / "boards", Path(app.outdir) / "boards", dirs_exist_ok=True)
+
+
 def setup(app: Any) -> None:
     app.connect("builder-inited", write_pages)
     app.connect("source-read", name_files_outside)
+    app.connect("build-finished", copy_boards)

@@ -40,6 +40,11 @@ def test_the_site_has_the_parts_and_an_index_to_search_without_a_network(site):
     assert 'src="http' not in page and '<link rel="stylesheet" href="http' not in page
 
 
+def test_the_boards_are_in_it_and_a_page_leads_to_them(site):
+    assert 'href="boards/index.html"' in (site / "leaderboard.html").read_text()
+    assert "image-board" in (site / "boards" / "index.html").read_text()
+
+
 @pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM:
