@@ -84,6 +84,8 @@ def test_a_site_replaces_itself_and_nothing_else(results, tmp_path):
     with pytest.raises(ConfigError, match="holds something else"):
         build_site([results], tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").is_file()
+    with pytest.raises(ConfigError, match="holds something else"):
+        build_site([results], tmp_path / "mine" / "thesis.txt")
 
 
 def test_pictures_and_meshes_stay_where_records_are_without_them_and_unchanged(results, tmp_path):

@@ -133,7 +133,7 @@ def _suite_folders(results: Sequence[Path]) -> dict[str, Path]:
 def _replacing(out: Path) -> Iterator[Path]:
     """An empty folder that takes the place of the site in `out`, if the block ends well."""
     out = out.resolve()
-    if out.is_dir() and any(out.iterdir()) and not (out / STYLE).is_file():
+    if out.exists() and not (out / STYLE).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigError(
             f"{display_path(out)} holds something else than a leaderboard", key="out", hint="give a new folder"
         )
