@@ -69,8 +69,8 @@ def build_site(
 
     Args:
         results: folders that hold `<suite>@<version>/...`, or of one suite.
-        out: folder to write. An earlier site there is replaced; of units whose records have neither pictures nor meshes
-            beside them, its pictures and meshes are kept, so that a site grows while large files stay where they are.
+        out: folder to write. An earlier site there is replaced; its picture or mesh of a unit is kept if the record is
+            the same and has none beside it, so that a site grows while large files stay where they are.
         every: also older configurations of a method.
         meshes: whether the 3D views are in the site, too.
         name: the site's title.
@@ -133,7 +133,8 @@ def _suite_folders(results: Sequence[Path]) -> dict[str, Path]:
 def _replacing(out: Path) -> Iterator[Path]:
     """An empty folder that takes the place of the site in `out`, if the block ends well."""
     out = out.resolve()
-    if out.exists() and not (out / STYLE).is_file() and not (out.is_dir() and not any(out.iterdir())):
+    is_occupied = any(out.iterdir()) if out.is_dir() else out.exists()
+    if is_occupied and not (out / STYLE).is_file():
         raise ConfigError(
             f"{display_path(out)} holds something else than a leaderboard", key="out", hint="give a new folder"
         )
@@ -281,24 +282,43 @@ def _write_unit(unit: BoardUnit, out: Path, earlier: Path, faces: int | None) ->
     """
     if unit.folder is None or unit.record is None:
         return ""
-    place, before, files = out / unit_place(unit), earlier / unit_place(unit), ""
+    place = out / unit_place(unit)
     place.mkdir(parents=True, exist_ok=True)
-    written = next(name for name in (RECORD_FILE, FAILURE_FILE) if (unit.folder / name).is_file())
-    shutil.copyfile(unit.folder / written, place / written)
-    is_same = (before / written).is_file() and (before / written).read_bytes() == (place / written).read_bytes()
-    if (unit.folder / VIEWS_FILE).is_file():
-        with atomic_path(place / PICTURE) as path, Image.open(unit.folder / VIEWS_FILE) as picture:
-            picture.convert("RGB").save(path, "WEBP", quality=QUALITY)
+    record = next(unit.folder / name for name in (RECORD_FILE, FAILURE_FILE) if (unit.folder / name).is_file())
+    shutil.copyfile(record, place / record.name)
+    before = earlier / unit_place(unit)
+    is_same = (before / record.name).is_file() and (before / record.name).read_bytes() == record.read_bytes()
+    files = ""
+    if _write_picture(unit.folder, place) or (is_same and _copy(before / PICTURE, place)):
         files += "v"
-    elif is_same and (before / PICTURE).is_file():
-        shutil.copyfile(before / PICTURE, place / PICTURE)
-        files += "v"
-    mesh = next((path for path in (unit.folder / MESH_FILE, unit.folder / "prediction.glb") if embeddable(path)), None)
-    if faces is not None and mesh is not None:
-        content = packed(site_mesh(mesh, faces))
-        write_atomically(place / MODEL, f"loaded({json.dumps(unit_place(unit).as_posix())}, {json.dumps(content)})\n")
-        files += "m"
-    elif faces is not None and is_same and (before / MODEL).is_file():
-        shutil.copyfile(before / MODEL, place / MODEL)
+    if faces is not None and (_write_model(unit, place, faces) or (is_same and _copy(before / MODEL, place))):
         files += "m"
     return files
+
+
+def _copy(path: Path, place: Path) -> bool:
+    """Copy a file into a folder; returns whether there is one."""
+    if not path.is_file():
+        return False
+    shutil.copyfile(path, place / path.name)
+    return True
+
+
+def _write_picture(folder: Path, place: Path) -> bool:
+    """Write the pictures beside a record for the page; returns whether there are any."""
+    if not (folder / VIEWS_FILE).is_file():
+        return False
+    with atomic_path(place / PICTURE) as path, Image.open(folder / VIEWS_FILE) as picture:
+        picture.convert("RGB").save(path, "WEBP", quality=QUALITY)
+    return True
+
+
+def _write_model(unit: BoardUnit, place: Path, faces: int) -> bool:
+    """Write the mesh beside a record for its 3D view; returns whether there is one."""
+    assert unit.folder is not None
+    mesh = next((path for path in (unit.folder / MESH_FILE, unit.folder / "prediction.glb") if embeddable(path)), None)
+    if mesh is None:
+        return False
+    content = packed(site_mesh(mesh, faces))
+    write_atomically(place / MODEL, f"loaded({json.dumps(unit_place(unit).as_posix())}, {json.dumps(content)})\n")
+    return True

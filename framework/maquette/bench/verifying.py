@@ -193,11 +193,12 @@ def _sample(entries: Sequence[Entry], count: int, seed: int) -> list[Entry]:
     """Some entries without repetition, by a seed: one of each method before a second of any."""
     order = Draws(seed, 0, "verify/").uniform("order", len(entries)).argsort().tolist() if entries else []
     counts: Counter[str] = Counter()
-    turns = []
-    for i in order:
-        turns.append(counts[entries[i].record.method])
-        counts[entries[i].record.method] += 1
-    return [entries[i] for _, i in sorted(zip(turns, order, strict=True), key=lambda pair: pair[0])][:count]
+
+    def turn(entry: Entry) -> int:
+        counts[entry.record.method] += 1
+        return counts[entry.record.method]
+
+    return sorted((entries[i] for i in order), key=turn)[:count]
 
 
 def _rerun(
