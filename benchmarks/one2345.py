@@ -365,15 +365,15 @@ def draw_sheet(count: int, shape: str, surface: str, folder: Path, path: Path) -
     return seconds
 
 
-def run_on_picture(one: Case, shape: str, surface: str, folder: Path) -> Path:
-    """The run of the method on an object's picture, with its elevation."""
+def run_on_picture(one: Case, shape: str, surface: str, folder: Path, more: Sequence[str] = ()) -> Path:
+    """The run of the method on an object's picture, with its elevation; `more`: further words of the command line."""
     picture = folder / "picture.png"
     folder.mkdir(parents=True, exist_ok=True)
     imwrite(picture, to_bytes(one.views.picture.rgba[-1].numpy()))
     elevation_deg = float(one.views.cameras.elevation_deg[-1])
     words = [f"image={picture}", f"stages.views.data.elevation_deg={elevation_deg}", "stages.views.data.fill=0"]
     words += [f"stages.object.start.shape={shape}", f"stages.object.start.surface={surface}"]
-    words += ["stages.object.loop.preview_every=0", "stages.export.exporters={contact-sheet: {}}"]
+    words += ["stages.object.loop.preview_every=0", "stages.export.exporters={contact-sheet: {}}", *more]
     return run_method(folder, "one2345", words, "sheet.png")
 
 

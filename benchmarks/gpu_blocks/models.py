@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from gpu_blocks.record import Setting
 from maquette.learners.base import word_tokenizer
-from maquette.priors.mvdream.joint_views import CAMERA_CONFIG
+from maquette.priors.mvdream.camera_rows import CAMERA_CONFIG
 from maquette.weights.loading import quiet
 
 SD15: dict[str, Any] = {"cross_attention_dim": 768}  # the rest are diffusers' defaults, which are SD 1.5's

@@ -74,4 +74,4 @@ def test_an_unknown_command_and_a_wrong_variable_end_in_one_line(acme, monkeypat
 
 def test_the_list_says_what_each_plugin_brings(acme):
     code, output = invoke("plugin", "list")
-    assert code == 0 and "1 part, 3 commands" in output and "12 parts, 1 config folder, 19 weights, 1 command" in output
+    assert code == 0 and "1 part, 3 commands" in output and "13 parts, 1 config folder, 19 weights, 1 command" in output

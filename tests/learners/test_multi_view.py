@@ -11,7 +11,8 @@ from maquette.datasets.base import CaptionedGroups
 from maquette.errors import ConfigError
 from maquette.learners.multi_view import MultiViewLearner, multi_view_unet
 from maquette.priors.base import Request
-from maquette.priors.mvdream.joint_views import camera_rows, join_views
+from maquette.priors.joint_views import join_views
+from maquette.priors.mvdream.camera_rows import camera_rows
 from maquette.priors.mvdream.mvdream import MVDream
 from maquette.randomness import Draws
 

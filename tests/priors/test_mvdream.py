@@ -13,7 +13,7 @@ from tiny_mvdream import SIZE, save_file_layout, save_port, state, theirs
 from maquette.cameras import Cameras
 from maquette.errors import ConfigError
 from maquette.priors.base import Request
-from maquette.priors.mvdream.joint_views import camera_rows
+from maquette.priors.mvdream.camera_rows import camera_rows
 from maquette.priors.mvdream.mvdream import MVDream
 from views import around
 

@@ -154,6 +154,7 @@ WITHOUT = {
     ("learner", "one2345-shape"): "its batches have signed distances",
     ("learner", "one2345-surface"): "its batches have surfaces",
     ("learner", "six-views"): "its batches have six views",
+    ("learner", "joint-novel-views"): "its batches are groups of pairs",
     ("matting", "rembg"): "it needs rembg and its weights",
     ("stage", "train"): "its sample sheet and its evaluation take minutes",
 }

@@ -3,7 +3,7 @@
 import torch
 from tiny_mvdream import SHAPES, state
 
-from maquette.priors.mvdream.joint_views import CAMERA_CONFIG
+from maquette.priors.mvdream.camera_rows import CAMERA_CONFIG
 from maquette.priors.mvdream.layouts import CLIP, OPEN_CLIP, UNET, VAE
 from maquette.weights import ldm, ldm_clip
 

@@ -88,6 +88,22 @@ class PairDataset(Protocol):
         """
 
 
+class JointPairDataset(PairDataset, Protocol):
+    """Pairs of views in groups: a reference and several views of an object.
+
+    Attributes:
+        views: views of each object.
+    """
+
+    views: int
+
+    def batch(self, draws: Draws, size: int) -> PosedPairs:
+        """`size` training objects: `size * views` pairs, those of an object one after the other."""
+
+    def held_out(self, draws: Draws, size: int) -> PosedPairs:
+        """`size` objects that `batch` never returns."""
+
+
 @dataclass(frozen=True)
 class CaptionedGroups:
     """A batch of G objects, each with V views and one caption.

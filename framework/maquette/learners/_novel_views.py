@@ -20,11 +20,12 @@ from maquette.learners._diffusion import Velocity, held_out_batches, mean_of_chu
 from maquette.perception.image_encoder import ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.randomness import Draws
+from maquette.weights.families import VIEWS
 from maquette.weights.loading import halved, quiet
 
 AZIMUTH_CHANGES_DEG = ((0, 60), (60, 120), (120, 180))
 """Ranges of the azimuth change between two views, for which `held_out_figures` has a figure each."""
-SHEET_OBJECTS_VIEWS = (8, 4)  # held-out objects on the sample sheet, and views of each
+SHEET_OBJECTS, SHEET_VIEWS = 8, 4  # held-out objects on the sample sheet, and views of each
 
 Sampler: TypeAlias = Callable[[Tensor, Tensor, Draws], Tensor]
 """(references [B, H, W, 3], relative poses [B, 4], draws) -> views [B, H, W, 3] in [0, 1]."""
@@ -86,10 +87,9 @@ def copy_weights(old: Any, unet: Any, source: str, spare: tuple[str, ...] = ()) 
 
 
 @torch.no_grad()
-def view_sheet(sample: Sampler, dataset: PairDataset, draws: Draws) -> np.ndarray:
+def view_sheet(sample: Sampler, dataset: PairDataset, draws: Draws, views: int = SHEET_VIEWS) -> np.ndarray:
     """A row per object: the reference, then for each view the sample and the ground truth; [H, W, 3] in [0, 1]."""
-    objects, views = SHEET_OBJECTS_VIEWS
-    pairs = dataset.sample_pairs(objects, views)
+    pairs = dataset.sample_pairs(SHEET_OBJECTS, views)
     rows = len(pairs.pose) // views  # a small data set has fewer objects
     sampled = sample(pairs.reference, pairs.pose, draws)
     references = pairs.reference.unflatten(0, (rows, views))[:, :1]
@@ -133,9 +133,15 @@ def held_out_figures(
 
 
 def save_zero123(
-    folder: Path, unet: Any, projection: CameraProjection, encoder: ImageEncoder, scheduler: Any, vae: Any = None
-) -> None:
-    """Write the layout of Zero-1-to-3's diffusers port, in half precision; `vae` None: without one."""
+    folder: Path, unet: Any, projection: CameraProjection, encoder: ImageEncoder, scheduler: Any, vae: Any = None,
+    views: int = 1,
+) -> None:  # fmt: skip
+    """Write the layout of Zero-1-to-3's diffusers port, in half precision.
+
+    Args:
+        vae: None: without one.
+        views: number of views of an object that the U-Net denoises together.
+    """
     halved(projection).save(folder)
     with quiet():
         encoder.save(folder)
@@ -153,6 +159,7 @@ def save_zero123(
         "scheduler": ["diffusers", type(scheduler).__name__],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": [None, None] if vae is None else ["diffusers", "AutoencoderKL"],
+        **({VIEWS: views} if views > 1 else {}),
     }
     (folder / "model_index.json").write_text(json.dumps(parts, indent=2) + "\n")
 

@@ -19,7 +19,8 @@ from maquette.images.sheets import picture_grid
 from maquette.learners._diffusion import DiffusionLearner, VelocityDiffusion, save_layout
 from maquette.learners.base import Networks
 from maquette.perception.tokens import tokenize
-from maquette.priors.mvdream.joint_views import CAMERA_CONFIG, camera_rows, join_views
+from maquette.priors.joint_views import join_views
+from maquette.priors.mvdream.camera_rows import CAMERA_CONFIG, camera_rows
 from maquette.randomness import Draws
 from maquette.registry import register
 from maquette.weights.diffusers_folder import Weights

@@ -16,6 +16,7 @@ from maquette.datasets.base import PairDataset, PosedPairs
 from maquette.images.pixels import to_pixels
 from maquette.learners._diffusion import DiffusionLearner, UNetSizes, VelocityDiffusion, small_unet
 from maquette.learners._novel_views import (
+    SHEET_VIEWS,
     conditioned,
     copy_weights,
     held_out_figures,
@@ -44,6 +45,9 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
 
     Source: Liu et al. 2023 (Zero-1-to-3, arXiv 2303.11328), sec. 3.2.
     """
+
+    views = 1
+    """Consecutive pairs of a batch that share their reference and one timestep."""
 
     @dataclass(frozen=True)
     class Config:
@@ -82,10 +86,12 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
         self.diffusion = VelocityDiffusion(c.snr_gamma, c.shift)
 
     def velocity_loss(self, networks: Any, batch: PosedPairs, draws: Draws) -> Tensor:
-        keep_condition = draws.uniform("drop-condition", len(batch.pose)).ge(self.config.drop_condition).to(batch.pose)
+        keep = draws.uniform("drop-condition", len(batch.pose) // self.views).ge(self.config.drop_condition)
+        keep_condition = keep.repeat_interleave(self.views).to(batch.pose)
         token = networks.projection(self.encoder(batch.reference), batch.pose) * keep_condition[:, None, None]
         reference_pixels = to_pixels(batch.reference) * keep_condition[:, None, None, None]
-        return self.diffusion.loss(conditioned(networks.unet, reference_pixels, token), batch.target, draws)
+        velocity = conditioned(networks.unet, reference_pixels, token)
+        return self.diffusion.loss(velocity, batch.target, draws, group_size=self.views)
 
     @torch.no_grad()
     def sample(
@@ -100,7 +106,7 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
 
     def sample_sheet(self, dataset: PairDataset, draws: Draws) -> np.ndarray:
         """A row per object: the reference, then for each view the sample and the ground truth."""
-        return view_sheet(self.sample, dataset, draws)
+        return view_sheet(self.sample, dataset, draws, self.views if self.views > 1 else SHEET_VIEWS)
 
     def evaluate(self, dataset: PairDataset, draws: Draws, chunk: int = 64) -> dict[str, float]:
         """Figures of the averaged weights; see `maquette.learners._novel_views.held_out_figures`."""
@@ -113,4 +119,6 @@ class NovelViewLearner(DiffusionLearner[PairDataset, PosedPairs]):
     def save(self, folder: Path) -> None:
         """Write the layout of Zero-1-to-3's diffusers port, without a VAE."""
         networks = self.averaged
-        save_zero123(folder, networks.unet, networks.projection, self.encoder, self.diffusion.scheduler)
+        save_zero123(
+            folder, networks.unet, networks.projection, self.encoder, self.diffusion.scheduler, views=self.views
+        )

@@ -23,3 +23,15 @@ def check_references(references: Sequence[Reference]) -> None:
         height, width = reference.picture.size
         if height != width:
             raise ConfigError(f"a reference is square, not {width} x {height} pixels", key="data")
+
+
+def only_reference(references: Sequence[Reference]) -> Reference:
+    """The one reference picture of a prior that continues a single one.
+
+    Raises:
+        ConfigError: there is none, or more than one, or it is not square.
+    """
+    check_references(references)
+    if len(references) > 1:
+        raise ConfigError(f"this prior continues one picture, not {len(references)}", key="data.references")
+    return references[0]

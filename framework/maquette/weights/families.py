@@ -26,6 +26,8 @@ PROJECTIONS = ("clip_camera_projection", "cc_projection")
 """Names of the part that projects camera and picture, in the ports of Zero123."""
 RAMP = "ramping_coefficients"
 """Entry of `model_index.json` that Zero123++ has."""
+VIEWS = "views"
+"""Entry of `model_index.json` of a Zero123 that denoises several views of an object together: their number."""
 
 
 def text_encoders(classes: Mapping[str, str]) -> tuple[str, ...]:

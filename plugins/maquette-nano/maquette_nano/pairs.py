@@ -13,7 +13,7 @@ from maquette.datasets.base import PosedPairs
 from maquette.errors import ConfigError
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views, random_background_colors
+from maquette_nano.renders import REFERENCES, VIEWS, RendersConfig, Views, load_views, random_background_colors
 from maquette_nano.world.categories import CATEGORIES
 
 
@@ -86,6 +86,43 @@ class NanoPairs:
         target = (first[:, None] + torch.arange(1, targets + 1)).flatten()
         reference = first.repeat_interleave(targets)
         return _pairs(views, reference, target, torch.ones(len(target), 3))
+
+
+@register("dataset", "nano-joint-pairs")
+class NanoJointPairs:
+    """A reference of a nano object with its six views at azimuths 30 + 60 k from it, over white.
+
+    The six have the elevations of Zero123++ v1.2 and the lens of the references.
+    """
+
+    Config = RendersConfig
+    views = VIEWS - REFERENCES
+
+    def __init__(self, config: RendersConfig) -> None:
+        self.config = config
+
+    def prepare(self, device: torch.device) -> None:
+        self._train = load_views("train", self.config, device, rig="six-one-lens")
+        self._held_out = load_views("validation", self.config, device, rig="six-one-lens")
+
+    def batch(self, draws: Draws, size: int) -> PosedPairs:
+        return self._draw(self._train, draws, size)
+
+    def held_out(self, draws: Draws, size: int) -> PosedPairs:
+        return self._draw(self._held_out, draws, size)
+
+    def _draw(self, views: Views, draws: Draws, size: int) -> PosedPairs:
+        first = draws.integers("object", 0, len(views.short) - 1, size) * VIEWS
+        return self._joint(views, first, draws.integers("reference", 0, REFERENCES - 1, size), self.views)
+
+    def sample_pairs(self, objects: int, targets: int) -> PosedPairs:
+        first = torch.linspace(0, len(self._held_out.short) - 1, objects).long() * VIEWS
+        return self._joint(self._held_out, first, torch.zeros(objects).long(), targets)
+
+    def _joint(self, views: Views, first: Tensor, reference: Tensor, targets: int) -> PosedPairs:
+        target = (first[:, None] + REFERENCES + torch.arange(targets)).flatten()
+        references = (first + reference).repeat_interleave(targets)
+        return _pairs(views, references, target, torch.ones(len(target), 3))
 
 
 def _pairs(views: Views, reference: Tensor, target: Tensor, background: Tensor) -> PosedPairs:

@@ -32,11 +32,13 @@ Shows = Literal["color", "normals", "geometry"]
 """Content of a render: shaded color, or normals n in the camera's frame encoded as n / 2 + 1/2; "geometry" is color
 with normals and depth in further channels."""
 
-Rig = Literal["around", "below", "six"]
+Rig = Literal["around", "below", "six", "six-one-lens"]
 """Cameras of an object: "around", four at right angles and four at random; "below", the same with elevations
-from -30 degrees on; "six", two references and six views."""
+from -30 degrees on; "six", two references and six views, with the lens of Zero123++; "six-one-lens", the same with the
+lens of the references."""
 
 VIEWS = 8
+REFERENCES = 2  # of the views of the rigs "six" and "six-one-lens"; the others are the six
 FOV_DEG, DISTANCE = 35.0, 3.2
 SIX: Layout = "v1.2"  # version of the Zero123++ cameras
 SIX_FOV_DEG, SIX_DISTANCE = FOV_Y_DEG[SIX], world.BOUND / math.tan(math.radians(FOV_Y_DEG[SIX] / 2))
@@ -54,7 +56,8 @@ ELEVATIONS_DEG: dict[Rig, tuple[tuple[float, float], tuple[float, float]]] = {
 LENSES: dict[Rig, tuple[tuple[slice, tuple[float, float]], ...]] = {
     "around": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
     "below": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
-    "six": ((slice(2), (FOV_DEG, DISTANCE)), (slice(2, VIEWS), (SIX_FOV_DEG, SIX_DISTANCE))),
+    "six": ((slice(REFERENCES), (FOV_DEG, DISTANCE)), (slice(REFERENCES, VIEWS), (SIX_FOV_DEG, SIX_DISTANCE))),
+    "six-one-lens": ((slice(VIEWS), (FOV_DEG, DISTANCE)),),
 }
 """Rig -> (slice of the views, (angle of view in degrees, distance))."""
 
@@ -201,8 +204,8 @@ def six_angles(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Azimuths and elevations [VIEWS] in degrees: two references at one azimuth, and the six views relative to it."""
     azimuth = float(rng.uniform(0, 360))
     six = six_cameras(SIX, azimuth, SIX_DISTANCE, 1)
-    elevation = np.concatenate([rng.uniform(-10, 60, 2), six.elevation_deg.numpy()])
-    return np.concatenate([[azimuth] * 2, six.azimuth_deg.numpy()]) % 360, elevation
+    elevation = np.concatenate([rng.uniform(-10, 60, REFERENCES), six.elevation_deg.numpy()])
+    return np.concatenate([[azimuth] * REFERENCES, six.azimuth_deg.numpy()]) % 360, elevation
 
 
 def _render_views(
@@ -226,7 +229,7 @@ def _render_chunk(split: str, first: int, count: int, size: int, shows: Shows, r
     for i in range(count):
         obj = world.sample_object(first + i, split)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([first + i, len(split), 77])))
-        azimuth, elevation = six_angles(rng) if rig == "six" else view_angles(rng, rig)
+        azimuth, elevation = six_angles(rng) if rig.startswith("six") else view_angles(rng, rig)
         for part, lens in LENSES[rig]:
             rotation, views = _render_views(obj, azimuth[part], elevation[part], lens, size)
             normal = views.normal @ rotation[:, None] / 2 + 0.5

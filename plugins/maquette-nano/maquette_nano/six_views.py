@@ -12,9 +12,8 @@ from maquette.datasets.base import PicturesWithSixViews
 from maquette.images.resampling import downsample
 from maquette.randomness import Draws
 from maquette.registry import register
-from maquette_nano.renders import VIEWS, RendersConfig, Views, load_views
+from maquette_nano.renders import REFERENCES, VIEWS, RendersConfig, Views, load_views
 
-REFERENCES = 2  # reference images per object; its other renders are the six views
 GREY = 127 / 255  # background of all images, as in Zero123++
 
 

@@ -6,8 +6,8 @@ import torch
 
 from maquette.errors import ConfigError
 from maquette.randomness import Draws
-from maquette_nano.pairs import NanoPairs
-from maquette_nano.renders import VIEWS
+from maquette_nano.pairs import NanoJointPairs, NanoPairs
+from maquette_nano.renders import DISTANCE, VIEWS, RendersConfig
 from maquette_nano.world.categories import CATEGORIES
 
 
@@ -83,3 +83,24 @@ def test_references_that_no_object_has_are_refused(data):
     nowhere = NanoPairs(NanoPairs.Config(**{**data.config.__dict__, "reference_elevation_deg": (-80.0, -79.0)}))
     with pytest.raises(ConfigError, match="none of 6 objects has a view at elevations of -80 to -79 degrees"):
         nowhere.prepare(torch.device("cpu"))
+
+
+def test_joint_pairs_are_a_reference_and_six_views_of_one_lens(tmp_path):
+    data = NanoJointPairs(RendersConfig(objects=4, held_out_objects=2, size=24, cache=str(tmp_path), workers=1))
+    data.prepare(torch.device("cpu"))
+    first, again, other = (data.batch(Draws(0, step), 3) for step in (1, 1, 2))
+    assert torch.equal(first.target, again.target) and not torch.equal(first.target, other.target)
+    assert first.target.shape == (18, 24, 24, 3)
+    references = first.reference.unflatten(0, (3, 6))
+    assert (references == references[:, :1]).all()
+    change_deg = torch.rad2deg(torch.atan2(first.pose[:, 1], first.pose[:, 2])).view(3, 6) % 360
+    torch.testing.assert_close(change_deg, torch.tensor([30.0, 90, 150, 210, 270, 330]).expand(3, 6), atol=1e-3, rtol=0)
+    elevations = torch.tensor([20.0, -10.0]).repeat(9)
+    torch.testing.assert_close(first.target_cameras.elevation_deg, elevations, atol=1e-3, rtol=0)
+    for cameras in (first.reference_cameras, first.target_cameras):
+        torch.testing.assert_close(cameras.distance, torch.full((18,), DISTANCE))
+        assert len(cameras.fov_y_deg.unique()) == 1
+    views = data._train
+    seen = torch.cdist(first.target.flatten(1), views.over(torch.arange(32), torch.ones(32, 3)).flatten(1)).argmin(1)
+    assert (seen % VIEWS == torch.arange(2, 8).repeat(3)).all()
+    assert data.held_out(Draws(0, 0), 2).target.shape[0] == 12 and data.sample_pairs(2, 6).target.shape[0] == 12

@@ -166,6 +166,16 @@ def test_the_recipe_of_six_views_makes_a_prior_that_our_loader_takes(cache, tmp_
     assert "psnr of the input" in json.loads(place.with_suffix(".json").read_text())
 
 
+def test_the_recipe_of_joint_views_makes_a_prior_that_our_loader_takes(cache, tmp_path):
+    from maquette.priors.zero123.zero123 import Zero123
+
+    small = {"size": 16, "widths": [16, 32], "attention_levels": 1, "start": "''", "evaluated": 2, "sample_steps": 1}
+    folder = train("nano-zero123-six", cache, tmp_path, **small)
+    place = folder / "export" / "nano-zero123-six"
+    assert Zero123(Zero123.Config(path=str(place), views=6, dtype="float32")).size == 16
+    assert "psnr of the input" in json.loads(place.with_suffix(".json").read_text())
+
+
 def test_the_recipe_of_depth_and_normals_makes_an_estimator_that_our_loader_takes(cache, tmp_path):
     from maquette.perception.estimator import Estimator
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from maquette.annotations import Count, WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import Capabilities
-from maquette.errors import ConfigError
 from maquette.priors.base import Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
-from maquette.priors.mvdream.joint_views import camera_rows, join_views
+from maquette.priors.joint_views import check_groups, join_views
+from maquette.priors.mvdream.camera_rows import camera_rows
 from maquette.priors.mvdream.layouts import from_file, from_folder, is_file
 from maquette.priors.text.conditions import (
     TextConditions,
@@ -85,11 +85,7 @@ class MVDream(DiffusionPrior):
         conditions: Mapping[str, Float[Tensor, "B L D"]],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
-        if len(noisy) % self.config.views:
-            raise ConfigError(
-                f"{len(noisy)} pictures are not groups of {self.config.views}", key="prior.views",
-                hint="let the cameras come in multiples of it (multiview-orbit)",
-            )  # fmt: skip
+        check_groups(len(noisy), self.config.views)
         rows = camera_rows(cameras.to(self.device))
 
         def network(inputs: Tensor, all_t: Tensor, texts: list[Tensor]) -> Tensor:

@@ -80,6 +80,9 @@ class LdmParts:
         tower = self._picture_tower()
         return ImageEncoder(tower, ClipPreprocessor(tower.config.image_size, smooth=False))
 
+    def views(self) -> int:
+        return 1
+
     def _picture_tower(self) -> Any:
         return ldm_clip.picture_tower(
             ldm.tensors_with_prefix(self._tensors, CLIP), f"CLIP's picture tower in {self._name}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from maquette.errors import ConfigError
 from maquette.perception.image_encoder import ClipPreprocessor, ImageEncoder
 from maquette.priors.zero123.projection import CameraProjection
 from maquette.weights.diffusers_folder import Weights
-from maquette.weights.families import PROJECTIONS
+from maquette.weights.families import PROJECTIONS, VIEWS
 from maquette.weights.loading import refuse_differences
 
 
@@ -28,6 +29,9 @@ class Parts(Protocol):
 
     def image_encoder(self) -> ImageEncoder:
         """Picture -> CLIP embedding."""
+
+    def views(self) -> int:
+        """Number of views of an object that the model was trained to denoise together."""
 
 
 class DiffusersParts:
@@ -64,6 +68,12 @@ class DiffusersParts:
 
     def image_encoder(self) -> ImageEncoder:
         return image_encoder_of(self._weights)
+
+    def views(self) -> int:
+        stored = self._weights.index.get(VIEWS, 1)
+        if not isinstance(stored, int) or stored < 1:
+            raise ConfigError(f"{VIEWS} in model_index.json is a number of views, not {stored!r:.80}", key="prior.path")
+        return stored
 
 
 def image_encoder_of(weights: Weights) -> ImageEncoder:

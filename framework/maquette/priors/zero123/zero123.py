@@ -12,15 +12,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from maquette.annotations import WeightsPath
+from maquette.annotations import Count, WeightsPath
 from maquette.cameras.base import Cameras
 from maquette.config.capabilities import ANY_CAMERA, REFERENCE, Capabilities, condition
 from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
+from maquette.errors import ConfigError
 from maquette.priors.autoencoder import trained_size
 from maquette.priors.base import Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, distinct_conditions
-from maquette.priors.references import check_references
+from maquette.priors.joint_views import check_groups, join_views
+from maquette.priors.references import check_references, only_reference
 from maquette.priors.zero123.conditions import PoseConvention, ReferencePairs, ReferenceView, ReferenceViews
 from maquette.priors.zero123.ldm import LdmParts
 from maquette.priors.zero123.parts import DiffusersParts, Parts
@@ -38,7 +40,8 @@ class Zero123(DiffusionPrior):
 
     For each camera, the model receives one context token, computed from the reference's CLIP embedding and the relative
     pose [d polar, sin d azimuth, cos d azimuth, d distance], and the reference concatenated to the noisy picture: its
-    latents, not scaled to unit variance, or its pixels if there is no autoencoder. Text is ignored.
+    latents, not scaled to unit variance, or its pixels if there is no autoencoder. Text is ignored. A model of several
+    views (the learner `joint-novel-views`) denoises `views` consecutive pictures of a batch together, at one timestep.
 
     The published models were trained on objects of the size of a unit cube at distances of 1.5 to 2.2 and a field of
     view of 49.1 degrees, over white; d distance is in scene units. docs/zero123.md has more.
@@ -50,6 +53,7 @@ class Zero123(DiffusionPrior):
     @dataclass(frozen=True)
     class Config(NetworkConfig):
         path: WeightsPath  # folder, plugin's weights, hub repository, or a checkpoint of the original code
+        views: Count = 1  # pictures of an object that the model denoises together
         attention_slicing: bool = False  # less memory, slower
         pose: Literal["auto", "zero123", "stable-zero123"] = "auto"  # fourth number; auto: by "stable" in the name
 
@@ -62,7 +66,7 @@ class Zero123(DiffusionPrior):
     @classmethod
     def capabilities(cls, config: Config) -> Capabilities:
         gives = frozenset(condition(name) for name in ("positive", "unconditional", "empty"))
-        return Capabilities(needs=frozenset({REFERENCE}), gives=gives | {ANY_CAMERA})
+        return Capabilities(needs=frozenset({REFERENCE}), gives=gives | {ANY_CAMERA}, views_per_object=config.views)
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -72,6 +76,9 @@ class Zero123(DiffusionPrior):
         super().__init__(config, schedule, unet, vae, trained_size(unet.config.sample_size, vae, config.size))
         if config.attention_slicing:
             self.unet.set_attention_slice("auto")
+        _refuse_other_views(config, self.parts.views())
+        if config.views > 1:
+            join_views(self.unet, config.views)
         self.channels: int = self.unet.config.out_channels
         self.projection = self.parts.projection().to(self.device)
         self.pose: PoseConvention = _pose_of(config)
@@ -81,8 +88,10 @@ class Zero123(DiffusionPrior):
         """Encode the references; CLIP's image encoder is loaded for this call only.
 
         Raises:
-            ConfigError: there is no reference, or one that is not square.
+            ConfigError: there is no reference, or one that is not square, or several for a model of several views.
         """
+        if self.config.views > 1:
+            only_reference(request.references)
         check_references(request.references)
         rgb = torch.cat([self._resized(reference) for reference in request.references])
         embeddings = self.parts.image_encoder()(rgb).to(self.device)
@@ -108,6 +117,7 @@ class Zero123(DiffusionPrior):
         conditions: Mapping[str, ReferencePairs],
         cameras: Cameras,
     ) -> dict[str, Float[Tensor, "B C h w"]]:
+        check_groups(len(noisy), self.config.views)
         each, index = distinct_conditions(conditions)
         owner = torch.cat([pairs.owner for pairs in each])
         pictures = torch.cat([pairs.picture for pairs in each])
@@ -128,6 +138,15 @@ def _parts(path: str) -> Parts:
     if file.suffix not in CHECKPOINTS:
         return DiffusersParts(path)
     return LdmParts(read_tensors(file, "prior.path"), file.name)
+
+
+def _refuse_other_views(config: Zero123.Config, views: int) -> None:
+    """Refuse a number of views that the model was not trained on."""
+    if config.views != views:
+        raise ConfigError(
+            f"{config.path!r} was trained on {f'groups of {views} views' if views > 1 else 'single views'}, not on "
+            f"{config.views}", key="prior.views", hint=f"views: {views}",
+        )  # fmt: skip
 
 
 def _pose_of(config: Zero123.Config) -> PoseConvention:

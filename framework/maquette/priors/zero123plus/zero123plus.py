@@ -15,13 +15,12 @@ from maquette.annotations import Fraction
 from maquette.cameras.base import Cameras
 from maquette.cameras.six_views import ELEVATIONS_DEG, Layout, six_cameras
 from maquette.config.capabilities import REFERENCE, Capabilities, condition
-from maquette.data.base import Reference
 from maquette.diffusion.noise import schedule_of
 from maquette.errors import ConfigError
 from maquette.priors.autoencoder import picture_size
 from maquette.priors.base import Request
 from maquette.priors.diffusion_prior import DiffusionPrior, NetworkConfig, predict_each
-from maquette.priors.references import check_references
+from maquette.priors.references import only_reference
 from maquette.priors.zero123plus.canvas import ROWS, VIEWS, CanvasCodec, check_groups, common_timesteps, tile, untile
 from maquette.priors.zero123plus.conditions import ObjectConditioning, SixViews
 from maquette.priors.zero123plus.parts import Parts
@@ -99,7 +98,7 @@ class Zero123Plus(DiffusionPrior):
         Raises:
             ConfigError: there is no reference, or more than one, or one that is not square.
         """
-        reference = _only(request.references)
+        reference = only_reference(request.references)
         rgb = reference.picture.over(self.config.background).float().cpu()
         pixels = self.parts.reference_preprocessor()(rgb).to(self.device)
         text, ramp = self.parts.empty_text(), self.parts.ramp()
@@ -149,10 +148,3 @@ def _named(path: str) -> list[Layout]:
 def _view_size(sample_size: Any, vae: Any) -> int:
     """Side of a view in pixels, from the height and width in a UNet's config, else the published one."""
     return picture_size(sample_size[0] // ROWS, vae) if isinstance(sample_size, (list, tuple)) else PUBLISHED_SIZE
-
-
-def _only(references: tuple[Reference, ...]) -> Reference:
-    check_references(references)
-    if len(references) > 1:
-        raise ConfigError(f"this prior continues one picture, not {len(references)}", key="data.references")
-    return references[0]
