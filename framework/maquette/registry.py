@@ -254,6 +254,12 @@ def sources(kind: str, name: str) -> list[str]:
     return [BUILT_IN] * built_in + [other.source for other in others]
 
 
+def is_defined_in(kind: str, name: str, package: str) -> bool:
+    """Whether a class of a package that somebody imported has registered itself under this name."""
+    cls = _classes.get((kind, name))
+    return cls is not None and cls.__module__.partition(".")[0] == package.partition(".")[0]
+
+
 def source(kind: str, name: str) -> str:
     """The source of a part: the distribution that provides it, or "local"."""
     declared = declaration(kind, name)

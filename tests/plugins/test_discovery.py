@@ -1,5 +1,6 @@
 """Plugins are discovered by entry point, declared by their manifests, and not imported before a part is used."""
 
+import importlib
 import sys
 
 import pytest
@@ -9,6 +10,10 @@ from maquette import plugins, registry
 from maquette.cli.plugin_commands import print_plugins
 from maquette.errors import ConfigError
 from maquette.testing.targets import find_targets
+
+DECORATED = "from maquette.registry import register\n" + HALF.replace(
+    "class Half", '@register("score", "half")\nclass Half'
+)
 
 
 def test_a_plugin_brings_a_part_which_is_imported_when_it_is_used(site):
@@ -150,13 +155,18 @@ def test_a_typer_app_without_a_command_is_refused(site):
 
 
 def test_a_class_that_is_also_decorated_is_one_part(site):
-    decorated = "from maquette.registry import register\n" + HALF.replace(
-        "class Half", '@register("score", "half")\nclass Half'
-    )
-    install(site, "acme", files={"half.py": decorated})
+    install(site, "acme", files={"half.py": DECORATED})
     plugins.reload()
     assert registry.get("score", "half").part_name == "half"
     assert registry.sources("score", "half") == ["acme"]
+
+
+def test_a_module_that_was_imported_before_the_plugins_is_no_built_in_part(site, caplog):
+    install(site, "acme", files={"half.py": DECORATED})
+    importlib.import_module("acme.half")
+    plugins.reload()
+    assert "built-in" not in caplog.text
+    assert registry.sources("score", "half") == ["acme"] and registry.source("score", "half") == "acme"
 
 
 def test_nano_is_installed_as_a_third_party_would_be():

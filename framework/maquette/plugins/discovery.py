@@ -98,7 +98,8 @@ def declare_parts(plugin: Plugin) -> Plugin:
         if plugin.distribution in registry.sources(part.kind, part.name):
             return _skipped(plugin, f"{plugin.distribution} declares {part.kind} {part.name!r} twice")
     for part in parts:
-        others = registry.sources(part.kind, part.name)
+        is_its_own = registry.is_defined_in(part.kind, part.name, plugin.package)  # its module was imported before
+        others = [] if is_its_own else registry.sources(part.kind, part.name)
         declaration = Declaration(
             part.kind, part.name, plugin.distribution, part.target, partial(import_part, plugin, part), part.summary,
             f"plugin {plugin.title}", plugin.folder, needs=part.needs,
