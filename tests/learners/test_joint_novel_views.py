@@ -166,6 +166,11 @@ def test_the_prior_takes_whole_groups_and_one_picture(saved):
         prior.predict(torch.rand(2, 3, SIZE, SIZE), torch.tensor([5, 5]), told, cameras)
 
 
+def test_attention_slicing_is_for_single_views(saved):
+    with pytest.raises(ValueError, match="attention_slicing: a model of several views has one attention over all"):
+        Zero123.Config(path=str(saved), views=VIEWS, attention_slicing=True)
+
+
 def test_a_damaged_number_of_views_is_refused(saved, tmp_path):
     import shutil
 

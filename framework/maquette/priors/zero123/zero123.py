@@ -58,6 +58,8 @@ class Zero123(DiffusionPrior):
         pose: Literal["auto", "zero123", "stable-zero123"] = "auto"  # fourth number; auto: by "stable" in the name
 
         def __post_init__(self) -> None:
+            if self.views > 1 and self.attention_slicing:
+                raise ValueError("attention_slicing: a model of several views has one attention over all of them")
             if Path(self.path).suffix not in CHECKPOINTS:
                 check_path(self.path)
             elif not Path(self.path).expanduser().is_file():
