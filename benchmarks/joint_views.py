@@ -1,7 +1,7 @@
 """Six views of a picture, sampled one by one by nano-zero123, or together by a model of joint views: which agree more?
 
     maquette train nano-zero123-six
-    python benchmarks/joint_views.py --weights RUN/export/nano-zero123-six     # 64 objects, runs of one2345 on 16 of them
+    python benchmarks/joint_views.py --weights RUN/export/nano-zero123-six   # 64 objects, one2345 on 16 of them
     python benchmarks/joint_views.py --weights RUN/export/nano-zero123-six --objects 2 --runs 1
 
 Objects, pictures and cameras are those of benchmarks/one2345.py, and the noise of both ways is the same. Measured are:
