@@ -26,7 +26,7 @@ import torch
 import typer
 from imageio.v3 import imwrite
 from jaxtyping import Float
-from one2345 import Case, as_grid, case, makers, run_on_picture, volume_figures
+from one2345 import Case, Maker, as_grid, case, hull, makers, run_on_picture, volume_figures
 from torch import Tensor
 
 from maquette.bench.statistics import mean_with_interval, paired_difference
@@ -61,13 +61,13 @@ def silhouettes_iou(ours: Float[Tensor, "B H W 1"], theirs: Float[Tensor, "B H W
 def hull_alpha(one: Case, cameras: Cameras) -> Float[Tensor, "B H W 1"]:
     """Silhouettes of the visual hull of all views of a case; empty where the views leave nothing."""
     try:
-        scene = generated_scene(as_grid(makers(SHAPE, "")["hull"](one)), Viewpoint(DISTANCE, FOV_DEG))
+        scene = generated_scene(as_grid(hull(one.views)), Viewpoint(DISTANCE, FOV_DEG))
     except RunError:
         return torch.zeros(len(cameras), cameras.height, cameras.width, 1)
     return scene.render_cameras(cameras, normals=False).picture.alpha
 
 
-def view_figures(one: Case, truth: Case) -> dict[str, float]:
+def view_figures(one: Case, truth: Case, stage_one: Maker) -> dict[str, float]:
     """Figures of the six views of a case, without its picture, and of the volume of stage one."""
     sampled, true = one.views.picture[:-1], truth.views.picture[:-1]
     figures = {
@@ -75,8 +75,8 @@ def view_figures(one: Case, truth: Case) -> dict[str, float]:
         "silhouettes": silhouettes_iou(sampled.alpha, true.alpha),
         "hull_in_views": silhouettes_iou(hull_alpha(one, one.views.cameras[:-1]), sampled.alpha),
     }
-    grid = as_grid(makers(SHAPE, "")["stage one"](one))
-    return figures | {f"stage_one_{name}": value for name, value in volume_figures(grid, one).items()}
+    volume = volume_figures(as_grid(stage_one(one)), one)
+    return figures | {f"stage_one_{name}": value for name, value in volume.items()}
 
 
 def run_figures(run: Path) -> dict[str, float]:
@@ -110,13 +110,14 @@ def main(
     """Sample, run what is not there yet, measure, and write the table and the sheet."""
     priors = dict(zip(WAYS, (("nano-zero123", 1), (weights, 6)), strict=True))
     built = {way: Zero123(Zero123.Config(path=path, views=views)) for way, (path, views) in priors.items()}
+    stage_one = makers(SHAPE, "")["stage one"]
     table: dict[str, Rows] = {way: {} for way in WAYS}
     sheet: dict[str, list[np.ndarray]] = {}
     for number in range(objects):
         truth = case(number, None)
         for way, (path, views) in priors.items():
             one = case(number, built[way])
-            figures = view_figures(one, truth)
+            figures = view_figures(one, truth, stage_one)
             if number < runs:
                 words = [f"stages.views.prior={{type: zero123, path: {path}, views: {views}}}"]
                 run = run_on_picture(truth, SHAPE, SURFACE, folder / way.replace(" ", "-") / truth.name, words)

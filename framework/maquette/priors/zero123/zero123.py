@@ -92,9 +92,8 @@ class Zero123(DiffusionPrior):
         Raises:
             ConfigError: there is no reference, or one that is not square, or several for a model of several views.
         """
-        if self.config.views > 1:
-            only_reference(request.references)
-        check_references(request.references)
+        check = only_reference if self.config.views > 1 else check_references
+        check(request.references)
         rgb = torch.cat([self._resized(reference) for reference in request.references])
         embeddings = self.parts.image_encoder()(rgb).to(self.device)
         pictures = self.codec.unscale(self.codec.encode(rgb))
